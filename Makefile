@@ -1,0 +1,33 @@
+# `make demo` and `make test` do all the set-up: a virtual environment in .venv with everything this project needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format clean
+
+demo: .venv.stamp
+	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
+
+test: .venv.stamp
+	$(BIN)/pytest
+
+check: .venv.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/python tests/lint_workflow.py
+
+format: .venv.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+.venv.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "installing the training stack: some minutes and 6 GB the first time"
+	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv.stamp results .snakemake .mypy_cache .ruff_cache .pytest_cache dist

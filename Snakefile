@@ -1,0 +1,43 @@
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+if Path("config.yaml").is_file():
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+check_settings()
+
+
+wildcard_constraints:
+    experiment=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+
+
+localrules:
+    all,
+    review_prep_data,
+    review_balanced_data,
+    review_lmf_config,
+    summarize_results,
+
+
+rule all:
+    input:
+        expand(
+            "results/{experiment}/evaluation/results.json",
+            experiment=config.get("experiments") or [],
+        ),
+    default_target: True
+
+
+include: "rules/explore.smk"
+include: "rules/prepare.smk"
+include: "rules/dataset.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"

@@ -1,0 +1,1 @@
+"""From any CSV to a fine-tuned LLM predictor whose probabilities can be trusted."""

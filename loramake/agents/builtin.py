@@ -1,0 +1,132 @@
+"""The agent that needs no network and no key: deterministic rules. It reads no free-text feedback."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from loramake.agents import Exploration, Finding, MadeBy
+from loramake.errors import DataError
+from loramake.profile import MAX_CLASSES_OF_NUMBERS
+from loramake.rendering import render
+from loramake.tables import to_numbers
+
+_TARGET_NAMES = re.compile(
+    r"target|label|class|outcome|y|diagnosis|survived|species|churn(ed)?|default(ed)?|fraud|response|result|income|variety|quality",
+    re.I,
+)
+_TARGET_WORDS = re.compile(
+    r"target|label|outcome|diagnos|disease|churn|fraud|default|surviv|cancel|approved|is_|_class", re.I
+)
+_NEGATIVE_WORDS = re.compile(
+    r"no|not|false|n|f|0|negative|absent|absence|healthy|benign|normal|never|none|low|bad|control", re.I
+)
+_SURE = 2.0
+
+_CARD_DEFAULTS: dict[str, Any] = {
+    "number_format": {"kind": "plain", "significant_digits": 4},
+    "missing_token": "unknown",
+    "feature_format": "{name}: {value}",
+    "feature_separator": "\n",
+    "instruction": "Predict {target} from the values below. Answer with exactly one of: {labels}.",
+}
+_RARE_LABEL = 0.1
+_MAX_OVERSAMPLED_ROWS = 20_000
+
+
+class BuiltinAgent:
+    """Deterministic rules in place of an LLM."""
+
+    by: MadeBy = {"provider": "builtin", "model": None}
+    reads_notes = False
+
+    def explore(self, profile: dict[str, Any], table: pd.DataFrame, target: str | None) -> Exploration:
+        name, reason = (target, "set in the configuration or by feedback") if target else find_target(profile)
+        return {"target": name, "labels": order_labels(table[name].dropna().unique()), "reason": reason}
+
+    def plan(
+        self,
+        profile: dict[str, Any],
+        task: dict[str, Any],
+        selected: dict[str, Any],
+        card: dict[str, Any],
+        notes: list[str],
+    ) -> dict[str, Any]:
+        style = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
+        types = {column["name"]: column["type"] for column in profile["columns"]}
+        labels = [label["value"] for label in task["labels"]]
+        return {
+            "target": task["target"],
+            "instruction": style["instruction"].format(target=task["target"], labels=", ".join(labels)),
+            "feature_format": style["feature_format"],
+            "feature_separator": style["feature_separator"],
+            "number_format": style["number_format"],
+            "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
+            "features": [{"name": name, "type": types[name]} for name in selected["kept"]],
+            "dropped": selected["dropped"],
+            "labels": [{"value": value, "text": value} for value in labels],
+            "balance": propose_balance(task["labels"]),
+            "unread_notes": len(notes),
+            "by": self.by,
+        }
+
+    def write_prep_code(self, plan: dict[str, Any]) -> str:
+        return render("builtin/write_prep_code.j2", plan=plan)
+
+    def verify(self, plan: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) -> list[Finding]:
+        """Rules cannot judge prose: the deterministic checks are all there is, so nothing is claimed here."""
+        return []
+
+    def write_balance_code(self, strategy: str) -> str:
+        return render("builtin/write_balance_code.j2", strategy=strategy)
+
+
+def find_target(profile: dict[str, Any]) -> tuple[str, str]:
+    """The column most likely meant as the target, and why; DataError where none stands out."""
+    columns = profile["columns"]
+    scored = [(*_score_as_target(column, place, len(columns)), column["name"]) for place, column in enumerate(columns)]
+    score, reasons, name = max(scored, key=lambda entry: entry[0])
+    if score < _SURE:
+        raise DataError(f"{profile['csv']}: no column stands out as the target: set target in config.yaml.")
+    return name, ", ".join(reasons)
+
+
+def _score_as_target(column: dict[str, Any], place: int, width: int) -> tuple[float, list[str]]:
+    """How much speaks for a column as the target: its name, its place, its number of values."""
+    if column["type"] in ("id", "constant", "text", "date"):
+        return 0.0, []
+    found = [
+        (3.0, "its name says so", _TARGET_NAMES.fullmatch(column["name"]) is not None),
+        (1.5, "a word in its name says so", _TARGET_WORDS.search(column["name"]) is not None),
+        (2.0, "it is the last column", place == width - 1),
+        (1.0, "it is the first column", place == 0),
+        (1.0, "it has two values", column["distinct"] == 2),
+        (0.5, "it has few values", 3 <= column["distinct"] <= MAX_CLASSES_OF_NUMBERS),
+        (-1.5, "", column["type"] == "numeric" and column["distinct"] > MAX_CLASSES_OF_NUMBERS),
+    ]
+    return sum(weight for weight, _, holds in found if holds), [why for _, why, holds in found if holds and why]
+
+
+def order_labels(values: Iterable[str]) -> list[str]:
+    """Numbers by size, else by alphabet; of two labels, the one that says no comes first."""
+    labels = sorted(values)
+    numbers = to_numbers(pd.Series(labels, dtype=str))
+    if numbers.notna().all():
+        return [label for _, label in sorted(zip(numbers, labels, strict=True))]
+    if len(labels) == 2:
+        return sorted(labels, key=lambda label: (_NEGATIVE_WORDS.fullmatch(label) is None, label))
+    return labels
+
+
+def propose_balance(labels: list[dict[str, Any]]) -> dict[str, str]:
+    """Oversample where a label has under a tenth of an even share's rows' worth; else leave the labels as they are."""
+    rows = [label["rows"] for label in labels]
+    rarest, even = min(rows) / sum(rows), 1 / len(rows)
+    if rarest < 2 * _RARE_LABEL * even and max(rows) * len(rows) <= _MAX_OVERSAMPLED_ROWS:
+        reason = f"the rarest label has {rarest:.1%} of the rows, an even share would be {even:.1%}"
+        return {"proposal": "oversample", "reason": reason}
+    return {
+        "proposal": "none",
+        "reason": f"the rarest label has {rarest:.1%} of the rows; left as they are, so that probabilities keep their meaning",
+    }

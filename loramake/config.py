@@ -1,0 +1,203 @@
+"""Settings: what the user wrote, checked, and resolved for one experiment.
+
+What wins: command line > feedback > experiment > top level > the base model's card > the schema's defaults.
+A key that is left unset is unset, not its default, until the last step.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from loramake.artifacts import load_schema
+from loramake.errors import ConfigError
+
+Settings = dict[str, Any]
+
+TRAINING_KEYS = (
+    "lora_rank",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target",
+    "use_dora",
+    "additional_target",
+    "cutoff_len",
+    "num_train_epochs",
+    "learning_rate",
+    "weight_decay",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "lr_scheduler_type",
+    "warmup_ratio",
+    "logging_steps",
+    "save_steps",
+    "save_total_limit",
+    "disable_gradient_checkpointing",
+    "quantization_bit",
+)
+"""Settings that are passed to LlamaFactory under the same name."""
+
+FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
+    "explore": ("target",),
+    "splits": ("test_ratio", "calibration_ratio", "validation_ratio"),
+    "plan": (),
+    "balance": ("balance",),
+    "config": (*TRAINING_KEYS, "flash_attn", "precision"),
+}
+"""Which settings a feedback file may override: those of the one step it speaks to."""
+
+_STRUCTURE = ("experiments", "extends")
+_EXPERIMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
+    """Raise ConfigError, in one sentence, for a key that is unknown or a value of the wrong kind."""
+    _check_level({key: value for key, value in config.items() if key != "experiments"}, where)
+    experiments = config.get("experiments") or {}
+    if not isinstance(experiments, Mapping):
+        raise ConfigError(f"{where}: experiments: is a {type(experiments).__name__}, not names with settings below.")
+    for name, own in experiments.items():
+        if not _EXPERIMENT_NAME.fullmatch(str(name)):
+            raise ConfigError(f"{where}: experiment {name!r}: use letters, digits, '_', '-' and '.' only.")
+        if own is not None and not isinstance(own, Mapping):
+            raise ConfigError(f"{where}: experiments: {name}: is {own!r}, not settings below a name.")
+        _check_level(own or {}, f"{where}: experiments: {name}")
+
+
+def _check_level(level: Mapping[str, Any], where: str) -> None:
+    properties = load_schema("config")["properties"]
+    for key, value in level.items():
+        if key not in properties or key == "experiments":
+            raise ConfigError(f"{where}: {key} is no setting{nearest(str(key), properties)}.")
+        error = jsonschema.exceptions.best_match(
+            jsonschema.Draft202012Validator(properties[key]).iter_errors(coerce(key, value))
+        )
+        if error is not None:
+            raise ConfigError(f"{where}: {key}: {error.message} ({properties[key]['description']})")
+
+
+def nearest(word: str, known: Any) -> str:
+    """` (did you mean X?)`, or nothing where no known word is near."""
+    close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def coerce(key: str, value: Any) -> Any:
+    """A value as its setting's type: Snakemake's --config and YAML 1.1 hand over `true` and `1e-4` as text."""
+    schema = load_schema("config")["properties"][key]
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if isinstance(value, str):
+        nullable = "null" in types or None in schema.get("enum", [])
+        if nullable and value.lower() in ("none", "null", ""):
+            return None
+        if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
+            return value.lower() in ("true", "yes", "on")
+        if "number" in types or "integer" in types or 4 in schema.get("enum", []):
+            return _number(value)
+    return value
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def resolve(
+    config: Mapping[str, Any],
+    experiment: str,
+    command_line: Mapping[str, Any] | None = None,
+    feedback: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Every setting of one experiment, by the order of precedence that this module's docstring gives."""
+    top = {key: value for key, value in config.items() if key not in _STRUCTURE}
+    layers = [command_line or {}, feedback or {}, *_experiment_layers(config, experiment), top]
+    written = _merge(layers)
+    model = written.get("model") or load_schema("config")["properties"]["model"]["default"]
+    settings = _merge([written, read_card(model).get("settings", {}), defaults()])
+    if settings["csv"] is None:
+        raise ConfigError(
+            f"experiment {experiment} has no csv: write `experiments: {{{experiment}: {{csv: PATH}}}}` in config.yaml, "
+            f"or add --config csv=PATH."
+        )
+    return settings
+
+
+def _experiment_layers(config: Mapping[str, Any], experiment: str) -> Iterator[Mapping[str, Any]]:
+    """The experiment's own settings, then those of the one it extends, and so on."""
+    experiments = config.get("experiments") or {}
+    seen: list[str] = []
+    name: str | None = experiment
+    while name is not None:
+        if name in seen:
+            raise ConfigError(f"config.yaml: experiments: {' extends '.join([*seen, name])}: that is a circle.")
+        if seen and name not in experiments:
+            raise ConfigError(
+                f"config.yaml: {seen[-1]} extends {name}, which is not there{nearest(name, experiments)}."
+            )
+        seen.append(name)
+        own = experiments.get(name) or {}
+        yield {key: value for key, value in own.items() if key != "extends"}
+        name = own.get("extends")
+
+
+def _merge(layers: list[Mapping[str, Any]]) -> Settings:
+    """The first layer that has a key wins."""
+    properties = load_schema("config")["properties"]
+    merged: Settings = {}
+    for layer in reversed(layers):
+        merged.update({key: coerce(key, value) for key, value in layer.items() if key in properties})
+    return merged
+
+
+def defaults() -> Settings:
+    """The schema's defaults."""
+    properties = load_schema("config")["properties"]
+    return {key: schema["default"] for key, schema in properties.items() if key not in _STRUCTURE}
+
+
+def read_card(model: str) -> dict[str, Any]:
+    """What a local base model's README.md says under `loramake:` in its front matter; {} where it says nothing."""
+    readme = Path(model) / "README.md"
+    if not readme.is_file():
+        return {}
+    parts = readme.read_text(encoding="utf-8").split("---", 2)
+    if len(parts) < 3 or parts[0].strip():
+        return {}
+    card: dict[str, Any] = (yaml.safe_load(parts[1]) or {}).get("loramake") or {}
+    _check_level(card.get("settings", {}), str(readme))
+    return card
+
+
+def read_feedback(folder: str | Path) -> Settings:
+    """The settings that the feedback files in `folder` override; keys of another step's file are refused."""
+    found: Settings = {}
+    for step, keys in FEEDBACK_SETTINGS.items():
+        path = Path(folder) / f"{step}.yaml"
+        if path.is_file():
+            own = read_feedback_file(path)
+            found.update({key: own[key] for key in keys if key in own})
+    return found
+
+
+def read_feedback_file(path: str | Path) -> dict[str, Any]:
+    """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML ({error}): mend or delete it.") from error
+    known = {*FEEDBACK_SETTINGS[path.stem], "keep", "drop", "notes"}
+    for key in content:
+        if key not in known:
+            raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")
+    _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
+    return dict(content)

@@ -1,0 +1,48 @@
+"""Every error a user can meet, as one sentence that names the file, what is wrong and the next command.
+
+LoramakeError
+├── ConfigError       a setting that cannot be used
+├── DataError         a CSV, or a table in it, that cannot be used
+├── ArtifactError     a result file that is absent, unreadable or not what its schema says
+├── AgentError        an agent that cannot do what it was asked
+├── CodeError         generated code that failed or broke its contract
+├── ReviewError       a review that was stopped, or that has no terminal to ask in
+├── TrainingError     a training that did not finish
+└── PredictionError   a row or a label that cannot be scored
+"""
+
+
+class LoramakeError(Exception):
+    """Base of all errors that are meant for the user's eyes."""
+
+
+class ConfigError(LoramakeError):
+    """A setting that cannot be used."""
+
+
+class DataError(LoramakeError):
+    """A CSV, or a table in it, that cannot be used."""
+
+
+class ArtifactError(LoramakeError):
+    """A result file that is absent, unreadable or not what its schema says."""
+
+
+class AgentError(LoramakeError):
+    """An agent that cannot do what it was asked."""
+
+
+class CodeError(LoramakeError):
+    """Generated code that failed or broke its contract."""
+
+
+class ReviewError(LoramakeError):
+    """A review that was stopped, or that has no terminal to ask in."""
+
+
+class TrainingError(LoramakeError):
+    """A training that did not finish."""
+
+
+class PredictionError(LoramakeError):
+    """A row or a label that cannot be scored."""

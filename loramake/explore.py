@@ -1,0 +1,147 @@
+"""What is to be predicted, and which columns give it away, say nothing or merely name the row."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+
+from loramake import artifacts
+from loramake.agents import get_agent
+from loramake.config import nearest, read_feedback_file
+from loramake.console import say
+from loramake.errors import DataError
+from loramake.profile import MAX_CLASSES_OF_NUMBERS, shorten
+from loramake.tables import read_table, to_numbers
+
+_ROWS_A_VALUE = 5
+"""A value must come up this often on average before its column can be called a leak rather than a near-id."""
+
+
+def explore_data(
+    csv: str | Path,
+    profile: str | Path,
+    feedback: str | Path | None,
+    target: str | None,
+    agent: str,
+    out: str | Path,
+) -> None:
+    """Write task.json: the agent names the target, deterministic evidence names ids, constants and leaks."""
+    described = artifacts.read(profile, "profile")
+    asked = read_feedback_file(feedback) if feedback else {}
+    table = read_table(csv)
+    if target is not None:
+        _check_column(target, table, csv)
+    explorer = get_agent(agent)
+    found = explorer.explore(described, table, target)
+    task = {
+        **_describe_labels(csv, table[found["target"]], found["labels"]),
+        "target": found["target"],
+        "reason": found["reason"],
+        **_find_unusable(described, table, found["target"]),
+        "feedback": {
+            "keep": [_check_column(name, table, feedback or csv) for name in asked.get("keep", [])],
+            "drop": [_check_column(name, table, feedback or csv) for name in asked.get("drop", [])],
+            "unread_notes": 0 if explorer.reads_notes else len(asked.get("notes", [])),
+        },
+        "test_header": _compare_headers(described, found["target"]),
+        "by": explorer.by,
+    }
+    artifacts.write(out, task, "task")
+    _announce(task)
+
+
+def _announce(task: dict[str, Any]) -> None:
+    labels = ", ".join(f"{shorten(label['value'], 20)} ({label['rows']:,})" for label in task["labels"][:8])
+    say(
+        f"the target is {task['target']} ({task['reason']}); labels: {labels}{', …' if len(task['labels']) > 8 else ''}."
+    )
+    for leak in task["leaks"]:
+        say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
+    if task["feedback"]["unread_notes"]:
+        say("feedback/explore.yaml holds notes, which the builtin agent does not read; it reads target, keep and drop.")
+
+
+def _check_column(name: str, table: pd.DataFrame, where: str | Path) -> str:
+    if name not in table.columns:
+        raise DataError(f"{where}: {name!r} is not a column{nearest(name, table.columns)}.")
+    return name
+
+
+def _describe_labels(csv: str | Path, target: "pd.Series[str]", labels: list[str]) -> dict[str, Any]:
+    """Task type, labels with their rows, and the rows with and without a target; DataError where it is no classification."""
+    filled = target.dropna()
+    if len(labels) < 2:
+        what = f"the one value {labels[0]!r}" if labels else "no value"
+        raise DataError(f"{csv}: the target {target.name} has {what}: choose another column with target.")
+    if to_numbers(filled).notna().all() and len(labels) > MAX_CLASSES_OF_NUMBERS:
+        raise DataError(
+            f"{csv}: the target {target.name} is a number of {len(labels):,} different values; regression is not "
+            f"supported yet: bin it into classes, or choose another column with target."
+        )
+    counts = filled.value_counts()
+    return {
+        "task_type": "binary" if len(labels) == 2 else "multiclass",
+        "labels": [{"value": label, "rows": int(counts.get(label, 0))} for label in labels],
+        "positive_label": labels[-1] if len(labels) == 2 else None,
+        "rows": {"with_target": len(filled), "without_target": int(target.isna().sum())},
+    }
+
+
+def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) -> dict[str, list[dict[str, str]]]:
+    """ids, constants and leaks among the columns, each with its reason."""
+    found: dict[str, list[dict[str, str]]] = {"ids": [], "constants": [], "leaks": []}
+    labelled = table[table[target].notna()]
+    for column in profile["columns"]:
+        name = column["name"]
+        if name == target:
+            continue
+        if column["type"] == "id":
+            found["ids"].append({"name": name, "reason": "every row has its own value, so it only names the row"})
+        elif column["type"] == "constant":
+            found["constants"].append(
+                {"name": name, "reason": "it never changes" if column["distinct"] else "it is empty"}
+            )
+        elif reason := leak_reason(labelled[name], labelled[target]):
+            found["leaks"].append({"name": name, "reason": reason})
+    return found
+
+
+def leak_reason(column: "pd.Series[str]", target: "pd.Series[str]") -> str | None:
+    """Why a column alone determines the target, or None where it does not."""
+    filled = column.dropna()
+    if filled.empty or len(filled) < 0.5 * len(column) or target[filled.index].nunique() < 2:
+        return None
+    labels_of_value = target[filled.index].groupby(filled).nunique()
+    if len(filled) >= _ROWS_A_VALUE * len(labels_of_value) and (labels_of_value == 1).all():
+        return f"each of its {len(labels_of_value)} values comes with one label only, in all {len(filled):,} rows"
+    numbers = to_numbers(filled)
+    if numbers.notna().all() and _separates(numbers.to_numpy(), target[filled.index].to_numpy()):
+        return f"cutting its numbers at a few points gives the label of all {len(filled):,} rows"
+    return None
+
+
+def _separates(numbers: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether as many intervals as there are labels, and a few rows in each, tell the labels apart without an error."""
+    classes, rows = np.unique(labels, return_counts=True)
+    if rows.min() < _ROWS_A_VALUE:
+        return False
+    tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), random_state=0)
+    return bool(tree.fit(numbers.reshape(-1, 1), labels).score(numbers.reshape(-1, 1), labels) == 1.0)
+
+
+def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | None:
+    """test_csv's header against the CSV's; DataError where a column is missing there."""
+    if profile["test_csv"] is None:
+        return None
+    names = [column["name"] for column in profile["columns"]]
+    test_names = profile["test_csv"]["columns"]
+    missing = [name for name in names if name not in test_names]
+    if missing:
+        role = "the target " if target in missing else ""
+        raise DataError(
+            f"{profile['test_csv']['csv']} lacks {role}{missing[0]}{nearest(missing[0], test_names)}, a column of {profile['csv']}."
+        )
+    shared = [name for name in test_names if name in names]
+    return {"extra": [name for name in test_names if name not in names], "reordered": shared != names}

@@ -1,0 +1,96 @@
+"""LlamaFactory's own files: what a person could run by hand with `llamafactory-cli train results/exp1/configs/train.yaml`.
+
+Arithmetic (bf16, fp16) and attention kernels depend on the machine that trains, so `precision: auto` and
+`flash_attn: auto` leave them out of the YAML: `run_finetuning` adds what it finds there.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from loramake import artifacts
+from loramake.config import TRAINING_KEYS, Settings
+from loramake.encoding import find_template
+
+_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
+_PREDICT_BATCH = 8
+
+
+def generate_lmf_config(
+    settings: Settings,
+    results: str | Path,
+    validation: str | Path,
+    plan: str | Path,
+    outs: dict[str, str | Path],
+) -> None:
+    """Write train.yaml, predict_train.yaml, predict_test.yaml and dataset_info.json (`outs`, by those words).
+
+    `settings` holds the training keys, model, template, trust_remote_code, seed, precision and flash_attn;
+    `results` is the experiment's folder.
+    """
+    results = Path(results)
+    has_validation = bool(artifacts.read(validation, "records"))
+    texts = [label["text"] for label in artifacts.read(plan, "plan")["labels"]]
+    base = _base(settings, results)
+    train = train_config(base, settings, results, has_validation)
+    artifacts.write(outs["train"], train, "lmf_config")
+    for split in ("train", "test"):
+        predict = predict_config(base, settings, results, f"predict_{split}", texts)
+        artifacts.write(outs[f"predict_{split}"], predict, "lmf_config")
+    artifacts.write(outs["dataset_info"], dataset_info(has_validation), "dataset_info")
+
+
+def _base(settings: Settings, results: Path) -> dict[str, Any]:
+    """What training and predicting share."""
+    template = find_template(settings["model"], settings["template"])
+    shared = {
+        "model_name_or_path": settings["model"],
+        "trust_remote_code": settings["trust_remote_code"],
+        "template": template,
+        "stage": "sft",
+        "finetuning_type": "lora",
+        "quantization_bit": settings["quantization_bit"],
+        "dataset_dir": str(results / "data"),
+        "cutoff_len": settings["cutoff_len"],
+        "report_to": "none",
+        "overwrite_output_dir": True,
+    }
+    return {key: value for key, value in shared.items() if value is not None}
+
+
+def train_config(base: dict[str, Any], settings: Settings, results: Path, has_validation: bool) -> dict[str, Any]:
+    """The arguments of the training."""
+    own = {key: settings[key] for key in TRAINING_KEYS if key not in base and settings[key] is not None}
+    config = {**base, "do_train": True, "dataset": "train", **own, "seed": settings["seed"]}
+    config |= {"output_dir": str(results / "adapter"), "save_strategy": "steps", "plot_loss": False}
+    if settings["precision"] in ("bf16", "fp16"):
+        config[settings["precision"]] = True
+    if settings["flash_attn"] != "auto":
+        config["flash_attn"] = settings["flash_attn"]
+    if has_validation:
+        config |= {"eval_dataset": "validation", "eval_strategy": "epoch", "per_device_eval_batch_size": _PREDICT_BATCH}
+    return config
+
+
+def predict_config(
+    base: dict[str, Any], settings: Settings, results: Path, dataset: str, texts: list[str]
+) -> dict[str, Any]:
+    """The arguments of LlamaFactory's own predict: greedy, room for the longest label."""
+    return {
+        **base,
+        "do_predict": True,
+        "predict_with_generate": True,
+        "do_sample": False,
+        "max_new_tokens": max(len(text.encode()) for text in texts) + 16,
+        "adapter_name_or_path": str(results / "adapter"),
+        "eval_dataset": dataset,
+        "per_device_eval_batch_size": _PREDICT_BATCH,
+        "output_dir": str(results / ".cache" / dataset),
+        "seed": settings["seed"],
+    }
+
+
+def dataset_info(has_validation: bool) -> dict[str, Any]:
+    """LlamaFactory's register: the balanced training split, and the splits to predict."""
+    files = {"train": "balanced_data.json", "predict_train": "train.json", "predict_test": "test.json"}
+    files |= {"validation": "validation.json"} if has_validation else {}
+    return {name: {"file_name": file, "columns": _COLUMNS} for name, file in files.items()}

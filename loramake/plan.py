@@ -1,0 +1,62 @@
+"""How a row becomes a prompt: decided by the agent, checked against the data."""
+
+from pathlib import Path
+from typing import Any
+
+from loramake import artifacts
+from loramake.agents import get_agent
+from loramake.config import nearest, read_card, read_feedback_file
+from loramake.console import say
+from loramake.errors import AgentError, ConfigError
+
+
+def plan_preparation(
+    profile: str | Path,
+    task: str | Path,
+    selected: str | Path,
+    feedback: str | Path | None,
+    model: str,
+    agent: str,
+    out: str | Path,
+) -> None:
+    """Write plan.yaml."""
+    asked = read_feedback_file(feedback) if feedback else {}
+    chosen = _apply_feedback(artifacts.read(selected, "selected_features"), asked, str(feedback))
+    planner = get_agent(agent)
+    found = artifacts.read(task, "task")
+    plan = planner.plan(artifacts.read(profile, "profile"), found, chosen, read_card(model), asked.get("notes", []))
+    check_plan(plan, found, chosen)
+    artifacts.write(out, plan, "plan")
+    if plan["unread_notes"]:
+        say("feedback/plan.yaml holds notes, which the builtin agent does not read; it reads keep and drop.")
+
+
+def _apply_feedback(selected: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str, Any]:
+    """The selection with the columns that feedback/plan.yaml drops or takes back in."""
+    dropped = {entry["name"]: entry for entry in selected["dropped"]}
+    known = [*selected["kept"], *dropped]
+    for name in [*asked.get("keep", []), *asked.get("drop", [])]:
+        if name not in known:
+            raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, known)}.")
+    kept = [name for name in [*selected["kept"], *asked.get("keep", [])] if name not in asked.get("drop", [])]
+    kept = list(dict.fromkeys(kept))
+    if not kept:
+        raise ConfigError(f"{where}: nothing is left to predict from: drop fewer columns.")
+    for name in asked.get("drop", []):
+        dropped.setdefault(name, {"name": name, "reason": "dropped by feedback"})
+    return {**selected, "kept": kept, "dropped": [entry for name, entry in dropped.items() if name not in kept]}
+
+
+def check_plan(plan: dict[str, Any], task: dict[str, Any], selected: dict[str, Any]) -> None:
+    """Raise AgentError where a plan speaks of columns or labels that the data does not have."""
+    names = [feature["name"] for feature in plan["features"]]
+    unknown = [name for name in names if name not in selected["kept"]]
+    if unknown or plan["target"] != task["target"] or len(set(names)) < len(names):
+        raise AgentError(
+            f"the plan's target or features are not the task's ({unknown or plan['target']}): run it again."
+        )
+    if [label["value"] for label in plan["labels"]] != [label["value"] for label in task["labels"]]:
+        raise AgentError("the plan's labels are not the task's: run it again.")
+    texts = [label["text"] for label in plan["labels"]]
+    if len(set(texts)) < len(texts):
+        raise AgentError("the plan gives two labels the same answer: run it again.")

@@ -1,0 +1,221 @@
+"""The pictures of an evaluation: confusion matrix, ROC curves, loss curve.
+
+Same data, same bytes. Drawn on figures of their own, without pyplot, whose state is global. Text stays text in the SVG,
+so that the browser's fonts draw labels of every script.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from loramake import artifacts
+from loramake.metrics import LORAMAKE, Codes, Floats, Scores, confusion_matrix, read_scores
+from loramake.profile import shorten
+
+MAX_LABELS_WITH_NUMBERS = 20
+"""A confusion matrix of more labels has colours only."""
+MAX_LABELS_WITH_CURVES = 6
+"""Of more labels, loramake's ROC curve is the average only."""
+
+# Okabe and Ito's palette, told apart with every kind of colour vision; dashes tell the lines apart without colour.
+_BLUE, _ORANGE, _GREEN, _VERMILION, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
+_PURPLE = "#CC79A7"
+_LINES: tuple[tuple[str, Any], ...] = (
+    (_ORANGE, (0, (6, 2))),
+    (_GREEN, (0, (3, 1, 1, 1))),
+    (_VERMILION, (0, (2, 2))),
+    (_PURPLE, (0, (8, 2, 2, 2))),
+)
+_LABEL_LENGTH = 24
+_MAX_TICKS = 40
+_MARKERS_UP_TO = 30
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "loramake",
+    "svg.fonttype": "none",
+    "font.family": ["DejaVu Sans"],
+    "text.parse_math": False,  # a label may hold dollar signs
+    "font.size": 10.0,
+    "axes.titlesize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+def plot_evaluation(
+    task: str | Path,
+    test: str | Path,
+    baselines: str | Path,
+    trainer_log: str | Path,
+    confusion_matrix_out: str | Path,
+    roc_out: str | Path,
+    loss_out: str | Path,
+) -> None:
+    """Draw the three pictures of run_evaluation from its artifacts: two of the test split, one of the training."""
+    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    truth, scores = read_scores(test, baselines, labels, "test")
+    plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), labels, confusion_matrix_out)
+    plot_roc(truth, scores, labels, roc_out)
+    plot_loss(artifacts.read(trainer_log, "trainer_log"), loss_out)
+
+
+@contextmanager
+def _figure(path: str | Path, width: float, height: float) -> Iterator[Axes]:
+    """Axes of a figure (inches) that is written to `path`, SVG or PNG, when the block ends well."""
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure.add_subplot()
+        # What matplotlib would add: the date into an SVG, its own version into a PNG.
+        metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
+        with artifacts.atomic(path) as temporary:
+            figure.savefig(temporary, metadata=metadata, dpi=150)
+
+
+def _readable(label: str) -> str:
+    """A label on one line, short, without signs that an SVG may not hold."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in label).split())
+    return shorten(line, _LABEL_LENGTH)
+
+
+def _say_instead(axes: Axes, sentence: str) -> None:
+    axes.text(0.5, 0.5, sentence, transform=axes.transAxes, ha="center", va="center", color=_GREY)
+
+
+def plot_confusion_matrix(
+    matrix: Codes, labels: Sequence[str], path: str | Path, title: str = "Confusion matrix of the test split"
+) -> None:
+    """Rows and shares of each true label, by predicted label; `matrix` is (labels, labels), true labels down."""
+    count = len(labels)
+    rows = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
+    side = min(max(0.62 * count, 3.0), 12.0)
+    with _figure(path, side + 2.6, side + 1.6) as axes:
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set(title=title, xlabel="predicted label", ylabel="true label")
+        axes.spines[:].set_visible(False)
+        _name_cells(axes, labels)
+        if count <= MAX_LABELS_WITH_NUMBERS:
+            _write_cells(axes, matrix, shares, size=11.0 if count <= 5 else 8.0 if count <= 12 else 7.0)
+        bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, format=lambda share, _: f"{share:.0%}")
+        bar.set_label("share of the true label's rows")
+        bar.outline.set_visible(False)
+
+
+def _name_cells(axes: Axes, labels: Sequence[str]) -> None:
+    """Label names on both sides, slanted where they are long or many; of very many, one in a few."""
+    places = range(0, len(labels), -(-len(labels) // _MAX_TICKS))
+    names = [_readable(labels[place]) for place in places]
+    size = 10.0 if len(labels) <= 12 else 8.0
+    slanted = len(labels) > 6 or max(map(len, names)) > 10
+    axes.set_yticks(list(places), names, fontsize=size)
+    axes.set_xticks(list(places), names, fontsize=size)
+    if slanted:
+        for name in axes.get_xticklabels():
+            name.set(rotation=45, ha="right", rotation_mode="anchor")
+    axes.tick_params(length=0)
+
+
+def _write_cells(axes: Axes, matrix: Codes, shares: Floats, size: float) -> None:
+    """The rows of each cell and their share; an empty cell stays pale, a label without rows has no share."""
+    for (true, predicted), rows in np.ndenumerate(matrix):
+        share = shares[true, predicted]
+        percent = f"\n{share:.0%}" if matrix[true].any() else "\n–"
+        colour = "white" if share > 0.55 else "#222222" if rows else "#999999"
+        axes.text(predicted, true, f"{rows:,}{percent}", ha="center", va="center", color=colour, fontsize=size)
+
+
+def plot_roc(
+    truth: Codes, scores: Scores, labels: Sequence[str], path: str | Path, title: str = "ROC curves of the test split"
+) -> None:
+    """One curve a model: of the positive label, or of more than two labels the average one-vs-rest curve.
+
+    `truth` holds places in `labels`, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
+    """
+    present = np.unique(truth).tolist()
+    with _figure(path, 6.4, 5.6) as axes:
+        axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        if len(present) < 2:
+            _say_instead(axes, "no ROC curve: the split has fewer than two labels")
+            return
+        axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=1)
+        ranked = [1] if len(labels) == 2 else present
+        _draw_models(axes, truth, scores, ranked)
+        if 2 < len(labels) <= MAX_LABELS_WITH_CURVES:
+            _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked)
+        averaged = "average of one label against the rest" if len(labels) > 2 else f"positive: {_readable(labels[-1])}"
+        axes.legend(loc="lower right", fontsize=9, title=averaged, title_fontsize=9, alignment="left")
+
+
+def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int]) -> None:
+    others = iter(_LINES * len(scores))
+    for name, probabilities in scores.items():
+        area = np.mean([roc_auc_score(truth == label, probabilities[:, label]) for label in ranked])
+        colour, dashes = (_BLUE, "-") if name == LORAMAKE else next(others)
+        axes.plot(
+            *average_roc(truth, probabilities, ranked),
+            color=colour,
+            linestyle=dashes,
+            linewidth=2.4 if name == LORAMAKE else 1.6,
+            zorder=4 if name == LORAMAKE else 3,
+            label=f"{name} (AUC {area:.3f})",
+        )
+
+
+def _draw_labels(axes: Axes, truth: Codes, probabilities: Floats, labels: Sequence[str], ranked: list[int]) -> None:
+    """loramake's curve of each label against the rest, in thin lines of ever lighter blue."""
+    colours = matplotlib.colormaps["Blues"](np.linspace(0.75, 0.35, len(ranked)))
+    for label, colour in zip(ranked, colours, strict=True):
+        area = roc_auc_score(truth == label, probabilities[:, label])
+        name = f"{LORAMAKE}, {_readable(labels[label])} (AUC {area:.3f})"
+        axes.plot(*average_roc(truth, probabilities, [label]), color=colour, linewidth=1, zorder=2, label=name)
+
+
+def average_roc(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> tuple[Floats, Floats]:
+    """False and true positive rates of the mean one-vs-rest curve over the labels in `ranked`, each (points,).
+
+    The mean is taken at each false positive rate, below and above a step, so that its area is the mean of the areas.
+    """
+    curves = [roc_curve(truth == label, probabilities[:, label])[:2] for label in ranked]
+    false: Floats = np.unique(np.concatenate([rates for rates, _ in curves]))
+    # Where a curve rises at one rate, interp gives its top; read from right to left, its foot.
+    tops = np.mean([np.interp(false, rates, hits) for rates, hits in curves], axis=0)
+    feet = np.mean([np.interp(-false, -rates[::-1], hits[::-1]) for rates, hits in curves], axis=0)
+    return np.repeat(false, 2), np.stack([feet, tops], axis=1).ravel()
+
+
+def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "Loss during training") -> None:
+    """The training loss by step, and the validation loss where it was measured, from the lines of trainer_log.jsonl."""
+    series = {name: _points(lines, key) for name, key in (("training", "loss"), ("validation", "eval_loss"))}
+    with _figure(path, 6.4, 3.8) as axes:
+        axes.set(title=title, xlabel="step", ylabel="loss (nats a token)")
+        if not any(series.values()):
+            axes.set(xticks=[], yticks=[])
+            _say_instead(axes, "no loss was logged")
+            return
+        for (name, points), (colour, dashes) in zip(series.items(), ((_BLUE, "-"), _LINES[0]), strict=True):
+            if points:
+                marker = "o" if len(points) <= _MARKERS_UP_TO else ""
+                axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, marker=marker, ms=4, label=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+        axes.set_axisbelow(True)
+        if series["validation"]:
+            axes.legend()
+
+
+def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+    """Step and value of the lines that have a finite one."""
+    return [(line["current_steps"], line[key]) for line in lines if line.get(key) is not None and isfinite(line[key])]

@@ -1,0 +1,101 @@
+"""A probability for every label of every row: of the experiment's own splits, and of new rows."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loramake import artifacts
+from loramake.config import nearest
+from loramake.console import progress, say
+from loramake.errors import DataError
+from loramake.predictor import Predictor, load_predictor
+from loramake.preparation import transform_rows
+from loramake.profile import shorten
+
+Line = dict[str, Any]
+
+
+def run_prediction(
+    config: str | Path, plan: str | Path, data: dict[str, str | Path], outs: dict[str, str | Path]
+) -> None:
+    """Write predictions of each split in `data` (records by split) to `outs` (JSON lines by split).
+
+    `config` is a predict YAML, which names base, adapter and template.
+    """
+    labels = artifacts.read(plan, "plan")["labels"]
+    value_of = {label["text"]: label["value"] for label in labels}
+    predictor = load_predictor(artifacts.read(config, "lmf_config"))
+    for split, path in data.items():
+        records = artifacts.read(path, "records")
+        lines = predict_records(predictor, records, labels, f"scoring {split}, rows")
+        truths = [value_of.get(record["output"]) for record in records]
+        lines = [{**line, "label": truth} for line, truth in zip(lines, truths, strict=True)]
+        artifacts.write(outs[split], lines, "predictions")
+        if lines:
+            right = np.mean([line["label"] == line["predicted"] for line in lines])
+            say(f"{split}: {len(lines):,} rows scored, {right:.1%} of the most probable labels are right.")
+
+
+def predict_records(
+    predictor: Predictor, records: list[dict[str, Any]], labels: list[dict[str, str]], what: str
+) -> list[Line]:
+    """One line a record, in their order: row, source, label (None), predicted, probabilities by label value."""
+    values = [label["value"] for label in labels]
+    if not records:
+        return []
+    with progress(what) as advance:
+        probabilities = predictor.probabilities(records, [label["text"] for label in labels], advance)
+    return [_line(record, values, row) for record, row in zip(records, probabilities, strict=True)]
+
+
+def _line(record: dict[str, Any], values: list[str], probabilities: NDArray[np.float64]) -> Line:
+    return {
+        "row": record["row"],
+        "source": record.get("source", "csv"),
+        "label": None,
+        "predicted": values[int(probabilities.argmax())],
+        "probabilities": dict(zip(values, probabilities.tolist(), strict=True)),
+    }
+
+
+def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
+    """Predict new rows (text cells, missing ones None) with a finished experiment.
+
+    Gives one line a row: row, prediction, and P(label) in a column `p_<label>` for every label, in the task's order.
+    DataError names a column that the experiment needs and the table lacks; further columns are passed over with a word.
+    """
+    results = Path(results)
+    plan = artifacts.read(results / "plan.yaml", "plan")
+    check_columns(table.columns, plan, where)
+    records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json")
+    predictor = load_predictor(artifacts.read(results / "configs/predict_test.yaml", "lmf_config"))
+    lines = predict_records(predictor, records, plan["labels"], "scoring, rows")
+    return pd.DataFrame(
+        [
+            {"row": line["row"], "prediction": line["predicted"]}
+            | {f"p_{label}": probability for label, probability in line["probabilities"].items()}
+            for line in lines
+        ]
+    )
+
+
+def check_columns(columns: Iterable[str], plan: dict[str, Any], where: str | Path) -> None:
+    """Raise DataError where a feature is missing; say which columns are not used because training never saw them."""
+    there = list(columns)
+    features = [feature["name"] for feature in plan["features"]]
+    for name in features:
+        if name not in there:
+            raise DataError(f"{where} lacks the column {name!r}{nearest(name, there)}, which the model was trained on.")
+    known = {*features, plan["target"], *(entry["name"] for entry in plan["dropped"])}
+    extra = [name for name in there if name not in known]
+    if extra:
+        say(f"{where}: not used, since training never saw them: {_listed(extra)}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(shorten(name, 40) for name in names[:5])
+    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,110 @@
+"""What a CSV holds, column by column. Knows nothing of targets, splits or models."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loramake import artifacts
+from loramake.console import say
+from loramake.tables import Dialect, read_table, sniff, to_numbers
+
+TOP_VALUES = 10
+CELL_LENGTH = 80
+"""Stored cells are cut to this many characters."""
+MAX_CLASSES_OF_NUMBERS = 20
+"""A numeric column of more values than this is a quantity to regress on, not a label."""
+
+_BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0", "1"}, {"0.0", "1.0"})
+_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}.*)?")
+_ID_NAME = re.compile(
+    r"(^|[_\W])(id|uuid|guid|key|index|number|no|nr|code|identifier)$|^(id|uuid|guid|index|unnamed)|[a-z](Id|ID|Index)$",
+    re.I,
+)
+_MIN_ROWS_OF_ID = 20
+
+
+def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -> None:
+    """Write profile.json of the CSV, and the header and size of the test CSV where there is one."""
+    dialect = sniff(csv)
+    table = read_table(csv, dialect)
+    profile: dict[str, Any] = {
+        "csv": str(csv),
+        **dialect.as_dict(),
+        "rows": len(table),
+        "duplicate_rows": int(table.duplicated().sum()),
+        "columns": [profile_column(table[name]) for name in table.columns],
+        "test_csv": None if test_csv is None else _describe_test(test_csv, sniff(test_csv)),
+    }
+    artifacts.write(out, profile, "profile")
+    say(
+        f"{csv}: {len(table):,} rows, {table.shape[1]:,} columns ({dialect.encoding}, {dialect.delimiter!r} between cells)."
+    )
+
+
+def _describe_test(test_csv: str | Path, dialect: Dialect) -> dict[str, Any]:
+    table = read_table(test_csv, dialect)
+    return {"csv": str(test_csv), **dialect.as_dict(), "rows": len(table), "columns": list(table.columns)}
+
+
+def profile_column(column: "pd.Series[str]") -> dict[str, Any]:
+    """One entry of profile.json's columns: type, missing, distinct, most frequent values, quantiles."""
+    filled = column.dropna()
+    kind = find_type(column)
+    counts = filled.value_counts().sort_index().sort_values(ascending=False, kind="stable").head(TOP_VALUES)
+    return {
+        "name": str(column.name),
+        "type": kind,
+        "missing": int(column.isna().sum()),
+        "distinct": int(filled.nunique()),
+        "top_values": [{"value": shorten(value), "rows": int(rows)} for value, rows in counts.items()],
+        "quantiles": _quantiles(filled) if kind == "numeric" else None,
+    }
+
+
+def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
+    """A cell as text of at most `limit` characters."""
+    text = str(cell)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _quantiles(filled: "pd.Series[str]") -> dict[str, float]:
+    quantiles = to_numbers(filled).dropna().quantile([0, 0.25, 0.5, 0.75, 1])
+    return {f"{place:g}": float(value) for place, value in quantiles.items()}
+
+
+def find_type(column: "pd.Series[str]") -> str:
+    """numeric, categorical, boolean, date, text, id or constant, as a person would call the column."""
+    filled = column.dropna()
+    distinct = filled.nunique()
+    if distinct <= 1:
+        return "constant"
+    if distinct == 2 and set(filled.str.lower().unique()) in _BOOLEANS:
+        return "boolean"
+    if _looks_like_id(str(column.name), filled):
+        return "id"
+    if to_numbers(filled).notna().all():
+        return "numeric"
+    if filled.map(lambda cell: _DATE.fullmatch(cell) is not None).all():
+        return "date"
+    return "text" if _looks_like_text(filled, distinct) else "categorical"
+
+
+def _looks_like_id(name: str, filled: "pd.Series[str]") -> bool:
+    """Every row its own value, and either a name that says so, whole numbers in sequence, or codes of one word."""
+    if len(filled) < _MIN_ROWS_OF_ID or filled.nunique() < len(filled):
+        return False
+    numbers = to_numbers(filled)
+    if numbers.notna().all():
+        steps = numbers.diff().dropna().abs()
+        return bool((numbers % 1 == 0).all() and ((steps == 1).all() or _ID_NAME.search(name)))
+    if _DATE.fullmatch(filled.iloc[0]):
+        return False
+    return bool(_ID_NAME.search(name)) or not filled.str.contains(r"\s").any()
+
+
+def _looks_like_text(filled: "pd.Series[str]", distinct: int) -> bool:
+    """Several words a cell, and hardly any cell twice; or cells too long for a category."""
+    words = filled.str.split().str.len().mean()
+    return bool((words >= 3 and distinct > 0.5 * len(filled)) or filled.str.len().median() > CELL_LENGTH)

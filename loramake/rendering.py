@@ -1,0 +1,28 @@
+"""Rendering the templates: strict, so that a missing variable is an error."""
+
+import functools
+import pprint
+from typing import Any
+
+import jinja2
+
+from loramake.paths import TEMPLATES
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=lambda name: bool(name) and "html" in str(name),
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["python"] = lambda value: pprint.pformat(value, width=100, sort_dicts=False)
+    return environment
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of templates/{template} with the values put in."""
+    return _environment().get_template(template).render(**values)

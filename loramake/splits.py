@@ -1,0 +1,126 @@
+"""Which row trains, validates, calibrates and tests: fixed before anything is fitted.
+
+The side of a row follows from its content and the seed alone, so that the order of rows or columns changes nothing.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypedDict
+
+import pandas as pd
+
+from loramake import artifacts
+from loramake.console import log
+from loramake.errors import ArtifactError, ConfigError
+from loramake.tables import read_table
+
+SPLITS = ("train", "validation", "calibration", "test")
+COLUMNS = ("row", "source", "split")
+
+
+class Ratios(TypedDict):
+    """Shares of all rows of the CSV; what they leave is train."""
+
+    validation_ratio: float
+    calibration_ratio: float
+    test_ratio: float
+
+
+def assign_splits(
+    csv_path: str | Path, test_csv: str | Path | None, task: str | Path, ratios: Ratios, seed: int, out: str | Path
+) -> None:
+    """Write splits.csv: one line per row that has a target, with its source (csv or test_csv) and split."""
+    found = artifacts.read(task, "task")
+    shares = split_shares(ratios, has_test_csv=test_csv is not None)
+    table = rows_with_target(read_table(csv_path), found["target"])
+    ids = [column["name"] for column in found["ids"]]
+    lines = [(row, "csv", split) for row, split in stratified(table, found["target"], ids, shares, seed).items()]
+    if test_csv is not None:
+        test = rows_with_target(read_table(test_csv), found["target"])
+        lines += [(row, "test_csv", "test") for row in test.index]
+    log.info("rows by split: %s", {name: sum(split == name for _, _, split in lines) for name in SPLITS})
+    with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
+
+
+def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
+    """The share of each split in the CSV's rows, train first; ConfigError where nothing is left to train on."""
+    test = 0.0 if has_test_csv else ratios["test_ratio"]
+    shares = {"validation": ratios["validation_ratio"], "calibration": ratios["calibration_ratio"], "test": test}
+    train = 1.0 - sum(shares.values())
+    if train <= 0:
+        raise ConfigError(
+            f"test_ratio, calibration_ratio and validation_ratio add up to {1 - train:g}, which leaves no row to train on: lower one."
+        )
+    return {"train": train, **shares}
+
+
+def rows_with_target(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The rows whose target cell is filled; the index still tells the place in the CSV."""
+    return table[table[target].notna()]
+
+
+def stratified(
+    table: pd.DataFrame, target: str, ids: Iterable[str], shares: dict[str, float], seed: int
+) -> dict[int, str]:
+    """The split of every row, label by label, rows of the same content (target and ids aside) kept together."""
+    content = row_content(table.drop(columns=[target, *ids]))
+    label_of_content = table[target].groupby(content).agg(lambda labels: labels.value_counts().sort_index().idxmax())
+    splits: dict[int, str] = {}
+    for _, members in content.groupby(content.map(label_of_content)):
+        splits.update(_cut(members, shares, seed))
+    return {int(row): splits[row] for row in table.index}
+
+
+def row_content(table: pd.DataFrame) -> "pd.Series[str]":
+    """One hash a row, the same for rows of the same cells in whatever column order."""
+    cells = table[sorted(table.columns)]
+    return pd.Series([_hash(repr(row)) for row in cells.itertuples(index=False, name=None)], index=table.index)
+
+
+def _cut(content: "pd.Series[str]", shares: dict[str, float], seed: int) -> dict[int, str]:
+    """Lay the groups of one label on a line in an order drawn from the seed, and cut the line by the shares."""
+    splits: dict[int, str] = {}
+    done = 0
+    groups = content.groupby(content).groups
+    for key in sorted(groups, key=lambda key: _hash(f"{seed}:{key}")):
+        rows = groups[key]
+        middle = (done + len(rows) / 2) / len(content)
+        splits.update(dict.fromkeys(rows, _split_at(middle, shares)))
+        done += len(rows)
+    return splits
+
+
+def _split_at(place: float, shares: dict[str, float]) -> str:
+    end = 0.0
+    for split, share in shares.items():
+        end += share
+        if place < end:
+            return split
+    return next(split for split in reversed(shares) if shares[split] > 0)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_splits(path: str | Path) -> pd.DataFrame:
+    """splits.csv as a table of row (int), source and split."""
+    table = pd.read_csv(path, dtype={"row": int, "source": str, "split": str})
+    if tuple(table.columns) != COLUMNS or not set(table["split"]) <= set(SPLITS):
+        raise ArtifactError(f"{path} is not a table of {', '.join(COLUMNS)}: delete it and run the same command again.")
+    return table
+
+
+def read_split(
+    csv_path: str | Path, test_csv: str | Path | None, splits: str | Path, split: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The keys (row, source) of one split and its rows as text, line by line the same; the index is 0-based."""
+    lines = read_splits(splits)
+    keys = lines.loc[lines["split"] == split, ["row", "source"]].reset_index(drop=True)
+    parts = [read_table(csv_path).loc[keys.loc[keys["source"] == "csv", "row"]]]
+    if test_csv is not None:
+        parts.append(read_table(test_csv).loc[keys.loc[keys["source"] == "test_csv", "row"]])
+    return keys, pd.concat(parts, ignore_index=True)

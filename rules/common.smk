@@ -1,0 +1,109 @@
+import functools
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from loramake.config import TRAINING_KEYS, check_config, read_feedback, resolve
+from loramake.errors import LoramakeError
+from loramake.tables import check_file
+
+TEMPLATES = f"{workflow.basedir}/templates"
+APPROVALS = "results/.cache/approvals.jsonl"
+
+
+def refuse_in_one_sentence(function):
+    """A LoramakeError of the wrapped function ends the run with its sentence alone."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments):
+        try:
+            return function(*arguments)
+        except LoramakeError as error:
+            raise WorkflowError(f"loramake: {error}") from None
+
+    return wrapped
+
+
+@refuse_in_one_sentence
+def check_settings():
+    check_config(config)
+
+
+@functools.cache
+def get_settings(experiment):
+    """Every setting of one experiment, resolved."""
+    feedback = read_feedback(f"results/{experiment}/feedback")
+    return resolve(config, experiment, workflow.config_settings.config, feedback)
+
+
+def get_setting(key):
+    """A function that gives one setting of the rule's experiment."""
+    return refuse_in_one_sentence(
+        lambda wildcards: get_settings(wildcards.experiment)[key]
+    )
+
+
+def get_slice(*keys):
+    """A function that gives several settings of the rule's experiment by name."""
+    return refuse_in_one_sentence(
+        lambda wildcards: {
+            key: get_settings(wildcards.experiment)[key] for key in keys
+        }
+    )
+
+
+@refuse_in_one_sentence
+def get_csv(wildcards):
+    return str(check_file(get_settings(wildcards.experiment)["csv"]))
+
+
+@refuse_in_one_sentence
+def get_test_csv(wildcards):
+    path = get_settings(wildcards.experiment)["test_csv"]
+    return [] if path is None else str(check_file(path))
+
+
+def get_feedback(step):
+    """A function that gives the feedback file of a step, where there is one."""
+
+    def get_file(wildcards):
+        path = f"results/{wildcards.experiment}/feedback/{step}.yaml"
+        return path if Path(path).is_file() else []
+
+    return get_file
+
+
+@refuse_in_one_sentence
+def get_model_files(wildcards):
+    """The files of a base model that is a folder; none of one from the hub."""
+    folder = Path(get_settings(wildcards.experiment)["model"])
+    names = ("config.json", "tokenizer*.json", "*.safetensors")
+    return sorted(str(path) for name in names for path in folder.glob(name))
+
+
+@refuse_in_one_sentence
+def get_model_card(wildcards):
+    """The card of a base model that is a folder."""
+    card = Path(get_settings(wildcards.experiment)["model"]) / "README.md"
+    return str(card) if card.is_file() else []
+
+
+def get_balance_feedback(wildcards):
+    """The balancing that feedback/balance.yaml asks for, if any."""
+    asked = get_feedback("balance")(wildcards)
+    return get_setting("balance")(wildcards) if asked else None
+
+
+def get_artifacts():
+    """Every artifact of the rules that stand before this call."""
+    outputs = [str(path) for rule in workflow.rules for path in rule.output]
+    return [re.sub(r"{experiment,[^}]*}", "{experiment}", path) for path in outputs]
+
+
+def get_missing_artifacts(wildcards):
+    """Artifacts that were deleted since results.json was made (nothing else would ask for them)."""
+    if not Path(f"results/{wildcards.experiment}/evaluation/results.json").exists():
+        return []
+    paths = expand(ARTIFACTS, experiment=wildcards.experiment)
+    return [path for path in paths if not Path(path).exists()]

@@ -1,0 +1,71 @@
+rule split_data:
+    input:
+        all_data="results/{experiment}/data/all_data.json",
+        splits="results/{experiment}/splits.csv",
+        review="results/{experiment}/review/data.json",
+    output:
+        train="results/{experiment}/data/train.json",
+        validation="results/{experiment}/data/validation.json",
+        calibration="results/{experiment}/data/calibration.json",
+        test="results/{experiment}/data/test.json",
+    log:
+        "results/{experiment}/logs/split_data.log",
+    benchmark:
+        "results/{experiment}/benchmarks/split_data.tsv"
+    script:
+        "../scripts/split_data.py"
+
+
+rule write_balance_code:
+    input:
+        review="results/{experiment}/review/data.json",
+        feedback=get_feedback("balance"),
+        templates=[
+            f"{TEMPLATES}/write_balance_code.j2",
+            f"{TEMPLATES}/builtin/write_balance_code.j2",
+        ],
+    output:
+        script="results/{experiment}/scripts/balance_data.py",
+    log:
+        "results/{experiment}/logs/write_balance_code.log",
+    benchmark:
+        "results/{experiment}/benchmarks/write_balance_code.tsv"
+    params:
+        balance=get_balance_feedback,
+        agent=get_setting("agent"),
+    script:
+        "../scripts/write_balance_code.py"
+
+
+rule execute_balance_code:
+    input:
+        script="results/{experiment}/scripts/balance_data.py",
+        train="results/{experiment}/data/train.json",
+    output:
+        balanced="results/{experiment}/data/balanced_data.json",
+    log:
+        "results/{experiment}/logs/execute_balance_code.log",
+    benchmark:
+        "results/{experiment}/benchmarks/execute_balance_code.tsv"
+    params:
+        seed=get_setting("seed"),
+    script:
+        "../scripts/execute_balance_code.py"
+
+
+rule review_balanced_data:
+    input:
+        plan="results/{experiment}/plan.yaml",
+        train="results/{experiment}/data/train.json",
+        balanced="results/{experiment}/data/balanced_data.json",
+    output:
+        review="results/{experiment}/review/balance.json",
+    log:
+        "results/{experiment}/logs/review_balanced_data.log",
+    params:
+        mode=get_setting("review"),
+        history=APPROVALS,
+    resources:
+        terminal=1,
+    script:
+        "../scripts/review_balanced_data.py"

@@ -1,0 +1,95 @@
+rule fit_baselines:
+    input:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
+        splits="results/{experiment}/splits.csv",
+        selected="results/{experiment}/feature_selection/selected_features.json",
+        plan="results/{experiment}/plan.yaml",
+    output:
+        baselines="results/{experiment}/evaluation/baselines.json",
+    log:
+        "results/{experiment}/logs/fit_baselines.log",
+    benchmark:
+        "results/{experiment}/benchmarks/fit_baselines.tsv"
+    params:
+        seed=get_setting("seed"),
+    script:
+        "../scripts/fit_baselines.py"
+
+
+rule run_evaluation:
+    input:
+        task="results/{experiment}/task.json",
+        train="results/{experiment}/predictions/train.jsonl",
+        test="results/{experiment}/predictions/test.jsonl",
+        baselines="results/{experiment}/evaluation/baselines.json",
+        trainer_log="results/{experiment}/adapter/trainer_log.jsonl",
+    output:
+        metrics="results/{experiment}/evaluation/metrics.json",
+        confusion_matrix="results/{experiment}/evaluation/confusion_matrix.svg",
+        roc="results/{experiment}/evaluation/roc.svg",
+        loss="results/{experiment}/evaluation/loss.svg",
+    log:
+        "results/{experiment}/logs/run_evaluation.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_evaluation.tsv"
+    params:
+        seed=get_setting("seed"),
+    script:
+        "../scripts/run_evaluation.py"
+
+
+rule render_report:
+    input:
+        profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
+        selected="results/{experiment}/feature_selection/selected_features.json",
+        plan="results/{experiment}/plan.yaml",
+        verification="results/{experiment}/data/verification.json",
+        all_data="results/{experiment}/data/all_data.json",
+        train_config="results/{experiment}/configs/train.yaml",
+        adapter="results/{experiment}/adapter/adapter_model.safetensors",
+        predictions="results/{experiment}/predictions/test.jsonl",
+        metrics="results/{experiment}/evaluation/metrics.json",
+        plots=[
+            "results/{experiment}/evaluation/roc.svg",
+            "results/{experiment}/evaluation/confusion_matrix.svg",
+            "results/{experiment}/evaluation/loss.svg",
+        ],
+        template=f"{TEMPLATES}/render_report.html.j2",
+    output:
+        report="results/{experiment}/report.html",
+    log:
+        "results/{experiment}/logs/render_report.log",
+    benchmark:
+        "results/{experiment}/benchmarks/render_report.tsv"
+    params:
+        experiment="{experiment}",
+        benchmarks="results/{experiment}/benchmarks",
+    script:
+        "../scripts/render_report.py"
+
+
+ARTIFACTS = get_artifacts()
+
+
+rule summarize_results:
+    input:
+        artifacts=ARTIFACTS,
+        task="results/{experiment}/task.json",
+        plan="results/{experiment}/plan.yaml",
+        metrics="results/{experiment}/evaluation/metrics.json",
+        train_config="results/{experiment}/configs/train.yaml",
+        predictions="results/{experiment}/predictions/test.jsonl",
+    output:
+        results="results/{experiment}/evaluation/results.json",
+    log:
+        "results/{experiment}/logs/summarize_results.log",
+    params:
+        missing=get_missing_artifacts,
+        experiment="{experiment}",
+        benchmarks="results/{experiment}/benchmarks",
+    script:
+        "../scripts/summarize_results.py"

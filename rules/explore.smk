@@ -1,0 +1,70 @@
+rule profile_csv:
+    input:
+        csv=get_csv,
+        test_csv=get_test_csv,
+    output:
+        profile="results/{experiment}/profile.json",
+    log:
+        "results/{experiment}/logs/profile_csv.log",
+    benchmark:
+        "results/{experiment}/benchmarks/profile_csv.tsv"
+    script:
+        "../scripts/profile_csv.py"
+
+
+rule explore_data:
+    input:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        profile="results/{experiment}/profile.json",
+        feedback=get_feedback("explore"),
+    output:
+        task="results/{experiment}/task.json",
+    log:
+        "results/{experiment}/logs/explore_data.log",
+    benchmark:
+        "results/{experiment}/benchmarks/explore_data.tsv"
+    params:
+        target=get_setting("target"),
+        agent=get_setting("agent"),
+    script:
+        "../scripts/explore_data.py"
+
+
+rule assign_splits:
+    input:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        task="results/{experiment}/task.json",
+        feedback=get_feedback("splits"),
+    output:
+        splits="results/{experiment}/splits.csv",
+    log:
+        "results/{experiment}/logs/assign_splits.log",
+    benchmark:
+        "results/{experiment}/benchmarks/assign_splits.tsv"
+    params:
+        ratios=get_slice("validation_ratio", "calibration_ratio", "test_ratio"),
+        seed=get_setting("seed"),
+    script:
+        "../scripts/assign_splits.py"
+
+
+rule select_features:
+    input:
+        csv=get_csv,
+        profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
+        splits="results/{experiment}/splits.csv",
+    output:
+        selected="results/{experiment}/feature_selection/selected_features.json",
+        rankings="results/{experiment}/feature_selection/feature_rankings.csv",
+    log:
+        "results/{experiment}/logs/select_features.log",
+    benchmark:
+        "results/{experiment}/benchmarks/select_features.tsv"
+    params:
+        features_to_keep=get_setting("features_to_keep"),
+        seed=get_setting("seed"),
+    script:
+        "../scripts/select_features.py"

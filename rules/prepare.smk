@@ -1,0 +1,99 @@
+rule plan_preparation:
+    input:
+        profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
+        selected="results/{experiment}/feature_selection/selected_features.json",
+        card=get_model_card,
+        feedback=get_feedback("plan"),
+    output:
+        plan="results/{experiment}/plan.yaml",
+    log:
+        "results/{experiment}/logs/plan_preparation.log",
+    benchmark:
+        "results/{experiment}/benchmarks/plan_preparation.tsv"
+    params:
+        model=get_setting("model"),
+        agent=get_setting("agent"),
+    script:
+        "../scripts/plan_preparation.py"
+
+
+rule write_prep_code:
+    input:
+        plan="results/{experiment}/plan.yaml",
+        profile="results/{experiment}/profile.json",
+        templates=[
+            f"{TEMPLATES}/write_prep_code.j2",
+            f"{TEMPLATES}/builtin/write_prep_code.j2",
+        ],
+    output:
+        script="results/{experiment}/scripts/prepare_data.py",
+    log:
+        "results/{experiment}/logs/write_prep_code.log",
+    benchmark:
+        "results/{experiment}/benchmarks/write_prep_code.tsv"
+    params:
+        agent=get_setting("agent"),
+    script:
+        "../scripts/write_prep_code.py"
+
+
+rule execute_prep_code:
+    input:
+        script="results/{experiment}/scripts/prepare_data.py",
+        csv=get_csv,
+        test_csv=get_test_csv,
+        splits="results/{experiment}/splits.csv",
+    output:
+        all_data="results/{experiment}/data/all_data.json",
+        state="results/{experiment}/data/prep_state.json",
+    log:
+        "results/{experiment}/logs/execute_prep_code.log",
+    benchmark:
+        "results/{experiment}/benchmarks/execute_prep_code.tsv"
+    script:
+        "../scripts/execute_prep_code.py"
+
+
+rule verify_prepared_data:
+    input:
+        all_data="results/{experiment}/data/all_data.json",
+        state="results/{experiment}/data/prep_state.json",
+        script="results/{experiment}/scripts/prepare_data.py",
+        plan="results/{experiment}/plan.yaml",
+        splits="results/{experiment}/splits.csv",
+        csv=get_csv,
+        test_csv=get_test_csv,
+        model=get_model_files,
+    output:
+        verification="results/{experiment}/data/verification.json",
+    log:
+        "results/{experiment}/logs/verify_prepared_data.log",
+    benchmark:
+        "results/{experiment}/benchmarks/verify_prepared_data.tsv"
+    params:
+        encoder=get_slice("model", "template", "trust_remote_code"),
+        cutoff_len=get_setting("cutoff_len"),
+        agent=get_setting("agent"),
+    script:
+        "../scripts/verify_prepared_data.py"
+
+
+rule review_prep_data:
+    input:
+        verification="results/{experiment}/data/verification.json",
+        plan="results/{experiment}/plan.yaml",
+        all_data="results/{experiment}/data/all_data.json",
+        splits="results/{experiment}/splits.csv",
+    output:
+        review="results/{experiment}/review/data.json",
+    log:
+        "results/{experiment}/logs/review_prep_data.log",
+    params:
+        mode=get_setting("review"),
+        balance=get_setting("balance"),
+        history=APPROVALS,
+    resources:
+        terminal=1,
+    script:
+        "../scripts/review_prep_data.py"

@@ -1,0 +1,103 @@
+rule generate_lmf_config:
+    input:
+        validation="results/{experiment}/data/validation.json",
+        plan="results/{experiment}/plan.yaml",
+        review="results/{experiment}/review/balance.json",
+        model=get_model_files,
+        feedback=get_feedback("config"),
+    output:
+        train="results/{experiment}/configs/train.yaml",
+        predict_train="results/{experiment}/configs/predict_train.yaml",
+        predict_test="results/{experiment}/configs/predict_test.yaml",
+        dataset_info="results/{experiment}/data/dataset_info.json",
+    log:
+        "results/{experiment}/logs/generate_lmf_config.log",
+    benchmark:
+        "results/{experiment}/benchmarks/generate_lmf_config.tsv"
+    params:
+        settings=get_slice(
+            *TRAINING_KEYS,
+            "model",
+            "template",
+            "trust_remote_code",
+            "seed",
+            "precision",
+            "flash_attn",
+        ),
+        results="results/{experiment}",
+    script:
+        "../scripts/generate_lmf_config.py"
+
+
+rule review_lmf_config:
+    input:
+        configs=[
+            "results/{experiment}/configs/train.yaml",
+            "results/{experiment}/configs/predict_train.yaml",
+            "results/{experiment}/configs/predict_test.yaml",
+            "results/{experiment}/data/dataset_info.json",
+        ],
+    output:
+        review="results/{experiment}/review/config.json",
+    log:
+        "results/{experiment}/logs/review_lmf_config.log",
+    params:
+        mode=get_setting("review"),
+        history=APPROVALS,
+    resources:
+        terminal=1,
+    script:
+        "../scripts/review_lmf_config.py"
+
+
+rule run_finetuning:
+    input:
+        config="results/{experiment}/configs/train.yaml",
+        dataset_info="results/{experiment}/data/dataset_info.json",
+        balanced="results/{experiment}/data/balanced_data.json",
+        validation="results/{experiment}/data/validation.json",
+        review="results/{experiment}/review/config.json",
+        model=get_model_files,
+    output:
+        adapter="results/{experiment}/adapter/adapter_model.safetensors",
+        adapter_config="results/{experiment}/adapter/adapter_config.json",
+        trainer_log="results/{experiment}/adapter/trainer_log.jsonl",
+    log:
+        "results/{experiment}/logs/run_finetuning.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_finetuning.tsv"
+    params:
+        version=1,  # raise it when the same inputs would train another adapter
+        precision=get_setting("precision"),
+        flash_attn=get_setting("flash_attn"),
+    threads: 8
+    resources:
+        gpu=1,
+    script:
+        "../scripts/run_finetuning.py"
+
+
+rule run_prediction:
+    input:
+        config="results/{experiment}/configs/predict_test.yaml",
+        plan="results/{experiment}/plan.yaml",
+        adapter="results/{experiment}/adapter/adapter_model.safetensors",
+        adapter_config="results/{experiment}/adapter/adapter_config.json",
+        train="results/{experiment}/data/train.json",
+        calibration="results/{experiment}/data/calibration.json",
+        test="results/{experiment}/data/test.json",
+    output:
+        train="results/{experiment}/predictions/train.jsonl",
+        calibration="results/{experiment}/predictions/calibration.jsonl",
+        test="results/{experiment}/predictions/test.jsonl",
+    log:
+        "results/{experiment}/logs/run_prediction.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_prediction.tsv"
+    params:
+        version=1,  # raise it when the same adapter would give other probabilities
+    threads: 8
+    resources:
+        gpu=1,
+    script:
+        "../scripts/run_prediction.py"

@@ -1,0 +1,12 @@
+from loramake.console import step
+from loramake.explore import explore_data
+
+with step(snakemake.log[0]):
+    explore_data(
+        csv=snakemake.input.csv,
+        profile=snakemake.input.profile,
+        feedback=snakemake.input.feedback or None,
+        target=snakemake.params.target,
+        agent=snakemake.params.agent,
+        out=snakemake.output.task,
+    )

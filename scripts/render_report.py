@@ -1,0 +1,20 @@
+from loramake.console import step
+from loramake.report import render_report
+
+with step(snakemake.log[0]):
+    render_report(
+        experiment=snakemake.params.experiment,
+        profile=snakemake.input.profile,
+        task=snakemake.input.task,
+        selected=snakemake.input.selected,
+        plan=snakemake.input.plan,
+        verification=snakemake.input.verification,
+        all_data=snakemake.input.all_data,
+        train_config=snakemake.input.train_config,
+        adapter=snakemake.input.adapter,
+        predictions=snakemake.input.predictions,
+        metrics=snakemake.input.metrics,
+        plots=snakemake.input.plots,
+        benchmarks=snakemake.params.benchmarks,
+        out=snakemake.output.report,
+    )

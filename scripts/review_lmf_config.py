@@ -1,0 +1,10 @@
+from loramake.console import step
+from loramake.review import review_lmf_config
+
+with step(snakemake.log[0]):
+    review_lmf_config(
+        mode=snakemake.params.mode,
+        history=snakemake.params.history,
+        configs=list(snakemake.input.configs),
+        out=snakemake.output.review,
+    )

@@ -1,0 +1,14 @@
+from loramake.console import step
+from loramake.review import review_prep_data
+
+with step(snakemake.log[0]):
+    review_prep_data(
+        mode=snakemake.params.mode,
+        history=snakemake.params.history,
+        verification=snakemake.input.verification,
+        plan=snakemake.input.plan,
+        all_data=snakemake.input.all_data,
+        splits=snakemake.input.splits,
+        balance=snakemake.params.balance,
+        out=snakemake.output.review,
+    )

@@ -1,0 +1,10 @@
+from loramake.console import step
+from loramake.prediction import run_prediction
+
+with step(snakemake.log[0]):
+    run_prediction(
+        config=snakemake.input.config,
+        plan=snakemake.input.plan,
+        data={split: snakemake.input[split] for split in snakemake.output.keys()},
+        outs=dict(snakemake.output.items()),
+    )

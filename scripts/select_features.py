@@ -1,0 +1,14 @@
+from loramake.console import step
+from loramake.features import select_features
+
+with step(snakemake.log[0]):
+    select_features(
+        csv=snakemake.input.csv,
+        profile=snakemake.input.profile,
+        task=snakemake.input.task,
+        splits=snakemake.input.splits,
+        features_to_keep=snakemake.params.features_to_keep,
+        seed=snakemake.params.seed,
+        out=snakemake.output.selected,
+        rankings=snakemake.output.rankings,
+    )

@@ -1,0 +1,9 @@
+from loramake.console import step
+from loramake.dataset import split_data
+
+with step(snakemake.log[0]):
+    split_data(
+        all_data=snakemake.input.all_data,
+        splits=snakemake.input.splits,
+        outs=dict(snakemake.output.items()),
+    )
