@@ -5,6 +5,8 @@
 Every time is the best of three, the two methods taking turns; the trial rows of packed scoring are counted in.
 """
 
+# ruff: noqa: E402 - runs from a checkout, so the path comes first
+
 import argparse
 import random
 import sys

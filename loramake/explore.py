@@ -54,9 +54,8 @@ def explore_data(
 
 def _announce(task: dict[str, Any]) -> None:
     labels = ", ".join(f"{shorten(label['value'], 20)} ({label['rows']:,})" for label in task["labels"][:8])
-    say(
-        f"the target is {task['target']} ({task['reason']}); labels: {labels}{', …' if len(task['labels']) > 8 else ''}."
-    )
+    more = ", …" if len(task["labels"]) > 8 else ""
+    say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     for leak in task["leaks"]:
         say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
     if task["feedback"]["unread_notes"]:
@@ -70,7 +69,7 @@ def _check_column(name: str, table: pd.DataFrame, where: str | Path) -> str:
 
 
 def _describe_labels(csv: str | Path, target: "pd.Series[str]", labels: list[str]) -> dict[str, Any]:
-    """Task type, labels with their rows, and the rows with and without a target; DataError where it is no classification."""
+    """Task type, labels with their rows, rows with and without a target; DataError where it is no classification."""
     filled = target.dropna()
     if len(labels) < 2:
         what = f"the one value {labels[0]!r}" if labels else "no value"
@@ -140,8 +139,7 @@ def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | N
     missing = [name for name in names if name not in test_names]
     if missing:
         role = "the target " if target in missing else ""
-        raise DataError(
-            f"{profile['test_csv']['csv']} lacks {role}{missing[0]}{nearest(missing[0], test_names)}, a column of {profile['csv']}."
-        )
+        near = nearest(missing[0], test_names)
+        raise DataError(f"{profile['test_csv']['csv']} lacks {role}{missing[0]}{near}, a column of {profile['csv']}.")
     shared = [name for name in test_names if name in names]
     return {"extra": [name for name in test_names if name not in names], "reordered": shared != names}

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from loramake import artifacts
-from loramake.errors import ConfigError, TrainingError
 from loramake.console import Advance, log, progress, say
-
+from loramake.errors import ConfigError, TrainingError
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 TRAINER_LOG = "trainer_log.jsonl"
@@ -101,8 +100,8 @@ def locked(work: Path) -> Iterator[IO[str]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise TrainingError(
-                f"another training of the same data still runs in {work}: wait for it, or end it (pkill -f {work.name}), "
-                f"and run the same command again."
+                f"another training of the same data still runs in {work}: wait for it, or end it "
+                f"(pkill -f {work.name}), and run the same command again."
             ) from None
         yield lock
         path.unlink(missing_ok=True)

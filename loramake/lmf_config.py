@@ -1,4 +1,4 @@
-"""LlamaFactory's own files: what a person could run by hand with `llamafactory-cli train results/exp1/configs/train.yaml`.
+"""LlamaFactory's own files, as a person could run them: `llamafactory-cli train results/exp1/configs/train.yaml`.
 
 Arithmetic (bf16, fp16) and attention kernels depend on the machine that trains, so `precision: auto` and
 `flash_attn: auto` leave them out of the YAML: `run_finetuning` adds what it finds there.

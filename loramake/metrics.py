@@ -60,7 +60,7 @@ def read_scores(predictions: str | Path, baselines: str | Path, labels: list[str
 
     ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
     """
-    lines = {(line["source"], line["row"]): line for line in artifacts.read(predictions, "predictions")}
+    lines = _by_row(artifacts.read(predictions, "predictions"), predictions)
     truth = [_code(line["label"], labels, f"{predictions}: {_name(key)}") for key, line in lines.items()]
     ours = [_ordered(line["probabilities"], labels, f"{predictions}: {_name(key)}") for key, line in lines.items()]
     plain = artifacts.read(baselines, "baselines")
@@ -74,6 +74,16 @@ def read_scores(predictions: str | Path, baselines: str | Path, labels: list[str
         _check_same_rows(set(lines), set(rows), predictions, baselines)
         scores[name] = _matrix([rows[key] for key in lines], labels)
     return np.array(truth, dtype=np.int64), scores
+
+
+def _by_row(lines: list[dict[str, Any]], where: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in lines:
+        key = (line["source"], line["row"])
+        if key in found:
+            raise ArtifactError(f"{where} holds {_name(key)} twice: delete it and run the same command again.")
+        found[key] = line
+    return found
 
 
 def _name(key: tuple[str, int]) -> str:
@@ -126,10 +136,12 @@ def compute_metrics(truth: Codes, probabilities: Floats) -> dict[str, float]:
         values |= _precision_recall_f1(truth, predicted, "", average="binary", zero_division=np.nan)
     labels = range(probabilities.shape[1])
     values["log_loss"] = sklearn_metrics.log_loss(truth, probabilities, labels=list(labels))
-    if len(np.unique(truth)) > 1:
-        values["balanced_accuracy"] = sklearn_metrics.balanced_accuracy_score(truth, predicted)
+    if ranked := _ranked_labels(truth, binary):
+        # balanced_accuracy_score is the same, but warns of labels that are predicted and not true.
+        values["balanced_accuracy"] = sklearn_metrics.recall_score(
+            truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
+        )
         values["mcc"] = sklearn_metrics.matthews_corrcoef(truth, predicted)
-        ranked = _ranked_labels(truth, binary)
         for name, area in (("roc_auc", "roc_auc_score"), ("pr_auc", "average_precision_score")):
             score = getattr(sklearn_metrics, area)
             values[name] = np.mean([score(truth == label, probabilities[:, label]) for label in ranked])
@@ -142,8 +154,9 @@ def _precision_recall_f1(truth: Codes, predicted: Codes, suffix: str, **options:
 
 
 def _ranked_labels(truth: Codes, binary: bool) -> list[int]:
-    """The labels whose scores are ranked against the rest: the positive one, or all that occur."""
-    return [1] if binary else np.unique(truth).tolist()
+    """The labels whose scores are ranked against the rest: the positive one, or all that occur; of one label, none."""
+    present: list[int] = np.unique(truth).tolist()
+    return [] if len(present) < 2 else [1] if binary else present
 
 
 def metric_names(binary: bool) -> list[str]:

@@ -143,7 +143,7 @@ def plot_roc(
     `truth` holds places in `labels`, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
     """
     present = np.unique(truth).tolist()
-    with _figure(path, 6.4, 5.6) as axes:
+    with _figure(path, 6.4, 6.8) as axes:
         axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         if len(present) < 2:
@@ -154,8 +154,15 @@ def plot_roc(
         _draw_models(axes, truth, scores, ranked)
         if 2 < len(labels) <= MAX_LABELS_WITH_CURVES:
             _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked)
-        averaged = "average of one label against the rest" if len(labels) > 2 else f"positive: {_readable(labels[-1])}"
-        axes.legend(loc="lower right", fontsize=9, title=averaged, title_fontsize=9, alignment="left")
+        kind = "average of one label against the rest" if len(labels) > 2 else f"positive: {_readable(labels[-1])}"
+        _explain_below(axes, kind)
+
+
+def _explain_below(axes: Axes, title: str) -> None:
+    """The legend under the axes, where it hides no curve."""
+    names = axes.get_legend_handles_labels()[1]
+    columns = 2 if max(map(len, names)) <= 40 else 1
+    axes.figure.legend(loc="outside lower center", ncols=columns, title=title, fontsize=9, title_fontsize=9)
 
 
 def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int]) -> None:
@@ -209,6 +216,7 @@ def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "L
                 marker = "o" if len(points) <= _MARKERS_UP_TO else ""
                 axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, marker=marker, ms=4, label=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(0, 1.02 * max(max(line["current_steps"], line["total_steps"]) for line in lines))
         axes.set_ylim(bottom=0)
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
         axes.set_axisbelow(True)

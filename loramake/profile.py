@@ -39,7 +39,8 @@ def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -
     }
     artifacts.write(out, profile, "profile")
     say(
-        f"{csv}: {len(table):,} rows, {table.shape[1]:,} columns ({dialect.encoding}, {dialect.delimiter!r} between cells)."
+        f"{csv}: {len(table):,} rows, {table.shape[1]:,} columns "
+        f"({dialect.encoding}, {dialect.delimiter!r} between cells)."
     )
 
 

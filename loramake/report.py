@@ -4,7 +4,6 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-
 from loramake import artifacts
 from loramake.console import say
 from loramake.rendering import render

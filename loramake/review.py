@@ -100,7 +100,8 @@ def _decide(
 def _ask(review: str, out: str | Path) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ReviewError(
-            f"{out} needs a person: run the same command in a terminal, or approve all reviews with --config review=approve."
+            f"{out} needs a person: run the same command in a terminal, "
+            f"or approve all reviews with --config review=approve."
         )
     answer = questionary.select(f"Approve the {review} review?", choices=["approve", "stop"]).ask(kbi_msg="")
     if answer != "approve":

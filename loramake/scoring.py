@@ -37,7 +37,7 @@ def label_log_probs(
 ) -> Scores:
     """Summed natural log-probability of each label's tokens behind each prompt, shape (rows, labels), float64.
 
-    `tokens_per_batch` bounds a batch (padding and labels included; 4096 on a CPU, 32768 on a GPU when left out) and
+    `tokens_per_batch` bounds a batch (padding and labels included; 1024 on a CPU, 32768 on a GPU when left out) and
     is halved whenever the GPU runs out of memory. Where an architecture ignores the mask or the positions that the
     packing needs, which a few rows scored both ways show, labels are scored one by one. PredictionError for an
     empty prompt or label, and for a row that does not fit into the memory alone.
@@ -88,7 +88,7 @@ def _in_batches(
     """Longest prompts first, so that memory runs out at once if at all, and padding is short."""
     import torch
 
-    budget = budget or (32768 if _device(model).type == "cuda" else 4096)
+    budget = budget or (32768 if _device(model).type == "cuda" else 1024)
     order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
     scores = np.empty((len(prompts), method.labels))
     done = 0

@@ -52,7 +52,8 @@ def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
     train = 1.0 - sum(shares.values())
     if train <= 0:
         raise ConfigError(
-            f"test_ratio, calibration_ratio and validation_ratio add up to {1 - train:g}, which leaves no row to train on: lower one."
+            f"test_ratio, calibration_ratio and validation_ratio add up to {1 - train:g}, "
+            f"which leaves no row to train on: lower one."
         )
     return {"train": train, **shares}
 

@@ -170,7 +170,7 @@ def check_behaviour(prepared: Prepared) -> list[Check]:
         Check(
             "target and dropped columns absent",
             not leaking,
-            f"{len(leaking)} of {len(rows)} sampled prompts changed with the cells of {len(hidden)} columns that must not be in them",
+            f"{len(leaking)} of {len(rows)} sampled prompts changed with the cells of {len(hidden)} such columns",
         ),
     ]
 
@@ -199,7 +199,8 @@ def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -
 
 
 def _tokens_text(tokens: dict[str, Any]) -> str:
-    return f"{'an estimated ' if tokens['estimated'] else ''}{tokens['longest']:,} tokens of at most {tokens['cutoff_len']:,}"
+    guessed = "an estimated " if tokens["estimated"] else ""
+    return f"{guessed}{tokens['longest']:,} tokens of at most {tokens['cutoff_len']:,}"
 
 
 def _check_tokens(tokens: dict[str, Any]) -> Check:

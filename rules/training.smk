@@ -24,7 +24,6 @@ rule generate_lmf_config:
             "precision",
             "flash_attn",
         ),
-        results="results/{experiment}",
     script:
         "../scripts/generate_lmf_config.py"
 

@@ -1,10 +1,12 @@
+from pathlib import Path
+
 from loramake.console import step
 from loramake.lmf_config import generate_lmf_config
 
 with step(snakemake.log[0]):
     generate_lmf_config(
         settings=snakemake.params.settings,
-        results=snakemake.params.results,
+        results=Path(snakemake.output.train).parents[1],
         validation=snakemake.input.validation,
         plan=snakemake.input.plan,
         outs=dict(snakemake.output.items()),

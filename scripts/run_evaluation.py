@@ -11,3 +11,12 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         out=snakemake.output.metrics,
     )
+    plot_evaluation(
+        task=snakemake.input.task,
+        test=snakemake.input.test,
+        baselines=snakemake.input.baselines,
+        trainer_log=snakemake.input.trainer_log,
+        confusion_matrix_out=snakemake.output.confusion_matrix,
+        roc_out=snakemake.output.roc,
+        loss_out=snakemake.output.loss,
+    )

@@ -5,6 +5,6 @@ with step(snakemake.log[0]):
     run_prediction(
         config=snakemake.input.config,
         plan=snakemake.input.plan,
-        data={split: snakemake.input[split] for split in snakemake.output.keys()},
+        data={split: snakemake.input[split] for split, _ in snakemake.output.items()},
         outs=dict(snakemake.output.items()),
     )

@@ -38,7 +38,7 @@ _MAX_OVERSAMPLED_ROWS = 20_000
 class BuiltinAgent:
     """Deterministic rules in place of an LLM."""
 
-    by: MadeBy = {"provider": "builtin", "model": None}
+    by = MadeBy(provider="builtin", model=None)
     reads_notes = False
 
     def explore(self, profile: dict[str, Any], table: pd.DataFrame, target: str | None) -> Exploration:
@@ -74,7 +74,7 @@ class BuiltinAgent:
     def write_prep_code(self, plan: dict[str, Any]) -> str:
         return render("builtin/write_prep_code.j2", plan=plan)
 
-    def verify(self, plan: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) -> list[Finding]:
+    def verify(self, plan: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) -> list[Finding]:  # noqa: ARG002
         """Rules cannot judge prose: the deterministic checks are all there is, so nothing is claimed here."""
         return []
 
@@ -128,5 +128,5 @@ def propose_balance(labels: list[dict[str, Any]]) -> dict[str, str]:
         return {"proposal": "oversample", "reason": reason}
     return {
         "proposal": "none",
-        "reason": f"the rarest label has {rarest:.1%} of the rows; left as they are, so that probabilities keep their meaning",
+        "reason": f"the rarest label has {rarest:.1%} of the rows; unbalanced, probabilities keep their meaning",
     }

@@ -1,5 +1,7 @@
 """A predictor gives the probabilities of the adapter it was loaded with."""
 
+# ruff: noqa: E402 - imports wait for importorskip
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +96,7 @@ def by_peft(base: Path, adapter: Path, predictor: Predictor) -> Any:
     return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
 
 
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`")
 @pytest.mark.parametrize(
     "settings",
     [{}, {"use_dora": True}, {"modules_to_save": ["embed_tokens", "lm_head"]}],

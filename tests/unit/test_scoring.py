@@ -1,5 +1,7 @@
 """Packed label scores are those of one plain forward pass per label."""
 
+# ruff: noqa: E402 - imports wait for importorskip
+
 import itertools
 import random
 from collections.abc import Iterator

@@ -38,7 +38,9 @@ def test_the_folder_is_small_enough_to_live_in_git() -> None:
     assert sum(path.stat().st_size for path in TINY.rglob("*") if path.is_file()) <= MAX_BYTES
 
 
-def test_plain_transformers_loads_a_model_whose_embeddings_fit_the_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_plain_transformers_loads_a_model_whose_embeddings_fit_the_tokenizer(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
     model = AutoModelForCausalLM.from_pretrained(TINY)
     assert type(model).__name__ == "Qwen2ForCausalLM"
     assert model.get_input_embeddings().num_embeddings == len(tokenizer)

@@ -1,0 +1,65 @@
+"""Real runs in folders of their own: what every workflow test needs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+FAST = {"num_train_epochs": 1, "lora_rank": 4, "lora_alpha": 8, "logging_steps": 2}
+"""Settings for tests that need a training but no good one."""
+
+
+def make_workplace(folder: Path, csv: Path | None = None, **settings: object) -> Path:
+    """A folder to run the workflow in: one experiment `exp`, the base model beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "models").exists():
+        (folder / "models").symlink_to(ROOT / "models")
+    experiment = {"review": "approve", **({} if csv is None else {"csv": str(csv)}), **FAST, **settings}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"experiments": {"exp": experiment}}), encoding="utf-8")
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
+    """Run the real command there."""
+    command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *arguments]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workplace in which the whole workflow ran on penguins.csv: three classes, missing values. Do not change it."""
+    folder = make_workplace(tmp_path_factory.mktemp("finished"), Path("penguins.csv"))
+    shutil.copy(ROOT / "data/penguins.csv", folder)
+    done = snakemake(folder, "results/exp/evaluation/results.json")
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def copy_of_finished(finished: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Gives a copy of the finished workplace that a test may change."""
+
+    def copy() -> Path:
+        shutil.copytree(finished, tmp_path / "copy", symlinks=True)
+        return tmp_path / "copy"
+
+    return copy

@@ -1,0 +1,237 @@
+"""Baselines on real tables: what they see, what they write, and that they write it the same twice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loramake import artifacts
+from loramake.baselines import BASELINES, find_features, fit_baselines, prepare
+from loramake.errors import DataError
+from loramake.explore import explore_data
+from loramake.features import select_features
+from loramake.profile import profile_csv
+from loramake.splits import assign_splits, read_split
+
+DATA = Path(__file__).parents[2] / "data"
+RATIOS = {"validation_ratio": 0.0, "calibration_ratio": 0.15, "test_ratio": 0.2}
+
+
+@dataclass
+class Experiment:
+    """The files that fit_baselines reads, made by the steps before it."""
+
+    folder: Path
+    csv: Path
+    test_csv: Path | None = None
+
+    def explore(self, target: str, ratios: dict[str, float] = RATIOS) -> "Experiment":
+        profile, task, splits = (self.folder / name for name in ("profile.json", "task.json", "splits.csv"))
+        profile_csv(self.csv, self.test_csv, profile)
+        explore_data(csv=self.csv, profile=profile, feedback=None, target=target, agent="builtin", out=task)
+        assign_splits(self.csv, self.test_csv, task, ratios, 42, splits)
+        rankings = self.folder / "rankings.csv"
+        select_features(self.csv, profile, task, splits, 50, 42, self.folder / "selected.json", rankings)
+        return self
+
+    def fit(self, name: str = "baselines.json") -> dict[str, Any]:
+        out = self.folder / name
+        fit_baselines(
+            csv=self.csv,
+            test_csv=self.test_csv,
+            profile=self.folder / "profile.json",
+            task=self.folder / "task.json",
+            splits=self.folder / "splits.csv",
+            selected=self.folder / "selected.json",
+            seed=42,
+            out=out,
+        )
+        return artifacts.read(out, "baselines")
+
+    def split(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return read_split(self.csv, self.test_csv, self.folder / "splits.csv", name)
+
+
+def accuracy(experiment: Experiment, found: dict[str, Any], model: str, target: str, split: str = "test") -> float:
+    _, table = experiment.split(split)
+    best = np.argmax(found["models"][model]["splits"][split]["probabilities"], axis=1)
+    return float(np.mean([found["labels"][place] == label for place, label in zip(best, table[target], strict=True)]))
+
+
+def wide_table(rows: int = 120) -> pd.DataFrame:
+    """Numbers, a category, a date with the day first and a text of many values; the label follows the number."""
+    generator = np.random.default_rng(0)
+    number = generator.normal(size=rows)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(generator.permutation(rows) * 3, unit="D")
+    return pd.DataFrame(
+        {
+            "number": number.round(3),
+            "colour": generator.choice(["red", "green", ""], rows),
+            "seen": days.strftime("%d/%m/%Y"),
+            "remark": [f"remark number {i} of many" for i in range(rows)],
+            "label": np.where(number + generator.normal(size=rows) > 0, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Experiment:
+    wide_table().to_csv(tmp_path / "wide.csv", index=False)
+    return Experiment(tmp_path, tmp_path / "wide.csv")
+
+
+def test_penguins_are_told_apart_by_both_models_and_not_by_the_majority(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, DATA / "penguins.csv").explore("species")
+    found = experiment.fit()
+    assert list(found["models"]) == list(BASELINES)
+    assert accuracy(experiment, found, "logistic_regression", "species") > 0.9
+    assert accuracy(experiment, found, "hist_gradient_boosting", "species") > 0.9
+    assert accuracy(experiment, found, "majority", "species") < 0.6
+
+
+def test_titanic_with_its_missing_cells_is_fitted_without_the_leak(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, DATA / "titanic.csv").explore("survived")
+    found = experiment.fit()
+    assert "alive" not in found["features"]
+    assert accuracy(experiment, found, "majority", "survived") + 0.1 < accuracy(
+        experiment, found, "logistic_regression", "survived"
+    )
+
+
+def test_rows_without_a_target_are_in_no_split(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, DATA / "penguins.csv").explore("sex")
+    found = experiment.fit()
+    table = pd.read_csv(DATA / "penguins.csv")
+    empty = set(table.index[table["sex"].isna()])
+    assert empty
+    assert not empty & {row for split in found["models"]["majority"]["splits"].values() for row in split["rows"]}
+
+
+def test_rows_and_sources_are_those_of_the_splits_and_probabilities_add_up_to_one(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, DATA / "titanic.csv").explore("survived")
+    for model in experiment.fit()["models"].values():
+        for name, split in model["splits"].items():
+            keys, _ = experiment.split(name)
+            assert split["rows"] == keys["row"].tolist()
+            assert split["sources"] == keys["source"].tolist()
+            np.testing.assert_allclose(np.sum(split["probabilities"], axis=1), 1.0, atol=1e-10)
+
+
+def test_the_majority_gives_every_row_the_frequencies_of_train(wide: Experiment) -> None:
+    found = wide.explore("label").fit()
+    shares = wide.split("train")[1]["label"].value_counts(normalize=True)
+    rows = np.array(found["models"]["majority"]["splits"]["test"]["probabilities"])
+    np.testing.assert_allclose(rows, np.tile([shares[label] for label in found["labels"]], (len(rows), 1)), atol=1e-12)
+
+
+def test_fitting_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, DATA / "titanic.csv").explore("survived")
+    experiment.fit("first.json")
+    experiment.fit("second.json")
+    assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
+
+
+def test_what_the_other_splits_hold_changes_nothing_of_train(wide: Experiment) -> None:
+    before = wide.explore("label").fit()
+    table = pd.read_csv(wide.csv, dtype=str, keep_default_na=False)
+    other = [row for split in ("calibration", "test") for row in wide.split(split)[0]["row"]]
+    table.loc[other, ["number", "colour", "remark"]] = ["1e9", "violet", "rubbish"]
+    table.loc[other, "label"] = table.loc[other, "label"].map({"yes": "no", "no": "yes"})
+    table.to_csv(wide.csv, index=False)
+    after = wide.fit()
+    for name in BASELINES:
+        assert before["models"][name]["splits"]["train"] == after["models"][name]["splits"]["train"]
+
+
+def test_the_test_table_is_predicted_and_a_cell_that_is_no_number_counts_as_missing(wide: Experiment) -> None:
+    test = wide_table(20)
+    test["number"] = test["number"].astype(object)
+    test.loc[0, ["number", "seen", "colour"]] = ["about three", "last week", "never seen"]
+    test.to_csv(wide.folder / "test.csv", index=False)
+    wide.test_csv = wide.folder / "test.csv"
+    found = wide.explore("label").fit()
+    for name in BASELINES:
+        split = found["models"][name]["splits"]["test"]
+        assert split["sources"] == ["test_csv"] * 20
+        assert np.isfinite(split["probabilities"]).all()
+
+
+def test_empty_splits_are_empty_lists(wide: Experiment) -> None:
+    found = wide.explore("label", {"validation_ratio": 0.0, "calibration_ratio": 0.0, "test_ratio": 0.0}).fit()
+    for name in BASELINES:
+        splits = found["models"][name]["splits"]
+        assert splits["test"] == splits["calibration"] == {"rows": [], "sources": [], "probabilities": []}
+        assert len(splits["train"]["rows"]) == 120
+
+
+def test_a_label_that_train_lacks_gets_probability_zero(wide: Experiment) -> None:
+    table = wide_table()
+    wide.explore("label")
+    table.loc[wide.split("test")[0]["row"], "label"] = "maybe"
+    table.to_csv(wide.csv, index=False)
+    task = artifacts.read(wide.folder / "task.json", "task")
+    task["labels"].insert(1, {"value": "maybe", "rows": 24})
+    artifacts.write(wide.folder / "task.json", task | {"task_type": "multiclass", "positive_label": None}, "task")
+    found = wide.fit()
+    for name in BASELINES:
+        probabilities = np.array(found["models"][name]["splits"]["test"]["probabilities"])
+        assert probabilities.shape[1] == 3
+        assert (probabilities[:, found["labels"].index("maybe")] == 0).all()
+
+
+def test_one_label_in_train_leaves_the_majority_three_times(wide: Experiment) -> None:
+    wide.explore("label")
+    table = wide_table()
+    table.loc[wide.split("train")[0]["row"], "label"] = "no"
+    table.to_csv(wide.csv, index=False)
+    models = wide.fit()["models"]
+    assert models["logistic_regression"]["splits"] == models["majority"]["splits"]
+    assert "one label only" in models["hist_gradient_boosting"]["description"]
+
+
+def test_a_column_that_is_empty_in_train_stops_nothing(wide: Experiment) -> None:
+    table = wide_table()
+    wide.explore("label")
+    table["number"] = table["number"].astype(object)
+    table.loc[wide.split("train")[0]["row"], ["number", "seen", "colour"]] = ""
+    table.to_csv(wide.csv, index=False)
+    assert wide.fit()["features"] == ["number", "colour", "seen", "remark"]
+
+
+def test_labels_unknown_to_the_task_are_refused_by_name(wide: Experiment) -> None:
+    wide.explore("label")
+    table = wide_table()
+    table["label"] = "perhaps"
+    table.to_csv(wide.csv, index=False)
+    with pytest.raises(DataError, match=r"wide\.csv.*'perhaps'"):
+        wide.fit()
+
+
+def test_hundreds_of_categories_are_capped(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    codes = generator.integers(400, size=1500)
+    pd.DataFrame({"town": [f"town {code}" for code in codes], "label": np.where(codes % 2, "odd", "even")}).to_csv(
+        tmp_path / "towns.csv", index=False
+    )
+    found = Experiment(tmp_path, tmp_path / "towns.csv").explore("label").fit()
+    assert len(found["models"]["hist_gradient_boosting"]["splits"]["train"]["rows"]) > 900
+
+
+def test_dates_become_days_and_the_day_comes_first_where_train_shows_it() -> None:
+    train = pd.DataFrame({"us": ["01/02/1970", None, "1970-01-01"], "eu": ["01/02/1970", "13/01/1970", "rubbish"]})
+    features = find_features(train.astype(object), {"us": "date", "eu": "date"})
+    days = prepare(train.astype(object), features)
+    np.testing.assert_array_equal(days["us"], [1.0, np.nan, 0.0])
+    np.testing.assert_array_equal(days["eu"], [31.0, 12.0, np.nan])
+
+
+def test_numbers_too_large_to_square_are_cut(wide: Experiment) -> None:
+    wide.explore("label")
+    table = wide_table()
+    table.loc[wide.split("train")[0].loc[0, "row"], "number"] = 1e300
+    table.to_csv(wide.csv, index=False)
+    found = wide.fit()
+    assert np.isfinite(found["models"]["logistic_regression"]["splits"]["train"]["probabilities"]).all()

@@ -1,0 +1,112 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from loramake.artifacts import load_schema
+from loramake.config import check_config, coerce, defaults, read_card, read_feedback, resolve
+from loramake.errors import ConfigError
+from tests.conftest import ROOT
+
+
+def test_the_built_in_defaults_are_those_of_the_issue() -> None:
+    wanted = {
+        "csv": None, "target": None, "test_csv": None, "model": "models/tiny", "test_ratio": 0.2, "calibration_ratio": 0.15,
+        "validation_ratio": 0, "seed": 42, "review": "ask", "agent": "builtin", "lora_rank": 64, "lora_alpha": 128,
+        "lora_dropout": 0, "lora_target": "all", "use_dora": False, "additional_target": None, "cutoff_len": 2048,
+        "num_train_epochs": 3.0, "learning_rate": 2.0e-5, "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 8, "lr_scheduler_type": "cosine", "warmup_ratio": 0.1, "logging_steps": 10,
+        "save_steps": 500, "save_total_limit": 2, "quantization_bit": None, "flash_attn": "auto", "precision": "auto",
+    }  # fmt: skip
+    assert {key: defaults()[key] for key in wanted} == wanted
+
+
+def test_config_yaml_explains_every_key_of_the_schema_with_its_default() -> None:
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    check_config(yaml.safe_load(text))
+    commented = dict(re.findall(r"^# (\w+): (.+?) +# \w.+$", text, re.M))
+    schema = load_schema("config")["properties"]
+    assert set(commented) == set(schema) - {"experiments", "extends"}
+    for key, value in commented.items():
+        default = schema[key]["default"]
+        assert default in (None, coerce(key, yaml.safe_load(value))), key
+
+
+def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card_beats_default(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(
+        "---\nloramake:\n  settings: {learning_rate: 0.1, lora_rank: 3}\n---\n", encoding="utf-8"
+    )
+    model = str(tmp_path)
+    config: dict[str, object] = {"csv": "a.csv", "model": model, "experiments": {"e": {}}}
+    assert resolve(config, "e")["learning_rate"] == 0.1
+    config["learning_rate"] = 0.2
+    assert resolve(config, "e")["learning_rate"] == 0.2
+    config["experiments"] = {"e": {"learning_rate": 0.3}}
+    assert resolve(config, "e")["learning_rate"] == 0.3
+    assert resolve(config, "e", feedback={"learning_rate": 0.4})["learning_rate"] == 0.4
+    assert resolve(config, "e", {"learning_rate": "5e-1"}, {"learning_rate": 0.4})["learning_rate"] == 0.5
+    assert resolve(config, "e")["lora_rank"] == 3
+    assert resolve(config, "e")["lora_alpha"] == 128
+
+
+def test_an_experiment_inherits_through_extends() -> None:
+    config = {
+        "experiments": {"a": {"csv": "a.csv", "seed": 1}, "b": {"extends": "a", "seed": 2}, "c": {"extends": "b"}}
+    }
+    assert (resolve(config, "c")["csv"], resolve(config, "c")["seed"]) == ("a.csv", 2)
+    with pytest.raises(ConfigError, match="circle"):
+        resolve({"experiments": {"a": {"extends": "b"}, "b": {"extends": "a"}}}, "a")
+    with pytest.raises(ConfigError, match=r"extends aa, which is not there \(did you mean a\?\)"):
+        resolve({"experiments": {"a": {"csv": "a.csv"}, "b": {"extends": "aa"}}}, "b")
+
+
+def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
+    settings = resolve(
+        {},
+        "e",
+        {"csv": "a.csv", "use_dora": "true", "quantization_bit": "4", "learning_rate": "1e-4", "test_csv": "none"},
+    )
+    assert settings["use_dora"] is True
+    assert settings["quantization_bit"] == 4
+    assert settings["learning_rate"] == 1e-4
+    assert settings["test_csv"] is None
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"learnig_rate": 1}, r"learnig_rate is no setting \(did you mean learning_rate\?\)"),
+        ({"learning_rate": "fast"}, "learning_rate: 'fast' is not of type 'number'"),
+        ({"test_ratio": 1}, "test_ratio"),
+        ({"use_dora": "maybe"}, "use_dora"),
+        ({"quantization_bit": 5}, "quantization_bit"),
+        ({"experiments": {"a/b": {}}}, "'a/b'"),
+        ({"experiments": {"..": {}}}, "experiment '..'"),
+        ({"experiments": {"a": 3}}, "not settings below a name"),
+        ({"experiments": {"a": {"experiments": {}}}}, "experiments is no setting"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_by_name(config: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        check_config(config)
+
+
+def test_an_experiment_without_a_csv_says_how_to_give_one() -> None:
+    with pytest.raises(ConfigError, match=r"--config csv=PATH"):
+        resolve({}, "e")
+
+
+def test_feedback_may_only_speak_of_its_own_step(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("learning_rate: 1.0e-4\n", encoding="utf-8")
+    (tmp_path / "splits.yaml").write_text("test_ratio: 0.3\n", encoding="utf-8")
+    assert read_feedback(tmp_path) == {"learning_rate": 1e-4, "test_ratio": 0.3}
+    (tmp_path / "splits.yaml").write_text("learning_rate: 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="learning_rate is not feedback for this step"):
+        read_feedback(tmp_path)
+
+
+def test_a_model_without_a_card_brings_nothing(tmp_path: Path) -> None:
+    assert read_card(str(tmp_path)) == {}
+    (tmp_path / "README.md").write_text("# a model\n---\nno front matter\n---\n", encoding="utf-8")
+    assert read_card(str(tmp_path)) == {}

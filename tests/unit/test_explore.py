@@ -1,0 +1,109 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from loramake import artifacts
+from loramake.agents.builtin import order_labels
+from loramake.errors import DataError
+from loramake.explore import explore_data, leak_reason
+from loramake.profile import profile_csv
+from tests.conftest import ROOT
+
+
+def explore(folder: Path, csv: Path, target: str | None = None, feedback: Path | None = None, test_csv: Path | None = None) -> Any:
+    profile_csv(csv, test_csv, folder / "profile.json")
+    explore_data(csv, folder / "profile.json", feedback, target, "builtin", folder / "task.json")
+    return artifacts.read(folder / "task.json", "task")
+
+
+def write(folder: Path, text: str, name: str = "t.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "labels", "leaks"),
+    [
+        ("heart", "HeartDisease", ["0", "1"], []),
+        ("diabetes", "Outcome", ["0", "1"], []),
+        ("titanic", "survived", ["0", "1"], ["alive"]),
+        ("penguins", "species", ["Adelie", "Chinstrap", "Gentoo"], []),
+    ],
+)
+def test_target_labels_and_leaks_of_the_demo_tables(tmp_path: Path, name: str, target: str, labels: list[str], leaks: list[str]) -> None:
+    task = explore(tmp_path, ROOT / f"data/{name}.csv")
+    assert task["target"] == target
+    assert [label["value"] for label in task["labels"]] == labels
+    assert [leak["name"] for leak in task["leaks"]] == leaks
+    assert task["positive_label"] == (labels[-1] if len(labels) == 2 else None)
+    assert task["by"] == {"provider": "builtin", "model": None}
+
+
+def test_rows_without_a_target_are_counted(tmp_path: Path) -> None:
+    csv = write(tmp_path, "x,target\n" + "1,a\n2,b\n" * 20 + "3,\n4,NA\n")
+    assert explore(tmp_path, csv)["rows"] == {"with_target": 40, "without_target": 2}
+
+
+def test_a_number_of_many_values_is_refused_as_regression(tmp_path: Path) -> None:
+    csv = write(tmp_path, "x,target\n" + "".join(f"{i % 3},{i * 1.5}\n" for i in range(60)))
+    with pytest.raises(DataError, match="regression is not supported yet"):
+        explore(tmp_path, csv)
+
+
+def test_a_target_that_is_no_column_or_has_one_value_is_refused(tmp_path: Path) -> None:
+    csv = write(tmp_path, "Age,Outcome,z\n" + "1,a,q\n2,b,q\n" * 10)
+    with pytest.raises(DataError, match=r"'Outcom' is not a column \(did you mean Outcome\?\)"):
+        explore(tmp_path, csv, "Outcom")
+    with pytest.raises(DataError, match="has the one value 'q'"):
+        explore(tmp_path, csv, "z")
+
+
+def test_where_no_column_stands_out_the_user_is_asked(tmp_path: Path) -> None:
+    csv = write(tmp_path, "a,b,c\n" + "".join(f"{i * 1.1},{i * 2.3 % 7},{i * 0.7}\n" for i in range(40)))
+    with pytest.raises(DataError, match="set target in config.yaml"):
+        explore(tmp_path, csv)
+
+
+def test_feedback_names_the_target_and_keeps_or_drops_columns_and_notes_are_said_to_be_unread(tmp_path: Path) -> None:
+    feedback = write(tmp_path, "keep: [alive]\ndrop: [deck]\nnotes: [be careful]\n", "explore.yaml")
+    task = explore(tmp_path, ROOT / "data/titanic.csv", feedback=feedback)
+    assert task["feedback"] == {"keep": ["alive"], "drop": ["deck"], "unread_notes": 1}
+    feedback.write_text("drop: [dekc]\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"'dekc' is not a column \(did you mean deck\?\)"):
+        explore(tmp_path, ROOT / "data/titanic.csv", feedback=feedback)
+
+
+def test_a_test_table_that_lacks_a_column_is_refused_and_an_extra_one_noted(tmp_path: Path) -> None:
+    csv = write(tmp_path, "a,b,target\n" + "1,2,x\n3,4,y\n" * 10)
+    good = write(tmp_path, "target,a,b,c\nx,1,2,3\ny,1,2,3\n", "good.csv")
+    assert explore(tmp_path, csv, test_csv=good)["test_header"] == {"extra": ["c"], "reordered": True}
+    bad = write(tmp_path, "a,B,target\n1,2,x\n", "bad.csv")
+    with pytest.raises(DataError, match=r"bad.csv lacks b"):
+        explore(tmp_path, csv, test_csv=bad)
+
+
+def test_a_leak_is_a_column_that_alone_gives_the_label_and_comes_up_often() -> None:
+    target = pd.Series(["a", "b"] * 50)
+    assert leak_reason(target.map({"a": "no", "b": "yes"}), target)
+    assert leak_reason(pd.Series([str(i % 2 * 100 + i / 7) for i in range(100)]), target)
+    assert leak_reason(pd.Series([str(i) for i in range(100)]), target) is None
+    noisy = target.map({"a": "no", "b": "yes"})
+    noisy[3] = "no"
+    assert leak_reason(noisy, target) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "ordered"),
+    [
+        (["1", "0"], ["0", "1"]),
+        (["10", "9", "2"], ["2", "9", "10"]),
+        (["yes", "no"], ["no", "yes"]),
+        (["malignant", "benign"], ["benign", "malignant"]),
+        (["b", "a", "c"], ["a", "b", "c"]),
+        (["True", "False"], ["False", "True"]),
+    ],
+)
+def test_labels_are_ordered_and_the_positive_one_comes_last(values: list[str], ordered: list[str]) -> None:
+    assert order_labels(values) == ordered

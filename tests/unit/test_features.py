@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from loramake import artifacts
+from loramake.features import find_dropped, rank, select_features
+
+TASK = {
+    "target": "y",
+    "task_type": "binary",
+    "labels": [{"value": "0", "rows": 100}, {"value": "1", "rows": 100}],
+    "positive_label": "1",
+    "reason": "",
+    "rows": {"with_target": 200, "without_target": 0},
+    "ids": [{"name": "id", "reason": "names the row"}],
+    "constants": [],
+    "leaks": [{"name": "leak", "reason": "gives it away"}],
+    "feedback": {"keep": [], "drop": [], "unread_notes": 0},
+    "test_header": None,
+    "by": {"provider": "builtin", "model": None},
+}
+
+
+def wide_table(features: int) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    truth = generator.integers(2, size=200)
+    columns = {f"f{place}": generator.normal(size=200) for place in range(features)}
+    columns["f3"] = 3 * truth + generator.normal(size=200)
+    columns["f5"] = np.where(truth == 1, "b", "a")
+    columns["f5"][:30] = "a"
+    columns["f7"] = np.zeros(200)
+    extra = {"id": range(200), "leak": truth, "y": truth}
+    return pd.DataFrame(columns | extra).astype(str)
+
+
+def select(
+    folder: Path, table: pd.DataFrame, keep: int, task: dict[str, object] | None = None
+) -> tuple[dict[str, list[str]], pd.DataFrame]:
+    table.to_csv(folder / "t.csv", index=False)
+    columns = [
+        {"name": name, "type": "numeric", "missing": 0, "distinct": 9, "top_values": [], "quantiles": None}
+        for name in table.columns
+    ]
+    profile = {
+        "csv": "t.csv",
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "rows": 200,
+        "duplicate_rows": 0,
+        "columns": columns,
+        "test_csv": None,
+    }
+    artifacts.write(folder / "profile.json", profile, "profile")
+    artifacts.write(folder / "task.json", task or TASK, "task")
+    splits = pd.DataFrame({"row": range(200), "source": "csv", "split": ["train"] * 150 + ["test"] * 50})
+    splits.to_csv(folder / "splits.csv", index=False)
+    out, rankings = folder / "selected.json", folder / "rankings.csv"
+    select_features(
+        folder / "t.csv", folder / "profile.json", folder / "task.json", folder / "splits.csv", keep, 0, out, rankings
+    )
+    return artifacts.read(out, "selected_features"), pd.read_csv(rankings)
+
+
+def test_under_fifty_features_all_are_kept_but_ids_constants_and_leaks(tmp_path: Path) -> None:
+    selected, rankings = select(tmp_path, wide_table(10), 50)
+    assert selected["kept"] == [f"f{place}" for place in range(10)]
+    assert [entry["name"] for entry in selected["dropped"]] == ["id", "leak"]
+    assert selected["ranked"] is False
+    assert rankings["feature"].tolist() == selected["kept"]
+
+
+def test_from_fifty_features_the_best_are_kept_in_the_order_of_the_table(tmp_path: Path) -> None:
+    selected, rankings = select(tmp_path, wide_table(60), 5)
+    assert selected["ranked"] is True
+    assert rankings["feature"].head(2).sort_values().tolist() == ["f3", "f5"]
+    assert {"f3", "f5"} <= set(selected["kept"])
+    assert len(selected["kept"]) == 5
+    assert selected["kept"] == sorted(selected["kept"], key=lambda name: int(name[1:]))
+    assert "f7" not in selected["kept"]
+
+
+def test_test_rows_have_no_say_in_the_ranking(tmp_path: Path) -> None:
+    table = wide_table(60)
+    first = select(tmp_path, table, 5)
+    table.loc[150:, "f9"] = table.loc[150:, "y"]
+    assert select(tmp_path, table, 5)[0] == first[0]
+
+
+def test_ranking_is_the_same_twice() -> None:
+    table = wide_table(60)
+    features, target = table[[f"f{place}" for place in range(60)]], table["y"]
+    pd.testing.assert_frame_equal(rank(features, target, 1), rank(features, target, 1))
+
+
+def test_feedback_takes_a_leak_back_in_and_drops_what_it_names() -> None:
+    task = {**TASK, "feedback": {"keep": ["leak"], "drop": ["f1", "id"], "unread_notes": 0}}
+    assert [(entry["name"], entry["reason"].partition(":")[0]) for entry in find_dropped(task)] == [
+        ("id", "id"),
+        ("f1", "dropped by feedback"),
+    ]

@@ -1,0 +1,335 @@
+"""Metrics against scikit-learn, their intervals, and the verdict on loramake."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from loramake import artifacts
+from loramake.errors import ArtifactError
+from loramake.metrics import (
+    RESAMPLES,
+    compute_metrics,
+    compute_weighted,
+    describe,
+    draw_counts,
+    estimate,
+    read_scores,
+    resample,
+    run_evaluation,
+)
+
+NAMES = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting")
+
+
+def random_case(rows: int, labels: int, seed: int, signal: float = 1.0, digits: int = 16) -> tuple[Any, Any]:
+    """Label codes and probabilities that know `signal` of them; few digits make ties."""
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(labels, size=rows)
+    scores = generator.normal(size=(rows, labels))
+    scores[np.arange(rows), truth] += signal
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return truth, probabilities.round(digits)
+
+
+@pytest.mark.parametrize("digits", [16, 1])
+@pytest.mark.parametrize("labels", [2, 3, 7])
+def test_many_resamples_at_once_equal_scikit_learn_on_each(labels: int, digits: int) -> None:
+    truth, probabilities = random_case(30, labels, seed=labels, digits=digits)
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    drawn = np.random.default_rng(1).integers(30, size=(60, 30))
+    counts = np.stack([np.bincount(rows, minlength=30) for rows in drawn]).astype(float)
+    at_once = compute_weighted(truth, probabilities, counts)
+    for place, rows in enumerate(drawn):
+        one = compute_metrics(truth[rows], probabilities[rows])
+        assert list(one) == list(at_once)
+        for name, value in one.items():
+            np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_resamples_of_few_rows_are_undefined_where_scikit_learn_is(labels: int) -> None:
+    truth, probabilities = random_case(4, labels, seed=3)
+    drawn = np.random.default_rng(2).integers(4, size=(200, 4))
+    counts = np.stack([np.bincount(rows, minlength=4) for rows in drawn]).astype(float)
+    at_once = compute_weighted(truth, probabilities, counts)
+    assert np.isnan(at_once["roc_auc"]).any()
+    for place, rows in enumerate(drawn):
+        for name, value in compute_metrics(truth[rows], probabilities[rows]).items():
+            np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)
+
+
+def test_two_labels_are_measured_as_scikit_learn_does() -> None:
+    truth, probabilities = random_case(400, 2, seed=0)
+    predicted = probabilities.argmax(axis=1)
+    found = compute_metrics(truth, probabilities)
+    assert found["roc_auc"] == sklearn_metrics.roc_auc_score(truth, probabilities[:, 1])
+    assert found["pr_auc"] == sklearn_metrics.average_precision_score(truth, probabilities[:, 1])
+    assert found["f1"] == sklearn_metrics.f1_score(truth, predicted)
+    assert found["mcc"] == sklearn_metrics.matthews_corrcoef(truth, predicted)
+    assert found["log_loss"] == sklearn_metrics.log_loss(truth, probabilities)
+    assert found["precision_weighted"] == sklearn_metrics.precision_score(truth, predicted, average="weighted")
+
+
+def test_three_labels_are_measured_one_against_the_rest_and_have_no_positive_label() -> None:
+    truth, probabilities = random_case(400, 3, seed=0)
+    found = compute_metrics(truth, probabilities)
+    expected = sklearn_metrics.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
+    assert found["roc_auc"] == pytest.approx(expected, abs=1e-12)
+    expected = sklearn_metrics.average_precision_score(np.eye(3)[truth], probabilities, average="macro")
+    assert found["pr_auc"] == pytest.approx(expected, abs=1e-12)
+    assert "f1" not in found
+    assert "f1_macro" in found
+
+
+def test_a_perfect_predictor_has_ones_and_no_doubt() -> None:
+    truth = np.arange(60) % 3
+    found = evaluated(truth, np.eye(3)[truth])["metrics"]
+    assert found["log_loss"]["value"] == pytest.approx(0, abs=1e-12)
+    del found["log_loss"]
+    assert all(entry == {"value": 1.0, "low": 1.0, "high": 1.0} for entry in found.values())
+
+
+def test_a_random_predictor_has_chance_inside_its_interval() -> None:
+    truth, probabilities = random_case(600, 2, seed=5, signal=0.0)
+    found = evaluated(truth, probabilities)["metrics"]
+    assert found["roc_auc"]["low"] < 0.5 < found["roc_auc"]["high"]
+    assert found["mcc"]["low"] < 0.0 < found["mcc"]["high"]
+
+
+def test_the_interval_of_the_accuracy_is_as_wide_as_the_binomial_one() -> None:
+    truth, probabilities = random_case(1000, 2, seed=7)
+    found = evaluated(truth, probabilities)["metrics"]["accuracy"]
+    share = found["value"]
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / 1000), rel=0.12)
+
+
+def evaluated(truth: Any, probabilities: Any) -> dict[str, Any]:
+    labels = [f"label {code}" for code in range(probabilities.shape[1])]
+    return describe(truth, probabilities, labels, resample(truth, {"one": probabilities}, seed=0)["one"])
+
+
+def test_a_split_of_one_label_has_no_areas() -> None:
+    _, probabilities = random_case(50, 2, seed=0)
+    found = evaluated(np.ones(50, dtype=int), probabilities)
+    for name in ("roc_auc", "pr_auc", "mcc", "balanced_accuracy"):
+        assert found["metrics"][name] == {"value": None, "low": None, "high": None}
+    assert found["metrics"]["accuracy"]["value"] is not None
+    assert found["per_class"][0]["recall"] is None
+    assert found["per_class"][0]["support"] == 0
+
+
+def test_an_empty_split_has_no_numbers() -> None:
+    found = evaluated(np.zeros(0, dtype=int), np.zeros((0, 3)))
+    assert all(entry == {"value": None, "low": None, "high": None} for entry in found["metrics"].values())
+    assert found["confusion_matrix"] == [[0, 0, 0]] * 3
+    assert [entry["support"] for entry in found["per_class"]] == [0, 0, 0]
+
+
+def test_the_precision_of_a_label_that_is_never_predicted_is_not_made_up() -> None:
+    truth = np.array([0, 0, 0, 1])
+    found = evaluated(truth, np.tile([0.75, 0.25], (4, 1)))
+    assert found["metrics"]["precision"]["value"] is None
+    assert found["metrics"]["recall"]["value"] == 0.0
+    assert found["metrics"]["precision_macro"]["value"] == 0.375
+    assert found["per_class"][1] == {"label": "label 1", "precision": None, "recall": 0.0, "f1": 0.0, "support": 1}
+
+
+def test_of_equal_probabilities_the_first_label_is_predicted() -> None:
+    assert evaluated(np.array([1, 1]), np.full((2, 2), 0.5))["confusion_matrix"] == [[0, 0], [2, 0]]
+
+
+def test_a_mostly_undefined_metric_has_no_interval() -> None:
+    assert estimate(0.5, np.array([0.5, np.nan, np.nan])) == {"value": 0.5, "low": None, "high": None}
+
+
+def test_every_resample_holds_as_many_rows_as_the_split() -> None:
+    blocks = list(draw_counts(100_000, seed=0))
+    assert sum(len(block) for block in blocks) == RESAMPLES
+    assert all((block.sum(axis=1) == 100_000).all() for block in blocks)
+
+
+class Files:
+    """task.json, baselines.json and predictions of two splits, written into a folder."""
+
+    def __init__(self, folder: Path, labels: list[str]) -> None:
+        self.folder, self.labels = folder, labels
+        self.baselines: dict[str, Any] = {"features": ["x"], "labels": labels, "models": {}}
+        empty = {"rows": [], "sources": [], "probabilities": []}
+        for name in NAMES[1:]:
+            splits = {split: dict(empty) for split in ("train", "calibration", "test")}
+            self.baselines["models"][name] = {"description": name, "splits": splits}
+        self.lines: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
+
+    def put(self, split: str, truth: Any, scores: dict[str, Any]) -> None:
+        self.lines[split] = [
+            {
+                "row": row,
+                "source": "csv",
+                "label": self.labels[code],
+                "predicted": self.labels[int(line.argmax())],
+                "probabilities": dict(zip(self.labels, line.tolist(), strict=True)),
+            }
+            for row, (code, line) in enumerate(zip(truth, scores["loramake"], strict=True))
+        ]
+        for name in NAMES[1:]:
+            found = {"rows": list(range(len(truth))), "sources": ["csv"] * len(truth)}
+            self.baselines["models"][name]["splits"][split] = found | {"probabilities": scores[name].tolist()}
+
+    def write(self) -> dict[str, Path]:
+        paths = {name: self.folder / f"{name}.jsonl" for name in ("train", "test")}
+        for split, lines in self.lines.items():
+            artifacts.write(paths[split], lines, "predictions")
+        artifacts.write(self.folder / "baselines.json", self.baselines, "baselines")
+        artifacts.write(self.folder / "task.json", self._task(), "task")
+        return paths | {"baselines": self.folder / "baselines.json", "task": self.folder / "task.json"}
+
+    def _task(self) -> dict[str, Any]:
+        binary = len(self.labels) == 2
+        return {
+            "target": "y",
+            "task_type": "binary" if binary else "multiclass",
+            "labels": [{"value": label, "rows": 1} for label in self.labels],
+            "positive_label": self.labels[-1] if binary else None,
+            "reason": "said so",
+            "rows": {"with_target": 1, "without_target": 0},
+            "ids": [],
+            "constants": [],
+            "leaks": [],
+            "feedback": {"keep": [], "drop": [], "unread_notes": 0},
+            "test_header": None,
+            "by": {"provider": "builtin", "model": None},
+        }
+
+    def evaluate(self, name: str = "metrics.json") -> dict[str, Any]:
+        run_evaluation(**self.write(), seed=42, out=self.folder / name)
+        return artifacts.read(self.folder / name, "metrics")
+
+
+def four_models(rows: int, labels: int, signals: tuple[float, float, float]) -> tuple[Any, dict[str, Any]]:
+    """Truth, and loramake, logistic regression and boosting that know so much of it."""
+    truth, ours = random_case(rows, labels, seed=11, signal=signals[0])
+    scores = {"loramake": ours, "majority": np.full((rows, labels), 1 / labels)}
+    for place, name in enumerate(NAMES[2:], 1):
+        generator = np.random.default_rng(place)
+        logits = generator.normal(size=(rows, labels))
+        logits[np.arange(rows), truth] += signals[place]
+        scores[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, scores
+
+
+@pytest.mark.parametrize(
+    ("signals", "outcome", "opening"),
+    [
+        ((3.0, 0.5, 0.2), "better", "Better than logistic_regression: ROC-AUC 0.9"),
+        ((0.2, 0.5, 3.0), "worse", "Worse than hist_gradient_boosting: ROC-AUC 0.5"),
+        ((1.0, 1.0, 0.2), "level", "Level with logistic_regression: ROC-AUC 0.8"),
+    ],
+)
+def test_the_verdict_says_whether_the_interval_of_the_difference_excludes_zero(
+    tmp_path: Path, signals: tuple[float, float, float], outcome: str, opening: str
+) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    files.put("test", *four_models(300, 2, signals))
+    verdict = files.evaluate()["verdict"]
+    assert verdict["outcome"] == outcome
+    assert verdict["sentence"].startswith(opening)
+    difference = verdict["difference"]
+    assert difference["low"] < difference["value"] < difference["high"]
+    assert difference["value"] == pytest.approx(verdict["loramake"] - verdict["baseline"])
+
+
+def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    truth, scores = four_models(80, 2, (1.0, 1.0, 1.0))
+    files.put("test", truth, dict.fromkeys(NAMES, scores["loramake"]))
+    verdict = files.evaluate()["verdict"]
+    assert verdict["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert verdict["sentence"].endswith("(difference 0.000, 95% interval 0.000 to 0.000).")
+
+
+def test_three_labels_are_evaluated_on_both_splits(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["a", "b", "c"])
+    files.put("train", *four_models(120, 3, (2.0, 1.0, 1.0)))
+    files.put("test", *four_models(60, 3, (2.0, 1.0, 1.0)))
+    found = files.evaluate()
+    assert found["positive_label"] is None
+    assert [found["splits"][split]["rows"] for split in ("train", "test")] == [120, 60]
+    assert list(found["splits"]["test"]["models"]) == list(NAMES)
+    assert found["splits"]["test"]["models"]["majority"]["metrics"]["roc_auc"]["value"] == 0.5
+
+
+def test_a_test_split_of_one_label_or_none_gets_no_verdict(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    files.put("train", *four_models(40, 2, (1.0, 1.0, 1.0)))
+    assert files.evaluate()["verdict"]["sentence"].startswith("No comparison")
+    truth, scores = four_models(20, 2, (1.0, 1.0, 1.0))
+    files.put("test", np.zeros_like(truth), scores)
+    verdict = files.evaluate()["verdict"]
+    assert verdict["outcome"] is None
+    assert verdict["difference"]["value"] is None
+
+
+def test_the_order_of_lines_does_not_matter_to_the_matching(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    truth, scores = four_models(50, 2, (1.0, 1.0, 1.0))
+    files.put("test", truth, scores)
+    files.lines["test"].reverse()
+    paths = files.write()
+    codes, found = read_scores(paths["test"], paths["baselines"], files.labels, "test")
+    np.testing.assert_array_equal(codes, truth[::-1])
+    for name in NAMES:
+        np.testing.assert_array_equal(found[name], scores[name][::-1])
+
+
+def test_the_order_of_a_lines_labels_does_not_matter(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    truth, scores = four_models(10, 2, (1.0, 1.0, 1.0))
+    files.put("test", truth, scores)
+    for line in files.lines["test"]:
+        line["probabilities"] = dict(reversed(line["probabilities"].items()))
+    paths = files.write()
+    np.testing.assert_array_equal(
+        read_scores(paths["test"], paths["baselines"], files.labels, "test")[1]["loramake"], scores["loramake"]
+    )
+
+
+def test_rows_that_one_file_lacks_are_refused_by_name(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
+    last = files.lines["test"].pop()
+    with pytest.raises(ArtifactError, match=r"test\.jsonl lacks row 9 of csv, which .*baselines\.json has"):
+        files.evaluate()
+    files.lines["test"] += [last, {**last, "source": "test_csv"}]
+    with pytest.raises(ArtifactError, match=r"baselines\.json lacks row 9 of test_csv"):
+        files.evaluate()
+
+
+def test_a_row_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
+    files.lines["test"].append(files.lines["test"][0])
+    with pytest.raises(ArtifactError, match=r"test\.jsonl holds row 0 of csv twice"):
+        files.evaluate()
+
+
+def test_a_row_without_a_known_label_is_refused(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
+    files.lines["test"][3]["label"] = None
+    with pytest.raises(ArtifactError, match="row 3 of csv has no label"):
+        files.evaluate()
+    files.lines["test"][3]["label"] = "perhaps"
+    with pytest.raises(ArtifactError, match="'perhaps', which the task does not know"):
+        files.evaluate()
+
+
+def test_evaluating_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["no", "yes"])
+    files.put("train", *four_models(100, 2, (1.0, 1.0, 1.0)))
+    files.put("test", *four_models(50, 2, (1.0, 1.0, 1.0)))
+    files.evaluate("first.json")
+    files.evaluate("second.json")
+    assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()

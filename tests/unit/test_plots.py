@@ -1,0 +1,121 @@
+"""The pictures: drawn for every shape of result, the same bytes each time, nothing hidden."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from sklearn.metrics import auc, roc_auc_score
+
+from loramake.plots import average_roc, plot_confusion_matrix, plot_loss, plot_roc
+
+
+def texts(path: Path) -> list[str]:
+    """Every text of an SVG, which must be well formed."""
+    root = ElementTree.parse(path).getroot()
+    found = ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
+    return [text for text in found if text]
+
+
+def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:
+    generator = np.random.default_rng(0)
+    truth = generator.integers(labels, size=rows)
+    found = {}
+    for name in ("loramake", "majority", "logistic_regression", "hist_gradient_boosting"):
+        logits = generator.normal(size=(rows, labels))
+        logits[np.arange(rows), truth] += 1.0
+        found[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, found
+
+
+def test_a_confusion_matrix_shows_rows_and_shares(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.svg"
+    plot_confusion_matrix(np.array([[30, 10], [0, 5]]), ["no", "yes"], path)
+    found = texts(path)
+    assert {"30", "75%", "10", "25%", "no", "yes", "predicted label", "true label"} <= set(found)
+
+
+def test_twenty_labels_have_numbers_and_more_have_colours_only(tmp_path: Path) -> None:
+    for labels, cells in ((20, 400), (21, 0)):
+        path = tmp_path / f"{labels}.svg"
+        plot_confusion_matrix(np.full((labels, labels), 777), [f"l{i}" for i in range(labels)], path)
+        assert texts(path).count("777") == cells
+        assert "l0" in texts(path)
+
+
+def test_a_label_without_rows_has_no_share(tmp_path: Path) -> None:
+    plot_confusion_matrix(np.array([[3, 0], [0, 0]]), ["no", "yes"], tmp_path / "matrix.svg")
+    assert texts(tmp_path / "matrix.svg").count("–") == 2
+
+
+def test_labels_of_any_script_and_sign_are_drawn(tmp_path: Path) -> None:
+    labels = ["$10k - $20k", "<b>&\x0b\n", "日本", "_hidden", "x" * 200]
+    plot_confusion_matrix(np.eye(5, dtype=int), labels, tmp_path / "matrix.svg")
+    found = texts(tmp_path / "matrix.svg")
+    assert {"$10k - $20k", "<b>&", "日本", "_hidden", "x" * 23 + "…"} <= set(found)
+    truth, found_scores = scores(60, 5)
+    plot_roc(truth, found_scores, labels, tmp_path / "roc.svg")
+    assert any(text.startswith("loramake, _hidden (AUC") for text in texts(tmp_path / "roc.svg"))
+
+
+def test_roc_curves_name_every_model_with_its_area(tmp_path: Path) -> None:
+    truth, found = scores(200, 2)
+    plot_roc(truth, found, ["no", "yes"], tmp_path / "roc.svg")
+    drawn = texts(tmp_path / "roc.svg")
+    for name, probabilities in found.items():
+        assert f"{name} (AUC {roc_auc_score(truth, probabilities[:, 1]):.3f})" in drawn
+    assert "positive: yes" in drawn
+
+
+def test_up_to_six_labels_have_curves_of_their_own(tmp_path: Path) -> None:
+    for labels, curves in ((3, 3), (6, 6), (7, 0)):
+        path = tmp_path / f"{labels}.svg"
+        plot_roc(*scores(300, labels), [f"l{i}" for i in range(labels)], path)
+        assert sum(text.startswith("loramake, l") for text in texts(path)) == curves
+
+
+@pytest.mark.parametrize("digits", [16, 1])
+@pytest.mark.parametrize("labels", [2, 4])
+def test_the_average_curve_has_the_mean_of_the_areas(labels: int, digits: int) -> None:
+    truth, found = scores(100, labels)
+    ranked = [1] if labels == 2 else list(range(labels))
+    probabilities = found["loramake"].round(digits)
+    expected = np.mean([roc_auc_score(truth == label, probabilities[:, label]) for label in ranked])
+    assert auc(*average_roc(truth, probabilities, ranked)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rows", [0, 5])
+def test_a_split_of_fewer_than_two_labels_says_so(tmp_path: Path, rows: int) -> None:
+    empty = {"loramake": np.full((rows, 2), 0.5)}
+    plot_roc(np.zeros(rows, dtype=int), empty, ["no", "yes"], tmp_path / "roc.svg")
+    assert "no ROC curve: the split has fewer than two labels" in texts(tmp_path / "roc.svg")
+
+
+def test_the_loss_curve_skips_lines_without_a_loss(tmp_path: Path) -> None:
+    lines = [{"current_steps": step, "total_steps": 20, "loss": 1.0 / step} for step in (5, 10, 15)]
+    lines += [{"current_steps": 20, "total_steps": 20}, {"current_steps": 20, "total_steps": 20, "loss": float("nan")}]
+    plot_loss(lines, tmp_path / "loss.svg")
+    assert "no loss was logged" not in texts(tmp_path / "loss.svg")
+    assert "validation" not in texts(tmp_path / "loss.svg")
+    plot_loss([*lines, {"current_steps": 20, "total_steps": 20, "eval_loss": 0.4}], tmp_path / "both.svg")
+    assert "validation" in texts(tmp_path / "both.svg")
+
+
+def test_a_log_without_a_loss_says_so(tmp_path: Path) -> None:
+    for lines in ([], [{"current_steps": 1, "total_steps": 1}]):
+        plot_loss(lines, tmp_path / "loss.svg")
+        assert "no loss was logged" in texts(tmp_path / "loss.svg")
+
+
+def test_a_single_loss_is_a_marker(tmp_path: Path) -> None:
+    plot_loss([{"current_steps": 5, "total_steps": 5, "loss": 0.7}], tmp_path / "loss.svg")
+    assert "no loss was logged" not in texts(tmp_path / "loss.svg")
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_pictures_have_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> None:
+    truth, found = scores(80, 3)
+    for name in ("first", "second"):
+        plot_roc(truth, found, ["a", "b", "c"], tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()

@@ -1,0 +1,244 @@
+"""The generated preparation code, run for real on real tables."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from loramake import artifacts
+from loramake.agents.builtin import BuiltinAgent
+from loramake.errors import CodeError
+from loramake.explore import explore_data
+from loramake.features import select_features
+from loramake.plan import plan_preparation
+from loramake.preparation import check_functions, execute_prep_code, transform_rows, write_prep_code
+from loramake.profile import profile_csv
+from loramake.splits import Ratios, assign_splits, read_splits
+from loramake.tables import read_table
+from loramake.verification import Prepared, check_behaviour, check_records, verify_prepared_data
+from tests.conftest import ROOT
+
+TINY = str(ROOT / "models/tiny")
+ENCODER = {"model": TINY, "template": None, "trust_remote_code": False}
+
+
+class Experiment:
+    """Everything up to the prepared data, in one folder."""
+
+    def __init__(
+        self, folder: Path, csv: Path, model: str = TINY, test_csv: Path | None = None, feedback: Path | None = None
+    ) -> None:
+        self.folder, self.csv, self.test_csv = folder, csv, test_csv
+        self.profile, self.task, self.splits = folder / "profile.json", folder / "task.json", folder / "splits.csv"
+        self.selected, self.plan, self.script = (
+            folder / "selected.json",
+            folder / "plan.yaml",
+            folder / "prepare_data.py",
+        )
+        self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
+        profile_csv(csv, test_csv, self.profile)
+        explore_data(csv, self.profile, None, None, "builtin", self.task)
+        ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
+        assign_splits(csv, test_csv, self.task, ratios, 42, self.splits)
+        select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
+        plan_preparation(self.profile, self.task, self.selected, feedback, model, "builtin", self.plan)
+        write_prep_code(self.plan, self.profile, "builtin", self.script)
+
+    def execute(self) -> list[dict[str, Any]]:
+        execute_prep_code(self.script, self.csv, self.test_csv, self.splits, self.all_data, self.state)
+        return artifacts.read(self.all_data, "records")
+
+    def prepared(self) -> Prepared:
+        tables = {"csv": read_table(self.csv)}
+        if self.test_csv:
+            tables["test_csv"] = read_table(self.test_csv)
+        return Prepared(
+            artifacts.read(self.all_data, "records"),
+            artifacts.read(self.plan, "plan"),
+            read_splits(self.splits),
+            tables,
+            self.script,
+            self.state,
+        )
+
+    def verify(self, cutoff_len: int = 2048) -> dict[str, Any]:
+        out = self.folder / "verification.json"
+        verify_prepared_data(
+            self.all_data,
+            self.plan,
+            self.splits,
+            self.script,
+            self.state,
+            self.csv,
+            self.test_csv,
+            ENCODER,
+            cutoff_len,
+            "builtin",
+            out,
+        )
+        return artifacts.read(out, "verification")
+
+
+@pytest.mark.parametrize("name", ["heart", "diabetes", "titanic", "penguins"])
+def test_every_row_becomes_a_record_that_passes_every_check(tmp_path: Path, name: str) -> None:
+    experiment = Experiment(tmp_path, ROOT / f"data/{name}.csv")
+    records = experiment.execute()
+    assert len(records) == len(read_splits(experiment.splits))
+    verification = experiment.verify()
+    assert all(check["passed"] for check in verification["checks"])
+    assert len(verification["checks"]) >= 7
+    assert sum(sum(counts.values()) for counts in verification["classes"].values()) == len(records)
+    assert verification["tokens"]["estimated"] is False
+
+
+def test_the_tiny_base_reads_quantile_bins_and_a_real_one_rounded_numbers(tmp_path: Path) -> None:
+    csv = tmp_path / "t.csv"
+    csv.write_text(
+        "age;size;target\n" + "".join(f"{2 * i};{i * 1234.5678};{'ab'[i % 2]}\n" for i in range(1, 60)) + ";1e-9;a\n",
+        encoding="utf-8",
+    )
+    for folder in ("bins", "plain"):
+        (tmp_path / folder).mkdir()
+    bins = Experiment(tmp_path / "bins", csv).execute()
+    assert [record["input"] for record in bins if record["row"] in (0, 58)] == [
+        "age <b0> size <b0>",
+        "age <b15> size <b15>",
+    ]
+    assert bins[-1]["input"] == "age <na> size <b0>"
+    plain = Experiment(tmp_path / "plain", csv, model="some/model").execute()
+    assert plain[58]["input"] == "age: 118\nsize: 72840"
+    assert plain[59]["input"] == "age: unknown\nsize: 0.000000001"
+    assert plain[0]["instruction"].endswith("Answer with exactly one of: a, b.")
+
+
+def test_bin_edges_are_fitted_on_train_rows_only(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    first = Experiment(tmp_path / "a", ROOT / "data/heart.csv")
+    first.execute()
+    table = pd.read_csv(ROOT / "data/heart.csv")
+    splits = read_splits(first.splits)
+    table.loc[splits.loc[splits["split"] != "train", "row"], "Age"] = 9999
+    changed = tmp_path / "b" / "heart.csv"
+    table.to_csv(changed, index=False)
+    execute_prep_code(first.script, changed, None, first.splits, tmp_path / "b/all.json", tmp_path / "b/state.json")
+    assert (tmp_path / "b/state.json").read_bytes() == first.state.read_bytes()
+
+
+def test_the_rows_of_a_test_table_of_another_dialect_are_the_test_split(tmp_path: Path) -> None:
+    heart = pd.read_csv(ROOT / "data/heart.csv")
+    heart.iloc[:700].to_csv(tmp_path / "train.csv", index=False)
+    heart.iloc[700:][list(reversed(heart.columns))].to_csv(
+        tmp_path / "test.csv", index=False, sep=";", encoding="utf-8-sig"
+    )
+    experiment = Experiment(tmp_path, tmp_path / "train.csv", test_csv=tmp_path / "test.csv")
+    records = experiment.execute()
+    splits = read_splits(experiment.splits)
+    assert set(splits.loc[splits["split"] == "test", "source"]) == {"test_csv"}
+    assert sum(record["source"] == "test_csv" for record in records) == 218
+    assert all(check["passed"] for check in experiment.verify()["checks"])
+
+
+def test_names_and_cells_that_look_like_code_stay_text(tmp_path: Path) -> None:
+    names = ['a"b', "{{ x }}", "$(touch pwned)", "{name}", "line\nbreak", "../up", "'; import os", "😀"]
+    table = pd.DataFrame({name: [f"{{value}} {name} {i % 3}" for i in range(40)] for name in names})
+    table["target"] = ["x", "{y}"] * 20
+    table.to_csv(tmp_path / "t.csv", index=False)
+    experiment = Experiment(tmp_path, tmp_path / "t.csv")
+    records = experiment.execute()
+    assert all(check["passed"] for check in experiment.verify()["checks"])
+    assert "{{ x }} {value} {{ x }} 0" in records[0]["input"]
+    assert {record["output"] for record in records} == {"x", "{y}"}
+    assert not Path("pwned").exists()
+
+
+def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, ROOT / "data/titanic.csv")
+    records = {record["row"]: record["input"] for record in experiment.execute()}
+    new = read_table(experiment.csv).loc[[700, 3]].reset_index(drop=True).drop(columns="survived")
+    assert [record["input"] for record in transform_rows(experiment.script, new, experiment.state)] == [
+        records[700],
+        records[3],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check"),
+    [
+        (
+            "for name, cell in zip(FEATURES, cells)",
+            "for name, cell in [('n', str(len(rows)))]",
+            "whichever rows are beside it",
+        ),
+        ("rows[FEATURES]", "rows.assign(sex=rows['alive'])[FEATURES]", "target and dropped columns absent"),
+        ("    return records\n\n\ndef read", "    return records[:-1]\n\n\ndef read", "each row once"),
+        ('"input": text,', '"input": text * (row != 5),', "nothing empty"),
+        ('INSTRUCTION, "input"', 'INSTRUCTION + str(row % 2), "input"', "one instruction"),
+        ("table[TARGET].map(LABELS)", "table[TARGET].map(LABELS).iloc[::-1]", "outputs are the labels"),
+    ],
+)
+def test_code_that_breaks_its_contract_is_caught_by_the_check_of_that_name(
+    tmp_path: Path, old: str, new: str, check: str
+) -> None:
+    experiment = Experiment(tmp_path, ROOT / "data/titanic.csv")
+    code = experiment.script.read_text(encoding="utf-8")
+    assert old in code
+    experiment.script.write_text(code.replace(old, new), encoding="utf-8")
+    try:
+        experiment.execute()
+        prepared = experiment.prepared()
+        failed = [found.name for found in [*check_records(prepared), *check_behaviour(prepared)] if not found.passed]
+    except CodeError as error:
+        failed = [str(error)]
+    assert any(check in name or "one record for each" in name for name in failed), failed
+
+
+def test_a_failed_check_stops_the_step_and_names_itself(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, ROOT / "data/penguins.csv")
+    experiment.execute()
+    with pytest.raises(CodeError, match="prompts fit into cutoff_len: .* raise cutoff_len or drop features"):
+        experiment.verify(cutoff_len=10)
+
+
+def test_generated_code_that_is_no_python_or_lacks_a_function_is_refused() -> None:
+    with pytest.raises(CodeError, match="line 2: the generated code is no Python"):
+        check_functions("def fit(train):\n  return {", ("fit",), "x.py")
+    with pytest.raises(CodeError, match=r"defines no transform\(\)"):
+        check_functions("def fit(train): return {}", ("fit", "transform"), "x.py")
+
+
+def test_code_that_fails_says_its_last_words(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, ROOT / "data/penguins.csv")
+    code = experiment.script.read_text(encoding="utf-8")
+    experiment.script.write_text(code.replace("    return records\n", "    raise KeyError('beak')\n"), encoding="utf-8")
+    with pytest.raises(CodeError, match="KeyError: 'beak'"):
+        experiment.execute()
+    assert not experiment.all_data.exists()
+
+
+def test_plan_feedback_drops_and_takes_back_columns(tmp_path: Path) -> None:
+    feedback = tmp_path / "plan.yaml.in"
+    feedback = tmp_path / "feedback" / "plan.yaml"
+    feedback.parent.mkdir()
+    feedback.write_text("drop: [deck]\nkeep: [alive]\n", encoding="utf-8")
+    plan = artifacts.read(Experiment(tmp_path, ROOT / "data/titanic.csv", feedback=feedback).plan, "plan")
+    names = [feature["name"] for feature in plan["features"]]
+    assert "deck" not in names
+    assert "alive" in names
+    assert [entry["name"] for entry in plan["dropped"]] == ["deck"]
+
+
+def test_the_generated_script_of_penguins_is_as_reviewed(tmp_path: Path) -> None:
+    script = Experiment(tmp_path, ROOT / "data/penguins.csv").script.read_text(encoding="utf-8")
+    snapshot = ROOT / "tests/unit/snapshots/prepare_data.py.txt"
+    assert script == snapshot.read_text(encoding="utf-8"), "regenerate the snapshot if the change is meant"
+
+
+def test_the_plan_says_who_made_it_and_is_yaml_a_person_can_read(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, ROOT / "data/titanic.csv")
+    plan = yaml.safe_load(experiment.plan.read_text(encoding="utf-8"))
+    assert plan["by"] == BuiltinAgent.by
+    assert plan["dropped"][0]["name"] == "alive"
+    assert plan["dropped"][0]["reason"].startswith("suspected leak")

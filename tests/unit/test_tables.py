@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from loramake.errors import DataError
+from loramake.tables import Dialect, read_table, sniff, to_numbers
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("encoding", "found"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "latin-1")]
+)
+def test_delimiter_and_encoding_are_found(tmp_path: Path, delimiter: str, encoding: str, found: str) -> None:
+    path = tmp_path / "t.csv"
+    lines = [["Größe", "Text", "y"], ["1,5", '"a, b; c"', "ja"], ["2,5", "é", "nein"]]
+    path.write_bytes("\n".join(delimiter.join(line) for line in lines).encode(encoding))
+    if delimiter == ",":
+        path.write_bytes('Größe,Text,y\n1.5,"a, b; c",ja\n2.5,é,nein\n'.encode(encoding))
+    assert sniff(path) == Dialect(found, delimiter)
+    table = read_table(path)
+    assert list(table.columns) == ["Größe", "Text", "y"]
+    assert table["Text"].tolist() == ["a, b; c", "é"]
+
+
+def test_cells_are_stripped_text_and_missing_ones_none(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n 007 ,NA\n1e3,  \n?,x\n", encoding="utf-8")
+    table = read_table(path)
+    assert table["a"].tolist() == ["007", "1e3", None]
+    assert table["b"].tolist() == [None, None, "x"]
+
+
+def test_numbers_are_nan_where_a_cell_is_missing_or_infinite_or_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,x\ninf,x\n,x\nabc,x\n-2.5,x\n", encoding="utf-8")
+    numbers = to_numbers(read_table(path)["a"])
+    assert numbers.dropna().tolist() == [1.0, -2.5]
+    assert numbers.isna().tolist() == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"a,b\n", "has a header and no rows"),
+        (b"a,a\n1,2\n", "column 'a' stands more than once"),
+        (b"a,\n1,2\n", "column 2 has no name"),
+        (b"a,b\n1,2\n1,2,3,4\n", "line 3"),
+        (b"a,b\n\x00\x01\n", "is not a text file"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not there"):
+        read_table(tmp_path / "no.csv")
+    with pytest.raises(DataError, match="is a folder"):
+        read_table(tmp_path)
