@@ -10,6 +10,7 @@ import copy
 import difflib
 import functools
 import importlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -92,7 +93,10 @@ def find_template(model: str, configured: str | None, trust_remote_code: bool = 
 
     The configured name wins, then LlamaFactory's registry by exact hub id (never by part of a name). ConfigError for
     an unknown name, and where there is neither a registered template nor a chat template in the tokenizer.
+    A folder with a chat template needs no training extra.
     """
+    if configured is None and _folder_has_chat_template(Path(model)):
+        return None
     with quiet(model):
         if configured is not None:
             return _known(configured)
@@ -100,6 +104,13 @@ def find_template(model: str, configured: str | None, trust_remote_code: bool = 
         if registered is None and not _has_chat_template(model, trust_remote_code):
             raise ConfigError(_no_template(model))
         return registered
+
+
+def _folder_has_chat_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    config = folder / "tokenizer_config.json"
+    return config.is_file() and isinstance(json.loads(config.read_text(encoding="utf-8")).get("chat_template"), str)
 
 
 def _known(name: str) -> str:

@@ -7,6 +7,7 @@ goes on where it stopped and a changed one starts afresh. A finished training cl
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -20,7 +21,8 @@ from typing import IO, Any
 
 from loramake import artifacts
 from loramake.console import Advance, log, progress, say
-from loramake.errors import ConfigError, TrainingError
+from loramake.encoding import import_training
+from loramake.errors import TrainingError
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 TRAINER_LOG = "trainer_log.jsonl"
@@ -51,30 +53,16 @@ def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
     """LlamaFactory arguments that this machine calls for where the settings say `auto`."""
     if precision != "auto" and flash_attn != "auto":
         return {}
-    torch = _import_torch()
+    torch = import_training("torch")
     overrides: dict[str, str] = {}
     has_gpu = torch.cuda.is_available()
     if precision == "auto" and has_gpu:
         overrides["bf16" if torch.cuda.is_bf16_supported() else "fp16"] = "true"
-    if flash_attn == "auto" and has_gpu and _is_importable("flash_attn"):
+    if flash_attn == "auto" and has_gpu and importlib.util.find_spec("flash_attn"):
         overrides["flash_attn"] = "fa2"
     device = torch.cuda.get_device_name(0) if has_gpu else "the CPU"
     say(f"training on {device}" + "".join(f", {key}={value}" for key, value in overrides.items()) + ".")
     return overrides
-
-
-def _import_torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise ConfigError("training needs the training extra: pip install -e '.[train]'.") from error
-    return torch
-
-
-def _is_importable(module: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
 
 
 def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[str, str]) -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from loramake import artifacts
 from loramake.config import nearest
 from loramake.console import progress, say
+from loramake.encoding import import_training
 from loramake.errors import DataError
 from loramake.predictor import Predictor, load_predictor
 from loramake.preparation import transform_rows
@@ -20,7 +21,7 @@ Line = dict[str, Any]
 
 
 def run_prediction(
-    config: str | Path, plan: str | Path, data: dict[str, str | Path], outs: dict[str, str | Path]
+    config: str | Path, plan: str | Path, data: dict[str, str | Path], threads: int, outs: dict[str, str | Path]
 ) -> None:
     """Write predictions of each split in `data` (records by split) to `outs` (JSON lines by split).
 
@@ -28,6 +29,7 @@ def run_prediction(
     """
     labels = artifacts.read(plan, "plan")["labels"]
     value_of = {label["text"]: label["value"] for label in labels}
+    import_training("torch").set_num_threads(threads)
     predictor = load_predictor(artifacts.read(config, "lmf_config"))
     for split, path in data.items():
         records = artifacts.read(path, "records")

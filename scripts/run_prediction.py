@@ -6,5 +6,6 @@ with step(snakemake.log[0]):
         config=snakemake.input.config,
         plan=snakemake.input.plan,
         data={split: snakemake.input[split] for split, _ in snakemake.output.items()},
+        threads=snakemake.threads,
         outs=dict(snakemake.output.items()),
     )

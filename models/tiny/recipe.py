@@ -26,11 +26,10 @@ BINS = 16
 VOCABULARY = 4096  # all tokens, the added ones too
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 MISSING = "<na>"
-# The input embeddings are the output matrix too, and LoRA on the linear layers cannot grow them: at the usual std of 0.02
-# no logit gets above 11.3 * 0.23 = 2.6, so a label among 4,096 tokens never becomes likely.
-EMBEDDING_STD = 0.2
+# The input embeddings are the output matrix too, and LoRA on the linear layers cannot grow them: at the usual std of
+# 0.02 no logit gets above 11.3 * 0.23 = 2.6, so a label among 4,096 tokens never becomes likely.
+EMBEDDING_STD = 0.1
 LINEAR_STD = 0.05
-BIN_REACH = 3.0  # bins: how far the likeness of neighbouring bins' embeddings reaches (length scale of the kernel)
 
 # A chunk is a word, a camelCase part, a run of capitals, one digit or punctuation, with the space before it.
 SPLIT = r" ?\p{Lu}?\p{Ll}+| ?\p{Lu}+(?!\p{Ll})| ?\p{L}| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -120,18 +119,6 @@ def make_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
     )
 
 
-def ordered_embeddings(bins: int, size: int, reach: float, generator: torch.Generator) -> torch.Tensor:
-    """Random vectors (bins x size, unit variance) of which neighbours are alike, as the numbers they stand for are.
-
-    A draw from a Gaussian process over the bin's place with an RBF kernel: the order of the bins, which independent
-    vectors would leave to the adapter to learn from few rows, is in the base.
-    """
-    place = torch.arange(bins, dtype=torch.float64)
-    kernel = torch.exp(-((place[:, None] - place[None, :]) ** 2) / (2 * reach**2)) + 1e-6 * torch.eye(bins)
-    noise = torch.randn(bins, size, generator=generator, dtype=torch.float64)
-    return (torch.linalg.cholesky(kernel) @ noise).to(torch.float32)
-
-
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
     """Random weights of float32, every matrix drawn from its own line below rather than by the library's default."""
     model = Qwen2ForCausalLM(make_config(tokenizer)).to(torch.float32)
@@ -142,10 +129,6 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalL
                 continue  # norms stay one, biases zero
             std = EMBEDDING_STD if "embed_tokens" in name else LINEAR_STD
             weight.copy_(torch.randn(weight.shape, generator=generator) * std)
-        ordered = EMBEDDING_STD * ordered_embeddings(BINS, model.config.hidden_size, BIN_REACH, generator)
-        for space in ("", " "):
-            ids = [tokenizer.convert_tokens_to_ids(f"{space}<b{i}>") for i in range(BINS)]
-            model.get_input_embeddings().weight[ids] = ordered
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )

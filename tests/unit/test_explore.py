@@ -12,7 +12,9 @@ from loramake.profile import profile_csv
 from tests.conftest import ROOT
 
 
-def explore(folder: Path, csv: Path, target: str | None = None, feedback: Path | None = None, test_csv: Path | None = None) -> Any:
+def explore(
+    folder: Path, csv: Path, target: str | None = None, feedback: Path | None = None, test_csv: Path | None = None
+) -> Any:
     profile_csv(csv, test_csv, folder / "profile.json")
     explore_data(csv, folder / "profile.json", feedback, target, "builtin", folder / "task.json")
     return artifacts.read(folder / "task.json", "task")
@@ -32,7 +34,9 @@ def write(folder: Path, text: str, name: str = "t.csv") -> Path:
         ("penguins", "species", ["Adelie", "Chinstrap", "Gentoo"], []),
     ],
 )
-def test_target_labels_and_leaks_of_the_demo_tables(tmp_path: Path, name: str, target: str, labels: list[str], leaks: list[str]) -> None:
+def test_target_labels_and_leaks_of_the_demo_tables(
+    tmp_path: Path, name: str, target: str, labels: list[str], leaks: list[str]
+) -> None:
     task = explore(tmp_path, ROOT / f"data/{name}.csv")
     assert task["target"] == target
     assert [label["value"] for label in task["labels"]] == labels

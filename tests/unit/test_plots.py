@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, roc_auc_score
 
-from loramake.plots import average_roc, plot_confusion_matrix, plot_loss, plot_roc
+from loramake import artifacts
+from loramake.plots import average_roc, plot_confusion_matrix, plot_evaluation, plot_loss, plot_roc
+from tests.unit.test_metrics import Files, four_models
 
 
 def texts(path: Path) -> list[str]:
@@ -119,3 +121,24 @@ def test_pictures_have_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> 
     for name in ("first", "second"):
         plot_roc(truth, found, ["a", "b", "c"], tmp_path / f"{name}{suffix}")
     assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("rows", [0, 60])
+def test_an_evaluation_has_three_pictures_of_its_artifacts(tmp_path: Path, rows: int) -> None:
+    files = Files(tmp_path, ["a", "b", "c"])
+    files.put("test", *four_models(rows, 3, (1.0, 1.0, 1.0)))
+    paths = files.write()
+    lines = [{"current_steps": 5, "total_steps": 10, "loss": 0.7, "lr": 1e-3, "epoch": 0.5}]
+    artifacts.write(tmp_path / "trainer_log.jsonl", lines, "trainer_log")
+    plot_evaluation(
+        task=paths["task"],
+        test=paths["test"],
+        baselines=paths["baselines"],
+        trainer_log=tmp_path / "trainer_log.jsonl",
+        confusion_matrix_out=tmp_path / "confusion_matrix.svg",
+        roc_out=tmp_path / "roc.svg",
+        loss_out=tmp_path / "loss.svg",
+    )
+    assert "b" in texts(tmp_path / "confusion_matrix.svg")
+    assert "true positive rate" in texts(tmp_path / "roc.svg")
+    assert "step" in texts(tmp_path / "loss.svg")
