@@ -28,12 +28,12 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         expand(
             "results/{experiment}/evaluation/results.json",
             experiment=config.get("experiments") or [],
         ),
-    default_target: True
 
 
 include: "rules/explore.smk"

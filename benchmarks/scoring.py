@@ -5,18 +5,12 @@
 Every time is the best of three, the two methods taking turns; the trial rows of packed scoring are counted in.
 """
 
-# ruff: noqa: E402 - runs from a checkout, so the path comes first
-
 import argparse
 import random
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
 
 import numpy as np
 import torch
@@ -25,7 +19,7 @@ from transformers import AutoModelForCausalLM
 from loramake.encoding import load_encoder, quiet
 from loramake.scoring import label_log_probs, label_log_probs_one_by_one
 
-TINY = ROOT / "models" / "tiny"
+TINY = Path(__file__).parents[1] / "models" / "tiny"
 REPEATS = 3
 NAMES = ["age", "sex", "chest pain", "resting pressure", "cholesterol", "heart rate", "angina", "slope", "vessels"]
 

@@ -1,6 +1,6 @@
 """Plain models beside the LLM: what class frequencies, a linear model and boosted trees make of the same rows.
 
-They see the kept features of the unbalanced train split and nothing else. Knows nothing of LLMs or of metrics.
+They see the plan's features, of the unbalanced train split, and nothing else. Knows nothing of LLMs or of metrics.
 """
 
 import re
@@ -56,17 +56,16 @@ class Features:
 def fit_baselines(
     csv: str | Path,
     test_csv: str | Path | None,
-    profile: str | Path,
     task: str | Path,
     splits: str | Path,
-    selected: str | Path,
+    plan: str | Path,
     seed: int,
     out: str | Path,
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
     target, labels = _read_task(task)
-    kept: list[str] = artifacts.read(selected, "selected_features")["kept"]
-    types = {column["name"]: column["type"] for column in artifacts.read(profile, "profile")["columns"]}
+    types = {feature["name"]: feature["type"] for feature in artifacts.read(plan, "plan")["features"]}
+    kept = list(types)
     rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
@@ -97,7 +96,7 @@ def label_codes(column: "pd.Series[str]", labels: list[str], where: str | Path) 
 
 
 def find_features(train: pd.DataFrame, types: dict[str, str]) -> Features:
-    """How each column is taken, by profile.json's types; a column of no readable number or date is a category."""
+    """How each column is taken, by the plan's types; a column of no readable number or date is a category."""
     found = Features([], [], [], [])
     for name in train.columns:
         column = train[name]

@@ -61,11 +61,18 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     if not isinstance(experiments, Mapping):
         raise ConfigError(f"{where}: experiments: is a {type(experiments).__name__}, not names with settings below.")
     for name, own in experiments.items():
-        if not _EXPERIMENT_NAME.fullmatch(str(name)):
-            raise ConfigError(f"{where}: experiment {name!r}: use letters, digits, '_', '-' and '.' only.")
+        check_experiment_name(str(name), f"{where}: ")
         if own is not None and not isinstance(own, Mapping):
             raise ConfigError(f"{where}: experiments: {name}: is {own!r}, not settings below a name.")
         _check_level(own or {}, f"{where}: experiments: {name}")
+
+
+def check_experiment_name(name: str, where: str = "") -> None:
+    """Raise ConfigError where a name is no safe folder under results/."""
+    if not _EXPERIMENT_NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where}experiment {name!r}: use letters, digits, '_', '-' and '.' only, a letter or digit first."
+        )
 
 
 def _check_level(level: Mapping[str, Any], where: str) -> None:
@@ -177,18 +184,7 @@ def read_card(model: str) -> dict[str, Any]:
     return card
 
 
-def read_feedback(folder: str | Path) -> Settings:
-    """The settings that the feedback files in `folder` override; keys of another step's file are refused."""
-    found: Settings = {}
-    for step, keys in FEEDBACK_SETTINGS.items():
-        path = Path(folder) / f"{step}.yaml"
-        if path.is_file():
-            own = read_feedback_file(path)
-            found.update({key: own[key] for key in keys if key in own})
-    return found
-
-
-def read_feedback_file(path: str | Path) -> dict[str, Any]:
+def read_feedback(path: str | Path) -> dict[str, Any]:
     """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
     path = Path(path)
     try:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from sklearn.tree import DecisionTreeClassifier
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.config import nearest, read_feedback_file
+from loramake.config import nearest, read_feedback
 from loramake.console import say
 from loramake.errors import DataError
 from loramake.profile import MAX_CLASSES_OF_NUMBERS, shorten
@@ -29,7 +30,7 @@ def explore_data(
 ) -> None:
     """Write task.json: the agent names the target, deterministic evidence names ids, constants and leaks."""
     described = artifacts.read(profile, "profile")
-    asked = read_feedback_file(feedback) if feedback else {}
+    asked = read_feedback(feedback) if feedback else {}
     table = read_table(csv)
     if target is not None:
         _check_column(target, table, csv)
@@ -127,7 +128,8 @@ def _separates(numbers: np.ndarray, labels: np.ndarray) -> bool:
     if rows.min() < _ROWS_A_VALUE:
         return False
     tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), random_state=0)
-    return bool(tree.fit(numbers.reshape(-1, 1), labels).score(numbers.reshape(-1, 1), labels) == 1.0)
+    cells = rankdata(numbers, method="dense").reshape(-1, 1)  # ranks cut alike, and trees take no number beyond float32
+    return bool(tree.fit(cells, labels).score(cells, labels) == 1.0)
 
 
 def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | None:

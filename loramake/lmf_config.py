@@ -10,6 +10,7 @@ from typing import Any
 from loramake import artifacts
 from loramake.config import TRAINING_KEYS, Settings
 from loramake.encoding import find_template
+from loramake.errors import ConfigError
 
 _COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
@@ -20,6 +21,7 @@ def generate_lmf_config(
     results: str | Path,
     validation: str | Path,
     plan: str | Path,
+    verification: str | Path,
     outs: dict[str, str | Path],
 ) -> None:
     """Write train.yaml, predict_train.yaml, predict_test.yaml and dataset_info.json (`outs`, by those words).
@@ -27,6 +29,7 @@ def generate_lmf_config(
     `settings` holds the training keys, model, template, trust_remote_code, seed, precision and flash_attn;
     `results` is the experiment's folder.
     """
+    _check_cutoff(settings["cutoff_len"], artifacts.read(verification, "verification")["tokens"]["longest"])
     results = Path(results)
     has_validation = bool(artifacts.read(validation, "records"))
     texts = [label["text"] for label in artifacts.read(plan, "plan")["labels"]]
@@ -37,6 +40,14 @@ def generate_lmf_config(
         predict = predict_config(base, settings, results, f"predict_{split}", texts)
         artifacts.write(outs[f"predict_{split}"], predict, "lmf_config")
     artifacts.write(outs["dataset_info"], dataset_info(has_validation), "dataset_info")
+
+
+def _check_cutoff(cutoff_len: int, longest: int) -> None:
+    """LlamaFactory would cut the end off a longer prompt, the assistant's header with it, and not say so."""
+    if longest > cutoff_len:
+        raise ConfigError(
+            f"cutoff_len {cutoff_len} is shorter than the longest prompt and answer ({longest}): raise it."
+        )
 
 
 def _base(settings: Settings, results: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.config import nearest, read_card, read_feedback_file
+from loramake.config import nearest, read_card, read_feedback
 from loramake.console import say
 from loramake.errors import AgentError, ConfigError
 
@@ -20,7 +20,7 @@ def plan_preparation(
     out: str | Path,
 ) -> None:
     """Write plan.yaml."""
-    asked = read_feedback_file(feedback) if feedback else {}
+    asked = read_feedback(feedback) if feedback else {}
     chosen = _apply_feedback(artifacts.read(selected, "selected_features"), asked, str(feedback))
     planner = get_agent(agent)
     found = artifacts.read(task, "task")

@@ -1,10 +1,14 @@
 import functools
 import re
+import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-from loramake.config import TRAINING_KEYS, check_config, read_feedback, resolve
+from loramake.config import (
+    TRAINING_KEYS,
+    check_config,
+    read_feedback,
+    resolve,
+)
 from loramake.errors import LoramakeError
 from loramake.tables import check_file
 
@@ -13,44 +17,47 @@ APPROVALS = "results/.cache/approvals.jsonl"
 
 
 def refuse_in_one_sentence(function):
-    """A LoramakeError of the wrapped function ends the run with its sentence alone."""
+    """A LoramakeError ends the run with its sentence alone: Snakemake would print its own traceback around it."""
 
     @functools.wraps(function)
     def wrapped(*arguments):
         try:
             return function(*arguments)
         except LoramakeError as error:
-            raise WorkflowError(f"loramake: {error}") from None
+            sys.exit(f"loramake: {error}")
 
     return wrapped
 
 
 @refuse_in_one_sentence
 def check_settings():
+    check_config(workflow.config_settings.config, "--config")
     check_config(config)
 
 
 @functools.cache
-def get_settings(experiment):
-    """Every setting of one experiment, resolved."""
-    feedback = read_feedback(f"results/{experiment}/feedback")
-    return resolve(config, experiment, workflow.config_settings.config, feedback)
+def get_settings(experiment, feedback=None):
+    """Every setting of one experiment, resolved; `feedback` names the step whose feedback file counts."""
+    path = Path(f"results/{experiment}/feedback/{feedback}.yaml")
+    asked = read_feedback(path) if feedback and path.is_file() else {}
+    return resolve(config, experiment, workflow.config_settings.config, asked)
 
 
-def get_setting(key):
+def get_setting(key, feedback=None):
     """A function that gives one setting of the rule's experiment."""
     return refuse_in_one_sentence(
-        lambda wildcards: get_settings(wildcards.experiment)[key]
+        lambda wildcards: get_settings(wildcards.experiment, feedback)[key]
     )
 
 
-def get_slice(*keys):
+def get_slice(*keys, feedback=None):
     """A function that gives several settings of the rule's experiment by name."""
-    return refuse_in_one_sentence(
-        lambda wildcards: {
-            key: get_settings(wildcards.experiment)[key] for key in keys
-        }
-    )
+
+    def get_settings_by_name(wildcards):
+        settings = get_settings(wildcards.experiment, feedback)
+        return {key: settings[key] for key in keys}
+
+    return refuse_in_one_sentence(get_settings_by_name)
 
 
 @refuse_in_one_sentence
@@ -90,9 +97,10 @@ def get_model_card(wildcards):
 
 
 def get_balance_feedback(wildcards):
-    """The balancing that feedback/balance.yaml asks for, if any."""
-    asked = get_feedback("balance")(wildcards)
-    return get_setting("balance")(wildcards) if asked else None
+    """The balancing that feedback/balance.yaml asks for; None leaves it to the data review."""
+    asked = get_setting("balance", feedback="balance")(wildcards)
+    decided = get_setting("balance")(wildcards)
+    return None if asked in ("auto", decided) else asked
 
 
 def get_artifacts():

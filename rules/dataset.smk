@@ -62,10 +62,10 @@ rule review_balanced_data:
         review="results/{experiment}/review/balance.json",
     log:
         "results/{experiment}/logs/review_balanced_data.log",
+    resources:
+        terminal=1,
     params:
         mode=get_setting("review"),
         history=APPROVALS,
-    resources:
-        terminal=1,
     script:
         "../scripts/review_balanced_data.py"

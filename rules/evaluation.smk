@@ -2,10 +2,8 @@ rule fit_baselines:
     input:
         csv=get_csv,
         test_csv=get_test_csv,
-        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
-        selected="results/{experiment}/feature_selection/selected_features.json",
         plan="results/{experiment}/plan.yaml",
     output:
         baselines="results/{experiment}/evaluation/baselines.json",

@@ -25,7 +25,7 @@ rule explore_data:
     benchmark:
         "results/{experiment}/benchmarks/explore_data.tsv"
     params:
-        target=get_setting("target"),
+        target=get_setting("target", feedback="explore"),
         agent=get_setting("agent"),
     script:
         "../scripts/explore_data.py"
@@ -44,7 +44,9 @@ rule assign_splits:
     benchmark:
         "results/{experiment}/benchmarks/assign_splits.tsv"
     params:
-        ratios=get_slice("validation_ratio", "calibration_ratio", "test_ratio"),
+        ratios=get_slice(
+            "validation_ratio", "calibration_ratio", "test_ratio", feedback="splits"
+        ),
         seed=get_setting("seed"),
     script:
         "../scripts/assign_splits.py"

@@ -89,11 +89,11 @@ rule review_prep_data:
         review="results/{experiment}/review/data.json",
     log:
         "results/{experiment}/logs/review_prep_data.log",
+    resources:
+        terminal=1,
     params:
         mode=get_setting("review"),
         balance=get_setting("balance"),
         history=APPROVALS,
-    resources:
-        terminal=1,
     script:
         "../scripts/review_prep_data.py"

@@ -2,6 +2,7 @@ rule generate_lmf_config:
     input:
         validation="results/{experiment}/data/validation.json",
         plan="results/{experiment}/plan.yaml",
+        verification="results/{experiment}/data/verification.json",
         review="results/{experiment}/review/balance.json",
         model=get_model_files,
         feedback=get_feedback("config"),
@@ -23,6 +24,7 @@ rule generate_lmf_config:
             "seed",
             "precision",
             "flash_attn",
+            feedback="config",
         ),
     script:
         "../scripts/generate_lmf_config.py"
@@ -40,11 +42,11 @@ rule review_lmf_config:
         review="results/{experiment}/review/config.json",
     log:
         "results/{experiment}/logs/review_lmf_config.log",
+    resources:
+        terminal=1,
     params:
         mode=get_setting("review"),
         history=APPROVALS,
-    resources:
-        terminal=1,
     script:
         "../scripts/review_lmf_config.py"
 
@@ -65,13 +67,13 @@ rule run_finetuning:
         "results/{experiment}/logs/run_finetuning.log",
     benchmark:
         "results/{experiment}/benchmarks/run_finetuning.tsv"
-    params:
-        version=1,  # raise it when the same inputs would train another adapter
-        precision=get_setting("precision"),
-        flash_attn=get_setting("flash_attn"),
     threads: 8
     resources:
         gpu=1,
+    params:
+        version=1,  # raise it when the same inputs would train another adapter
+        precision=get_setting("precision", feedback="config"),
+        flash_attn=get_setting("flash_attn", feedback="config"),
     script:
         "../scripts/run_finetuning.py"
 
@@ -93,10 +95,10 @@ rule run_prediction:
         "results/{experiment}/logs/run_prediction.log",
     benchmark:
         "results/{experiment}/benchmarks/run_prediction.tsv"
-    params:
-        version=1,  # raise it when the same adapter would give other probabilities
     threads: 8
     resources:
         gpu=1,
+    params:
+        version=1,  # raise it when the same adapter would give other probabilities
     script:
         "../scripts/run_prediction.py"

@@ -5,10 +5,9 @@ with step(snakemake.log[0]):
     fit_baselines(
         csv=snakemake.input.csv,
         test_csv=snakemake.input.test_csv or None,
-        profile=snakemake.input.profile,
         task=snakemake.input.task,
         splits=snakemake.input.splits,
-        selected=snakemake.input.selected,
+        plan=snakemake.input.plan,
         seed=snakemake.params.seed,
         out=snakemake.output.baselines,
     )

@@ -9,5 +9,6 @@ with step(snakemake.log[0]):
         results=Path(snakemake.output.train).parents[1],
         validation=snakemake.input.validation,
         plan=snakemake.input.plan,
+        verification=snakemake.input.verification,
         outs=dict(snakemake.output.items()),
     )

@@ -28,9 +28,14 @@ def test_what_breaks_its_schema_is_not_written_and_the_place_is_named(tmp_path: 
 def test_a_failure_while_writing_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(OSError, match="disk"), artifacts.atomic(path) as temporary:
-        temporary.write_text("half", encoding="utf-8")
-        raise OSError("disk full")
+
+    def write_half() -> None:
+        with artifacts.atomic(path) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_half()
     assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["a.json"]  # noqa: PTH208
 

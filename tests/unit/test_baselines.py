@@ -13,6 +13,7 @@ from loramake.baselines import BASELINES, find_features, fit_baselines, prepare
 from loramake.errors import DataError
 from loramake.explore import explore_data
 from loramake.features import select_features
+from loramake.plan import plan_preparation
 from loramake.profile import profile_csv
 from loramake.splits import assign_splits, read_split
 
@@ -34,7 +35,9 @@ class Experiment:
         explore_data(csv=self.csv, profile=profile, feedback=None, target=target, agent="builtin", out=task)
         assign_splits(self.csv, self.test_csv, task, ratios, 42, splits)
         rankings = self.folder / "rankings.csv"
-        select_features(self.csv, profile, task, splits, 50, 42, self.folder / "selected.json", rankings)
+        selected = self.folder / "selected.json"
+        select_features(self.csv, profile, task, splits, 50, 42, selected, rankings)
+        plan_preparation(profile, task, selected, None, "models/tiny", "builtin", self.folder / "plan.yaml")
         return self
 
     def fit(self, name: str = "baselines.json") -> dict[str, Any]:
@@ -42,10 +45,9 @@ class Experiment:
         fit_baselines(
             csv=self.csv,
             test_csv=self.test_csv,
-            profile=self.folder / "profile.json",
             task=self.folder / "task.json",
             splits=self.folder / "splits.csv",
-            selected=self.folder / "selected.json",
+            plan=self.folder / "plan.yaml",
             seed=42,
             out=out,
         )

@@ -12,9 +12,10 @@ from tests.conftest import ROOT
 
 def test_the_built_in_defaults_are_those_of_the_issue() -> None:
     wanted = {
-        "csv": None, "target": None, "test_csv": None, "model": "models/tiny", "test_ratio": 0.2, "calibration_ratio": 0.15,
-        "validation_ratio": 0, "seed": 42, "review": "ask", "agent": "builtin", "lora_rank": 64, "lora_alpha": 128,
-        "lora_dropout": 0, "lora_target": "all", "use_dora": False, "additional_target": None, "cutoff_len": 2048,
+        "csv": None, "target": None, "test_csv": None, "model": "models/tiny", "test_ratio": 0.2,
+        "calibration_ratio": 0.15, "validation_ratio": 0, "seed": 42, "review": "ask", "agent": "builtin",
+        "lora_rank": 64, "lora_alpha": 128, "lora_dropout": 0, "lora_target": "all", "use_dora": False,
+        "additional_target": None, "cutoff_len": 2048,
         "num_train_epochs": 3.0, "learning_rate": 2.0e-5, "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": 8, "lr_scheduler_type": "cosine", "warmup_ratio": 0.1, "logging_steps": 10,
         "save_steps": 500, "save_total_limit": 2, "quantization_bit": None, "flash_attn": "auto", "precision": "auto",
@@ -98,12 +99,15 @@ def test_an_experiment_without_a_csv_says_how_to_give_one() -> None:
 
 
 def test_feedback_may_only_speak_of_its_own_step(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("learning_rate: 1.0e-4\n", encoding="utf-8")
-    (tmp_path / "splits.yaml").write_text("test_ratio: 0.3\n", encoding="utf-8")
-    assert read_feedback(tmp_path) == {"learning_rate": 1e-4, "test_ratio": 0.3}
-    (tmp_path / "splits.yaml").write_text("learning_rate: 1\n", encoding="utf-8")
+    path = tmp_path / "splits.yaml"
+    path.write_text("test_ratio: 0.3\nnotes: [fewer]\n", encoding="utf-8")
+    assert read_feedback(path) == {"test_ratio": 0.3, "notes": ["fewer"]}
+    path.write_text("learning_rate: 1\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="learning_rate is not feedback for this step"):
-        read_feedback(tmp_path)
+        read_feedback(path)
+    path.write_text("test_ratio: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"splits.yaml is no YAML"):
+        read_feedback(path)
 
 
 def test_a_model_without_a_card_brings_nothing(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_target_that_is_no_column_or_has_one_value_is_refused(tmp_path: Path) 
 
 def test_where_no_column_stands_out_the_user_is_asked(tmp_path: Path) -> None:
     csv = write(tmp_path, "a,b,c\n" + "".join(f"{i * 1.1},{i * 2.3 % 7},{i * 0.7}\n" for i in range(40)))
-    with pytest.raises(DataError, match="set target in config.yaml"):
+    with pytest.raises(DataError, match=r"set target in config\.yaml"):
         explore(tmp_path, csv)
 
 

@@ -35,12 +35,12 @@ def test_a_checkpoint_that_a_kill_left_broken_is_set_aside_and_older_ones_stay(t
 
 
 def test_two_trainings_of_the_same_data_do_not_race(tmp_path: Path) -> None:
-    with locked(tmp_path / "abc"):
-        with (
-            pytest.raises(TrainingError, match="another training of the same data still runs"),
-            locked(tmp_path / "abc"),
-        ):
-            pass
+    with (
+        locked(tmp_path / "abc"),
+        pytest.raises(TrainingError, match="another training of the same data still runs"),
+        locked(tmp_path / "abc"),
+    ):
+        pass
     with locked(tmp_path / "abc"):
         pass
 

@@ -198,7 +198,7 @@ def test_code_that_breaks_its_contract_is_caught_by_the_check_of_that_name(
 def test_a_failed_check_stops_the_step_and_names_itself(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, ROOT / "data/penguins.csv")
     experiment.execute()
-    with pytest.raises(CodeError, match="prompts fit into cutoff_len: .* raise cutoff_len or drop features"):
+    with pytest.raises(CodeError, match=r"prompts fit into cutoff_len: .* raise cutoff_len or drop features"):
         experiment.verify(cutoff_len=10)
 
 
