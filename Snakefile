@@ -16,7 +16,7 @@ check_settings()
 
 
 wildcard_constraints:
-    experiment=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+    experiment=EXPERIMENT_NAME,
 
 
 localrules:

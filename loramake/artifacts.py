@@ -61,7 +61,7 @@ def read(path: str | Path, schema: str) -> Any:
 
 def _parse(path: Path, text: str) -> Any:
     if path.suffix == ".jsonl":
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
     return yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
 
 
@@ -82,7 +82,9 @@ def _rendered(suffix: str, data: Any) -> str:
     if suffix == ".jsonl":
         return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in data)
     if suffix == ".yaml":
-        return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120)
+        text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120)
+        # PyYAML writes some line breaks of Unicode raw and reads them back as others.
+        return text if yaml.safe_load(text) == data else yaml.safe_dump(data, sort_keys=False, width=120)
     return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 

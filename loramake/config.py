@@ -15,6 +15,7 @@ import yaml
 
 from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
+from loramake.paths import ROOT
 
 Settings = dict[str, Any]
 
@@ -50,29 +51,31 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
+EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+"""What an experiment, a folder under results/, may be called."""
+
+COLUMN_LISTS = ("keep", "drop")
+"""What the feedback for explore and plan may list."""
+
 _STRUCTURE = ("experiments", "extends")
-_EXPERIMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     """Raise ConfigError, in one sentence, for a key that is unknown or a value of the wrong kind."""
+    if "extends" in config:
+        raise ConfigError(f"{where}: extends belongs under an experiment.")
     _check_level({key: value for key, value in config.items() if key != "experiments"}, where)
     experiments = config.get("experiments") or {}
     if not isinstance(experiments, Mapping):
         raise ConfigError(f"{where}: experiments: is a {type(experiments).__name__}, not names with settings below.")
     for name, own in experiments.items():
-        check_experiment_name(str(name), f"{where}: ")
+        if not re.fullmatch(EXPERIMENT_NAME, str(name)):
+            raise ConfigError(
+                f"{where}: experiment {name!r}: use letters, digits, '_', '-' and '.' only, a letter or digit first."
+            )
         if own is not None and not isinstance(own, Mapping):
             raise ConfigError(f"{where}: experiments: {name}: is {own!r}, not settings below a name.")
         _check_level(own or {}, f"{where}: experiments: {name}")
-
-
-def check_experiment_name(name: str, where: str = "") -> None:
-    """Raise ConfigError where a name is no safe folder under results/."""
-    if not _EXPERIMENT_NAME.fullmatch(name):
-        raise ConfigError(
-            f"{where}experiment {name!r}: use letters, digits, '_', '-' and '.' only, a letter or digit first."
-        )
 
 
 def _check_level(level: Mapping[str, Any], where: str) -> None:
@@ -98,14 +101,15 @@ def coerce(key: str, value: Any) -> Any:
     schema = load_schema("config")["properties"][key]
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
-    if isinstance(value, str):
-        nullable = "null" in types or None in schema.get("enum", [])
-        if nullable and value.lower() in ("none", "null", ""):
-            return None
-        if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
-            return value.lower() in ("true", "yes", "on")
-        if "number" in types or "integer" in types or 4 in schema.get("enum", []):
-            return _number(value)
+    if not isinstance(value, str):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if is_number and "string" in types else value
+    if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
+        return None
+    if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
+        return value.lower() in ("true", "yes", "on")
+    if "number" in types or "integer" in types or 4 in schema.get("enum", []):
+        return _number(value)
     return value
 
 
@@ -128,19 +132,44 @@ def resolve(
     top = {key: value for key, value in config.items() if key not in _STRUCTURE}
     layers = [command_line or {}, feedback or {}, *_experiment_layers(config, experiment), top]
     written = _merge(layers)
-    model = written.get("model") or load_schema("config")["properties"]["model"]["default"]
-    settings = _merge([written, read_card(model).get("settings", {}), defaults()])
+    model = find_model(written.get("model") or defaults()["model"])
+    settings = _merge([{"model": model}, written, read_card(model).get("settings", {}), defaults()])
     if settings["csv"] is None:
         raise ConfigError(
             f"experiment {experiment} has no csv: write `experiments: {{{experiment}: {{csv: PATH}}}}` in config.yaml, "
             f"or add --config csv=PATH."
         )
+    _check_ratios(settings)
     return settings
+
+
+def _check_ratios(settings: Settings) -> None:
+    """Raise ConfigError where the splits leave no row to train on."""
+    names = ["calibration_ratio", "validation_ratio", *([] if settings["test_csv"] else ["test_ratio"])]
+    total = sum(settings[name] for name in names)
+    if total >= 1:
+        raise ConfigError(f"{', '.join(names)} add up to {total:g}, which leaves no row to train on: lower one.")
+
+
+def find_model(model: str) -> str:
+    """A folder as it is or, of the models that come with loramake, where it lies; else a hub id.
+
+    ConfigError for a path that is not there: a hub would be asked for it.
+    """
+    if Path(model).is_dir():
+        return model
+    if (ROOT / model).is_dir():
+        return str(ROOT / model)
+    is_path = model.startswith((".", "/", "~")) or model.count("/") != 1 or Path(model).parent.is_dir()
+    if is_path and "/" in model:
+        near = nearest(model, [str(path) for path in Path(model).parent.glob("*")])
+        raise ConfigError(f"model: {model} is not there{near}: name a folder, or a hub id such as owner/name.")
+    return model
 
 
 def _experiment_layers(config: Mapping[str, Any], experiment: str) -> Iterator[Mapping[str, Any]]:
     """The experiment's own settings, then those of the one it extends, and so on."""
-    experiments = config.get("experiments") or {}
+    experiments = {str(name): own for name, own in (config.get("experiments") or {}).items()}
     seen: list[str] = []
     name: str | None = experiment
     while name is not None:
@@ -191,9 +220,14 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is no YAML ({error}): mend or delete it.") from error
-    known = {*FEEDBACK_SETTINGS[path.stem], "keep", "drop", "notes"}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
+    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *(COLUMN_LISTS if path.stem in ("explore", "plan") else ())}
     for key in content:
         if key not in known:
             raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")
+    for key in {*COLUMN_LISTS, "notes"} & set(content):
+        if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
+            raise ConfigError(f"{path}: {key}: is {content[key]!r}, not a list of texts: write `{key}: [one, two]`.")
     _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
     return dict(content)

@@ -22,6 +22,7 @@ _ROWS_A_VALUE = 5
 
 def explore_data(
     csv: str | Path,
+    test_csv: str | Path | None,
     profile: str | Path,
     feedback: str | Path | None,
     target: str | None,
@@ -36,8 +37,11 @@ def explore_data(
         _check_column(target, table, csv)
     explorer = get_agent(agent)
     found = explorer.explore(described, table, target)
+    header = _compare_headers(described, found["target"])
+    if test_csv is not None:
+        _check_test_labels(test_csv, read_table(test_csv)[found["target"]], found["labels"])
     task = {
-        **_describe_labels(csv, table[found["target"]], found["labels"]),
+        **_describe_labels(csv, table[found["target"]], found["labels"], described),
         "target": found["target"],
         "reason": found["reason"],
         **_find_unusable(described, table, found["target"]),
@@ -46,7 +50,7 @@ def explore_data(
             "drop": [_check_column(name, table, feedback or csv) for name in asked.get("drop", [])],
             "unread_notes": 0 if explorer.reads_notes else len(asked.get("notes", [])),
         },
-        "test_header": _compare_headers(described, found["target"]),
+        "test_header": header,
         "by": explorer.by,
     }
     artifacts.write(out, task, "task")
@@ -69,7 +73,9 @@ def _check_column(name: str, table: pd.DataFrame, where: str | Path) -> str:
     return name
 
 
-def _describe_labels(csv: str | Path, target: "pd.Series[str]", labels: list[str]) -> dict[str, Any]:
+def _describe_labels(
+    csv: str | Path, target: "pd.Series[str]", labels: list[str], profile: dict[str, Any]
+) -> dict[str, Any]:
     """Task type, labels with their rows, rows with and without a target; DataError where it is no classification."""
     filled = target.dropna()
     if len(labels) < 2:
@@ -79,6 +85,11 @@ def _describe_labels(csv: str | Path, target: "pd.Series[str]", labels: list[str
         raise DataError(
             f"{csv}: the target {target.name} is a number of {len(labels):,} different values; regression is not "
             f"supported yet: bin it into classes, or choose another column with target."
+        )
+    kind = next(column["type"] for column in profile["columns"] if column["name"] == target.name)
+    if kind in ("id", "text", "date"):
+        raise DataError(
+            f"{csv}: the target {target.name} is a column of {kind}, not of labels: choose another with target."
         )
     counts = filled.value_counts()
     return {
@@ -111,15 +122,34 @@ def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) ->
 def leak_reason(column: "pd.Series[str]", target: "pd.Series[str]") -> str | None:
     """Why a column alone determines the target, or None where it does not."""
     filled = column.dropna()
+    if _ROWS_A_VALUE <= len(filled) <= len(column) - _ROWS_A_VALUE and _one_label_each(column.isna(), target):
+        return f"it is filled for one label only ({len(filled):,} rows) and empty for the other"
     if filled.empty or len(filled) < 0.5 * len(column) or target[filled.index].nunique() < 2:
         return None
-    labels_of_value = target[filled.index].groupby(filled).nunique()
-    if len(filled) >= _ROWS_A_VALUE * len(labels_of_value) and (labels_of_value == 1).all():
-        return f"each of its {len(labels_of_value)} values comes with one label only, in all {len(filled):,} rows"
+    if len(filled) >= _ROWS_A_VALUE * filled.nunique() and _one_label_each(filled, target[filled.index]):
+        return f"each of its {filled.nunique()} values comes with one label only, in all {len(filled):,} rows"
     numbers = to_numbers(filled)
     if numbers.notna().all() and _separates(numbers.to_numpy(), target[filled.index].to_numpy()):
         return f"cutting its numbers at a few points gives the label of all {len(filled):,} rows"
     return None
+
+
+def _one_label_each(values: "pd.Series[Any]", target: "pd.Series[str]") -> bool:
+    """Whether no value comes with two labels."""
+    return bool((target.groupby(values).nunique() == 1).all())
+
+
+def _check_test_labels(test_csv: str | Path, target: "pd.Series[str]", labels: list[str]) -> None:
+    """Raise DataError for labels that training never sees, and for a test table without any label."""
+    unseen = target.dropna()[~target.dropna().isin(labels)]
+    if len(unseen):
+        names = ", ".join(repr(shorten(label, 40)) for label in sorted(unseen.unique())[:5])
+        raise DataError(
+            f"{test_csv}: {len(unseen):,} rows have labels that the CSV does not have ({names}; first in data row "
+            f"{unseen.index[0]}): write them as there ({', '.join(map(repr, labels[:5]))})."
+        )
+    if target.notna().sum() == 0:
+        raise DataError(f"{test_csv}: no row has a value in the target {target.name}: nothing could be tested.")
 
 
 def _separates(numbers: np.ndarray, labels: np.ndarray) -> bool:

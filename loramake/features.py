@@ -44,7 +44,8 @@ def select_features(
     ]
     if not candidates:
         raise DataError(
-            f"{csv}: no feature is left beside the target {found['target']}: every other column was dropped."
+            f"{csv}: no feature is left beside the target {found['target']}: every other column was dropped; "
+            f"name those to use under keep: in feedback/explore.yaml beside the results."
         )
     ranked = len(candidates) >= RANK_FROM
     table = unranked(candidates)

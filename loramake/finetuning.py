@@ -57,7 +57,7 @@ def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
     overrides: dict[str, str] = {}
     has_gpu = torch.cuda.is_available()
     if precision == "auto" and has_gpu:
-        overrides["bf16" if torch.cuda.is_bf16_supported() else "fp16"] = "true"
+        overrides["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"] = "true"
     if flash_attn == "auto" and has_gpu and importlib.util.find_spec("flash_attn"):
         overrides["flash_attn"] = "fa2"
     device = torch.cuda.get_device_name(0) if has_gpu else "the CPU"

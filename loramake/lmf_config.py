@@ -52,7 +52,7 @@ def _check_cutoff(cutoff_len: int, longest: int) -> None:
 
 def _base(settings: Settings, results: Path) -> dict[str, Any]:
     """What training and predicting share."""
-    template = find_template(settings["model"], settings["template"])
+    template = find_template(settings["model"], settings["template"], settings["trust_remote_code"])
     shared = {
         "model_name_or_path": settings["model"],
         "trust_remote_code": settings["trust_remote_code"],

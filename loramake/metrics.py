@@ -20,6 +20,7 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 LORAMAKE = "loramake"
 VERDICT_METRIC = "roc_auc"
+LABEL_METRICS = ("precision", "recall", "f1")
 
 _CELLS = 400_000
 """Counts held at once while resampling: few enough to stay in the processor's cache."""
@@ -40,7 +41,7 @@ def run_evaluation(
     for split, predictions in (("train", train), ("test", test)):
         truth, scores = read_scores(predictions, baselines, labels, split)
         resampled = resample(truth, scores, seed)
-        models = {name: describe(truth, scores[name], labels, resampled[name]) for name in scores}
+        models = {name: describe(truth, scores[name], labels, resampled[name], seed) for name in scores}
         splits[split] = {"rows": len(truth), "models": models}
     verdict = find_verdict(splits["test"]["models"], resampled)
     metrics = {
@@ -178,6 +179,15 @@ def resample(truth: Codes, scores: Scores, seed: int) -> dict[str, dict[str, Flo
     }
 
 
+def resample_labels(truth: Codes, probabilities: Floats, seed: int) -> dict[str, Floats]:
+    """Precision, recall and F1 of every label on the same resamples, each of shape (resamples, labels)."""
+    parts = []
+    for counts in draw_counts(len(truth), seed):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts.append(_label_shares(_weighted_confusion(truth, probabilities, counts)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def draw_counts(rows: int, seed: int) -> Iterator[Floats]:
     """How often each row is drawn in each resample, in blocks of shape (some resamples, rows)."""
     generator = np.random.default_rng(seed)
@@ -236,7 +246,7 @@ def _confusion_metrics(confusion: Floats, binary: bool) -> dict[str, Floats]:
     right = np.diagonal(confusion, axis1=1, axis2=2)
     true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     rows = true.sum(axis=1)
-    by_label = {"precision": right / predicted, "recall": right / true, "f1": 2 * right / (true + predicted)}
+    by_label = _label_shares(confusion)
     values = {"accuracy": right.sum(axis=1) / rows}
     if binary:
         values |= {name: shares[:, 1].copy() for name, shares in by_label.items()}
@@ -252,6 +262,13 @@ def _confusion_metrics(confusion: Floats, binary: bool) -> dict[str, Floats]:
     spread = (rows**2 - (true**2).sum(axis=1)) * (rows**2 - (predicted**2).sum(axis=1))
     values["mcc"] = np.where(spread > 0, covariance / np.sqrt(spread), 0.0)
     return values
+
+
+def _label_shares(confusion: Floats) -> dict[str, Floats]:
+    """Precision, recall and F1 of every label, each of shape (resamples, labels); NaN where it is 0/0."""
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    return {"precision": right / predicted, "recall": right / true, "f1": 2 * right / (true + predicted)}
 
 
 def _weighted_areas(positive: NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:
@@ -286,13 +303,15 @@ def _sums_until(weights: Floats, places: Codes) -> Floats:
     return np.stack([sums.take(np.searchsorted(edges, line), axis=1) for line in places])
 
 
-def describe(truth: Codes, probabilities: Floats, labels: list[str], resampled: dict[str, Floats]) -> dict[str, Any]:
+def describe(
+    truth: Codes, probabilities: Floats, labels: list[str], resampled: dict[str, Floats], seed: int
+) -> dict[str, Any]:
     """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
     values = compute_metrics(truth, probabilities)
     return {
         "metrics": {name: estimate(value, resampled[name]) for name, value in values.items()},
         "confusion_matrix": confusion_matrix(truth, probabilities).tolist(),
-        "per_class": _per_class(truth, probabilities, labels),
+        "per_class": _per_class(truth, probabilities, labels, seed),
     }
 
 
@@ -303,15 +322,22 @@ def confusion_matrix(truth: Codes, probabilities: Floats) -> Codes:
     return np.bincount(cells, minlength=labels * labels).reshape(labels, labels)
 
 
-def _per_class(truth: Codes, probabilities: Floats, labels: list[str]) -> list[dict[str, Any]]:
+def _per_class(truth: Codes, probabilities: Floats, labels: list[str], seed: int) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each label with their intervals, and its rows."""
     if len(truth) == 0:
-        return [{"label": label, "precision": None, "recall": None, "f1": None, "support": 0} for label in labels]
-    columns = sklearn_metrics.precision_recall_fscore_support(
-        truth, probabilities.argmax(axis=1), labels=list(range(len(labels))), zero_division=np.nan
+        nothing = {"value": None, "low": None, "high": None}
+        return [{"label": label, **dict.fromkeys(LABEL_METRICS, nothing), "support": 0} for label in labels]
+    codes = list(range(len(labels)))
+    *columns, support = sklearn_metrics.precision_recall_fscore_support(
+        truth, probabilities.argmax(axis=1), labels=codes, zero_division=np.nan
     )
+    resampled = resample_labels(truth, probabilities, seed)
+    named = list(zip(LABEL_METRICS, columns, strict=True))
     return [
-        {"label": label, "precision": _number(p), "recall": _number(r), "f1": _number(f), "support": int(support)}
-        for label, p, r, f, support in zip(labels, *columns, strict=True)
+        {"label": labels[code]}
+        | {name: estimate(column[code], resampled[name][:, code]) for name, column in named}
+        | {"support": int(support[code])}
+        for code in codes
     ]
 
 

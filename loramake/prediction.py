@@ -74,7 +74,7 @@ def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) ->
     plan = artifacts.read(results / "plan.yaml", "plan")
     check_columns(table.columns, plan, where)
     records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json")
-    predictor = load_predictor(artifacts.read(results / "configs/predict_test.yaml", "lmf_config"))
+    predictor = load_predictor(_config_from_anywhere(results))
     lines = predict_records(predictor, records, plan["labels"], "scoring, rows")
     return pd.DataFrame(
         [
@@ -83,6 +83,14 @@ def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) ->
             for line in lines
         ]
     )
+
+
+def _config_from_anywhere(results: Path) -> dict[str, Any]:
+    """The predict configuration with this very experiment's adapter, and a base beside results/, from any folder."""
+    config: dict[str, Any] = artifacts.read(results / "configs/predict_test.yaml", "lmf_config")
+    beside = results.resolve().parent.parent / config["model_name_or_path"]
+    model = str(beside) if beside.is_dir() else config["model_name_or_path"]
+    return {**config, "model_name_or_path": model, "adapter_name_or_path": str(results / "adapter")}
 
 
 def check_columns(columns: Iterable[str], plan: dict[str, Any], where: str | Path) -> None:

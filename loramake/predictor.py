@@ -59,7 +59,7 @@ class Predictor:
             token = self.encoder.tokenizer.convert_ids_to_tokens(highest)
             raise PredictionError(
                 f"The template uses the token {token!r}, which the model has no embedding for: "
-                "use the template it was trained with, or resize_vocab: true in training and prediction."
+                "set template: to the one it was trained with."
             )
 
 
@@ -85,7 +85,7 @@ def _refuse_non_numbers(records: Sequence[Mapping[str, Any]], log_probs: NDArray
         name = _name(records[broken[0]], int(broken[0]))
         raise PredictionError(
             f"The model's answer to row {name} is not a number ({len(broken)} such rows): "
-            "the adapter is damaged, or its dtype is too narrow (try infer_dtype: float32)."
+            "the adapter is damaged, or the training went astray: lower learning_rate and train again."
         )
 
 

@@ -17,7 +17,7 @@ from loramake.console import say
 from loramake.errors import CodeError
 from loramake.rendering import render
 from loramake.sandbox import run_script
-from loramake.tables import MISSING
+from loramake.tables import MISSING, Dialect, how_to_read
 
 
 def write_prep_code(plan: str | Path, profile: str | Path, agent: str, out: str | Path) -> None:
@@ -38,8 +38,9 @@ def write_prep_code(plan: str | Path, profile: str | Path, agent: str, out: str 
     artifacts.write_text(out, code)
 
 
-def _how_to_read(described: dict[str, Any]) -> dict[str, str]:
-    return {"sep": described["delimiter"], "encoding": described["encoding"]}
+def _how_to_read(described: dict[str, Any]) -> dict[str, Any]:
+    names = [column["name"] if isinstance(column, dict) else column for column in described["columns"]]
+    return how_to_read(Dialect(described["encoding"], described["delimiter"]), names)
 
 
 def check_functions(code: str, names: tuple[str, ...], where: str | Path) -> None:
@@ -63,7 +64,7 @@ def execute_prep_code(
     state: str | Path,
 ) -> None:
     """Run prepare_data.py; write all_data.json (a record for every row of splits.csv) and prep_state.json."""
-    with tempfile.TemporaryDirectory() as folder:
+    with _folder_beside(out) as folder:
         records, fitted = Path(folder, "records.json"), Path(folder, "state.json")
         test = None if test_csv is None else Path(test_csv)
         arguments = {"csv": Path(csv), "test-csv": test, "splits": Path(splits), "out": records, "state": fitted}
@@ -74,9 +75,15 @@ def execute_prep_code(
     say(f"{len(made):,} records prepared, the first: {made[0]['input'][:100]!r} → {made[0]['output']!r}.")
 
 
+def _folder_beside(path: str | Path) -> tempfile.TemporaryDirectory[str]:
+    """A temporary folder under results/: no row is ever written elsewhere."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".rows-")
+
+
 def transform_rows(script: str | Path, rows: pd.DataFrame, state: str | Path) -> list[dict[str, Any]]:
     """The prompts of new rows (text cells, missing ones None), without labels; `row` is the place in `rows`."""
-    with tempfile.TemporaryDirectory() as folder:
+    with _folder_beside(state) as folder:
         csv, out = Path(folder, "rows.csv"), Path(folder, "records.json")
         rows.to_csv(csv, index=False, na_rep=MISSING[1])
         run_script(script, {"csv": csv, "state": Path(state), "out": out})

@@ -19,9 +19,10 @@ MAX_CLASSES_OF_NUMBERS = 20
 _BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0", "1"}, {"0.0", "1.0"})
 _DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}.*)?")
 _ID_NAME = re.compile(
-    r"(^|[_\W])(id|uuid|guid|key|index|number|no|nr|code|identifier)$|^(id|uuid|guid|index|unnamed)|[a-z](Id|ID|Index)$",
-    re.I,
+    r"(?i:(^|[_\W])(id|uuid|guid|key|index|number|no|nr|code|identifier)$)"
+    r"|(?i:^(id|uuid|guid|index)([_\W]|$))|[a-z](Id|ID|Index)$"
 )
+_CODE = re.compile(r"(?=.*[A-Za-z])\S+")
 _MIN_ROWS_OF_ID = 20
 
 
@@ -79,7 +80,7 @@ def find_type(column: "pd.Series[str]") -> str:
     """numeric, categorical, boolean, date, text, id or constant, as a person would call the column."""
     filled = column.dropna()
     distinct = filled.nunique()
-    if distinct <= 1:
+    if distinct == 0 or (distinct == 1 and len(filled) == len(column)):
         return "constant"
     if distinct == 2 and set(filled.str.lower().unique()) in _BOOLEANS:
         return "boolean"
@@ -102,7 +103,7 @@ def _looks_like_id(name: str, filled: "pd.Series[str]") -> bool:
         return bool((numbers % 1 == 0).all() and ((steps == 1).all() or _ID_NAME.search(name)))
     if _DATE.fullmatch(filled.iloc[0]):
         return False
-    return bool(_ID_NAME.search(name)) or not filled.str.contains(r"\s").any()
+    return bool(_ID_NAME.search(name) or filled.map(lambda cell: _CODE.fullmatch(cell) is not None).all())
 
 
 def _looks_like_text(filled: "pd.Series[str]", distinct: int) -> bool:

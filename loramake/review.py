@@ -1,6 +1,7 @@
 """The three reviews: a person looks at what was made and approves it, or stops the run.
 
-An approval holds for the bytes that were approved: an unchanged file is not asked about twice, in any experiment.
+An approval holds for the bytes that were approved: unchanged files are not asked about twice, whatever experiment they
+are in (LlamaFactory's configuration names its experiment, so that one is asked about in each).
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 import questionary
 from rich.table import Table
+from rich.text import Text
 
 from loramake import artifacts
 from loramake.console import console, log, say
@@ -62,7 +64,7 @@ def review_lmf_config(mode: str, history: str | Path, configs: Sequence[str | Pa
     table.add_column("key", style="bold")
     table.add_column("value")
     for key, value in settings.items():
-        table.add_row(key, str(value))
+        table.add_row(Text(key), Text(str(value)))
     console.print(table)
     _decide("config", mode, history, configs, out)
 
@@ -75,7 +77,7 @@ def _class_table(title: str, classes: dict[str, dict[str, int]]) -> Table:
         table.add_column(name, justify="right")
     labels = list(next(iter(classes.values())))
     for label in labels[:20]:
-        table.add_row(label, *(f"{counts[label]:,}" for counts in classes.values()))
+        table.add_row(Text(label), *(f"{counts[label]:,}" for counts in classes.values()))
     if len(labels) > 20:
         table.add_row(f"… {len(labels) - 20} more", *("" for _ in classes))
     table.add_row("all", *(f"{sum(counts.values()):,}" for counts in classes.values()), style="dim")

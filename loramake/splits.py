@@ -12,11 +12,12 @@ from typing import TypedDict
 import pandas as pd
 
 from loramake import artifacts
-from loramake.console import log
-from loramake.errors import ArtifactError, ConfigError
+from loramake.console import log, say
+from loramake.errors import ArtifactError, DataError
 from loramake.tables import read_table
 
 SPLITS = ("train", "validation", "calibration", "test")
+_LARGEST_GROUP = 0.05
 COLUMNS = ("row", "source", "split")
 
 
@@ -40,22 +41,33 @@ def assign_splits(
     if test_csv is not None:
         test = rows_with_target(read_table(test_csv), found["target"])
         lines += [(row, "test_csv", "test") for row in test.index]
+        _announce_twins(table, test[table.columns], test_csv)
+    _check_filled(lines, shares, csv_path)
     log.info("rows by split: %s", {name: sum(split == name for _, _, split in lines) for name in SPLITS})
     with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
 
 
+def _announce_twins(table: pd.DataFrame, test: pd.DataFrame, test_csv: str | Path) -> None:
+    """The test table is the user's choice and stays whole; what it repeats of the CSV is said."""
+    twins = int(row_content(test).isin(row_content(table)).sum())
+    if twins:
+        say(f"{test_csv}: {twins:,} of {len(test):,} rows stand in the CSV too: the test will look better than it is.")
+
+
+def _check_filled(lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path) -> None:
+    """Raise DataError where a split that was asked for is empty."""
+    filled = {split for _, _, split in lines}
+    for split, share in shares.items():
+        if share > 0 and split not in filled:
+            raise DataError(f"{csv_path}: too few rows for a {split} split ({share:.0%}): raise its ratio or add rows.")
+
+
 def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
-    """The share of each split in the CSV's rows, train first; ConfigError where nothing is left to train on."""
+    """The share of each split in the CSV's rows, train first; a test table leaves none of them to test on."""
     test = 0.0 if has_test_csv else ratios["test_ratio"]
     shares = {"validation": ratios["validation_ratio"], "calibration": ratios["calibration_ratio"], "test": test}
-    train = 1.0 - sum(shares.values())
-    if train <= 0:
-        raise ConfigError(
-            f"test_ratio, calibration_ratio and validation_ratio add up to {1 - train:g}, "
-            f"which leaves no row to train on: lower one."
-        )
-    return {"train": train, **shares}
+    return {"train": 1.0 - sum(shares.values()), **shares}
 
 
 def rows_with_target(table: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -67,7 +79,7 @@ def stratified(
     table: pd.DataFrame, target: str, ids: Iterable[str], shares: dict[str, float], seed: int
 ) -> dict[int, str]:
     """The split of every row, label by label, rows of the same content (target and ids aside) kept together."""
-    content = row_content(table.drop(columns=[target, *ids]))
+    content = _break_up(row_content(table.drop(columns=[target, *ids])))
     label_of_content = table[target].groupby(content).agg(lambda labels: labels.value_counts().sort_index().idxmax())
     splits: dict[int, str] = {}
     for _, members in content.groupby(content.map(label_of_content)):
@@ -75,10 +87,20 @@ def stratified(
     return {int(row): splits[row] for row in table.index}
 
 
+def _break_up(content: "pd.Series[str]") -> "pd.Series[str]":
+    """Number the rows of a content that more than a twentieth of all rows share, so that they can be parted.
+
+    Where a table has few features of few values, keeping such rows together would leave whole splits empty.
+    """
+    sizes = content.groupby(content).transform("size").astype(int)
+    numbered = content + ":" + content.groupby(content).cumcount().astype(str)
+    return content.where(sizes.to_numpy() <= max(1, _LARGEST_GROUP * len(content)), numbered)
+
+
 def row_content(table: pd.DataFrame) -> "pd.Series[str]":
     """One hash a row, the same for rows of the same cells in whatever column order."""
-    cells = table[sorted(table.columns)]
-    return pd.Series([_hash(repr(row)) for row in cells.itertuples(index=False, name=None)], index=table.index)
+    cells = table[sorted(table.columns)].itertuples(index=True, name=None)
+    return pd.Series({row: _hash(repr(tuple(values))) for row, *values in cells}, index=table.index, dtype=str)
 
 
 def _cut(content: "pd.Series[str]", shares: dict[str, float], seed: int) -> dict[int, str]:

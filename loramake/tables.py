@@ -3,15 +3,19 @@
 Cells stay text, so that what one row holds never changes how another is read. Knows nothing of targets or splits.
 """
 
+import codecs
 import csv
+import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from loramake.config import nearest
 from loramake.errors import DataError
 
 DELIMITERS = (",", ";", "\t")
@@ -67,9 +71,18 @@ def _find_encoding(path: Path) -> str:
     return encoding
 
 
+def _encoding_of_start(start: bytes) -> str:
+    """As _find_encoding, from the first bytes, the last of which may be half a character."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8-sig"
+
+
 def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
     """How well a delimiter explains the first lines: the share of records as wide as the header, then that width."""
-    widths = [len(record) for record in csv.reader(head, delimiter=delimiter) if record]
+    widths = [len(record) for record in csv.reader(head, delimiter=delimiter, skipinitialspace=True) if record]
     if not widths or widths[0] == 1:
         return 0.0, 1
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
@@ -81,18 +94,9 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame
     Raises DataError for a header with blank or repeated names, ragged rows, and a table of no rows.
     """
     dialect = dialect or sniff(path)
-    names = _read_header(path, dialect)
+    names = check_shape(path, dialect)
     try:
-        table = pd.read_csv(
-            path,
-            sep=dialect.delimiter,
-            encoding=dialect.encoding,
-            dtype=str,
-            keep_default_na=False,
-            names=names,
-            header=0,
-            index_col=False,
-        )
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: {str(error).strip()}: mend that line and run the same command again.") from error
     if table.empty:
@@ -100,10 +104,55 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame
     return blank_missing(table)
 
 
-def _read_header(path: str | Path, dialect: Dialect) -> list[str]:
+def how_to_read(dialect: Dialect, names: list[str]) -> dict[str, Any]:
+    """The arguments of pandas.read_csv that depend on the file; the generated code reads with the same ones."""
+    return {
+        "sep": dialect.delimiter,
+        "encoding": dialect.encoding,
+        "names": names,
+        "usecols": names,
+        "header": 0,
+        "skipinitialspace": True,
+    }
+
+
+def check_shape(path: str | Path, dialect: Dialect) -> list[str]:
+    """The header's names; DataError, with the line, for a bad header and for a row that is not as wide as it."""
     with Path(path).open(encoding=dialect.encoding, newline="") as file:
-        names = next(csv.reader(file, delimiter=dialect.delimiter), [])
-    blank = [place for place, name in enumerate(names, 1) if not name.strip()]
+        records = csv.reader(file, delimiter=dialect.delimiter, skipinitialspace=True)
+        names = _checked_names(next(filter(None, records), []), path)
+        for record in records:
+            if record and len(record) != len(names) and (len(record) < len(names) or any(record[len(names) :])):
+                raise DataError(
+                    f"{path}: line {records.line_num}: {len(record)} cells where the header has {len(names)}: mend "
+                    f"that line (a cell that holds {dialect.delimiter!r} needs quotes)."
+                )
+    return names
+
+
+def read_header(path: str | Path) -> list[str]:
+    """The column names, from the first bytes alone, so that it costs nothing; DataError as for read_table."""
+    path = check_file(path)
+    with path.open("rb") as file:
+        start = file.read(65536)
+    encoding = _encoding_of_start(start)
+    lines = io.StringIO(start.decode(encoding, errors="ignore"), newline="").readlines()
+    delimiter = max(DELIMITERS, key=lambda delimiter: _fit(lines[:200], delimiter))
+    return _checked_names(next(filter(None, csv.reader(lines, delimiter=delimiter, skipinitialspace=True)), []), path)
+
+
+def check_header(path: str | Path, target: str | None) -> None:
+    """Raise DataError for a bad header, or where the target is none of its columns."""
+    names = read_header(path)
+    if target is not None and target not in names:
+        raise DataError(f"{path}: {target!r} is not a column{nearest(target, names)}.")
+
+
+def _checked_names(header: list[str], path: str | Path) -> list[str]:
+    names = [name.strip() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    blank = [place for place, name in enumerate(names, 1) if not name]
     if blank:
         raise DataError(f"{path}: line 1: column {blank[0]} has no name: give every column a name.")
     repeated = sorted({name for name in names if names.count(name) > 1})

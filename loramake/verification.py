@@ -61,7 +61,7 @@ def verify_prepared_data(
 ) -> None:
     """Write verification.json; CodeError, after all checks ran, where one failed.
 
-    `encoder` holds the arguments of `loramake.encoding.load_encoder`: model, template, trust_remote_code.
+    `encoder` holds the settings model, template and trust_remote_code.
     """
     tables = {"csv": read_table(csv)} | ({} if test_csv is None else {"test_csv": read_table(test_csv)})
     prepared = Prepared(
@@ -152,7 +152,7 @@ def _rows_text(rows: list[int], what: str) -> str:
 def check_behaviour(prepared: Prepared) -> list[Check]:
     """Transform again: other rows beside a row must change nothing, nor may the target or a dropped column."""
     inputs = {record["row"]: record["input"] for record in prepared.records if record.get("source") == "csv"}
-    rows = _sample(sorted(inputs), SAMPLE_ROWS)
+    rows = _sample(sorted(inputs), max(1, min(SAMPLE_ROWS, len(inputs) // 2)))  # never the whole table
     table = prepared.tables["csv"].loc[rows]
     alone = _inputs(prepared, table)
     changed = [row for row, text in zip(rows, alone, strict=True) if text != inputs[row]]
@@ -189,9 +189,10 @@ def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -
             (len(r["instruction"]) + len(r["input"]) + longest_answer) // _CHARACTERS_A_TOKEN for r in prepared.records
         ]
     else:
-        from loramake.encoding import load_encoder
+        from loramake.encoding import find_template, load_encoder
 
-        chat = load_encoder(**encoder)
+        model, remote = encoder["model"], encoder["trust_remote_code"]
+        chat = load_encoder(model, find_template(model, encoder["template"], remote), remote)
         answer_tokens = max(len(chat.label_ids(text)) for text in answers)
         lengths = [len(chat.prompt_ids(record)) + answer_tokens for record in prepared.records]
     mean = round(sum(lengths) / max(1, len(lengths)), 1)
@@ -205,7 +206,5 @@ def _tokens_text(tokens: dict[str, Any]) -> str:
 
 def _check_tokens(tokens: dict[str, Any]) -> Check:
     fits = tokens["longest"] <= tokens["cutoff_len"]
-    advice = (
-        "" if fits else ": raise cutoff_len or drop features (LlamaFactory would cut the prompt's end off in silence)"
-    )
+    advice = "" if fits else ": raise cutoff_len in config.yaml, or drop features"
     return Check("prompts fit into cutoff_len", fits, f"the longest has {_tokens_text(tokens)}{advice}")

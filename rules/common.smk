@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 from loramake.config import (
+    EXPERIMENT_NAME,
     TRAINING_KEYS,
     check_config,
     read_feedback,
     resolve,
 )
 from loramake.errors import LoramakeError
-from loramake.tables import check_file
+from loramake.tables import check_header
 
 TEMPLATES = f"{workflow.basedir}/templates"
 APPROVALS = "results/.cache/approvals.jsonl"
@@ -62,13 +63,20 @@ def get_slice(*keys, feedback=None):
 
 @refuse_in_one_sentence
 def get_csv(wildcards):
-    return str(check_file(get_settings(wildcards.experiment)["csv"]))
+    """The table, looked at (cheaply) so that a bad one is refused before anything is wiped."""
+    settings = get_settings(wildcards.experiment, "explore")
+    check_header(settings["csv"], settings["target"])
+    return settings["csv"]
 
 
 @refuse_in_one_sentence
 def get_test_csv(wildcards):
-    path = get_settings(wildcards.experiment)["test_csv"]
-    return [] if path is None else str(check_file(path))
+    """The test table, where there is one, looked at like the table."""
+    settings = get_settings(wildcards.experiment, "explore")
+    if settings["test_csv"] is None:
+        return []
+    check_header(settings["test_csv"], settings["target"])
+    return settings["test_csv"]
 
 
 def get_feedback(step):

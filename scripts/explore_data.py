@@ -4,6 +4,7 @@ from loramake.explore import explore_data
 with step(snakemake.log[0]):
     explore_data(
         csv=snakemake.input.csv,
+        test_csv=snakemake.input.test_csv or None,
         profile=snakemake.input.profile,
         feedback=snakemake.input.feedback or None,
         target=snakemake.params.target,

@@ -22,6 +22,7 @@ _TARGET_WORDS = re.compile(
 _NEGATIVE_WORDS = re.compile(
     r"no|not|false|n|f|0|negative|absent|absence|healthy|benign|normal|never|none|low|bad|control", re.I
 )
+_NEGATION = re.compile(r"(no|not|non|un|without)[ _-].*", re.I)
 _SURE = 2.0
 
 _CARD_DEFAULTS: dict[str, Any] = {
@@ -115,8 +116,12 @@ def order_labels(values: Iterable[str]) -> list[str]:
     if numbers.notna().all():
         return [label for _, label in sorted(zip(numbers, labels, strict=True))]
     if len(labels) == 2:
-        return sorted(labels, key=lambda label: (_NEGATIVE_WORDS.fullmatch(label) is None, label))
+        return sorted(labels, key=lambda label: (not _says_no(label), label))
     return labels
+
+
+def _says_no(label: str) -> bool:
+    return bool(_NEGATIVE_WORDS.fullmatch(label) or _NEGATION.fullmatch(label))
 
 
 def propose_balance(labels: list[dict[str, Any]]) -> dict[str, str]:

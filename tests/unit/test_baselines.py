@@ -32,7 +32,15 @@ class Experiment:
     def explore(self, target: str, ratios: dict[str, float] = RATIOS) -> "Experiment":
         profile, task, splits = (self.folder / name for name in ("profile.json", "task.json", "splits.csv"))
         profile_csv(self.csv, self.test_csv, profile)
-        explore_data(csv=self.csv, profile=profile, feedback=None, target=target, agent="builtin", out=task)
+        explore_data(
+            csv=self.csv,
+            test_csv=self.test_csv,
+            profile=profile,
+            feedback=None,
+            target=target,
+            agent="builtin",
+            out=task,
+        )
         assign_splits(self.csv, self.test_csv, task, ratios, 42, splits)
         rankings = self.folder / "rankings.csv"
         selected = self.folder / "selected.json"

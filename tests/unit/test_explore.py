@@ -16,7 +16,7 @@ def explore(
     folder: Path, csv: Path, target: str | None = None, feedback: Path | None = None, test_csv: Path | None = None
 ) -> Any:
     profile_csv(csv, test_csv, folder / "profile.json")
-    explore_data(csv, folder / "profile.json", feedback, target, "builtin", folder / "task.json")
+    explore_data(csv, test_csv, folder / "profile.json", feedback, target, "builtin", folder / "task.json")
     return artifacts.read(folder / "task.json", "task")
 
 
@@ -93,6 +93,11 @@ def test_a_leak_is_a_column_that_alone_gives_the_label_and_comes_up_often() -> N
     assert leak_reason(target.map({"a": "no", "b": "yes"}), target)
     assert leak_reason(pd.Series([str(i % 2 * 100 + i / 7) for i in range(100)]), target)
     assert leak_reason(pd.Series([str(i) for i in range(100)]), target) is None
+    assert "filled for one label only" in str(
+        leak_reason(
+            pd.Series([f"2024-01-{i % 28 + 1:02}" if i % 2 else None for i in range(100)], dtype=object), target
+        )
+    )
     noisy = target.map({"a": "no", "b": "yes"})
     noisy[3] = "no"
     assert leak_reason(noisy, target) is None
@@ -104,6 +109,9 @@ def test_a_leak_is_a_column_that_alone_gives_the_label_and_comes_up_often() -> N
         (["1", "0"], ["0", "1"]),
         (["10", "9", "2"], ["2", "9", "10"]),
         (["yes", "no"], ["no", "yes"]),
+        (["Heart disease", "No heart disease"], ["No heart disease", "Heart disease"]),
+        (["Churned", "Not churned"], ["Not churned", "Churned"]),
+        (["novel", "old"], ["novel", "old"]),
         (["malignant", "benign"], ["benign", "malignant"]),
         (["b", "a", "c"], ["a", "b", "c"]),
         (["True", "False"], ["False", "True"]),
@@ -111,3 +119,16 @@ def test_a_leak_is_a_column_that_alone_gives_the_label_and_comes_up_often() -> N
 )
 def test_labels_are_ordered_and_the_positive_one_comes_last(values: list[str], ordered: list[str]) -> None:
     assert order_labels(values) == ordered
+
+
+def test_a_test_tables_unseen_labels_are_listed_with_their_place(tmp_path: Path) -> None:
+    csv = write(tmp_path, "a,b,target\n" + "1,2,0\n3,4,1\n" * 10)
+    test_csv = write(tmp_path, "a,b,target\n1,2,0\n1,2,1.0\n", "test.csv")
+    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('1.0'; first in data row 1\)"):
+        explore(tmp_path, csv, test_csv=test_csv)
+
+
+def test_a_target_of_names_is_no_target(tmp_path: Path) -> None:
+    csv = write(tmp_path, "x,name\n" + "".join(f"{i % 3},Person{i}\n" for i in range(40)))
+    with pytest.raises(DataError, match="is a column of id, not of labels"):
+        explore(tmp_path, csv, "name")

@@ -39,7 +39,7 @@ class Experiment:
         )
         self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
         profile_csv(csv, test_csv, self.profile)
-        explore_data(csv, self.profile, None, None, "builtin", self.task)
+        explore_data(csv, test_csv, self.profile, None, None, "builtin", self.task)
         ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
         assign_splits(csv, test_csv, self.task, ratios, 42, self.splits)
         select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
@@ -198,7 +198,9 @@ def test_code_that_breaks_its_contract_is_caught_by_the_check_of_that_name(
 def test_a_failed_check_stops_the_step_and_names_itself(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, ROOT / "data/penguins.csv")
     experiment.execute()
-    with pytest.raises(CodeError, match=r"prompts fit into cutoff_len: .* raise cutoff_len or drop features"):
+    with pytest.raises(
+        CodeError, match=r"prompts fit into cutoff_len: .* raise cutoff_len in config.yaml, or drop features"
+    ):
         experiment.verify(cutoff_len=10)
 
 

@@ -22,7 +22,12 @@ from tests.conftest import ROOT
         ("x", [str(i) for i in range(30)], "id"),
         ("x", [f"AB-{i * 17 % 101}" for i in range(30)], "id"),
         ("height", [str(150 + i * 1.5) for i in range(30)], "numeric"),
-        ("x", ["a", None, "a"], "constant"),
+        ("x", ["a", "a", "a"], "constant"),
+        ("x", ["a", None, "a"], "categorical"),
+        ("amount_paid", [str(7 * i) for i in range(30)], "numeric"),
+        ("idle_time", [str(7 * i) for i in range(30)], "numeric"),
+        ("customerId", [str(7 * i) for i in range(30)], "id"),
+        ("price", [f"{i},{i % 7}5" for i in range(30)], "categorical"),
         ("x", [None, None], "constant"),
     ],
 )

@@ -1,7 +1,5 @@
 import pandas as pd
-import pytest
 
-from loramake.errors import ConfigError
 from loramake.splits import Ratios, split_shares, stratified
 from loramake.tables import read_table
 from tests.conftest import ROOT
@@ -54,6 +52,12 @@ def test_a_test_table_leaves_every_row_of_the_csv_untested() -> None:
     assert split_shares(RATIOS, has_test_csv=True)["test"] == 0.0
 
 
-def test_ratios_that_leave_no_row_to_train_on_are_refused() -> None:
-    with pytest.raises(ConfigError, match="leaves no row to train on"):
-        split_shares(Ratios(validation_ratio=0.5, calibration_ratio=0.3, test_ratio=0.3), has_test_csv=False)
+def test_a_table_of_one_feature_of_few_values_still_fills_every_split() -> None:
+    coarse = pd.DataFrame({"x": ["a", "b"] * 100, "y": [str(row % 3 % 2) for row in range(200)]})
+    splits = pd.Series(stratified(coarse, "y", [], SHARES, 0))
+    assert (splits.value_counts() - pd.Series({"train": 130, "calibration": 30, "test": 40})).abs().max() <= 3
+
+
+def test_a_table_of_ids_alone_is_split_row_by_row() -> None:
+    ids = pd.DataFrame({"id": [str(row) for row in range(100)], "y": ["a", "b"] * 50})
+    assert abs(pd.Series(stratified(ids, "y", ["id"], SHARES, 0)).value_counts()["train"] - 65) <= 2

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import DataError
-from loramake.tables import Dialect, read_table, sniff, to_numbers
+from loramake.tables import Dialect, check_header, read_header, read_table, sniff, to_numbers
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -44,7 +44,7 @@ def test_numbers_are_nan_where_a_cell_is_missing_or_infinite_or_no_number(tmp_pa
         (b"", "is empty"),
         (b"a,b\n", "has a header and no rows"),
         (b"a,a\n1,2\n", "column 'a' stands more than once"),
-        (b"a,\n1,2\n", "column 2 has no name"),
+        (b"a,,b\n1,2,3\n", "column 2 has no name"),
         (b"a,b\n1,2\n1,2,3,4\n", "line 3"),
         (b"a,b\n\x00\x01\n", "is not a text file"),
     ],
@@ -63,3 +63,38 @@ def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None
         read_table(tmp_path / "no.csv")
     with pytest.raises(DataError, match="is a folder"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("a,b\n1,2\n1,2,3\n", 3), ("a,b\n1,2\n1\n", 3), ('a,b\n"1\n1",2\n1,2,9\n', 4)],
+)
+def test_a_row_that_is_not_as_wide_as_the_header_is_refused_with_its_line(tmp_path: Path, content: str, line: int) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=f"line {line}: . cells where the header has 2"):
+        read_table(path)
+
+
+def test_trailing_delimiters_spaces_after_them_and_blank_lines_are_borne(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\r\n a , b,\r\n1, "x, y",\r\n\r\n2,z,\r\n')
+    table = read_table(path)
+    assert list(table.columns) == ["a", "b"]
+    assert table["b"].tolist() == ["x, y", "z"]
+    assert read_header(path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_a_header_is_read_from_the_first_bytes_alone(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("Größe;y\n1;2\n".encode(encoding) + b"a;b\n" * 50_000)
+    assert read_header(path) == ["Größe", "y"]
+
+
+def test_a_target_that_is_no_column_is_refused_by_the_header_alone(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("age,outcome\n", encoding="utf-8")
+    check_header(path, "outcome")
+    with pytest.raises(DataError, match=r"'outcom' is not a column \(did you mean outcome\?\)"):
+        check_header(path, "outcom")

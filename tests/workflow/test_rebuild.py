@@ -29,7 +29,7 @@ ARTIFACTS = _find_artifacts()
 @pytest.fixture(scope="module")
 def descendants(finished: Path) -> dict[str, set[str]]:
     """Rule → the rules that need what it makes, directly or not, from Snakemake's own rule graph."""
-    dot = snakemake(finished, "--forceall", "--rulegraph", RESULTS).stdout
+    dot = snakemake(finished, RESULTS, "--forceall", "--rulegraph", "dot").stdout
     names = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
     edges = [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)]
     children = {name: {b for a, b in edges if a == name} for name in names.values()}
