@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loramake import artifacts
+from loramake.config import Settings
 from loramake.console import say
 from loramake.rendering import render
 from loramake.results import package_versions
 from loramake.timings import read_timings
+from loramake.verification import count_labels
 
 METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
 """What the page's main table shows; metrics.json has them all."""
@@ -25,27 +27,44 @@ def render_report(
     plan: str | Path,
     verification: str | Path,
     all_data: str | Path,
+    balanced: str | Path,
     train_config: str | Path,
     adapter: str | Path,
     predictions: str | Path,
     metrics: str | Path,
     plots: Sequence[str | Path],
+    settings: Settings,
     benchmarks: str | Path,
     out: str | Path,
 ) -> None:
     """Write report.html: task, verdict against the baselines, metrics, plots, settings, where the time went, hashes."""
-    signed = [profile, task, selected, plan, verification, all_data, train_config, adapter, predictions, metrics]
+    signed = [
+        profile,
+        task,
+        selected,
+        plan,
+        verification,
+        all_data,
+        balanced,
+        train_config,
+        adapter,
+        predictions,
+        metrics,
+    ]
     measured = artifacts.read(metrics, "metrics")
+    planned = artifacts.read(plan, "plan")
     page = render(
         "render_report.html.j2",
         experiment=experiment,
         profile=artifacts.read(profile, "profile"),
         task=artifacts.read(task, "task"),
-        plan=artifacts.read(plan, "plan"),
+        plan=planned,
+        trained_on=count_labels(artifacts.read(balanced, "records"), planned),
         selected=artifacts.read(selected, "selected_features"),
         verification=artifacts.read(verification, "verification"),
         sample=artifacts.read(all_data, "records")[0],
-        settings=artifacts.read(train_config, "lmf_config"),
+        settings=settings,
+        train_config=artifacts.read(train_config, "lmf_config"),
         metrics=measured,
         shown_metrics=METRICS,
         shown_labels=_LABELS_SHOWN,

@@ -39,7 +39,10 @@ def assign_splits(
     ids = [column["name"] for column in found["ids"]]
     lines = [(row, "csv", split) for row, split in stratified(table, found["target"], ids, shares, seed).items()]
     if test_csv is not None:
-        test = rows_with_target(read_table(test_csv), found["target"])
+        test_table = read_table(test_csv)
+        test = rows_with_target(test_table, found["target"])
+        if len(test) < len(test_table):
+            say(f"{test_csv}: {len(test_table) - len(test):,} rows without a target are left out.")
         lines += [(row, "test_csv", "test") for row in test.index]
         _announce_twins(table, test[table.columns], test_csv)
     _check_filled(lines, shares, csv_path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from loramake.config import (
     EXPERIMENT_NAME,
+    FEEDBACK_SETTINGS,
     TRAINING_KEYS,
     check_config,
     read_feedback,
@@ -77,6 +78,16 @@ def get_test_csv(wildcards):
         return []
     check_header(settings["test_csv"], settings["target"])
     return settings["test_csv"]
+
+
+@refuse_in_one_sentence
+def get_all_settings(wildcards):
+    """Every setting as it counts in the end, each from the step that its feedback file speaks to."""
+    settings = dict(get_settings(wildcards.experiment))
+    for step, keys in FEEDBACK_SETTINGS.items():
+        asked = get_settings(wildcards.experiment, step)
+        settings |= {key: asked[key] for key in keys}
+    return settings
 
 
 def get_feedback(step):

@@ -47,6 +47,7 @@ rule render_report:
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",
         all_data="results/{experiment}/data/all_data.json",
+        balanced="results/{experiment}/data/balanced_data.json",
         train_config="results/{experiment}/configs/train.yaml",
         adapter="results/{experiment}/adapter/adapter_model.safetensors",
         predictions="results/{experiment}/predictions/test.jsonl",
@@ -65,6 +66,7 @@ rule render_report:
         "results/{experiment}/benchmarks/render_report.tsv"
     params:
         experiment="{experiment}",
+        settings=get_all_settings,
         benchmarks="results/{experiment}/benchmarks",
     script:
         "../scripts/render_report.py"

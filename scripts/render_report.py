@@ -10,11 +10,13 @@ with step(snakemake.log[0]):
         plan=snakemake.input.plan,
         verification=snakemake.input.verification,
         all_data=snakemake.input.all_data,
+        balanced=snakemake.input.balanced,
         train_config=snakemake.input.train_config,
         adapter=snakemake.input.adapter,
         predictions=snakemake.input.predictions,
         metrics=snakemake.input.metrics,
         plots=snakemake.input.plots,
+        settings=snakemake.params.settings,
         benchmarks=snakemake.params.benchmarks,
         out=snakemake.output.report,
     )

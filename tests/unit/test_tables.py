@@ -69,7 +69,9 @@ def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None
     ("content", "line"),
     [("a,b\n1,2\n1,2,3\n", 3), ("a,b\n1,2\n1\n", 3), ('a,b\n"1\n1",2\n1,2,9\n', 4)],
 )
-def test_a_row_that_is_not_as_wide_as_the_header_is_refused_with_its_line(tmp_path: Path, content: str, line: int) -> None:
+def test_a_row_that_is_not_as_wide_as_the_header_is_refused_with_its_line(
+    tmp_path: Path, content: str, line: int
+) -> None:
     path = tmp_path / "t.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=f"line {line}: . cells where the header has 2"):
