@@ -59,12 +59,12 @@ def progress(what: str, seconds_between_lines: float = 10.0) -> Iterator[Advance
 
 
 def _line_printer(what: str, seconds_between_lines: float) -> Advance:
-    last = time.monotonic()
+    last, shown = time.monotonic(), -1
 
     def advance(done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last >= seconds_between_lines:
-            last = time.monotonic()
+        nonlocal last, shown
+        if done != shown and (done == total or time.monotonic() - last >= seconds_between_lines):
+            last, shown = time.monotonic(), done
             say(f"{what}: {done} of {total}")
 
     return advance
