@@ -11,7 +11,7 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.console import say
+from loramake.console import log, say
 from loramake.errors import CodeError
 from loramake.preparation import transform_rows
 from loramake.splits import SPLITS, read_splits
@@ -59,7 +59,7 @@ def verify_prepared_data(
     agent: str,
     out: str | Path,
 ) -> None:
-    """Write verification.json; CodeError, after all checks ran, where one failed.
+    """Write verification.json; CodeError, after all checks ran and before the agent is asked, where one failed.
 
     `encoder` holds the settings model, template and trust_remote_code.
     """
@@ -74,6 +74,7 @@ def verify_prepared_data(
     )
     tokens = count_tokens(prepared, encoder, cutoff_len)
     checks = [*check_records(prepared), *check_behaviour(prepared), _check_tokens(tokens)]
+    _refuse_failures(checks, script)
     critic = get_agent(agent)
     by_split = records_by_split(prepared)
     critique = critic.verify(
@@ -86,13 +87,14 @@ def verify_prepared_data(
         "critique": critique,
         "by": critic.by,
     }
-    _refuse_failures(checks, script)
     artifacts.write(out, found, "verification")
     say(f"all {len(checks)} checks passed; the longest prompt and answer have {_tokens_text(tokens)}.")
 
 
 def _refuse_failures(checks: list[Check], script: str | Path) -> None:
     failed = [check for check in checks if not check.passed]
+    for check in checks:
+        log.info("%s: %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)
     if failed:
         raise CodeError(
             f"{script}: {len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}"

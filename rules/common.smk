@@ -104,7 +104,7 @@ def get_feedback(step):
 def get_model_files(wildcards):
     """The files of a base model that is a folder; none of one from the hub."""
     folder = Path(get_settings(wildcards.experiment)["model"])
-    names = ("config.json", "tokenizer*.json", "*.safetensors")
+    names = ("config.json", "tokenizer*.json", "*.jinja", "*.safetensors")
     return sorted(str(path) for name in names for path in folder.glob(name))
 
 
