@@ -32,6 +32,8 @@ def step(log_file: str | Path) -> Iterator[None]:
     except LoramakeError as error:
         log.exception("failed")
         sys.exit(f"loramake: {error}")
+    except KeyboardInterrupt:
+        sys.exit("loramake: stopped by you; run the same command to go on.")
     except Exception as error:
         log.exception("failed")
         sys.exit(f"loramake: {type(error).__name__}: {error} (the traceback is in {log_file})")

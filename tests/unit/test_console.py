@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from loramake.console import progress
+from loramake.console import progress, step
 
 
 def test_off_a_terminal_progress_is_plain_lines_and_the_end_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
@@ -9,3 +11,13 @@ def test_off_a_terminal_progress_is_plain_lines_and_the_end_is_said_once(capfd: 
             advance(done, 3)
     lines = capfd.readouterr().err.splitlines()
     assert lines == [f"loramake: scoring, rows: {done} of 3" for done in (1, 2, 3)]
+
+
+def interrupted(log: Path) -> None:
+    with step(log):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="stopped by you; run the same command to go on"):
+        interrupted(tmp_path / "log")
