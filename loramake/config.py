@@ -4,7 +4,6 @@ What wins: command line > feedback > experiment > top level > the base model's c
 A key that is left unset is unset, not its default, until the last step.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import jsonschema
 import yaml
 
 from loramake.artifacts import load_schema
-from loramake.errors import ConfigError
+from loramake.errors import ConfigError, nearest
 from loramake.paths import ROOT
 
 Settings = dict[str, Any]
@@ -88,12 +87,6 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
         )
         if error is not None:
             raise ConfigError(f"{where}: {key}: {error.message} ({properties[key]['description']})")
-
-
-def nearest(word: str, known: Any) -> str:
-    """` (did you mean X?)`, or nothing where no known word is near."""
-    close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def coerce(key: str, value: Any) -> Any:

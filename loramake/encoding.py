@@ -7,7 +7,6 @@ used, so that planning works without the training extra.
 
 import contextlib
 import copy
-import difflib
 import functools
 import importlib
 import json
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loramake.errors import ConfigError, PredictionError
+from loramake.errors import ConfigError, PredictionError, nearest
 
 _UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would drop the assistant header without a word
 _PROBE = "0"
@@ -117,8 +116,7 @@ def _known(name: str) -> str:
     names = list(import_training("llamafactory.data.template").TEMPLATES)
     if name in names:
         return name
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-    raise ConfigError(f"template: LlamaFactory has no template {name!r}; the nearest is {nearest[0]!r}.")
+    raise ConfigError(f"template: LlamaFactory has no template {name!r}{nearest(name, names)}.")
 
 
 def _no_template(model: str) -> str:

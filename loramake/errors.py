@@ -11,6 +11,9 @@ LoramakeError
 └── PredictionError   a row or a label that cannot be scored
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class LoramakeError(Exception):
     """Base of all errors that are meant for the user's eyes."""
@@ -46,3 +49,9 @@ class TrainingError(LoramakeError):
 
 class PredictionError(LoramakeError):
     """A row or a label that cannot be scored."""
+
+
+def nearest(word: str, known: Iterable[object]) -> str:
+    """` (did you mean X?)`, or nothing where no known word is near."""
+    close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

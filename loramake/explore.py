@@ -10,9 +10,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.config import nearest, read_feedback
+from loramake.config import read_feedback
 from loramake.console import say
-from loramake.errors import DataError
+from loramake.errors import DataError, nearest
 from loramake.profile import MAX_CLASSES_OF_NUMBERS, shorten
 from loramake.tables import read_table, to_numbers
 

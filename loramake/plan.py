@@ -5,9 +5,9 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.config import nearest, read_card, read_feedback
+from loramake.config import read_card, read_feedback
 from loramake.console import say
-from loramake.errors import AgentError, ConfigError
+from loramake.errors import AgentError, ConfigError, nearest
 
 
 def plan_preparation(

@@ -9,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loramake import artifacts
-from loramake.config import nearest
 from loramake.console import progress, say
 from loramake.encoding import import_training
-from loramake.errors import DataError
+from loramake.errors import DataError, nearest
 from loramake.predictor import Predictor, load_predictor
 from loramake.preparation import transform_rows
 from loramake.profile import shorten

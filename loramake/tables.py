@@ -7,7 +7,8 @@ import codecs
 import csv
 import io
 import itertools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loramake.config import nearest
-from loramake.errors import DataError
+from loramake.errors import DataError, nearest
 
 DELIMITERS = (",", ";", "\t")
+csv.field_size_limit(2**24)  # Python's own limit of 128 KiB is less than a long text cell
+
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")
 """Cells, after stripping, that stand for no value."""
 
@@ -98,7 +100,9 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: {str(error).strip()}: mend that line and run the same command again.") from error
+        unclosed = re.search(r"EOF inside string starting at row (\d+)", str(error))
+        what = f"a quote that opens in data row {int(unclosed[1])} is never closed" if unclosed else str(error).strip()
+        raise DataError(f"{path}: {what}: mend that line and run the same command again.") from error
     if table.empty:
         raise DataError(f"{path} has a header and no rows.")
     return blank_missing(table)
@@ -121,13 +125,21 @@ def check_shape(path: str | Path, dialect: Dialect) -> list[str]:
     with Path(path).open(encoding=dialect.encoding, newline="") as file:
         records = csv.reader(file, delimiter=dialect.delimiter, skipinitialspace=True)
         names = _checked_names(next(filter(None, records), []), path)
-        for record in records:
+        for record in _readable(records, path):
             if record and len(record) != len(names) and (len(record) < len(names) or any(record[len(names) :])):
                 raise DataError(
                     f"{path}: line {records.line_num}: {len(record)} cells where the header has {len(names)}: mend "
                     f"that line (a cell that holds {dialect.delimiter!r} needs quotes)."
                 )
     return names
+
+
+def _readable(records: Any, path: str | Path) -> Iterator[list[str]]:
+    """The records of a csv.reader; DataError, with the line, where it gives up (as in a quote that never ends)."""
+    try:
+        yield from records
+    except csv.Error as error:
+        raise DataError(f"{path}: line {records.line_num}: {error}: is a quote left open there?") from error
 
 
 def read_header(path: str | Path) -> list[str]:

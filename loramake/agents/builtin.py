@@ -32,7 +32,7 @@ _CARD_DEFAULTS: dict[str, Any] = {
     "feature_separator": "\n",
     "instruction": "Predict {target} from the values below. Answer with exactly one of: {labels}.",
 }
-_RARE_LABEL = 0.1
+_RARE_LABEL = 0.2
 _MAX_OVERSAMPLED_ROWS = 20_000
 
 
@@ -125,10 +125,10 @@ def _says_no(label: str) -> bool:
 
 
 def propose_balance(labels: list[dict[str, Any]]) -> dict[str, str]:
-    """Oversample where a label has under a tenth of an even share's rows' worth; else leave the labels as they are."""
+    """Oversample a small table where a label has under a fifth of an even share (of two labels, under 10%)."""
     rows = [label["rows"] for label in labels]
     rarest, even = min(rows) / sum(rows), 1 / len(rows)
-    if rarest < 2 * _RARE_LABEL * even and max(rows) * len(rows) <= _MAX_OVERSAMPLED_ROWS:
+    if rarest < _RARE_LABEL * even and max(rows) * len(rows) <= _MAX_OVERSAMPLED_ROWS:
         reason = f"the rarest label has {rarest:.1%} of the rows, an even share would be {even:.1%}"
         return {"proposal": "oversample", "reason": reason}
     return {

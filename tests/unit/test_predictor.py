@@ -188,7 +188,7 @@ def test_what_cannot_be_loaded_is_one_sentence(base: Path, tmp_path: Path) -> No
         load_predictor(config(base, tmp_path))
     with pytest.raises(ConfigError, match="LlamaFactory refuses"):
         load_predictor(config(base, finetuning_type="full", quantization_bit=4))
-    with pytest.raises(ConfigError, match="nearest is 'qwen'"):
+    with pytest.raises(ConfigError, match="did you mean qwen"):
         load_predictor(config(base, template="qwenn"))
 
 

@@ -100,3 +100,13 @@ def test_a_target_that_is_no_column_is_refused_by_the_header_alone(tmp_path: Pat
     check_header(path, "outcome")
     with pytest.raises(DataError, match=r"'outcom' is not a column \(did you mean outcome\?\)"):
         check_header(path, "outcom")
+
+
+def test_a_quote_left_open_is_refused_with_its_place_and_a_long_cell_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n1,"' + "x" * 300_000 + '"\n', encoding="utf-8")
+    assert len(read_table(path)["b"][0]) == 300_000
+    for filler in (1_000, 20_000_000):
+        path.write_text('a,b\n1,2\n3,"open\n' + "4,5\n" * (filler // 4), encoding="utf-8")
+        with pytest.raises(DataError, match=r"t\.csv: .*(data row 2 is never closed|quote left open)"):
+            read_table(path)
