@@ -8,7 +8,7 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import say
-from loramake.tables import Dialect, read_table, sniff, to_numbers
+from loramake.tables import PLAIN, Dialect, NumberStyle, find_number_style, read_table, sniff, to_numbers
 
 TOP_VALUES = 10
 CELL_LENGTH = 80
@@ -61,19 +61,33 @@ def profile_column(column: "pd.Series[str]") -> dict[str, Any]:
         "missing": int(column.isna().sum()),
         "distinct": int(filled.nunique()),
         "top_values": [{"value": shorten(value), "rows": int(rows)} for value, rows in counts.items()],
-        "quantiles": _quantiles(filled) if kind == "numeric" else None,
+        **_describe_numbers(filled, kind),
     }
+
+
+def _describe_numbers(filled: "pd.Series[str]", kind: str) -> dict[str, Any]:
+    """How a numeric column writes its numbers, how many cells are none, and quantiles; None for other columns."""
+    style = find_number_style(filled) if kind in ("numeric", "id") else None
+    if kind != "numeric" or style is None:
+        return {"number_style": style and style.as_dict(), "words": None, "quantiles": None}
+    numbers = to_numbers(filled, style)
+    quantiles = numbers.dropna().quantile([0, 0.25, 0.5, 0.75, 1])
+    return {
+        "number_style": style.as_dict(),
+        "words": int(numbers.isna().sum()),
+        "quantiles": {f"{place:g}": float(value) for place, value in quantiles.items()},
+    }
+
+
+def number_styles(columns: list[dict[str, Any]]) -> dict[str, NumberStyle]:
+    """The number style of each column of a profile, or feature of a plan; plain where it has none."""
+    return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}
 
 
 def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
     """A cell as text of at most `limit` characters."""
     text = str(cell)
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _quantiles(filled: "pd.Series[str]") -> dict[str, float]:
-    quantiles = to_numbers(filled).dropna().quantile([0, 0.25, 0.5, 0.75, 1])
-    return {f"{place:g}": float(value) for place, value in quantiles.items()}
 
 
 def find_type(column: "pd.Series[str]") -> str:
@@ -86,7 +100,7 @@ def find_type(column: "pd.Series[str]") -> str:
         return "boolean"
     if _looks_like_id(str(column.name), filled):
         return "id"
-    if to_numbers(filled).notna().all():
+    if find_number_style(filled) is not None:
         return "numeric"
     if filled.map(lambda cell: _DATE.fullmatch(cell) is not None).all():
         return "date"

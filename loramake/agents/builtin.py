@@ -55,7 +55,7 @@ class BuiltinAgent:
         notes: list[str],
     ) -> dict[str, Any]:
         style = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
-        types = {column["name"]: column["type"] for column in profile["columns"]}
+        columns = {column["name"]: column for column in profile["columns"]}
         labels = [label["value"] for label in task["labels"]]
         return {
             "target": task["target"],
@@ -64,7 +64,9 @@ class BuiltinAgent:
             "feature_separator": style["feature_separator"],
             "number_format": style["number_format"],
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
-            "features": [{"name": name, "type": types[name]} for name in selected["kept"]],
+            "features": [
+                {key: columns[name][key] for key in ("name", "type", "number_style")} for name in selected["kept"]
+            ],
             "dropped": selected["dropped"],
             "labels": [{"value": value, "text": value} for value in labels],
             "balance": propose_balance(task["labels"]),

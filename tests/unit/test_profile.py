@@ -27,7 +27,9 @@ from tests.conftest import ROOT
         ("amount_paid", [str(7 * i) for i in range(30)], "numeric"),
         ("idle_time", [str(7 * i) for i in range(30)], "numeric"),
         ("customerId", [str(7 * i) for i in range(30)], "id"),
-        ("price", [f"{i},{i % 7}5" for i in range(30)], "categorical"),
+        ("price", [f"{i},{i % 7}5" for i in range(30)], "numeric"),
+        ("x", ["a1", "b"] + [f"{i}.5" for i in range(30)], "numeric"),
+        ("x", ["a1", "b"] * 5 + [f"{i}.5" for i in range(30)], "categorical"),
         ("x", [None, None], "constant"),
     ],
 )
