@@ -1,9 +1,11 @@
 """Plain models beside the LLM: what class frequencies, a linear model and boosted trees make of the same rows.
 
 They see the plan's features, of the unbalanced train split, and nothing else. Knows nothing of LLMs or of metrics.
+Texts are TF-IDF (scikit-learn's) of words and word pairs; of many labels the models are smaller, and say so.
 """
 
-import re
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,44 +15,77 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import TruncatedSVD
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from loramake import artifacts
-from loramake.console import log, say
+from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
+from loramake.profile import number_styles
 from loramake.splits import read_split
-from loramake.tables import to_numbers
+from loramake.tables import NumberStyle, is_day_first, to_days, to_numbers
 
 BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
 SPLITS = ("train", "calibration", "test")
 MAX_CATEGORIES = 50
 """Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
+MAX_CHARACTERS = 5_000
+"""Of a text cell; what follows is not read."""
+MAX_TERMS = 5_000
+"""Words and word pairs of one text column, the most frequent ones."""
+TEXT_COMPONENTS = 30
+"""Numbers that gradient boosting gets of a text column."""
+MANY_LABELS = 20
+"""Of more labels, gradient boosting shrinks its leaves: a label of few rows would drive them out of all bounds."""
+MAX_TREES = 20_000
+"""Gradient boosting grows one tree a label and iteration: 2 to 3 minutes on one core with 50,000 rows, else less."""
 
 _DIGITS = 12
 """Digits kept of a probability: the last ones depend on the processor's arithmetic."""
 _LARGEST = 1e100
 """Numbers are cut here, so that their variance stays finite."""
-_DAY_FIRST = re.compile(r"(1[3-9]|2\d|3[01])[-/.]\d")
+_ITERATIONS = 100
+_ROUNDS = 10
+"""Pieces in which trees are grown, so that progress shows."""
+_SOLVER_ITERATIONS = 1_000
+_SOLVER_ITERATIONS_TIMES_LABELS = 100_000
+_TERMS_TIMES_LABELS = 2_000_000
+"""Weights of all terms in the logistic regression, of which its solver holds some twenty copies."""
+_PAIRS_UP_TO = 5_000_000
+"""Characters of a text column; of a longer one word pairs would take minutes, so it gets words only."""
+
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # Thai … Khmer, Japanese, Chinese
+)
+_PUNCTUATION = r"\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20"
+_WORD = rf"[{_UNSPACED}]|[^{_PUNCTUATION}{_UNSPACED}]+"
+"""A sign of a script that puts no spaces between words, or a run of other signs (marks on vowels are no breaks)."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The kept columns by how a model takes them: numbers, dates (as days since 1970), categories."""
+    """The kept columns by how a model takes them.
 
-    numbers: list[str]
-    dates: list[str]
-    day_first_dates: list[str]
+    Numbers with the way they are written, dates (days since 1970) with whether the day comes first, texts with their
+    number of different terms, and categories.
+    """
+
+    numbers: dict[str, NumberStyle]
+    dates: dict[str, bool]
+    texts: dict[str, int]
     categories: list[str]
 
     @property
     def ordinal(self) -> list[str]:
-        return [*self.numbers, *self.dates, *self.day_first_dates]
+        return [*self.numbers, *self.dates]
 
 
 def fit_baselines(
@@ -64,21 +99,23 @@ def fit_baselines(
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
     target, labels = _read_task(task)
-    types = {feature["name"]: feature["type"] for feature in artifacts.read(plan, "plan")["features"]}
-    kept = list(types)
+    planned = artifacts.read(plan, "plan")["features"]
+    types = {feature["name"]: feature["type"] for feature in planned}
     rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
         raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
-    found = find_features(train[kept], types)
     truth = label_codes(train[target], labels, csv)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
-        models = fit_models(prepare(train, found), truth, found, seed)
+        found = find_features(train[list(types)], types, number_styles(planned), len(labels))
+        with progress("growing trees, iterations") as advance:
+            models = fit_models(prepare(train, found), truth, found, seed, advance)
         predicted = {name: _predict_splits(model, rows, found, len(labels)) for name, (_, model) in models.items()}
     described = {name: {"description": models[name][0], "splits": predicted[name]} for name in models}
-    artifacts.write(out, {"features": kept, "labels": labels, "models": described}, "baselines")
-    say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(kept)} features.")
+    # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
+    artifacts.write(out, {"features": list(types), "labels": labels, "models": described}, "baselines", indent=None)
+    say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
 
 
 def _read_task(task: str | Path) -> tuple[str, list[str]]:
@@ -95,91 +132,193 @@ def label_codes(column: "pd.Series[str]", labels: list[str], where: str | Path) 
     return np.array([place[label] for label in column], dtype=np.int64)
 
 
-def find_features(train: pd.DataFrame, types: dict[str, str]) -> Features:
-    """How each column is taken, by the plan's types; a column of no readable number or date is a category."""
-    found = Features([], [], [], [])
+def find_features(
+    train: pd.DataFrame, types: Mapping[str, str], styles: Mapping[str, NumberStyle], labels: int = 2
+) -> Features:
+    """How each column is taken, by the plan's types.
+
+    A column of no readable number, date or word is a category. `labels` bounds the terms of a text.
+    """
+    found = Features({}, {}, {}, [])
+    most_terms = _most_terms(labels, texts=sum(types[name] == "text" for name in train.columns))
     for name in train.columns:
-        column = train[name]
-        if types[name] == "date" and _to_days(column, day_first=False).notna().any():
-            day_first = column.dropna().map(lambda cell: _DAY_FIRST.match(cell) is not None).any()
-            (found.day_first_dates if day_first else found.dates).append(name)
-        elif _is_number(column, types[name]):
-            found.numbers.append(name)
+        column, kind = train[name], types[name]
+        day_first = kind == "date" and is_day_first(column)
+        if kind == "date" and to_days(column, day_first).notna().any():
+            found.dates[name] = day_first
+        elif _is_number(column, kind, styles[name]):
+            found.numbers[name] = styles[name]
+        elif kind == "text" and (terms := _count_terms(_as_text(column), most_terms)):
+            found.texts[name] = terms
         else:
             found.categories.append(name)
     log.info("features: %s", found)
     return found
 
 
-def _is_number(column: "pd.Series[str]", kind: str) -> bool:
+def _is_number(column: "pd.Series[str]", kind: str, style: NumberStyle) -> bool:
     """A numeric column with a number in it; an id that feedback kept, where every filled cell is a number."""
-    numbers = to_numbers(column).notna()
+    numbers = to_numbers(column, style).notna()
     return bool(numbers.any()) and (kind == "numeric" or (kind == "id" and bool(numbers.sum() == column.notna().sum())))
 
 
-def _to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
-    """Days since 1970, NaN where a cell is missing or no date; zones become UTC."""
-    moments = pd.to_datetime(column, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
-    return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":
+    return column.fillna("").astype(str).str.slice(0, MAX_CHARACTERS)
+
+
+def _most_terms(labels: int, texts: int) -> int:
+    return min(MAX_TERMS, _TERMS_TIMES_LABELS // (labels * max(1, texts)))
+
+
+def _count_terms(text: "pd.Series[str]", most: int) -> int:
+    """The number of different terms, `most` at most; 0 where the cells hold spaces and punctuation only."""
+    try:
+        return len(_vectorizer(most, _longest_term(text)).fit(text).vocabulary_)
+    except ValueError:  # scikit-learn's word for an empty vocabulary
+        return 0
+
+
+def _longest_term(text: "pd.Series[str]") -> int:
+    """Words in a term: 2 where pairs are cheap, else 1."""
+    return 2 if text.str.len().sum() <= _PAIRS_UP_TO else 1
+
+
+def _vectorizer(most: int, longest: int) -> TfidfVectorizer:
+    """TF-IDF of the most frequent terms of up to `longest` words, in lower case, no word left out by a list."""
+    return TfidfVectorizer(token_pattern=_WORD, ngram_range=(1, longest), max_features=most, sublinear_tf=True)
 
 
 def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
-    """Rows of text as rows of float64 (numbers and dates, NaN where missing) and of text categories."""
-    columns: dict[str, Any] = {name: to_numbers(table[name]).clip(-_LARGEST, _LARGEST) for name in features.numbers}
-    columns |= {name: _to_days(table[name], day_first=False) for name in features.dates}
-    columns |= {name: _to_days(table[name], day_first=True) for name in features.day_first_dates}
+    """Rows of text as rows of float64 (numbers and dates, NaN where missing), of text categories and of texts."""
+    columns: dict[str, Any] = {
+        name: to_numbers(table[name], style).clip(-_LARGEST, _LARGEST) for name, style in features.numbers.items()
+    }
+    columns |= {name: to_days(table[name], day_first) for name, day_first in features.dates.items()}
     columns |= {name: table[name].astype(object) for name in features.categories}
+    columns |= {name: _as_text(table[name]) for name in features.texts}
     return pd.DataFrame(columns, index=table.index)
 
 
 def fit_models(
-    rows: pd.DataFrame, truth: NDArray[np.int64], features: Features, seed: int
+    rows: pd.DataFrame, truth: NDArray[np.int64], features: Features, seed: int, advance: Advance | None = None
 ) -> dict[str, tuple[str, ClassifierMixin]]:
-    """Every baseline with its description, fitted on prepared rows and label codes of shape (rows,)."""
+    """Every baseline with its description, fitted on prepared rows and label codes of shape (rows,).
+
+    `advance` is told the iterations of gradient boosting, which takes by far the longest of them.
+    """
     frequencies = DummyClassifier(strategy="prior").fit(rows, truth)
     models = {"majority": ("The class frequencies of the train split, the same for every row.", frequencies)}
-    if len(np.unique(truth)) < 2:
+    labels = len(np.unique(truth))
+    if labels < 2:
         same = ("The train split has one label only: the same as majority.", frequencies)
         return models | dict.fromkeys(BASELINES[1:], same)
+    linear = _logistic_regression(rows, features, seed, solver_iterations(labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the description says where it stops
+        linear.fit(rows, truth)
+    trees = _grow(_gradient_boosting(rows, features, seed, labels), rows, truth, tree_iterations(labels), advance)
     return models | {
-        "logistic_regression": (
-            "Logistic regression: standardised numbers, the median and an indicator for missing ones, "
-            f"{MAX_CATEGORIES} one-hot categories a column at most, missing being one of them.",
-            _logistic_regression(features, seed).fit(rows, truth),
-        ),
-        "hist_gradient_boosting": (
-            "Gradient-boosted trees on histograms: missing cells as they are, "
-            f"{MAX_CATEGORIES} categories a column at most.",
-            _gradient_boosting(features, seed).fit(rows, truth),
-        ),
+        "logistic_regression": (_describe_linear(features, labels), linear),
+        "hist_gradient_boosting": (_describe_trees(features, labels), trees),
     }
 
 
-def _logistic_regression(features: Features, seed: int) -> ClassifierMixin:
+def solver_iterations(labels: int) -> int:
+    """The most iterations of the logistic regression's solver; an iteration's time grows with the labels."""
+    return min(_SOLVER_ITERATIONS, max(100, _SOLVER_ITERATIONS_TIMES_LABELS // labels))
+
+
+def tree_iterations(labels: int) -> int:
+    """Iterations of gradient boosting, each of one tree a label (one tree in all of two labels)."""
+    return min(_ITERATIONS, max(10, MAX_TREES // labels))
+
+
+def _describe_linear(features: Features, labels: int) -> str:
+    words = (
+        f", TF-IDF of {max(features.texts.values()):,} terms a text column at most "
+        f"(its first {MAX_CHARACTERS:,} characters)"
+        if features.texts
+        else ""
+    )
+    return (
+        "Logistic regression: standardised numbers, the median and an indicator for missing ones, "
+        f"{MAX_CATEGORIES} one-hot categories a column at most, missing being one of them{words}; "
+        f"{solver_iterations(labels):,} iterations at most."
+    )
+
+
+def _describe_trees(features: Features, labels: int) -> str:
+    words = f", {TEXT_COMPONENTS} components of its TF-IDF a text column at most" if features.texts else ""
+    shrunk = f", leaves shrunk (l2 1) as for all tasks of more than {MANY_LABELS}" if labels > MANY_LABELS else ""
+    return (
+        "Gradient-boosted trees on histograms: missing cells as they are, "
+        f"{MAX_CATEGORIES} categories a column at most{words}; "
+        f"{tree_iterations(labels)} iterations for {labels:,} labels{shrunk}."
+    )
+
+
+def _texts(rows: pd.DataFrame, features: Features) -> dict[str, TfidfVectorizer]:
+    return {name: _vectorizer(terms, _longest_term(rows[name])) for name, terms in features.texts.items()}
+
+
+def _logistic_regression(rows: pd.DataFrame, features: Features, seed: int, iterations: int) -> Pipeline:
     numbers = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
     )
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES)
+    texts = [(f"text {name}", vectorizer, name) for name, vectorizer in _texts(rows, features).items()]
     columns = ColumnTransformer(
-        [("numbers", numbers, features.ordinal), ("categories", categories, features.categories)]
+        [("numbers", numbers, features.ordinal), ("categories", categories, features.categories), *texts]
     )
-    return make_pipeline(columns, LogisticRegression(max_iter=1000, random_state=seed))
+    return make_pipeline(columns, LogisticRegression(max_iter=iterations, random_state=seed))
 
 
-def _gradient_boosting(features: Features, seed: int) -> ClassifierMixin:
+def _gradient_boosting(rows: pd.DataFrame, features: Features, seed: int, labels: int) -> Pipeline:
     categories = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
         encoded_missing_value=np.nan,
         max_categories=MAX_CATEGORIES,
     )
+    texts = [
+        (
+            f"text {name}",
+            make_pipeline(vectorizer, TruncatedSVD(_components(rows, features, name), random_state=seed)),
+            name,
+        )
+        for name, vectorizer in _texts(rows, features).items()
+    ]
     columns = ColumnTransformer(
-        [("numbers", "passthrough", features.ordinal), ("categories", categories, features.categories)]
+        [("numbers", "passthrough", features.ordinal), ("categories", categories, features.categories), *texts],
+        sparse_threshold=0.0,
     )
     places = range(len(features.ordinal), len(features.ordinal) + len(features.categories))
     # Early stopping would set rows aside, label by label, and fails where a label has one row.
-    trees = HistGradientBoostingClassifier(categorical_features=list(places), early_stopping=False, random_state=seed)
+    trees = HistGradientBoostingClassifier(
+        categorical_features=list(places),
+        early_stopping=False,
+        l2_regularization=1.0 if labels > MANY_LABELS else 0.0,
+        random_state=seed,
+        warm_start=True,
+    )
     return make_pipeline(columns, trees)
+
+
+def _components(rows: pd.DataFrame, features: Features, name: str) -> int:
+    return min(TEXT_COMPONENTS, features.texts[name], len(rows))
+
+
+def _grow(
+    model: Pipeline, rows: pd.DataFrame, truth: NDArray[np.int64], iterations: int, advance: Advance | None
+) -> Pipeline:
+    """Fit gradient boosting in some pieces, which together are the same as one fit, and tell how far it is."""
+    columns, trees = (step for _, step in model.steps)
+    numbers = columns.fit_transform(rows)
+    for done in np.linspace(0, iterations, _ROUNDS + 1, dtype=int)[1:].tolist():
+        trees.set_params(max_iter=done).fit(numbers, truth)
+        if advance is not None:
+            advance(done, iterations)
+    return model
 
 
 def _predict_splits(

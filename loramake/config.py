@@ -42,11 +42,11 @@ TRAINING_KEYS = (
 """Settings that are passed to LlamaFactory under the same name."""
 
 FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
-    "explore": ("target",),
+    "explore": ("target", "group_column", "time_column", "rare_labels"),
     "splits": ("test_ratio", "calibration_ratio", "validation_ratio"),
     "plan": (),
     "balance": ("balance",),
-    "config": (*TRAINING_KEYS, "flash_attn", "precision"),
+    "config": (*TRAINING_KEYS, "flash_attn", "precision", "extra_training_args"),
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
@@ -90,13 +90,15 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
 
 
 def coerce(key: str, value: Any) -> Any:
-    """A value as its setting's type: Snakemake's --config and YAML 1.1 hand over `true` and `1e-4` as text."""
+    """A value as its setting's type: Snakemake's --config and YAML 1.1 hand over `true`, `1e-4`, `{a: 1}` as text."""
     schema = load_schema("config")["properties"][key]
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
     if not isinstance(value, str):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return str(value) if is_number and "string" in types else value
+    if "object" in types:
+        return _mapping(value)
     if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
         return None
     if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
@@ -104,6 +106,15 @@ def coerce(key: str, value: Any) -> Any:
     if "number" in types or "integer" in types or 4 in schema.get("enum", []):
         return _number(value)
     return value
+
+
+def _mapping(text: str) -> Any:
+    """`{a: 1}` read as YAML; the text itself, which no schema takes for a mapping, where it is none."""
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return read if isinstance(read, dict) else text
 
 
 def _number(text: str) -> Any:
@@ -132,12 +143,16 @@ def resolve(
             f"experiment {experiment} has no csv: write `experiments: {{{experiment}: {{csv: PATH}}}}` in config.yaml, "
             f"or add --config csv=PATH."
         )
-    _check_ratios(settings)
+    _check_splits(settings)
     return settings
 
 
-def _check_ratios(settings: Settings) -> None:
-    """Raise ConfigError where the splits leave no row to train on."""
+def _check_splits(settings: Settings) -> None:
+    """Raise ConfigError where the splits leave no row to train on, or are asked for in two ways."""
+    if settings["group_column"] is not None and settings["time_column"] is not None:
+        raise ConfigError(
+            "group_column and time_column: a group may stand on both sides of a date, so set only one of them."
+        )
     names = ["calibration_ratio", "validation_ratio", *([] if settings["test_csv"] else ["test_ratio"])]
     total = sum(settings[name] for name in names)
     if total >= 1:

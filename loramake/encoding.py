@@ -8,7 +8,6 @@ used, so that planning works without the training extra.
 import contextlib
 import copy
 import functools
-import importlib
 import json
 import logging
 import os
@@ -18,25 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from loramake.errors import ConfigError, PredictionError, nearest
+from loramake.failures import first_line
+from loramake.models import fetch_model
+from loramake.training_extra import import_training
 
 _UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would drop the assistant header without a word
 _PROBE = "0"
-
-
-def import_training(module: str) -> Any:
-    """A module of the training extra (torch, transformers, llamafactory); ConfigError where the extra is absent."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise ConfigError(f"{package} needs the training extra: pip install -e '.[train]' ({error}).") from error
 
 
 @contextlib.contextmanager
 def quiet(model: str) -> Iterator[None]:
     """Keep LlamaFactory's and transformers' chatter off the terminal, and the network out where `model` is a folder.
 
-    Only errors are let through. Downloads of a hub model keep their progress bars. All is as before afterwards.
+    Only errors are let through. All is as before afterwards.
     """
     with contextlib.ExitStack() as stack:
         if Path(model).is_dir():
@@ -137,16 +130,13 @@ def _registered_templates() -> dict[str, str]:
 
 def _has_chat_template(model: str, trust_remote_code: bool) -> bool:
     auto = import_training("transformers").AutoTokenizer
+    fetch_model(model, weights=False)
     try:
         tokenizer = auto.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"model: the tokenizer of {model} cannot be loaded ({_first_line(error)}).") from error
+        raise ConfigError(f"model: the tokenizer of {model} cannot be loaded ({first_line(error)}).") from error
     # A dict of named chat templates is none for LlamaFactory: it would take its `empty` template without a word.
     return isinstance(tokenizer.chat_template, str)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -198,7 +188,7 @@ class Encoder:
         try:
             batch = processor.preprocess_dataset({key: [value] for key, value in example.items()})
         except (ValueError, TypeError, AttributeError) as error:
-            raise PredictionError(f"LlamaFactory cannot encode a row ({_first_line(error)}).") from error
+            raise PredictionError(f"LlamaFactory cannot encode a row ({first_line(error)}).") from error
         ids: list[int] = batch["input_ids"][0]
         start = batch["labels"][0].count(import_training("llamafactory.extras.constants").IGNORE_INDEX)
         return ids[:start], ids[start:]
@@ -210,13 +200,14 @@ def load_encoder(model: str, template: str | None, trust_remote_code: bool = Fal
     `template` as find_template gives it. ConfigError where tokenizer or template cannot be used, PredictionError for
     a template that trains no end of the label.
     """
+    fetch_model(model, weights=False)
     with quiet(model):
         hparams = import_training("llamafactory.hparams")
         arguments = hparams.ModelArguments(model_name_or_path=model, trust_remote_code=trust_remote_code)
         try:
             loaded = import_training("llamafactory.model").load_tokenizer(arguments)
         except (OSError, ValueError) as error:
-            reason = _first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+            reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
             raise ConfigError(f"model: the tokenizer of {model} cannot be loaded ({reason}).") from error
         return encoder_for(loaded["tokenizer"], hparams.DataArguments(template=template), loaded["processor"])
 
@@ -242,7 +233,7 @@ def _fixed_template(tokenizer: Any, data_arguments: Any) -> Any:
     try:
         return module.get_template_and_fix_tokenizer(tokenizer, data_arguments)
     except Exception as error:  # a tokenizer's jinja template can raise anything
-        raise ConfigError(f"template: {name or 'the chat template'} cannot be used ({_first_line(error)}).") from error
+        raise ConfigError(f"template: {name or 'the chat template'} cannot be used ({first_line(error)}).") from error
     finally:
         # LlamaFactory writes default_system and enable_thinking into its shared registry.
         if pristine is not None:

@@ -1,28 +1,24 @@
-"""Which columns a prediction may use: ids, constants and leaks dropped, wide tables ranked on their train rows.
-
-Ranking: variance filter → |Pearson r| → mutual information → random-forest importance → average rank
-(scikit-learn's VarianceThreshold, mutual_info_classif and RandomForestClassifier).
-"""
+"""Which columns a prediction may use: ids, constants and leaks dropped, wide tables ranked on their train rows."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.feature_selection import mutual_info_classif
 
 from loramake import artifacts
-from loramake.console import say
+from loramake.console import progress, say
 from loramake.errors import DataError
+from loramake.ranking import rank, unranked
 from loramake.splits import read_split
-from loramake.tables import to_numbers
 
 RANK_FROM = 50
 """Tables of fewer features than this are not ranked."""
 
-SCORES = ("variance", "pearson", "mutual_information", "random_forest")
-_FOREST_TREES = 100
+_SPLIT_COLUMNS = {
+    "group_column": "the splits are by its values, so those of new rows are never known from training",
+    "time_column": "the splits are by time, so new rows are later than all that training saw",
+}
 
 
 def select_features(
@@ -37,7 +33,8 @@ def select_features(
 ) -> None:
     """Write selected_features.json and feature_rankings.csv, fitted on the train rows only."""
     found = artifacts.read(task, "task")
-    names = [column["name"] for column in artifacts.read(profile, "profile")["columns"]]
+    columns = artifacts.read(profile, "profile")["columns"]
+    names = [column["name"] for column in columns]
     dropped = find_dropped(found)
     candidates = [
         name for name in names if name != found["target"] and name not in {entry["name"] for entry in dropped}
@@ -51,11 +48,16 @@ def select_features(
     table = unranked(candidates)
     if ranked:
         _, train = read_split(csv, None, splits, "train")
-        table = rank(train[candidates], train[found["target"]], seed)
+        with progress(f"ranking {len(candidates):,} features", unit="batches of trees") as advance:
+            table = rank(train[candidates], train[found["target"]], columns, seed, advance=advance)
     kept, note = _keep(table, candidates, features_to_keep, ranked)
-    dropped += [
-        {"name": name, "reason": f"ranked below the {features_to_keep} best"} for name in candidates if name not in kept
-    ]
+    if not kept:
+        raise DataError(
+            f"{csv}: no feature changes on the train rows: lower the ratios of the other splits or add rows."
+        )
+    constant = set(table.loc[np.isinf(table["average_rank"]), "feature"])
+    reasons = {True: "it never changes on the train rows", False: f"ranked below the {features_to_keep} best"}
+    dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
     with artifacts.atomic(rankings) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     artifacts.write(out, {"kept": kept, "dropped": dropped, "ranked": ranked, "note": note}, "selected_features")
@@ -71,57 +73,14 @@ def find_dropped(task: dict[str, Any]) -> list[dict[str, str]]:
         for column in columns
         if column["name"] not in keep
     ]
+    dropped += [
+        {"name": task[key], "reason": reason}
+        for key, reason in _SPLIT_COLUMNS.items()
+        if task[key] is not None and task[key] not in keep | {column["name"] for column in dropped}
+    ]
     known = {column["name"] for column in dropped}
     asked = [name for name in task["feedback"]["drop"] if name not in known and name != task["target"]]
     return dropped + [{"name": name, "reason": "dropped by feedback"} for name in asked]
-
-
-def unranked(candidates: list[str]) -> pd.DataFrame:
-    """feature_rankings.csv of a table that is not ranked: the names alone."""
-    empty = dict.fromkeys([*SCORES, *(f"{score}_rank" for score in SCORES), "average_rank"], np.nan)
-    return pd.DataFrame({"feature": candidates, **empty})
-
-
-def rank(features: pd.DataFrame, target: "pd.Series[str]", seed: int) -> pd.DataFrame:
-    """One line a feature, best first: every method's score and rank (1 is best), and the average rank."""
-    numbers = pd.DataFrame({name: _as_numbers(features[name]) for name in features.columns})
-    labels = target.astype("category").cat.codes.to_numpy()
-    variance = numbers.var(ddof=0).to_numpy()
-    forest = RandomForestClassifier(_FOREST_TREES, random_state=seed, n_jobs=2).fit(numbers, labels)
-    scores = {
-        "variance": variance,
-        "pearson": _pearson(numbers.to_numpy(), labels),
-        "mutual_information": mutual_info_classif(numbers, labels, random_state=seed),
-        "random_forest": forest.feature_importances_,
-    }
-    table = pd.DataFrame({"feature": features.columns, **scores})
-    for score in SCORES:
-        table[f"{score}_rank"] = table[score].rank(ascending=False, method="average")
-    table["average_rank"] = table[[f"{score}_rank" for score in SCORES[1:]]].mean(axis=1)
-    table.loc[table["variance"] <= 0, "average_rank"] = np.inf
-    return table.sort_values(["average_rank", "feature"], kind="stable").reset_index(drop=True)
-
-
-def _as_numbers(column: "pd.Series[str]") -> "pd.Series[float]":
-    """Numbers standardised with missing cells at the median, categories as codes by frequency."""
-    numbers = to_numbers(column)
-    if numbers.notna().sum() < column.notna().sum():
-        order = {
-            value: place
-            for place, value in enumerate(column.value_counts().sort_index().sort_values(kind="stable").index)
-        }
-        numbers = column.map(order).astype("float64")
-    filled = numbers.fillna(numbers.median()).fillna(0.0)
-    spread = filled.std(ddof=0)
-    return (filled - filled.mean()) / spread if spread > 0 else filled * 0.0
-
-
-def _pearson(numbers: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The largest |Pearson r| of each column, shape (features,), with the indicator of any label."""
-    indicators = (labels[:, None] == np.unique(labels)[None, :]).astype("float64")
-    indicators = (indicators - indicators.mean(0)) / indicators.std(0)
-    largest: np.ndarray = np.abs(numbers.T @ indicators / len(labels)).max(axis=1)
-    return largest
 
 
 def _keep(table: pd.DataFrame, candidates: list[str], features_to_keep: int, ranked: bool) -> tuple[list[str], str]:

@@ -4,10 +4,12 @@ Checkpoints live in an undeclared folder, keyed by a hash of configuration, data
 goes on where it stopped and a changed one starts afresh. A finished training clears them.
 """
 
+import collections
 import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -21,8 +23,10 @@ from typing import IO, Any
 
 from loramake import artifacts
 from loramake.console import Advance, log, progress, say
-from loramake.encoding import import_training
 from loramake.errors import TrainingError
+from loramake.failures import explain
+from loramake.models import fetch_model
+from loramake.training_extra import check_quantization, import_training
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 TRAINER_LOG = "trainer_log.jsonl"
@@ -31,11 +35,16 @@ _HASHED_WHOLE = 64 * 2**20
 
 _TRAINER_BAR = re.compile(r"^\s*\d+%\|[^|]*\| *(\d+)/(\d+) \[")
 _ANY_BAR = re.compile(r"\d+%\|[^|]*\|")
+_ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]*(Error|Exception)\b.*: ")
+_LAST_LINES = 200
+_MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
 
 
 def run_finetuning(config: str | Path, precision: str, flash_attn: str, threads: int, out: str | Path) -> None:
     """Train, and put adapter_model.safetensors, adapter_config.json and trainer_log.jsonl into the folder `out`."""
     settings = artifacts.read(config, "lmf_config")
+    check_gpu(settings)
+    fetch_model(settings["model_name_or_path"])
     overrides = hardware_overrides(precision, flash_attn)
     work = _work_folder(config, settings, overrides)
     work.mkdir(parents=True, exist_ok=True)
@@ -47,6 +56,16 @@ def run_finetuning(config: str | Path, precision: str, flash_attn: str, threads:
             raise TrainingError(f"the training ended without an adapter in {work}: look into the step's log.")
         publish(work, Path(out))
         shutil.rmtree(work)
+
+
+def check_gpu(settings: dict[str, Any]) -> None:
+    """Raise TrainingError where quantization is asked for without a GPU, ConfigError without bitsandbytes."""
+    bits = settings.get("quantization_bit")
+    check_quantization(bits, settings.get("quantization_method"))
+    if bits is not None and not import_training("torch").cuda.is_available():
+        raise TrainingError(
+            f"quantization_bit: {bits} needs a CUDA GPU and none is here: leave it out, or train elsewhere."
+        )
 
 
 def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
@@ -138,9 +157,28 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
         pass_fds=(lock.fileno(),),
     )
     with _ended_with_us(process), progress("training, steps") as advance:
-        last = follow(process.stdout, advance)  # type: ignore[arg-type]
+        lines = follow(process.stdout, advance)  # type: ignore[arg-type]
     if process.wait() != 0:
-        raise TrainingError(f"llamafactory-cli failed (exit code {process.returncode}): {last}")
+        raise TrainingError(failure(process.returncode, lines, artifacts.read(config, "lmf_config"), work))
+
+
+def failure(exit_code: int, lines: list[str], settings: dict[str, Any], work: Path) -> str:
+    """Why a training failed and the way on, by its last lines; those themselves where the reason is not known."""
+    now = {name: settings.get(name, "unset") for name in _MEMORY_SETTINGS}
+    smaller = "lower {} (now {}) and raise {} (now {}) by as much, lower {} (now {}), or set {}: 4 (now {})".format(
+        *itertools.chain.from_iterable(now.items())
+    )
+    # What was said before the first traceback is no reason: a warning of a download that was tried again, say.
+    crash = next((at for at, line in enumerate(lines) if "Traceback (most recent call last)" in line), len(lines) - 1)
+    text = "\n".join([*lines[max(0, crash) :], f"exit code {exit_code}"])
+    known = explain(text, str(settings["model_name_or_path"]), str(work), "work on a larger disk", smaller)
+    return f"{known or f'llamafactory-cli failed (exit code {exit_code}): {last_words(lines)}'}."
+
+
+def last_words(lines: list[str]) -> str:
+    """The last line that names an error; torchrun puts a table below it."""
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines or ["it said nothing"])[-1].rstrip(".")
 
 
 @contextlib.contextmanager
@@ -162,6 +200,8 @@ def training_environment(config: str | Path, work: Path, threads: int) -> dict[s
     model = artifacts.read(config, "lmf_config")["model_name_or_path"]
     environment = {
         **os.environ,
+        # With several GPUs llamafactory-cli starts `torchrun`, which it looks for there.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "OMP_NUM_THREADS": str(threads),
         "HF_DATASETS_CACHE": str((work.parent.parent / "datasets").resolve()),
         "TOKENIZERS_PARALLELISM": "false",
@@ -170,17 +210,20 @@ def training_environment(config: str | Path, work: Path, threads: int) -> dict[s
     return environment | ({"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() else {})
 
 
-def follow(stream: IO[bytes], advance: Advance) -> str:
-    """Read a training's output as it comes: bars move the progress, other lines go to the log; gives the last line."""
-    last = ""
+def follow(stream: IO[bytes], advance: Advance) -> list[str]:
+    """Read a training's output as it comes: bars move the progress, other lines go to the log; gives the last lines."""
+    last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+    steps = None
     for line in _lines(stream):
         bar = _TRAINER_BAR.match(line)
         if bar:
-            advance(int(bar[1]), int(bar[2]))
+            steps = steps or bar[2]  # the bars of evaluations look the same and come later
+            if bar[2] == steps:
+                advance(int(bar[1]), int(bar[2]))
         elif line.strip() and not _ANY_BAR.search(line):
             log.info("%s", line.rstrip())
-            last = line.strip()
-    return last
+            last.append(line.strip())
+    return list(last)
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:
@@ -194,7 +237,11 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def publish(work: Path, out: Path) -> None:
-    """Copy the adapter and its log into `out`, each file whole or not at all."""
+    """Copy the adapter and its log into `out`, each file whole or not at all.
+
+    Where the best checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
+    """
+    _refuse_non_numbers(work)
     for name in ADAPTER_FILES:
         with artifacts.atomic(out / name) as temporary:
             shutil.copyfile(work / name, temporary)
@@ -202,6 +249,17 @@ def publish(work: Path, out: Path) -> None:
     steps = json.loads((work / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
     size = (out / ADAPTER_FILES[0]).stat().st_size / 2**20
     say(f"trained {steps:,} steps; the adapter has {size:.1f} MiB.")
+
+
+def _refuse_non_numbers(work: Path) -> None:
+    """Raise TrainingError for an adapter with weights that are no numbers: the trainer itself ends without a word."""
+    torch = import_training("torch")
+    weights = import_training("safetensors.torch").load_file(work / ADAPTER_FILES[0])
+    if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
+        raise TrainingError(
+            "the training went astray, the adapter's weights are not numbers: lower learning_rate, or set precision to "
+            "bf16 or fp32 where it is fp16."
+        )
 
 
 def read_trainer_log(work: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from loramake import artifacts
 from loramake.config import TRAINING_KEYS, Settings
 from loramake.encoding import find_template
 from loramake.errors import ConfigError
+from loramake.lmf_names import BEST_OF_ALL, check_extra, model_arguments
+from loramake.training_extra import import_training
 
 _COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
@@ -26,15 +28,17 @@ def generate_lmf_config(
 ) -> None:
     """Write train.yaml, predict_train.yaml, predict_test.yaml and dataset_info.json (`outs`, by those words).
 
-    `settings` holds the training keys, model, template, trust_remote_code, seed, precision and flash_attn;
-    `results` is the experiment's folder.
+    `settings` holds the training keys, model, template, trust_remote_code, seed, precision, flash_attn and
+    extra_training_args; `results` is the experiment's folder.
     """
     _check_cutoff(settings["cutoff_len"], artifacts.read(verification, "verification")["tokens"]["longest"])
     results = Path(results)
     has_validation = bool(artifacts.read(validation, "records"))
     texts = [label["text"] for label in artifacts.read(plan, "plan")["labels"]]
+    extra = _extra(settings["extra_training_args"], has_validation)
     base = _base(settings, results)
-    train = train_config(base, settings, results, has_validation)
+    train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
+    base |= model_arguments(extra)
     artifacts.write(outs["train"], train, "lmf_config")
     for split in ("train", "test"):
         predict = predict_config(base, settings, results, f"predict_{split}", texts)
@@ -48,6 +52,13 @@ def _check_cutoff(cutoff_len: int, longest: int) -> None:
         raise ConfigError(
             f"cutoff_len {cutoff_len} is shorter than the longest prompt and answer ({longest}): raise it."
         )
+
+
+def _extra(extra: dict[str, Any], has_validation: bool) -> dict[str, Any]:
+    """extra_training_args, checked where LlamaFactory is sure to be there to ask."""
+    if extra:
+        import_training("llamafactory")
+    return check_extra(extra, has_validation)
 
 
 def _base(settings: Settings, results: Path) -> dict[str, Any]:
@@ -78,8 +89,16 @@ def train_config(base: dict[str, Any], settings: Settings, results: Path, has_va
     if settings["flash_attn"] != "auto":
         config["flash_attn"] = settings["flash_attn"]
     if has_validation:
-        config |= {"eval_dataset": "validation", "eval_strategy": "epoch", "per_device_eval_batch_size": _PREDICT_BATCH}
-    return config
+        config |= {"eval_dataset": "validation", "per_device_eval_batch_size": _PREDICT_BATCH}
+        config |= _evaluation(settings)
+    return {**config, **settings["extra_training_args"]}
+
+
+def _evaluation(settings: Settings) -> dict[str, Any]:
+    """When to evaluate: after each epoch, or, where the best checkpoint is asked for, whenever one is written."""
+    if any(settings["extra_training_args"].get(name) for name in BEST_OF_ALL):
+        return {"eval_strategy": "steps", "eval_steps": settings["save_steps"], "load_best_model_at_end": True}
+    return {"eval_strategy": "epoch"}
 
 
 def predict_config(

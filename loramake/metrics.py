@@ -2,18 +2,21 @@
 
 A row counts as predicted with its most probable label (of equals, the first). What is undefined, such as a ROC-AUC
 where all rows have one label, is NaN here and null in metrics.json, never an error and never a number.
+
+Time and memory grow with labels times rows and with resamples times labels, never with the square of the labels.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn_metrics
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from loramake import artifacts
-from loramake.console import say
+from loramake.console import Advance, progress, say
 from loramake.errors import ArtifactError
 
 RESAMPLES = 1000
@@ -21,14 +24,32 @@ CONFIDENCE = 0.95
 LORAMAKE = "loramake"
 VERDICT_METRIC = "roc_auc"
 LABEL_METRICS = ("precision", "recall", "f1")
+MAX_LABELS_WITH_MATRIX = 100
+"""Of more labels metrics.json has no confusion matrix: a million cells that are nearly all zero."""
 
 _CELLS = 400_000
 """Counts held at once while resampling: few enough to stay in the processor's cache."""
+_CELLS_OF_MANY_LABELS = 5_000_000
+"""The same for more than _MANY_LABELS labels, whose rows are compared with each other anew for each block."""
+_FEW = 30
+"""Up to so many rows of a label it is quicker to compare each with every row than to sort and sum."""
+_COMPARED = 2_000_000
+"""Pairs of rows compared at once."""
+_MANY_LABELS = 20
+"""Of more labels the areas are not scikit-learn's, which takes 7 ms a label, but those of one resample, the same."""
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Scores = dict[str, Floats]
 """P(label | row) by model, each of shape (rows, labels), the rows the same."""
+
+
+class Tallies(NamedTuple):
+    """Rows of each label in each resample, each (resamples, labels): predicted right, true, predicted."""
+
+    right: Floats
+    true: Floats
+    predicted: Floats
 
 
 def run_evaluation(
@@ -40,8 +61,10 @@ def run_evaluation(
     splits: dict[str, Any] = {}
     for split, predictions in (("train", train), ("test", test)):
         truth, scores = read_scores(predictions, baselines, labels, split)
-        resampled = resample(truth, scores, seed)
-        models = {name: describe(truth, scores[name], labels, resampled[name], seed) for name in scores}
+        # One thread: on a busy machine several wait for each other and take ten times as long.
+        with threadpool_limits(limits=1), progress(f"evaluating {split}, resamples") as advance:
+            resampled = resample(truth, scores, seed, advance)
+            models = {name: describe(truth, scores[name], labels, resampled[name], seed) for name in scores}
         splits[split] = {"rows": len(truth), "models": models}
     verdict = find_verdict(splits["test"]["models"], resampled)
     metrics = {
@@ -62,7 +85,8 @@ def read_scores(predictions: str | Path, baselines: str | Path, labels: list[str
     ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
     """
     lines = _by_row(artifacts.read(predictions, "predictions"), predictions)
-    truth = [_code(line["label"], labels, f"{predictions}: {_name(key)}") for key, line in lines.items()]
+    places = {label: place for place, label in enumerate(labels)}
+    truth = [_code(line["label"], places, f"{predictions}: {_name(key)}") for key, line in lines.items()]
     ours = [_ordered(line["probabilities"], labels, f"{predictions}: {_name(key)}") for key, line in lines.items()]
     plain = artifacts.read(baselines, "baselines")
     if plain["labels"] != labels:
@@ -91,11 +115,11 @@ def _name(key: tuple[str, int]) -> str:
     return f"row {key[1]} of {key[0]}"
 
 
-def _code(label: str | None, labels: list[str], where: str) -> int:
-    if label not in labels:
+def _code(label: str | None, places: dict[str, int], where: str) -> int:
+    if label is None or label not in places:
         known = "has no label" if label is None else f"has the label {label!r}, which the task does not know"
         raise ArtifactError(f"{where} {known}: delete the file and run the same command again.")
-    return labels.index(label)
+    return places[label]
 
 
 def _ordered(probabilities: dict[str, float], labels: list[str], where: str) -> list[float]:
@@ -143,10 +167,19 @@ def compute_metrics(truth: Codes, probabilities: Floats) -> dict[str, float]:
             truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
         )
         values["mcc"] = sklearn_metrics.matthews_corrcoef(truth, predicted)
-        for name, area in (("roc_auc", "roc_auc_score"), ("pr_auc", "average_precision_score")):
-            score = getattr(sklearn_metrics, area)
-            values[name] = np.mean([score(truth == label, probabilities[:, label]) for label in ranked])
+        values["roc_auc"], values["pr_auc"] = mean_areas(truth, probabilities, ranked)
     return {name: float(values.get(name, np.nan)) for name in metric_names(binary)}
+
+
+def mean_areas(truth: Codes, probabilities: Floats, ranked: list[int]) -> Floats:
+    """Mean ROC-AUC and mean average precision over the labels in `ranked`, shape (2,)."""
+    if len(ranked) > _MANY_LABELS:
+        areas = weighted_areas(truth, probabilities, np.ones((1, len(truth))), ranked)[:, 0]
+    else:
+        scorers = (sklearn_metrics.roc_auc_score, sklearn_metrics.average_precision_score)
+        areas = np.array([[score(truth == label, probabilities[:, label]) for label in ranked] for score in scorers])
+    mean: Floats = areas.mean(axis=1)
+    return mean
 
 
 def _precision_recall_f1(truth: Codes, predicted: Codes, suffix: str, **options: Any) -> dict[str, float]:
@@ -167,12 +200,17 @@ def metric_names(binary: bool) -> list[str]:
     return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *means, "mcc", "log_loss"]
 
 
-def resample(truth: Codes, scores: Scores, seed: int) -> dict[str, dict[str, Floats]]:
+def resample(truth: Codes, scores: Scores, seed: int, advance: Advance | None = None) -> dict[str, dict[str, Floats]]:
     """Every metric of every model on the same bootstrap resamples of the rows, each of shape (resamples,)."""
     parts: dict[str, list[dict[str, Floats]]] = {name: [] for name in scores}
-    for counts in draw_counts(len(truth), seed):
+    done = 0
+    many = any(probabilities.shape[1] > _MANY_LABELS for probabilities in scores.values())
+    for counts in draw_counts(len(truth), seed, _CELLS_OF_MANY_LABELS if many else _CELLS):
         for name, probabilities in scores.items():
             parts[name].append(compute_weighted(truth, probabilities, counts))
+        done += len(counts)
+        if advance is not None:
+            advance(done, RESAMPLES)
     return {
         name: {metric: np.concatenate([part[metric] for part in found]) for metric in found[0]}
         for name, found in parts.items()
@@ -184,14 +222,14 @@ def resample_labels(truth: Codes, probabilities: Floats, seed: int) -> dict[str,
     parts = []
     for counts in draw_counts(len(truth), seed):
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts.append(_label_shares(_weighted_confusion(truth, probabilities, counts)))
+            parts.append(_label_shares(_tally(truth, probabilities, counts)))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def draw_counts(rows: int, seed: int) -> Iterator[Floats]:
-    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows)."""
+def draw_counts(rows: int, seed: int, cells: int = _CELLS) -> Iterator[Floats]:
+    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows) of `cells` at most."""
     generator = np.random.default_rng(seed)
-    block = max(1, _CELLS // max(1, rows))
+    block = max(1, cells // max(1, rows))
     for start in range(0, RESAMPLES, block):
         size = min(block, RESAMPLES - start)
         drawn = generator.integers(max(1, rows), size=(size, rows)) + rows * np.arange(size)[:, None]
@@ -207,12 +245,12 @@ def compute_weighted(truth: Codes, probabilities: Floats, counts: Floats) -> dic
     if len(truth) == 0:
         return dict.fromkeys(metric_names(binary), np.full(len(counts), np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
-        confusion = _weighted_confusion(truth, probabilities, counts)
-        values = _confusion_metrics(confusion, binary)
-        present = confusion.sum(axis=2) > 0
+        tallies = _tally(truth, probabilities, counts)
+        values = _tally_metrics(tallies, binary)
+        present = tallies.true > 0
         areas = np.full((2, *present.shape), np.nan)
-        for label in _ranked_labels(truth, binary):
-            areas[:, :, label] = _weighted_areas(truth == label, probabilities[:, label], counts)
+        if ranked := _ranked_labels(truth, binary):
+            areas[:, :, ranked] = weighted_areas(truth, probabilities, counts, ranked)
         one_label = present.sum(axis=1) < 2
         used = present & (np.arange(present.shape[1]) == 1) if binary else present
         for name, area in zip(("roc_auc", "pr_auc"), areas, strict=True):
@@ -230,23 +268,31 @@ def _row_losses(truth: Codes, probabilities: Floats) -> Floats:
     return -np.log(np.clip(own, epsilon, 1 - epsilon))
 
 
-def _weighted_confusion(truth: Codes, probabilities: Floats, counts: Floats) -> Floats:
-    """Confusion matrices, shape (resamples, true label, predicted label)."""
-    labels = probabilities.shape[1]
-    cells, cell_of_row = np.unique(truth * labels + probabilities.argmax(axis=1), return_inverse=True)
-    order = np.argsort(cell_of_row, kind="stable")
-    starts = np.searchsorted(cell_of_row[order], np.arange(len(cells)))
-    confusion = np.zeros((len(counts), labels * labels))
-    confusion[:, cells] = np.add.reduceat(counts[:, order], starts, axis=1)
-    return confusion.reshape(len(counts), labels, labels)
+def _tally(truth: Codes, probabilities: Floats, counts: Floats) -> Tallies:
+    labels, predicted = probabilities.shape[1], probabilities.argmax(axis=1)
+    right = truth == predicted
+    return Tallies(
+        _sums_by_label(truth[right], counts[:, right], labels),
+        _sums_by_label(truth, counts, labels),
+        _sums_by_label(predicted, counts, labels),
+    )
 
 
-def _confusion_metrics(confusion: Floats, binary: bool) -> dict[str, Floats]:
-    """The metrics that follow from confusion matrices of shape (resamples, labels, labels), each (resamples,)."""
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+def _sums_by_label(codes: Codes, counts: Floats, labels: int) -> Floats:
+    """The sum of each resample's counts (resamples, rows) over the rows of each label: (resamples, labels)."""
+    sums = np.zeros((len(counts), labels))
+    order = np.argsort(codes, kind="stable")
+    present, starts = np.unique(codes[order], return_index=True)
+    if len(present):
+        sums[:, present] = np.add.reduceat(counts[:, order], starts, axis=1)
+    return sums
+
+
+def _tally_metrics(tallies: Tallies, binary: bool) -> dict[str, Floats]:
+    """The metrics that follow from the tallies of each resample, each of shape (resamples,)."""
+    right, true, predicted = tallies
     rows = true.sum(axis=1)
-    by_label = _label_shares(confusion)
+    by_label = _label_shares(tallies)
     values = {"accuracy": right.sum(axis=1) / rows}
     if binary:
         values |= {name: shares[:, 1].copy() for name, shares in by_label.items()}
@@ -264,15 +310,56 @@ def _confusion_metrics(confusion: Floats, binary: bool) -> dict[str, Floats]:
     return values
 
 
-def _label_shares(confusion: Floats) -> dict[str, Floats]:
+def _label_shares(tallies: Tallies) -> dict[str, Floats]:
     """Precision, recall and F1 of every label, each of shape (resamples, labels); NaN where it is 0/0."""
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    right, true, predicted = tallies
     return {"precision": right / predicted, "recall": right / true, "f1": 2 * right / (true + predicted)}
 
 
-def _weighted_areas(positive: NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:
-    """ROC-AUC (a tie is half a win) and average precision of each resample, shape (2, resamples).
+def weighted_areas(truth: Codes, probabilities: Floats, counts: Floats, labels: list[int]) -> Floats:
+    """One-vs-rest ROC-AUC (a tie is half a win) and average precision, shape (2, resamples, labels asked for).
+
+    `counts` (resamples, rows) tells how often each resample holds a row; NaN where one has no row of a label, or only.
+    """
+    areas = np.empty((2, len(counts), len(labels)))
+    sizes = np.bincount(truth, minlength=probabilities.shape[1])[labels]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for place in np.flatnonzero(sizes > _FEW):
+            label = labels[place]
+            areas[:, :, place] = _areas_by_order(truth == label, probabilities[:, label], counts)
+        few = np.flatnonzero(sizes <= _FEW)
+        part = np.cumsum(sizes[few]) // max(_FEW, _COMPARED // max(1, len(truth)))
+        for places in np.split(few, np.flatnonzero(np.diff(part)) + 1):
+            if len(places):
+                areas[:, :, places] = _areas_by_pairs(truth, probabilities, counts, np.array(labels)[places])
+    return areas
+
+
+def _areas_by_pairs(truth: Codes, probabilities: Floats, counts: Floats, labels: Codes) -> Floats:
+    """Areas of labels of few rows, (2, resamples, labels), `labels` rising: each such row compared with every row.
+
+    In float32, which holds whole numbers exactly up to 16 million, more than there are rows.
+    """
+    rows = np.flatnonzero(np.isin(truth, labels))
+    rows = rows[np.argsort(truth[rows], kind="stable")]
+    own = truth[rows]
+    scores, bars = probabilities[:, own], probabilities[rows, own]
+    ranked = np.stack([scores > bars, scores >= bars]).astype(np.float32)
+    same = own[:, None] == own
+    weights = counts.astype(np.float32)
+    found = counts[:, rows]
+    rows_ranked = (weights @ ranked).astype(np.float64)
+    found_ranked = (weights[:, rows] @ (ranked[:, rows] * same)).astype(np.float64)
+    starts = np.flatnonzero(np.diff(own, prepend=-1))
+    positives = np.add.reduceat(found, starts, axis=1)
+    negatives = counts.sum(axis=1, keepdims=True) - positives
+    won, precision = _won_and_precise(found, rows_ranked, found_ranked, negatives[:, np.searchsorted(labels, own)])
+    wins, precisions = (np.add.reduceat(each, starts, axis=1) for each in (won, precision))
+    return np.stack([wins / (positives * negatives), precisions / positives])
+
+
+def _areas_by_order(positive: NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:
+    """Areas of one label, shape (2, resamples): sums in the order of the scores.
 
     Rows of one score form a group, since nothing can rank them; only groups that hold a positive row are looked at.
     """
@@ -284,14 +371,26 @@ def _weighted_areas(positive: NDArray[np.bool_], scores: Floats, counts: Floats)
     held = found_until[ends] > found_until[starts]
     places = np.stack([starts[held], ends[held]])
     drawn = counts.take(order, axis=1)
-    rows_before, rows_after = _sums_until(drawn, places)
-    found_before, found_after = _sums_until(drawn[:, hits], found_until[places])
-    found, positives = found_after - found_before, found_after[:, -1]
+    rows_ranked = _sums_until(drawn, places)
+    found_ranked = _sums_until(drawn[:, hits], found_until[places])
+    positives = found_ranked[1][:, -1]
     negatives = counts.sum(axis=1) - positives
-    above = (rows_before - found_before + rows_after - found_after) / 2
-    won = (found * (negatives[:, None] - above)).sum(axis=1)
-    precision = np.divide(found_after, rows_after, out=np.zeros_like(found), where=rows_after > 0)
-    return np.stack([won / (positives * negatives), (found * precision).sum(axis=1) / positives])
+    found = found_ranked[1] - found_ranked[0]
+    won, precision = _won_and_precise(found, rows_ranked, found_ranked, negatives[:, None])
+    return np.stack([won.sum(axis=1) / (positives * negatives), precision.sum(axis=1) / positives])
+
+
+def _won_and_precise(
+    found: Floats, rows_ranked: Floats, found_ranked: Floats, negatives: Floats
+) -> tuple[Floats, Floats]:
+    """Pairs won against negative rows, and precision, of positive rows or groups of them: each (resamples, groups).
+
+    `found` (resamples, groups) counts a group's positive rows; `rows_ranked` and `found_ranked`, each
+    (2, resamples, groups), count all rows and the positive ones that rank above it, and above or level.
+    """
+    above = (rows_ranked - found_ranked).sum(axis=0) / 2
+    precision = np.divide(found_ranked[1], rows_ranked[1], out=np.zeros_like(found), where=rows_ranked[1] > 0)
+    return found * (negatives - above), found * precision
 
 
 def _sums_until(weights: Floats, places: Codes) -> Floats:
@@ -308,9 +407,10 @@ def describe(
 ) -> dict[str, Any]:
     """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
     values = compute_metrics(truth, probabilities)
+    few = len(labels) <= MAX_LABELS_WITH_MATRIX
     return {
         "metrics": {name: estimate(value, resampled[name]) for name, value in values.items()},
-        "confusion_matrix": confusion_matrix(truth, probabilities).tolist(),
+        "confusion_matrix": confusion_matrix(truth, probabilities).tolist() if few else None,
         "per_class": _per_class(truth, probabilities, labels, seed),
     }
 

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: confusion matrix, ROC curves, loss curve.
+"""The pictures: feature rankings, confusion matrix, ROC curves, loss curve.
 
 Same data, same bytes. Drawn on figures of their own, without pyplot, whose state is global. Text stays text in the SVG,
 so that the browser's fonts draw labels of every script.
@@ -13,19 +13,23 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from loramake import artifacts
-from loramake.metrics import LORAMAKE, Codes, Floats, Scores, confusion_matrix, read_scores
+from loramake.metrics import LORAMAKE, Codes, Floats, Scores, confusion_matrix, mean_areas, read_scores
 from loramake.profile import shorten
+from loramake.ranking import METHODS
 
 MAX_LABELS_WITH_NUMBERS = 20
 """A confusion matrix of more labels has colours only."""
 MAX_LABELS_WITH_CURVES = 6
 """Of more labels, loramake's ROC curve is the average only."""
+MAX_FEATURES_WITH_BARS = 40
+"""Of more features, the best ones have bars."""
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; dashes tell the lines apart without colour.
 _BLUE, _ORANGE, _GREEN, _VERMILION, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
@@ -168,7 +172,7 @@ def _explain_below(axes: Axes, title: str) -> None:
 def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int]) -> None:
     others = iter(_LINES * len(scores))
     for name, probabilities in scores.items():
-        area = np.mean([roc_auc_score(truth == label, probabilities[:, label]) for label in ranked])
+        area, _ = mean_areas(truth, probabilities, ranked)
         colour, dashes = (_BLUE, "-") if name == LORAMAKE else next(others)
         axes.plot(
             *average_roc(truth, probabilities, ranked),
@@ -196,9 +200,11 @@ def average_roc(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> t
     """
     curves = [roc_curve(truth == label, probabilities[:, label])[:2] for label in ranked]
     false: Floats = np.unique(np.concatenate([rates for rates, _ in curves]))
-    # Where a curve rises at one rate, interp gives its top; read from right to left, its foot.
-    tops = np.mean([np.interp(false, rates, hits) for rates, hits in curves], axis=0)
-    feet = np.mean([np.interp(-false, -rates[::-1], hits[::-1]) for rates, hits in curves], axis=0)
+    tops, feet = np.zeros_like(false), np.zeros_like(false)
+    for rates, hits in curves:
+        # Where a curve rises at one rate, interp gives its top; read from right to left, its foot.
+        tops += np.interp(false, rates, hits) / len(curves)
+        feet += np.interp(-false, -rates[::-1], hits[::-1]) / len(curves)
     return np.repeat(false, 2), np.stack([feet, tops], axis=1).ravel()
 
 
@@ -227,3 +233,39 @@ def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "L
 def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
     """Step and value of the lines that have a finite one."""
     return [(line["current_steps"], line[key]) for line in lines if line.get(key) is not None and isfinite(line[key])]
+
+
+def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
+    """A bar for each of the best features, from feature_rankings.csv, as long as its average rank is good.
+
+    The parts of a bar are the places that each method puts the feature ahead of those it cannot tell from chance.
+    """
+    table = pd.read_csv(rankings, dtype={"feature": str}, keep_default_na=False, na_values=[""])
+    ranked = table[np.isfinite(table["average_rank"])]
+    shown = ranked.head(MAX_FEATURES_WITH_BARS)
+    with _figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
+        if shown.empty:
+            axes.set(title="Feature ranking", xticks=[], yticks=[])
+            _say_instead(axes, "few enough features: all are kept and none is ranked")
+            return
+        axes.set(title=f"The best {len(shown)} of {len(table):,} features, by average rank on the train rows")
+        _draw_bars(axes, shown, ranked)
+        axes.set_xlabel("places ahead of chance (in grey: the average rank)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.tick_params(axis="y", length=0)
+        axes.margins(x=0.08, y=0.01)
+        axes.figure.legend(loc="outside lower center", ncols=len(METHODS), fontsize=9)
+
+
+def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
+    """Best feature at the top, with its average rank behind the bar."""
+    places, ends = np.arange(len(shown)), np.zeros(len(shown))
+    for method, colour in zip(METHODS, (_BLUE, _ORANGE, _GREEN), strict=True):
+        ahead = (ranked[f"{method}_rank"].max() - shown[f"{method}_rank"]).to_numpy()
+        axes.barh(places, ahead, left=ends, color=colour, height=0.75, label=method.replace("_", " "))
+        ends += ahead
+    for place, end, average in zip(places, ends, shown["average_rank"], strict=True):
+        text = f"{average:,.1f}"
+        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=_GREY, fontsize=8)
+    axes.set_yticks(places, [_readable(name) for name in shown["feature"]], fontsize=8)
+    axes.invert_yaxis()

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from loramake import artifacts
 from loramake.console import progress, say
-from loramake.encoding import import_training
 from loramake.errors import DataError, nearest
 from loramake.predictor import Predictor, load_predictor
 from loramake.preparation import transform_rows
 from loramake.profile import shorten
+from loramake.tables import align_names
+from loramake.training_extra import import_training
 
 Line = dict[str, Any]
 
@@ -71,6 +72,7 @@ def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) ->
     """
     results = Path(results)
     plan = artifacts.read(results / "plan.yaml", "plan")
+    table = table.set_axis(align_names(list(table.columns), [feature["name"] for feature in plan["features"]]), axis=1)
     check_columns(table.columns, plan, where)
     records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json")
     predictor = load_predictor(_config_from_anywhere(results))

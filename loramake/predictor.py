@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loramake.console import Advance
-from loramake.encoding import Encoder, encoder_for, import_training, quiet
+from loramake.encoding import Encoder, encoder_for, quiet
 from loramake.errors import ConfigError, LoramakeError, PredictionError
+from loramake.failures import explain, text_of
+from loramake.models import fetch_model
 from loramake.scoring import label_log_probs
+from loramake.training_extra import import_training
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def load_predictor(config: Mapping[str, Any]) -> Predictor:
     a setting, PredictionError for a model or adapter, that cannot be loaded.
     """
     model_name = str(config["model_name_or_path"])
+    fetch_model(model_name)
     with quiet(model_name):
         model_args, data_args, finetuning_args = _arguments(config)
         try:
@@ -112,7 +116,9 @@ def load_predictor(config: Mapping[str, Any]) -> Predictor:
         except LoramakeError:
             raise
         except Exception as error:
-            reason = str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
+            cache = str(import_training("huggingface_hub.constants").HF_HUB_CACHE)
+            reason = explain(text_of(error), model_name, cache, "set HF_HOME to a folder with more")
+            reason = reason or str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
             raise PredictionError(f"{_described(config)} cannot be loaded ({reason}).") from error
         return Predictor(_settled(model, model_args), encoder, data_args.cutoff_len)
 

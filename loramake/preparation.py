@@ -13,11 +13,11 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.console import say
+from loramake.console import say, working
 from loramake.errors import CodeError
 from loramake.rendering import render
 from loramake.sandbox import run_script
-from loramake.tables import MISSING, Dialect, how_to_read
+from loramake.tables import MISSING, Dialect, align_names, how_to_read
 
 
 def write_prep_code(plan: str | Path, profile: str | Path, agent: str, out: str | Path) -> None:
@@ -25,21 +25,21 @@ def write_prep_code(plan: str | Path, profile: str | Path, agent: str, out: str 
     planned = artifacts.read(plan, "plan")
     described = artifacts.read(profile, "profile")
     test = described["test_csv"]
+    names = [column["name"] for column in described["columns"]]
     code = render(
         "write_prep_code.j2",
         plan=planned,
         functions=get_agent(agent).write_prep_code(planned),
         answers={label["value"]: label["text"] for label in planned["labels"]},
         missing_cells=list(MISSING),
-        read_csv=_how_to_read(described),
-        read_test_csv=None if test is None else _how_to_read(test),
+        read_csv=_how_to_read(described, names),
+        read_test_csv=None if test is None else _how_to_read(test, align_names(test["columns"], names)),
     )
     check_functions(code, ("fit", "transform"), out)
     artifacts.write_text(out, code)
 
 
-def _how_to_read(described: dict[str, Any]) -> dict[str, Any]:
-    names = [column["name"] if isinstance(column, dict) else column for column in described["columns"]]
+def _how_to_read(described: dict[str, Any], names: list[str]) -> dict[str, Any]:
     return how_to_read(Dialect(described["encoding"], described["delimiter"]), names)
 
 
@@ -68,7 +68,8 @@ def execute_prep_code(
         records, fitted = Path(folder, "records.json"), Path(folder, "state.json")
         test = None if test_csv is None else Path(test_csv)
         arguments = {"csv": Path(csv), "test-csv": test, "splits": Path(splits), "out": records, "state": fitted}
-        run_script(script, arguments)
+        with working("preparing the records"):
+            run_script(script, arguments)
         made = artifacts.read(records, "records")
         artifacts.write(state, artifacts.read(fitted, "prep_state"), "prep_state")
         artifacts.write(out, made, "records")

@@ -1,13 +1,15 @@
 """What a CSV holds, column by column. Knows nothing of targets, splits or models."""
 
+import heapq
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from loramake import artifacts
-from loramake.console import say
+from loramake.console import say, working
 from loramake.tables import PLAIN, Dialect, NumberStyle, find_number_style, read_table, sniff, to_numbers
 
 TOP_VALUES = 10
@@ -28,9 +30,19 @@ _MIN_ROWS_OF_ID = 20
 
 def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -> None:
     """Write profile.json of the CSV, and the header and size of the test CSV where there is one."""
+    with working(f"profiling {csv}"):
+        profile = _describe(csv, test_csv)
+    artifacts.write(out, profile, "profile")
+    say(
+        f"{csv}: {profile['rows']:,} rows, {len(profile['columns']):,} columns "
+        f"({profile['encoding']}, {profile['delimiter']!r} between cells)."
+    )
+
+
+def _describe(csv: str | Path, test_csv: str | Path | None) -> dict[str, Any]:
     dialect = sniff(csv)
     table = read_table(csv, dialect)
-    profile: dict[str, Any] = {
+    return {
         "csv": str(csv),
         **dialect.as_dict(),
         "rows": len(table),
@@ -38,11 +50,6 @@ def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -
         "columns": [profile_column(table[name]) for name in table.columns],
         "test_csv": None if test_csv is None else _describe_test(test_csv, sniff(test_csv)),
     }
-    artifacts.write(out, profile, "profile")
-    say(
-        f"{csv}: {len(table):,} rows, {table.shape[1]:,} columns "
-        f"({dialect.encoding}, {dialect.delimiter!r} between cells)."
-    )
 
 
 def _describe_test(test_csv: str | Path, dialect: Dialect) -> dict[str, Any]:
@@ -53,29 +60,40 @@ def _describe_test(test_csv: str | Path, dialect: Dialect) -> dict[str, Any]:
 def profile_column(column: "pd.Series[str]") -> dict[str, Any]:
     """One entry of profile.json's columns: type, missing, distinct, most frequent values, quantiles."""
     filled = column.dropna()
-    kind = find_type(column)
-    counts = filled.value_counts().sort_index().sort_values(ascending=False, kind="stable").head(TOP_VALUES)
+    counts = filled.value_counts()
+    kind, style = _find_type_and_style(column, filled, distinct=len(counts))
     return {
         "name": str(column.name),
         "type": kind,
         "missing": int(column.isna().sum()),
-        "distinct": int(filled.nunique()),
-        "top_values": [{"value": shorten(value), "rows": int(rows)} for value, rows in counts.items()],
-        **_describe_numbers(filled, kind),
+        "distinct": len(counts),
+        "top_values": [{"value": shorten(value), "rows": int(rows)} for value, rows in _top_values(counts)],
+        **_describe_numbers(filled, kind, style),
     }
 
 
-def _describe_numbers(filled: "pd.Series[str]", kind: str) -> dict[str, Any]:
+def _top_values(counts: "pd.Series[int]") -> list[tuple[str, int]]:
+    """The most frequent values and their rows, the first by name where rows are equal; sorting all would take long."""
+    least = counts.iloc[:TOP_VALUES].min()
+    more, equal = counts[counts > least], counts.index[counts == least]
+    first = heapq.nsmallest(TOP_VALUES - len(more), equal)
+    return [
+        *more.sort_index().sort_values(ascending=False, kind="stable").items(),
+        *((value, least) for value in first),
+    ]
+
+
+def _describe_numbers(filled: "pd.Series[str]", kind: str, style: NumberStyle | None) -> dict[str, Any]:
     """How a numeric column writes its numbers, how many cells are none, and quantiles; None for other columns."""
-    style = find_number_style(filled) if kind in ("numeric", "id") else None
     if kind != "numeric" or style is None:
         return {"number_style": style and style.as_dict(), "words": None, "quantiles": None}
     numbers = to_numbers(filled, style)
-    quantiles = numbers.dropna().quantile([0, 0.25, 0.5, 0.75, 1])
+    places = (0, 0.25, 0.5, 0.75, 1)
+    quantiles = zip(places, np.percentile(numbers.dropna(), [100 * place for place in places]), strict=True)
     return {
         "number_style": style.as_dict(),
         "words": int(numbers.isna().sum()),
-        "quantiles": {f"{place:g}": float(value) for place, value in quantiles.items()},
+        "quantiles": {f"{place:g}": float(value) for place, value in quantiles},
     }
 
 
@@ -93,23 +111,30 @@ def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
 def find_type(column: "pd.Series[str]") -> str:
     """numeric, categorical, boolean, date, text, id or constant, as a person would call the column."""
     filled = column.dropna()
-    distinct = filled.nunique()
+    return _find_type_and_style(column, filled, filled.nunique())[0]
+
+
+def _find_type_and_style(
+    column: "pd.Series[str]", filled: "pd.Series[str]", distinct: int
+) -> tuple[str, NumberStyle | None]:
+    """The type, and the number style of a numeric column or an id of numbers."""
     if distinct == 0 or (distinct == 1 and len(filled) == len(column)):
-        return "constant"
+        return "constant", None
     if distinct == 2 and set(filled.str.lower().unique()) in _BOOLEANS:
-        return "boolean"
-    if _looks_like_id(str(column.name), filled):
-        return "id"
-    if find_number_style(filled) is not None:
-        return "numeric"
+        return "boolean", None
+    style = find_number_style(filled)
+    if _looks_like_id(str(column.name), filled, distinct):
+        return "id", style
+    if style is not None:
+        return "numeric", style
     if filled.map(lambda cell: _DATE.fullmatch(cell) is not None).all():
-        return "date"
-    return "text" if _looks_like_text(filled, distinct) else "categorical"
+        return "date", None
+    return ("text" if _looks_like_text(filled, distinct) else "categorical"), None
 
 
-def _looks_like_id(name: str, filled: "pd.Series[str]") -> bool:
+def _looks_like_id(name: str, filled: "pd.Series[str]", distinct: int) -> bool:
     """Every row its own value, and either a name that says so, whole numbers in sequence, or codes of one word."""
-    if len(filled) < _MIN_ROWS_OF_ID or filled.nunique() < len(filled):
+    if len(filled) < _MIN_ROWS_OF_ID or distinct < len(filled):
         return False
     numbers = to_numbers(filled)
     if numbers.notna().all():

@@ -9,6 +9,7 @@ from loramake.config import Settings
 from loramake.console import say
 from loramake.rendering import render
 from loramake.results import package_versions
+from loramake.splits import describe_splits
 from loramake.timings import read_timings
 from loramake.verification import count_labels
 
@@ -23,7 +24,9 @@ def render_report(
     experiment: str,
     profile: str | Path,
     task: str | Path,
+    splits: str | Path,
     selected: str | Path,
+    rankings_plot: str | Path,
     plan: str | Path,
     verification: str | Path,
     all_data: str | Path,
@@ -41,6 +44,7 @@ def render_report(
     signed = [
         profile,
         task,
+        splits,
         selected,
         plan,
         verification,
@@ -58,6 +62,7 @@ def render_report(
         experiment=experiment,
         profile=artifacts.read(profile, "profile"),
         task=artifacts.read(task, "task"),
+        rows_by_split=describe_splits(artifacts.read(splits, "splits")),
         plan=planned,
         trained_on=count_labels(artifacts.read(balanced, "records"), planned),
         selected=artifacts.read(selected, "selected_features"),
@@ -69,6 +74,7 @@ def render_report(
         shown_metrics=METRICS,
         shown_labels=_LABELS_SHOWN,
         predictions=artifacts.read(predictions, "predictions")[:_PREDICTIONS_SHOWN],
+        rankings_plot=_as_data_url(rankings_plot),
         plots={Path(path).stem: _as_data_url(path) for path in plots},
         seconds=read_timings(benchmarks),
         hashes={str(path): artifacts.sha256(path) for path in signed},

@@ -17,6 +17,7 @@ _PACKAGES = ("loramake", "snakemake", "scikit-learn", "llamafactory", "torch", "
 def summarize_results(
     experiment: str,
     task: str | Path,
+    splits: str | Path,
     plan: str | Path,
     train_config: str | Path,
     metrics: str | Path,
@@ -37,6 +38,7 @@ def summarize_results(
         "task_type": found["task_type"],
         "labels": labels,
         "rows": {split: part["rows"] for split, part in measured["splits"].items()},
+        "splits": artifacts.read(splits, "splits"),
         "model": artifacts.read(train_config, "lmf_config")["model_name_or_path"],
         "made_by": artifacts.read(plan, "plan")["by"],
         "verdict": measured["verdict"],

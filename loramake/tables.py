@@ -5,9 +5,10 @@ Cells stay text, so that what one row holds never changes how another is read. K
 
 import codecs
 import csv
-import io
 import itertools
+import mmap
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,13 +17,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loramake.errors import DataError, nearest
+from loramake.errors import DataError
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 csv.field_size_limit(2**24)  # Python's own limit of 128 KiB is less than a long text cell
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")
 """Cells, after stripping, that stand for no value."""
+
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "an Excel workbook or another zip file",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"\x1f\x8b": "a gzip file",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+}
+_DAY_FIRST = re.compile(r"(1[3-9]|2\d|3[01])[-/.]\d")
+_UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_WINDOWS_ONLY = re.compile(rb"[\x80-\x9f]")
+_IN_NO_CODE_PAGE = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
 @dataclass(frozen=True)
@@ -58,28 +76,44 @@ def check_file(path: str | Path) -> Path:
 
 
 def _find_encoding(path: Path) -> str:
-    """UTF-8 where every byte agrees (with or without a byte-order mark), else Latin-1, which can read any byte."""
-    with path.open("rb") as file:
-        start = file.read(65536)
-    if b"\0" in start:
-        raise DataError(f"{path} is not a text file (a NUL byte stands at {start.index(0)}): export it as CSV.")
-    encoding = "utf-8-sig" if start.startswith(b"\xef\xbb\xbf") else "utf-8"
-    try:
-        with path.open(encoding=encoding) as text:
-            while text.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
-        return "latin-1"
-    return encoding
+    """UTF-8 (with or without a byte-order mark) where every byte agrees, else Windows-1252 or Latin-1.
+
+    DataError, with the byte and its line, for other files and for bytes that no such text has.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for start, name in _OTHER_FORMATS.items():
+            if content[: len(start)] == start:
+                raise DataError(f"{path} is {name}, not a CSV: export it as CSV in UTF-8.")
+        if (nul := content.find(b"\0")) >= 0:
+            raise DataError(f"{path}: {_place(content, nul)} is NUL, so it is not a text file: export it as CSV.")
+        wrong = _first_not_utf8(content)
+        if wrong is None:
+            return "utf-8-sig" if content[:3] == codecs.BOM_UTF8 else "utf-8"
+        beyond = sum(1 for _ in _BEYOND_ASCII.finditer(content))
+        if sum(len(found[0]) for found in _UTF8_SEQUENCE.finditer(content)) > beyond / 2:
+            raise DataError(f"{path}: {_place(content, wrong)} is no UTF-8, as the rest is: save the file as UTF-8.")
+        if strange := _IN_NO_CODE_PAGE.search(content):
+            raise DataError(
+                f"{path}: {_place(content, strange.start())} is neither UTF-8 nor Latin-1: save the file as UTF-8."
+            )
+        return "cp1252" if _WINDOWS_ONLY.search(content) else "latin-1"
 
 
-def _encoding_of_start(start: bytes) -> str:
-    """As _find_encoding, from the first bytes, the last of which may be half a character."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8-sig"
+def _first_not_utf8(content: mmap.mmap) -> int | None:
+    """The place of the first byte that is no UTF-8; None where all are."""
+    done, size, chunk = 0, len(content), 1 << 20
+    while done < size:
+        try:
+            _, used = codecs.utf_8_decode(content[done : done + chunk], "strict", done + chunk >= size)
+        except UnicodeDecodeError as error:
+            return done + error.start
+        done += used
+    return None
+
+
+def _place(content: mmap.mmap, byte: int) -> str:
+    line = content[:byte].count(b"\n") + 1
+    return f"line {line}: byte {content[byte]:#04x} at {byte:,}"
 
 
 def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
@@ -90,22 +124,31 @@ def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, dialect: Dialect | None = None, like: Sequence[str] | None = None) -> pd.DataFrame:
     """All cells as stripped text, missing ones as None; the index is the 0-based data row.
 
-    Raises DataError for a header with blank or repeated names, ragged rows, and a table of no rows.
+    Columns that differ from one of `like` in case or spaces only get its name. Raises DataError for a header with
+    blank or repeated names, ragged rows, quotes left open, and a table of no rows.
     """
     dialect = dialect or sniff(path)
-    names = check_shape(path, dialect)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        unclosed = re.search(r"EOF inside string starting at row (\d+)", str(error))
-        what = f"a quote that opens in data row {int(unclosed[1])} is never closed" if unclosed else str(error).strip()
-        raise DataError(f"{path}: {what}: mend that line and run the same command again.") from error
+    names = align_names(check_shape(path, dialect), like or [])
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
     if table.empty:
-        raise DataError(f"{path} has a header and no rows.")
+        raise DataError(f"{path} has a header and no rows: add rows.")
     return blank_missing(table)
+
+
+def align_names(names: Sequence[str], like: Sequence[str]) -> list[str]:
+    """The names, those that differ from one (and only one) of `like` in case or spaces alone written as it."""
+    missing = {_plain(name): name for name in set(like) - set(names)}
+    new = {_plain(name): name for name in set(names) - set(like)}
+    unclear = {plain for plain, times in Counter(map(_plain, [*like, *(set(names) - set(like))])).items() if times > 2}
+    renamed = {name: missing[plain] for plain, name in new.items() if plain in missing and plain not in unclear}
+    return [renamed.get(name, name) for name in names]
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 def how_to_read(dialect: Dialect, names: list[str]) -> dict[str, Any]:
@@ -122,42 +165,54 @@ def how_to_read(dialect: Dialect, names: list[str]) -> dict[str, Any]:
 
 def check_shape(path: str | Path, dialect: Dialect) -> list[str]:
     """The header's names; DataError, with the line, for a bad header and for a row that is not as wide as it."""
+    names: list[str] = []
     with Path(path).open(encoding=dialect.encoding, newline="") as file:
-        records = csv.reader(file, delimiter=dialect.delimiter, skipinitialspace=True)
-        names = _checked_names(next(filter(None, records), []), path)
-        for record in _readable(records, path):
-            if record and len(record) != len(names) and (len(record) < len(names) or any(record[len(names) :])):
+        for line, record in _records(file, dialect.delimiter, path):
+            if not names:
+                names = _checked_names(record, path)
+            elif len(record) != len(names) and (len(record) < len(names) or any(record[len(names) :])):
                 raise DataError(
-                    f"{path}: line {records.line_num}: {len(record)} cells where the header has {len(names)}: mend "
+                    f"{path}: line {line}: {len(record)} cells where the header has {len(names)}: mend "
                     f"that line (a cell that holds {dialect.delimiter!r} needs quotes)."
                 )
     return names
 
 
-def _readable(records: Any, path: str | Path) -> Iterator[list[str]]:
-    """The records of a csv.reader; DataError, with the line, where it gives up (as in a quote that never ends)."""
+def _records(file: Iterator[str], delimiter: str, path: str | Path) -> Iterator[tuple[int, list[str]]]:
+    """The records that are not blank, each with the line it starts in; DataError where a quote is never closed."""
+    lines: list[str] = []
+    records = csv.reader(_kept(file, lines), delimiter=delimiter, skipinitialspace=True)
+    start = 1
     try:
-        yield from records
+        for record in records:
+            if (len(lines) > 1 or lines[0].count('"') % 2) and _is_open(lines, delimiter):
+                raise _never_closed(path, start)
+            if record:
+                yield start, record
+            start = records.line_num + 1
+            lines.clear()
+    except csv.Error as error:  # the record grew beyond what a cell may hold
+        raise _never_closed(path, start) from error
+
+
+def _never_closed(path: str | Path, line: int) -> DataError:
+    return DataError(f"{path}: line {line}: a quote that opens in this row is never closed: mend that line.")
+
+
+def _kept(file: Iterator[str], lines: list[str]) -> Iterator[str]:
+    """The lines of a file, each kept in `lines` as well."""
+    for line in file:
+        lines.append(line)
+        yield line
+
+
+def _is_open(lines: list[str], delimiter: str) -> bool:
+    """Whether a record ends inside a quote; csv.reader says so in its strict mode only."""
+    try:
+        list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
-        raise DataError(f"{path}: line {records.line_num}: {error}: is a quote left open there?") from error
-
-
-def read_header(path: str | Path) -> list[str]:
-    """The column names, from the first bytes alone, so that it costs nothing; DataError as for read_table."""
-    path = check_file(path)
-    with path.open("rb") as file:
-        start = file.read(65536)
-    encoding = _encoding_of_start(start)
-    lines = io.StringIO(start.decode(encoding, errors="ignore"), newline="").readlines()
-    delimiter = max(DELIMITERS, key=lambda delimiter: _fit(lines[:200], delimiter))
-    return _checked_names(next(filter(None, csv.reader(lines, delimiter=delimiter, skipinitialspace=True)), []), path)
-
-
-def check_header(path: str | Path, target: str | None) -> None:
-    """Raise DataError for a bad header, or where the target is none of its columns."""
-    names = read_header(path)
-    if target is not None and target not in names:
-        raise DataError(f"{path}: {target!r} is not a column{nearest(target, names)}.")
+        return "unexpected end of data" in str(error)
+    return False
 
 
 def _checked_names(header: list[str], path: str | Path) -> list[str]:
@@ -167,7 +222,7 @@ def _checked_names(header: list[str], path: str | Path) -> list[str]:
     blank = [place for place, name in enumerate(names, 1) if not name]
     if blank:
         raise DataError(f"{path}: line 1: column {blank[0]} has no name: give every column a name.")
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataError(f"{path}: line 1: column {repeated[0]!r} stands more than once: rename one of them.")
     return names
@@ -239,3 +294,14 @@ def to_numbers(column: "pd.Series[str]", style: NumberStyle = PLAIN) -> "pd.Seri
         column = column.str.replace(style.decimal, ".", regex=False)
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     return numbers.where(np.isfinite(numbers))
+
+
+def is_day_first(column: "pd.Series[str]") -> bool:
+    """Whether a column of dates writes 31/12/2024: some cell starts with a number that is no month."""
+    return bool(column.str.match(_DAY_FIRST).eq(True).any())
+
+
+def to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
+    """A column of dates as days since 1970, NaN where a cell is missing or no date; zones become UTC."""
+    moments = pd.to_datetime(column, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
+    return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.agents import get_agent
-from loramake.console import log, say
+from loramake.console import log, progress, say
 from loramake.errors import CodeError
 from loramake.preparation import transform_rows
 from loramake.splits import SPLITS, read_splits
@@ -63,7 +63,9 @@ def verify_prepared_data(
 
     `encoder` holds the settings model, template and trust_remote_code.
     """
-    tables = {"csv": read_table(csv)} | ({} if test_csv is None else {"test_csv": read_table(test_csv)})
+    tables = {"csv": read_table(csv)}
+    if test_csv is not None:
+        tables["test_csv"] = read_table(test_csv, like=list(tables["csv"].columns))
     prepared = Prepared(
         artifacts.read(all_data, "records"),
         artifacts.read(plan, "plan"),
@@ -196,7 +198,11 @@ def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -
         model, remote = encoder["model"], encoder["trust_remote_code"]
         chat = load_encoder(model, find_template(model, encoder["template"], remote), remote)
         answer_tokens = max(len(chat.label_ids(text)) for text in answers)
-        lengths = [len(chat.prompt_ids(record)) + answer_tokens for record in prepared.records]
+        with progress("counting tokens, rows") as advance:
+            lengths = []
+            for done, record in enumerate(prepared.records, 1):
+                lengths.append(len(chat.prompt_ids(record)) + answer_tokens)
+                advance(done, len(prepared.records))
     mean = round(sum(lengths) / max(1, len(lengths)), 1)
     return {"longest": max(lengths, default=0), "mean": mean, "cutoff_len": cutoff_len, "estimated": estimated}
 

@@ -12,7 +12,10 @@ from loramake.config import (
     resolve,
 )
 from loramake.errors import LoramakeError
-from loramake.tables import check_header
+from loramake.inputs import check_experiment_names, check_inputs
+from loramake.lmf_names import check_extra, check_template
+from loramake.models import check_model
+from loramake.training_extra import check_quantization
 
 TEMPLATES = f"{workflow.basedir}/templates"
 APPROVALS = "results/.cache/approvals.jsonl"
@@ -35,6 +38,7 @@ def refuse_in_one_sentence(function):
 def check_settings():
     check_config(workflow.config_settings.config, "--config")
     check_config(config)
+    check_experiment_names(sys.argv[1:])
 
 
 @functools.cache
@@ -62,22 +66,25 @@ def get_slice(*keys, feedback=None):
     return refuse_in_one_sentence(get_settings_by_name)
 
 
+@functools.cache
 @refuse_in_one_sentence
+def look_at_tables(experiment):
+    """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
+    settings = get_settings(experiment, "explore")
+    feedback = Path(f"results/{experiment}/feedback/explore.yaml")
+    asked = read_feedback(feedback) if feedback.is_file() else {}
+    check_inputs(settings, asked, f"results/{experiment}/task.json")
+    return settings["csv"], settings["test_csv"]
+
+
 def get_csv(wildcards):
-    """The table, looked at (cheaply) so that a bad one is refused before anything is wiped."""
-    settings = get_settings(wildcards.experiment, "explore")
-    check_header(settings["csv"], settings["target"])
-    return settings["csv"]
+    """The table."""
+    return look_at_tables(wildcards.experiment)[0]
 
 
-@refuse_in_one_sentence
 def get_test_csv(wildcards):
-    """The test table, where there is one, looked at like the table."""
-    settings = get_settings(wildcards.experiment, "explore")
-    if settings["test_csv"] is None:
-        return []
-    check_header(settings["test_csv"], settings["target"])
-    return settings["test_csv"]
+    """The test table, where there is one."""
+    return look_at_tables(wildcards.experiment)[1] or []
 
 
 @refuse_in_one_sentence
@@ -100,10 +107,22 @@ def get_feedback(step):
     return get_file
 
 
+@functools.cache
 @refuse_in_one_sentence
+def look_at_model(experiment):
+    """Refuse a bad base model, or settings it cannot be trained with, before anything is wiped; gives the model."""
+    settings = get_settings(experiment, "config")
+    extra = settings["extra_training_args"]
+    check_model(settings["model"])
+    check_template(settings["template"])
+    check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)
+    check_quantization(settings["quantization_bit"], extra.get("quantization_method"))
+    return settings["model"]
+
+
 def get_model_files(wildcards):
     """The files of a base model that is a folder; none of one from the hub."""
-    folder = Path(get_settings(wildcards.experiment)["model"])
+    folder = Path(look_at_model(wildcards.experiment))
     names = ("config.json", "tokenizer*.json", "*.jinja", "*.safetensors")
     return sorted(str(path) for name in names for path in folder.glob(name))
 

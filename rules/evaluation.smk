@@ -43,7 +43,9 @@ rule render_report:
     input:
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
+        splits="results/{experiment}/splits.json",
         selected="results/{experiment}/feature_selection/selected_features.json",
+        rankings_plot="results/{experiment}/feature_selection/feature_rankings.svg",
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",
         all_data="results/{experiment}/data/all_data.json",
@@ -79,6 +81,7 @@ rule summarize_results:
     input:
         artifacts=ARTIFACTS,
         task="results/{experiment}/task.json",
+        splits="results/{experiment}/splits.json",
         plan="results/{experiment}/plan.yaml",
         metrics="results/{experiment}/evaluation/metrics.json",
         train_config="results/{experiment}/configs/train.yaml",

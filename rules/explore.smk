@@ -25,8 +25,14 @@ rule explore_data:
     benchmark:
         "results/{experiment}/benchmarks/explore_data.tsv"
     params:
-        target=get_setting("target", feedback="explore"),
-        agent=get_setting("agent"),
+        settings=get_slice(
+            "target",
+            "group_column",
+            "time_column",
+            "rare_labels",
+            "agent",
+            feedback="explore",
+        ),
     script:
         "../scripts/explore_data.py"
 
@@ -39,6 +45,7 @@ rule assign_splits:
         feedback=get_feedback("splits"),
     output:
         splits="results/{experiment}/splits.csv",
+        summary="results/{experiment}/splits.json",
     log:
         "results/{experiment}/logs/assign_splits.log",
     benchmark:
@@ -61,10 +68,12 @@ rule select_features:
     output:
         selected="results/{experiment}/feature_selection/selected_features.json",
         rankings="results/{experiment}/feature_selection/feature_rankings.csv",
+        plot="results/{experiment}/feature_selection/feature_rankings.svg",
     log:
         "results/{experiment}/logs/select_features.log",
     benchmark:
         "results/{experiment}/benchmarks/select_features.tsv"
+    threads: 2
     params:
         features_to_keep=get_setting("features_to_keep"),
         seed=get_setting("seed"),

@@ -24,6 +24,7 @@ rule generate_lmf_config:
             "seed",
             "precision",
             "flash_attn",
+            "extra_training_args",
             feedback="config",
         ),
     script:

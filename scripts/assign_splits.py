@@ -9,4 +9,5 @@ with step(snakemake.log[0]):
         ratios=snakemake.params.ratios,
         seed=snakemake.params.seed,
         out=snakemake.output.splits,
+        summary=snakemake.output.summary,
     )

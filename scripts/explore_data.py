@@ -7,7 +7,6 @@ with step(snakemake.log[0]):
         test_csv=snakemake.input.test_csv or None,
         profile=snakemake.input.profile,
         feedback=snakemake.input.feedback or None,
-        target=snakemake.params.target,
-        agent=snakemake.params.agent,
+        settings=snakemake.params.settings,
         out=snakemake.output.task,
     )

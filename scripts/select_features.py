@@ -1,5 +1,6 @@
 from loramake.console import step
 from loramake.features import select_features
+from loramake.plots import plot_feature_rankings
 
 with step(snakemake.log[0]):
     select_features(
@@ -12,3 +13,4 @@ with step(snakemake.log[0]):
         out=snakemake.output.selected,
         rankings=snakemake.output.rankings,
     )
+    plot_feature_rankings(snakemake.output.rankings, snakemake.output.plot)

@@ -5,6 +5,7 @@ with step(snakemake.log[0]):
     summarize_results(
         experiment=snakemake.params.experiment,
         task=snakemake.input.task,
+        splits=snakemake.input.splits,
         plan=snakemake.input.plan,
         train_config=snakemake.input.train_config,
         metrics=snakemake.input.metrics,

@@ -17,6 +17,16 @@ FAST = {"num_train_epochs": 1, "lora_rank": 4, "lora_alpha": 8, "logging_steps":
 """Settings for tests that need a training but no good one."""
 
 
+EXPLORE = {
+    "target": None,
+    "group_column": None,
+    "time_column": None,
+    "rare_labels": "error",
+    "agent": "builtin",
+}
+"""The settings of explore_data at their defaults."""
+
+
 def make_workplace(folder: Path, csv: Path | None = None, **settings: object) -> Path:
     """A folder to run the workflow in: one experiment `exp`, the base model beside it."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from loramake.agents import Exploration, Finding, MadeBy
 from loramake.errors import DataError
-from loramake.profile import MAX_CLASSES_OF_NUMBERS
+from loramake.profile import MAX_CLASSES_OF_NUMBERS, number_styles
 from loramake.rendering import render
 from loramake.tables import to_numbers
 
@@ -33,6 +33,8 @@ _CARD_DEFAULTS: dict[str, Any] = {
     "instruction": "Predict {target} from the values below. Answer with exactly one of: {labels}.",
 }
 _RARE_LABEL = 0.2
+_LABELS_NAMED = 50
+_LONGEST_CELL = 500
 _MAX_OVERSAMPLED_ROWS = 20_000
 
 
@@ -59,10 +61,11 @@ class BuiltinAgent:
         labels = [label["value"] for label in task["labels"]]
         return {
             "target": task["target"],
-            "instruction": style["instruction"].format(target=task["target"], labels=", ".join(labels)),
+            "instruction": style["instruction"].format(target=task["target"], labels=_name_labels(labels)),
             "feature_format": style["feature_format"],
             "feature_separator": style["feature_separator"],
             "number_format": style["number_format"],
+            "longest_cell": _LONGEST_CELL,
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
             "features": [
                 {key: columns[name][key] for key in ("name", "type", "number_style")} for name in selected["kept"]
@@ -75,7 +78,12 @@ class BuiltinAgent:
         }
 
     def write_prep_code(self, plan: dict[str, Any]) -> str:
-        return render("builtin/write_prep_code.j2", plan=plan)
+        numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
+        numbers = {
+            name: [style.pattern, style.thousands or "", style.decimal]
+            for name, style in number_styles(numeric).items()
+        }
+        return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
 
     def verify(self, plan: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) -> list[Finding]:  # noqa: ARG002
         """Rules cannot judge prose: the deterministic checks are all there is, so nothing is claimed here."""
@@ -83,6 +91,13 @@ class BuiltinAgent:
 
     def write_balance_code(self, strategy: str) -> str:
         return render("builtin/write_balance_code.j2", strategy=strategy)
+
+
+def _name_labels(labels: list[str]) -> str:
+    """All labels where they are few; else some, since a prompt has no room for hundreds."""
+    if len(labels) <= _LABELS_NAMED:
+        return ", ".join(labels)
+    return f"{', '.join(labels[:_LABELS_NAMED])} and {len(labels) - _LABELS_NAMED:,} more"
 
 
 def find_target(profile: dict[str, Any]) -> tuple[str, str]:

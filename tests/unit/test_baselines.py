@@ -7,15 +7,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from loramake import artifacts
-from loramake.baselines import BASELINES, find_features, fit_baselines, prepare
+from loramake.baselines import (
+    BASELINES,
+    MAX_CHARACTERS,
+    MAX_TREES,
+    find_features,
+    fit_baselines,
+    fit_models,
+    predict,
+    prepare,
+    solver_iterations,
+    tree_iterations,
+)
 from loramake.errors import DataError
 from loramake.explore import explore_data
 from loramake.features import select_features
 from loramake.plan import plan_preparation
 from loramake.profile import profile_csv
 from loramake.splits import assign_splits, read_split
+from loramake.tables import PLAIN, NumberStyle
+from tests.conftest import EXPLORE
 
 DATA = Path(__file__).parents[2] / "data"
 RATIOS = {"validation_ratio": 0.0, "calibration_ratio": 0.15, "test_ratio": 0.2}
@@ -37,11 +51,10 @@ class Experiment:
             test_csv=self.test_csv,
             profile=profile,
             feedback=None,
-            target=target,
-            agent="builtin",
+            settings={**EXPLORE, "target": target},
             out=task,
         )
-        assign_splits(self.csv, self.test_csv, task, ratios, 42, splits)
+        assign_splits(self.csv, self.test_csv, task, ratios, 42, splits, self.folder / "splits.json")
         rankings = self.folder / "rankings.csv"
         selected = self.folder / "selected.json"
         select_features(self.csv, profile, task, splits, 50, 42, selected, rankings)
@@ -232,7 +245,7 @@ def test_hundreds_of_categories_are_capped(tmp_path: Path) -> None:
 
 def test_dates_become_days_and_the_day_comes_first_where_train_shows_it() -> None:
     train = pd.DataFrame({"us": ["01/02/1970", None, "1970-01-01"], "eu": ["01/02/1970", "13/01/1970", "rubbish"]})
-    features = find_features(train.astype(object), {"us": "date", "eu": "date"})
+    features = find_features(train.astype(object), {"us": "date", "eu": "date"}, {})
     days = prepare(train.astype(object), features)
     np.testing.assert_array_equal(days["us"], [1.0, np.nan, 0.0])
     np.testing.assert_array_equal(days["eu"], [31.0, 12.0, np.nan])
@@ -245,3 +258,134 @@ def test_numbers_too_large_to_square_are_cut(wide: Experiment) -> None:
     table.to_csv(wide.csv, index=False)
     found = wide.fit()
     assert np.isfinite(found["models"]["logistic_regression"]["splits"]["train"]["probabilities"]).all()
+
+
+def fit_text(cells: list[str | None], truth: list[int]) -> Any:
+    """Every model's probabilities of its own train rows, from one text column, and how the column is taken."""
+    table = pd.DataFrame({"note": cells}, dtype=object)
+    features = find_features(table, {"note": "text"}, {"note": PLAIN})
+    rows = prepare(table, features)
+    models = fit_models(rows, np.array(truth), features, seed=0)
+    return features, {name: predict(model, rows, max(truth) + 1) for name, (_, model) in models.items()}
+
+
+def notes(good: str, bad: str, rows: int = 60) -> tuple[list[str | None], list[int]]:
+    """Sentences that are all different, in which one word tells the label."""
+    truth = [row % 2 for row in range(rows)]
+    return [f"{word} 4{row}x" for row, word in enumerate([good, bad] * (rows // 2))], truth
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("the meal was good", "the meal was bad"),
+        ("обед был хорош", "обед был плох"),
+        ("खाना अच्छा था", "खाना बुरा था"),
+        ("这顿饭很好", "这顿饭很差"),
+        ("อาหารอร่อย", "อาหารไม่ดี"),
+    ],
+)
+def test_the_words_of_a_text_are_read_by_both_models_in_every_script(good: str, bad: str) -> None:
+    cells, truth = notes(good, bad)
+    features, found = fit_text(cells, truth)
+    assert list(features.texts) == ["note"]
+    for name in BASELINES[1:]:
+        assert (found[name].argmax(axis=1) == truth).all(), name
+
+
+def test_the_order_of_two_words_is_read() -> None:
+    cells, truth = notes("not good but bad", "not bad but good")
+    _, found = fit_text(cells, truth)
+    assert (found["logistic_regression"].argmax(axis=1) == truth).all()
+
+
+@pytest.mark.parametrize("cells", [["…", "!!! ---", None, "  "] * 10, [None] * 40])
+def test_a_text_column_without_a_word_is_a_category(cells: list[str | None]) -> None:
+    features, found = fit_text(cells, [0, 1] * 20)
+    assert features.texts == {}
+    assert features.categories == ["note"]
+    assert all(np.isfinite(probabilities).all() for probabilities in found.values())
+
+
+def test_missing_texts_and_a_vocabulary_of_one_word_stop_nothing() -> None:
+    features, found = fit_text(["yes", None] * 20, [0, 1] * 20)
+    assert features.texts == {"note": 1}
+    for name in BASELINES[1:]:
+        assert (found[name].argmax(axis=1) == [0, 1] * 20).all()
+
+
+def test_one_document_of_each_label_is_enough_for_a_text() -> None:
+    _, found = fit_text(["a short note", None], [0, 1])
+    assert all(np.isfinite(probabilities).all() for probabilities in found.values())
+
+
+def test_what_stands_beyond_the_first_characters_of_a_text_is_not_read() -> None:
+    cells = [f"{'word ' * (MAX_CHARACTERS // 5)}{ending}" for ending in ("good", "bad") * 10]
+    features, _ = fit_text([cell * 4 for cell in cells], [0, 1] * 10)
+    assert features.texts == {"note": 2}  # word, word word
+
+
+def test_texts_new_to_a_model_are_predicted(wide: Experiment) -> None:
+    found = wide.explore("label").fit()
+    assert "TF-IDF" in found["models"]["logistic_regression"]["description"]
+    assert "TF-IDF" in found["models"]["hist_gradient_boosting"]["description"]
+
+
+def test_fitting_texts_twice_gives_the_same_probabilities() -> None:
+    cells, truth = notes("the meal was good", "the meal was bad")
+    first, second = (fit_text(cells, truth)[1] for _ in range(2))
+    for name in BASELINES:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_numbers_are_read_in_the_style_of_their_column_and_words_in_it_are_missing() -> None:
+    table = pd.DataFrame({"price": ["1.234,5", "7", "on request", None]}, dtype=object)
+    style = NumberStyle(",", ".")
+    features = find_features(table, {"price": "numeric"}, {"price": style})
+    assert features.numbers == {"price": style}
+    np.testing.assert_array_equal(prepare(table, features)["price"], [1234.5, 7.0, np.nan, np.nan])
+
+
+def test_a_table_with_decimal_commas_is_fitted(wide: Experiment) -> None:
+    table = wide_table()
+    table["number"] = [f"{1000 * number:,.1f}".translate(str.maketrans(",.", ".,")) for number in table["number"]]
+    table.to_csv(wide.csv, index=False)
+    found = wide.explore("label").fit()
+    majority, linear = (accuracy(wide, found, name, "label") for name in BASELINES[:2])
+    assert linear > majority
+
+
+def test_the_number_of_trees_is_bounded_however_many_labels_there_are() -> None:
+    assert [tree_iterations(labels) for labels in (2, 10, 100)] == [100, 100, 100]
+    assert tree_iterations(1000) * 1000 <= MAX_TREES
+    assert tree_iterations(10**6) >= 1
+    assert solver_iterations(2) == 1000
+    assert solver_iterations(1000) == 100
+
+
+def test_forty_labels_of_few_rows_are_told_apart_and_growing_trees_tells_how_far_it_is() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.arange(320) % 40
+    table = pd.DataFrame({"a": (truth % 7).astype(str), "b": (truth // 7 + generator.normal(0, 0.1, 320)).astype(str)})
+    types, styles = {"a": "numeric", "b": "numeric"}, {"a": PLAIN, "b": PLAIN}
+    features = find_features(table.astype(object), types, styles, labels=40)
+    rows = prepare(table.astype(object), features)
+    told: list[tuple[int, int]] = []
+    models = fit_models(rows, truth, features, seed=0, advance=lambda done, total: told.append((done, total)))
+    assert told[-1] == (100, 100)
+    assert len(told) == 10
+    description, trees = models["hist_gradient_boosting"]
+    assert "100 iterations for 40 labels, leaves shrunk" in description
+    assert np.mean(predict(trees, rows, 40).argmax(axis=1) == truth) > 0.9
+
+
+def test_growing_trees_in_pieces_gives_those_of_one_fit() -> None:
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(200, 3))
+    truth = (numbers[:, 0] > 0).astype(int)
+    table = pd.DataFrame(numbers.astype(str), columns=["a", "b", "c"]).astype(object)
+    features = find_features(table, dict.fromkeys("abc", "numeric"), dict.fromkeys("abc", PLAIN))
+    rows = prepare(table, features)
+    ours = predict(fit_models(rows, truth, features, seed=0)["hist_gradient_boosting"][1], rows, 2)
+    once = HistGradientBoostingClassifier(early_stopping=False, random_state=0).fit(rows, truth)
+    np.testing.assert_array_equal(ours, once.predict_proba(rows).round(12))

@@ -67,7 +67,9 @@ def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
         {},
         "e",
         {"csv": "a.csv", "use_dora": "true", "quantization_bit": "4", "learning_rate": "1e-4", "test_csv": "none"},
+        {"extra_training_args": "{early_stopping_steps: 3, optim: adafactor}"},
     )
+    assert settings["extra_training_args"] == {"early_stopping_steps": 3, "optim": "adafactor"}
     assert settings["use_dora"] is True
     assert settings["quantization_bit"] == 4
     assert settings["learning_rate"] == 1e-4
@@ -82,6 +84,7 @@ def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
         ({"test_ratio": 1}, "test_ratio"),
         ({"use_dora": "maybe"}, "use_dora"),
         ({"quantization_bit": 5}, "quantization_bit"),
+        ({"extra_training_args": "{max_steps"}, "extra_training_args: .* is not of type 'object'"),
         ({"experiments": {"a/b": {}}}, "'a/b'"),
         ({"experiments": {"..": {}}}, "experiment '..'"),
         ({"experiments": {"a": 3}}, "not settings below a name"),

@@ -1,8 +1,9 @@
+import time
 from pathlib import Path
 
 import pytest
 
-from loramake.console import progress, step
+from loramake.console import progress, step, working
 
 
 def test_off_a_terminal_progress_is_plain_lines_and_the_end_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
@@ -21,3 +22,11 @@ def interrupted(log: Path) -> None:
 def test_ctrl_c_ends_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="stopped by you; run the same command to go on"):
         interrupted(tmp_path / "log")
+
+
+def test_off_a_terminal_work_of_unknown_length_is_told_of_now_and_then(capfd: pytest.CaptureFixture[str]) -> None:
+    with working("preparing", seconds_between_lines=0.02):
+        time.sleep(0.2)
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) >= 2
+    assert set(lines) == {"loramake: preparing: 0 s so far"}

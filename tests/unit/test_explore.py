@@ -7,16 +7,22 @@ import pytest
 from loramake import artifacts
 from loramake.agents.builtin import order_labels
 from loramake.errors import DataError
-from loramake.explore import explore_data, leak_reason
+from loramake.explore import explore_data
 from loramake.profile import profile_csv
-from tests.conftest import ROOT
+from tests.conftest import EXPLORE, ROOT
 
 
 def explore(
-    folder: Path, csv: Path, target: str | None = None, feedback: Path | None = None, test_csv: Path | None = None
+    folder: Path,
+    csv: Path,
+    target: str | None = None,
+    feedback: Path | None = None,
+    test_csv: Path | None = None,
+    **more: str,
 ) -> Any:
     profile_csv(csv, test_csv, folder / "profile.json")
-    explore_data(csv, test_csv, folder / "profile.json", feedback, target, "builtin", folder / "task.json")
+    settings = {**EXPLORE, "target": target, **more}
+    explore_data(csv, test_csv, folder / "profile.json", feedback, settings, folder / "task.json")
     return artifacts.read(folder / "task.json", "task")
 
 
@@ -47,7 +53,7 @@ def test_target_labels_and_leaks_of_the_demo_tables(
 
 def test_rows_without_a_target_are_counted(tmp_path: Path) -> None:
     csv = write(tmp_path, "x,target\n" + "1,a\n2,b\n" * 20 + "3,\n4,NA\n")
-    assert explore(tmp_path, csv)["rows"] == {"with_target": 40, "without_target": 2}
+    assert explore(tmp_path, csv)["rows"] == {"with_target": 40, "without_target": 2, "with_rare_label": 0}
 
 
 def test_a_number_of_many_values_is_refused_as_regression(tmp_path: Path) -> None:
@@ -82,25 +88,13 @@ def test_feedback_names_the_target_and_keeps_or_drops_columns_and_notes_are_said
 def test_a_test_table_that_lacks_a_column_is_refused_and_an_extra_one_noted(tmp_path: Path) -> None:
     csv = write(tmp_path, "a,b,target\n" + "1,2,x\n3,4,y\n" * 10)
     good = write(tmp_path, "target,a,b,c\nx,1,2,3\ny,1,2,3\n", "good.csv")
-    assert explore(tmp_path, csv, test_csv=good)["test_header"] == {"extra": ["c"], "reordered": True}
-    bad = write(tmp_path, "a,B,target\n1,2,x\n", "bad.csv")
-    with pytest.raises(DataError, match=r"bad.csv lacks b"):
+    assert explore(tmp_path, csv, test_csv=good)["test_header"] == {"renamed": {}, "extra": ["c"], "reordered": True}
+    renamed = write(tmp_path, " Target,A,b\nx,1,2\ny,1,2\n", "renamed.csv")
+    header = {"renamed": {"Target": "target", "A": "a"}, "extra": [], "reordered": True}
+    assert explore(tmp_path, csv, test_csv=renamed)["test_header"] == header
+    bad = write(tmp_path, "a,c,target\n1,2,x\n", "bad.csv")
+    with pytest.raises(DataError, match=r"bad.csv lacks the column 'b'"):
         explore(tmp_path, csv, test_csv=bad)
-
-
-def test_a_leak_is_a_column_that_alone_gives_the_label_and_comes_up_often() -> None:
-    target = pd.Series(["a", "b"] * 50)
-    assert leak_reason(target.map({"a": "no", "b": "yes"}), target)
-    assert leak_reason(pd.Series([str(i % 2 * 100 + i / 7) for i in range(100)]), target)
-    assert leak_reason(pd.Series([str(i) for i in range(100)]), target) is None
-    assert "filled for one label only" in str(
-        leak_reason(
-            pd.Series([f"2024-01-{i % 28 + 1:02}" if i % 2 else None for i in range(100)], dtype=object), target
-        )
-    )
-    noisy = target.map({"a": "no", "b": "yes"})
-    noisy[3] = "no"
-    assert leak_reason(noisy, target) is None
 
 
 @pytest.mark.parametrize(

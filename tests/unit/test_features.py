@@ -2,17 +2,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from loramake import artifacts
-from loramake.features import find_dropped, rank, select_features
+from loramake.errors import DataError
+from loramake.features import find_dropped, select_features
+from loramake.profile import profile_column
 
 TASK = {
+    "group_column": None,
+    "time_column": None,
     "target": "y",
     "task_type": "binary",
     "labels": [{"value": "0", "rows": 100}, {"value": "1", "rows": 100}],
     "positive_label": "1",
     "reason": "",
-    "rows": {"with_target": 200, "without_target": 0},
+    "rows": {"with_target": 200, "without_target": 0, "with_rare_label": 0},
     "ids": [{"name": "id", "reason": "names the row"}],
     "constants": [],
     "leaks": [{"name": "leak", "reason": "gives it away"}],
@@ -38,10 +43,7 @@ def select(
     folder: Path, table: pd.DataFrame, keep: int, task: dict[str, object] | None = None
 ) -> tuple[dict[str, list[str]], pd.DataFrame]:
     table.to_csv(folder / "t.csv", index=False)
-    columns = [
-        {"name": name, "type": "numeric", "missing": 0, "distinct": 9, "top_values": [], "quantiles": None}
-        for name in table.columns
-    ]
+    columns = [profile_column(table[name]) for name in table.columns]
     profile = {
         "csv": "t.csv",
         "encoding": "utf-8",
@@ -87,10 +89,28 @@ def test_test_rows_have_no_say_in_the_ranking(tmp_path: Path) -> None:
     assert select(tmp_path, table, 5)[0] == first[0]
 
 
-def test_ranking_is_the_same_twice() -> None:
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    written = []
+    for _ in range(2):
+        select(tmp_path, wide_table(60), 5)
+        written.append([(tmp_path / name).read_bytes() for name in ("selected.json", "rankings.csv")])
+    assert written[0] == written[1]
+
+
+def test_a_column_that_changes_on_test_rows_only_is_dropped_with_that_reason(tmp_path: Path) -> None:
     table = wide_table(60)
-    features, target = table[[f"f{place}" for place in range(60)]], table["y"]
-    pd.testing.assert_frame_equal(rank(features, target, 1), rank(features, target, 1))
+    table.loc[150:, "f7"] = "1"
+    selected, _ = select(tmp_path, table, 50)
+    reasons = {entry["name"]: entry["reason"] for entry in selected["dropped"]}
+    assert reasons.pop("f7") == "it never changes on the train rows"
+    assert "ranked below the 50 best" in reasons.values()
+
+
+def test_a_wide_table_that_never_changes_on_train_rows_is_refused(tmp_path: Path) -> None:
+    table = wide_table(60)
+    table.loc[:149, [f"f{place}" for place in range(60)]] = "1"
+    with pytest.raises(DataError, match="no feature changes on the train rows"):
+        select(tmp_path, table, 50)
 
 
 def test_feedback_takes_a_leak_back_in_and_drops_what_it_names() -> None:

@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from loramake.errors import TrainingError
-from loramake.finetuning import follow, is_complete_checkpoint, locked, read_trainer_log, set_broken_checkpoints_aside
+from loramake.errors import LoramakeError, TrainingError
+from loramake.finetuning import (
+    check_gpu,
+    failure,
+    follow,
+    is_complete_checkpoint,
+    locked,
+    publish,
+    read_trainer_log,
+    set_broken_checkpoints_aside,
+)
 
 
 def make_checkpoint(work: Path, step: int, state: str = '{"global_step": 1}') -> Path:
@@ -52,9 +61,72 @@ def test_the_trainers_bar_moves_the_progress_and_other_lines_are_kept() -> None:
         b"{'loss': 1.0}\n100%|##########| 3/3 [00:03<00:00]\nRuntimeError: boom"
     )
     seen: list[tuple[int, int]] = []
-    last = follow(io.BytesIO(output), lambda done, total: seen.append((done, total)))  # type: ignore[arg-type]
+    lines = follow(io.BytesIO(output), lambda done, total: seen.append((done, total)))  # type: ignore[arg-type]
     assert seen == [(0, 3), (1, 3), (3, 3)]
-    assert last == "RuntimeError: boom"
+    assert lines == ["loading", "{'loss': 1.0}", "RuntimeError: boom"]
+
+
+def test_the_bar_of_an_evaluation_does_not_move_the_progress() -> None:
+    output = b"  0%|    | 0/9 [00:00<?]\r 50%|##  | 1/2 [00:00<?]\r100%|####| 2/2 [00:00<?]\r 11%|#   | 1/9 [00:01<?]\r"
+    seen: list[tuple[int, int]] = []
+    follow(io.BytesIO(output), lambda done, total: seen.append((done, total)))  # type: ignore[arg-type]
+    assert seen == [(0, 9), (1, 9)]
+
+
+SETTINGS = {
+    "model_name_or_path": "acme/tiny", "per_device_train_batch_size": 4, "gradient_accumulation_steps": 8,
+    "cutoff_len": 512,
+}  # fmt: skip
+TRACEBACK = ["ConnectionError: tried again", "Traceback (most recent call last):", '  File "x.py", line 1, in <module>']
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "last", "sentences"),
+    [
+        (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+         ["the GPU's memory is too small", "per_device_train_batch_size (now 4)", "gradient_accumulation_steps (now 8)",
+          "cutoff_len (now 512)", "quantization_bit: 4 (now unset)"]),
+        (-9, "step 3", ["was killed, mostly by the kernel because the machine's memory ran out", "(now 4)"]),
+        (1, "[rank1]: Signal 9 (SIGKILL) received by PID 4242", ["was killed, mostly by the kernel"]),
+        (1, "OSError: [Errno 122] Disk quota exceeded", ["no space is left on the disk of work"]),
+        (1, "ValueError: strange thing.", ["llamafactory-cli failed (exit code 1): ValueError: strange thing."]),
+    ],
+)  # fmt: skip
+def test_a_failed_training_says_why_and_what_to_set(exit_code: int, last: str, sentences: list[str]) -> None:
+    said = failure(exit_code, [*TRACEBACK, last], SETTINGS, Path("work"))
+    for sentence in sentences:
+        assert sentence in said
+
+
+def test_a_failure_under_torchrun_is_told_by_the_error_and_not_by_the_table_below_it() -> None:
+    lines = [
+        *TRACEBACK,
+        "[rank0]: ValueError: strange thing",
+        "======",
+        "Root Cause (first observed failure):",
+        "======",
+    ]
+    assert failure(1, lines, SETTINGS, Path("work")).endswith("[rank0]: ValueError: strange thing.")
+
+
+def test_quantization_without_bitsandbytes_or_a_gpu_is_refused_before_the_training(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    check_gpu({})
+    if torch.cuda.is_available():
+        pytest.skip("needs a machine without a GPU")
+    with pytest.raises(LoramakeError, match=r"quantization_bit: 4 needs (bitsandbytes|a CUDA GPU)"):
+        check_gpu({"quantization_bit": 4})
+    with pytest.raises(TrainingError, match="quantization_bit: 8 needs a CUDA GPU and none is here"):
+        check_gpu({"quantization_bit": 8, "quantization_method": "hqq"})
+
+
+def test_an_adapter_whose_weights_are_no_numbers_is_not_published(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    save_file({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(TrainingError, match=r"went astray.*lower learning_rate"):
+        publish(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_resumed_trainings_log_has_each_step_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from loramake.metrics import (
     read_scores,
     resample,
     run_evaluation,
+    weighted_areas,
 )
 
 NAMES = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting")
@@ -59,6 +60,67 @@ def test_resamples_of_few_rows_are_undefined_where_scikit_learn_is(labels: int) 
     for place, rows in enumerate(drawn):
         for name, value in compute_metrics(truth[rows], probabilities[rows]).items():
             np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("digits", [16, 1])
+@pytest.mark.parametrize(("rows", "labels"), [(150, 3), (90, 30), (200, 4)])
+def test_areas_by_pairs_and_by_order_equal_scikit_learn(rows: int, labels: int, digits: int) -> None:
+    truth, probabilities = random_case(rows, labels, seed=9, digits=digits)
+    truth[: rows // 3] = 0  # a label of many rows beside labels of few
+    drawn = np.random.default_rng(1).integers(rows, size=(20, rows))
+    counts = np.stack([np.bincount(chosen, minlength=rows) for chosen in drawn]).astype(float)
+    present = np.unique(truth).tolist()
+    areas = weighted_areas(truth, probabilities, counts, present)
+    for place, chosen in enumerate(drawn):
+        for at, label in enumerate(present):
+            positive, scores = truth[chosen] == label, probabilities[chosen, label]
+            if not positive.any():
+                assert np.isnan(areas[:, place, at]).all()
+                continue
+            expected = sklearn_metrics.roc_auc_score(positive, scores)
+            assert areas[0, place, at] == pytest.approx(expected, abs=1e-12)
+            expected = sklearn_metrics.average_precision_score(positive, scores)
+            assert areas[1, place, at] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_areas_of_many_labels_are_those_of_scikit_learn() -> None:
+    truth, probabilities = random_case(400, 25, seed=4)
+    found = compute_metrics(truth, probabilities)
+    expected = sklearn_metrics.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
+    assert found["roc_auc"] == pytest.approx(expected, abs=1e-12)
+    expected = sklearn_metrics.average_precision_score(np.eye(25)[truth], probabilities, average="macro")
+    assert found["pr_auc"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_hundred_labels_have_a_confusion_matrix_and_more_have_none() -> None:
+    for labels, has_matrix in ((100, True), (101, False)):
+        truth, probabilities = random_case(150, labels, seed=4)
+        found = evaluated(truth, probabilities)
+        assert (found["confusion_matrix"] is not None) == has_matrix
+        assert len(found["per_class"]) == labels
+
+
+def test_one_row_in_a_hundred_with_the_positive_label_is_measured(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["sound", "fault"])
+    truth, scores = four_models(300, 2, (2.0, 1.0, 1.0))
+    truth = (np.arange(300) % 100 == 0).astype(int)
+    for probabilities in scores.values():
+        probabilities[:, 1] = np.clip(probabilities[:, 1] + 0.3 * truth, 0, 1)
+        probabilities[:, 0] = 1 - probabilities[:, 1]
+    files.put("test", truth, scores)
+    found = files.evaluate()
+    assert found["splits"]["test"]["models"]["loramake"]["per_class"][1]["support"] == 3
+    assert found["verdict"]["outcome"] is not None
+
+
+def test_labels_that_look_like_numbers_and_one_without_rows_are_kept_apart(tmp_path: Path) -> None:
+    files = Files(tmp_path, ["1", "1.0", "01", "10"])
+    truth, scores = four_models(80, 4, (3.0, 1.0, 1.0))
+    truth[truth == 3] = 0
+    files.put("test", truth, scores)
+    found = files.evaluate()["splits"]["test"]["models"]["loramake"]["per_class"]
+    assert [entry["support"] for entry in found] == np.bincount(truth, minlength=4).tolist()
+    assert found[3]["recall"] == {"value": None, "low": None, "high": None}
 
 
 def test_two_labels_are_measured_as_scikit_learn_does() -> None:
@@ -197,7 +259,9 @@ class Files:
             "labels": [{"value": label, "rows": 1} for label in self.labels],
             "positive_label": self.labels[-1] if binary else None,
             "reason": "said so",
-            "rows": {"with_target": 1, "without_target": 0},
+            "rows": {"with_target": 1, "without_target": 0, "with_rare_label": 0},
+            "group_column": None,
+            "time_column": None,
             "ids": [],
             "constants": [],
             "leaks": [],

@@ -5,11 +5,20 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import auc, roc_auc_score
 
 from loramake import artifacts
-from loramake.plots import average_roc, plot_confusion_matrix, plot_evaluation, plot_loss, plot_roc
+from loramake.plots import (
+    average_roc,
+    plot_confusion_matrix,
+    plot_evaluation,
+    plot_feature_rankings,
+    plot_loss,
+    plot_roc,
+)
+from loramake.ranking import METHODS, average_ranks, unranked
 from tests.unit.test_metrics import Files, four_models
 
 
@@ -142,3 +151,31 @@ def test_an_evaluation_has_three_pictures_of_its_artifacts(tmp_path: Path, rows:
     assert "b" in texts(tmp_path / "confusion_matrix.svg")
     assert "true positive rate" in texts(tmp_path / "roc.svg")
     assert "step" in texts(tmp_path / "loss.svg")
+
+
+def write_rankings(path: Path, names: list[str]) -> None:
+    """feature_rankings.csv of features whose every score falls from name to name, the last half within chance."""
+    falling = np.linspace(1.0, 0.0, len(names))
+    scores = pd.DataFrame({"feature": names, "variance": 1.0, **dict.fromkeys(METHODS, falling)})
+    average_ranks(scores, dict.fromkeys(METHODS, 0.5)).to_csv(path, index=False)
+
+
+def test_the_best_features_are_drawn_with_their_average_rank(tmp_path: Path) -> None:
+    write_rankings(tmp_path / "rankings.csv", [f"f{place:03d}" for place in range(2000)])
+    plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
+    found = texts(tmp_path / "rankings.svg")
+    assert [text for text in found if text.startswith("f0")] == [f"f{place:03d}" for place in range(40)]
+    assert "The best 40 of 2,000 features, by average rank on the train rows" in found
+    assert {"1.0", "40.0", "pearson", "mutual information", "random forest"} <= set(found)
+
+
+def test_feature_names_of_any_length_and_sign_are_drawn(tmp_path: Path) -> None:
+    write_rankings(tmp_path / "rankings.csv", ["x" * 300, "😀 mood", "NA", "$a$ & <b>", "two\nlines", "last"])
+    plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
+    assert {"x" * 23 + "…", "😀 mood", "NA", "$a$ & <b>", "two lines"} <= set(texts(tmp_path / "rankings.svg"))
+
+
+def test_a_table_that_is_not_ranked_says_so(tmp_path: Path) -> None:
+    unranked(["a", "b"]).to_csv(tmp_path / "rankings.csv", index=False)
+    plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
+    assert "few enough features: all are kept and none is ranked" in texts(tmp_path / "rankings.svg")

@@ -18,7 +18,7 @@ from loramake.profile import profile_csv
 from loramake.splits import Ratios, assign_splits, read_splits
 from loramake.tables import read_table
 from loramake.verification import Prepared, check_behaviour, check_records, verify_prepared_data
-from tests.conftest import ROOT
+from tests.conftest import EXPLORE, ROOT
 
 TINY = str(ROOT / "models/tiny")
 ENCODER = {"model": TINY, "template": None, "trust_remote_code": False}
@@ -39,9 +39,9 @@ class Experiment:
         )
         self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
         profile_csv(csv, test_csv, self.profile)
-        explore_data(csv, test_csv, self.profile, None, None, "builtin", self.task)
+        explore_data(csv, test_csv, self.profile, None, EXPLORE, self.task)
         ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
-        assign_splits(csv, test_csv, self.task, ratios, 42, self.splits)
+        assign_splits(csv, test_csv, self.task, ratios, 42, self.splits, folder / "splits.json")
         select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
         plan_preparation(self.profile, self.task, self.selected, feedback, model, "builtin", self.plan)
         write_prep_code(self.plan, self.profile, "builtin", self.script)
@@ -53,7 +53,7 @@ class Experiment:
     def prepared(self) -> Prepared:
         tables = {"csv": read_table(self.csv)}
         if self.test_csv:
-            tables["test_csv"] = read_table(self.test_csv)
+            tables["test_csv"] = read_table(self.test_csv, like=list(tables["csv"].columns))
         return Prepared(
             artifacts.read(self.all_data, "records"),
             artifacts.read(self.plan, "plan"),
@@ -113,6 +113,25 @@ def test_the_tiny_base_reads_quantile_bins_and_a_real_one_rounded_numbers(tmp_pa
     assert plain[0]["instruction"].endswith("Answer with exactly one of: a, b.")
 
 
+def test_dates_and_other_countries_numbers_become_bins_and_words_among_numbers_stay_words(tmp_path: Path) -> None:
+    rows = "".join(f"{1 + i % 28:02}.{1 + i % 12:02}.{1990 + i // 4};{i}.234,5;{'ab'[i % 2]}\n" for i in range(1, 120))
+    csv = tmp_path / "t.csv"
+    csv.write_text(f"day;price;target\n{rows};on request;a\n", encoding="utf-8")
+    records = Experiment(tmp_path, csv).execute()
+    assert records[0]["input"] == "day <b0> price <b0>"
+    assert records[118]["input"] == "day <b15> price <b15>"
+    assert records[119]["input"] == "day <na> price on request"
+    state = artifacts.read(tmp_path / "prep_state.json", "prep_state")
+    assert state["day_first"] == {"day": True}
+
+
+def test_a_prompt_names_all_of_few_labels_and_some_of_many(tmp_path: Path) -> None:
+    csv = tmp_path / "t.csv"
+    csv.write_text("x,target\n" + "".join(f"{i % 7},c{i % 60:02}\n" for i in range(360)), encoding="utf-8")
+    instruction = artifacts.read(Experiment(tmp_path, csv, model="some/model").plan, "plan")["instruction"]
+    assert instruction.endswith("c48, c49 and 10 more.")
+
+
 def test_bin_edges_are_fitted_on_train_rows_only(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -168,11 +187,11 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
     ("old", "new", "check"),
     [
         (
-            "for name, cell in zip(FEATURES, cells)",
-            "for name, cell in [('n', str(len(rows)))]",
+            "for name, text in zip(FEATURES, texts)",
+            "for name, text in [('n', str(len(rows)))]",
             "whichever rows are beside it",
         ),
-        ("rows[FEATURES]", "rows.assign(sex=rows['alive'])[FEATURES]", "target and dropped columns absent"),
+        ("for name in FEATURES]\n    records", "for name in [*FEATURES[1:], 'alive']]\n    records", "target and dropped columns absent"),
         ("    return records\n\n\ndef read", "    return records[:-1]\n\n\ndef read", "each row once"),
         ('"input": text,', '"input": text * (row != 5),', "nothing empty"),
         ('INSTRUCTION, "input"', 'INSTRUCTION + str(row % 2), "input"', "one instruction"),

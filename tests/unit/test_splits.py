@@ -1,8 +1,16 @@
-import pandas as pd
+from pathlib import Path
+from typing import Any
 
-from loramake.splits import Ratios, split_shares, stratified
+import pandas as pd
+import pytest
+
+from loramake import artifacts
+from loramake.errors import DataError
+from loramake.explore import explore_data
+from loramake.profile import profile_csv
+from loramake.splits import Ratios, assign, assign_splits, by_time, read_splits, split_shares
 from loramake.tables import read_table
-from tests.conftest import ROOT
+from tests.conftest import EXPLORE, ROOT
 
 RATIOS = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
 SHARES = split_shares(RATIOS, has_test_csv=False)
@@ -12,9 +20,44 @@ def table(name: str) -> pd.DataFrame:
     return read_table(ROOT / f"data/{name}.csv")
 
 
+def split(rows: pd.DataFrame, target: str, seed: int = 42, ids: tuple[str, ...] = (), **columns: str) -> pd.Series:
+    task = {
+        "target": target,
+        "ids": [{"name": name} for name in ids],
+        "leaks": [],
+        "group_column": None,
+        "time_column": None,
+    }
+    return pd.Series(assign(rows, task | columns, SHARES, seed, "t.csv")[0])
+
+
+def split_file(folder: Path, csv: Path, test_csv: Path | None = None, **settings: str) -> tuple[pd.DataFrame, Any]:
+    """splits.csv and splits.json of a real file."""
+    profile_csv(csv, test_csv, folder / "profile.json")
+    explore_data(csv, test_csv, folder / "profile.json", None, EXPLORE | settings, folder / "task.json")
+    out, summary = folder / "splits.csv", folder / "splits.json"
+    assign_splits(csv, test_csv, folder / "task.json", RATIOS, 42, out, summary)
+    return read_splits(out), artifacts.read(summary, "splits")
+
+
+def visits(patients: int = 60) -> pd.DataFrame:
+    """Three visits of every patient, on different days, ill or not for good."""
+    rows = [
+        {
+            "patient": f"P{p}",
+            "day": f"{1 + 7 * p % 28:02}/{1 + visit}/2024",
+            "x": str(p * 31 % 17 + visit),
+            "ill": p % 2,
+        }
+        for visit in range(3)
+        for p in range(patients)
+    ]
+    return pd.DataFrame(rows).astype(str)
+
+
 def test_shares_are_of_all_rows_and_labels_are_spread_evenly() -> None:
     heart = table("heart")
-    splits = pd.Series(stratified(heart, "HeartDisease", [], SHARES, 42))
+    splits = split(heart, "HeartDisease")
     assert (splits.value_counts(normalize=True) - pd.Series(SHARES)).abs().drop("validation").max() < 0.01
     rates = (heart["HeartDisease"] == "1").groupby(splits).mean()
     assert rates.max() - rates.min() < 0.01
@@ -22,30 +65,30 @@ def test_shares_are_of_all_rows_and_labels_are_spread_evenly() -> None:
 
 def test_the_same_seed_splits_the_same_and_another_seed_does_not() -> None:
     heart = table("heart")
-    first = stratified(heart, "HeartDisease", [], SHARES, 42)
-    assert stratified(heart, "HeartDisease", [], SHARES, 42) == first
-    assert stratified(heart, "HeartDisease", [], SHARES, 43) != first
+    first = split(heart, "HeartDisease")
+    assert split(heart, "HeartDisease").equals(first)
+    assert not split(heart, "HeartDisease", 43).equals(first)
 
 
 def test_the_order_of_rows_and_columns_changes_nothing() -> None:
     heart = table("heart").drop_duplicates()
-    first = stratified(heart, "HeartDisease", [], SHARES, 42)
+    first = split(heart, "HeartDisease")
     mixed = heart.sample(frac=1, random_state=1)[list(reversed(heart.columns))]
-    assert stratified(mixed, "HeartDisease", [], SHARES, 42) == first
+    assert split(mixed, "HeartDisease").sort_index().equals(first)
 
 
 def test_identical_rows_are_on_the_same_side_whatever_their_ids_and_labels() -> None:
     titanic = table("titanic").assign(id=[str(row) for row in range(891)])
     features = titanic.drop(columns=["survived", "alive", "id"]).fillna("")
     assert features.duplicated().sum() > 50
-    repeated = stratified(titanic.drop(columns="alive"), "survived", ["id"], SHARES, 7)
-    sides = pd.Series(repeated).groupby([features[name] for name in features.columns]).nunique()
+    repeated = split(titanic.drop(columns="alive"), "survived", 7, ids=("id",))
+    sides = repeated.groupby([features[name] for name in features.columns]).nunique()
     assert sides.max() == 1
 
 
-def test_a_label_seen_once_trains_and_a_small_label_is_not_lost() -> None:
+def test_a_small_label_is_trained_on() -> None:
     small = pd.DataFrame({"x": [str(i) for i in range(21)], "y": ["a"] * 20 + ["rare"]})
-    assert stratified(small, "y", [], SHARES, 0)[20] == "train"
+    assert split(small, "y", 0)[20] == "train"
 
 
 def test_a_test_table_leaves_every_row_of_the_csv_untested() -> None:
@@ -54,10 +97,83 @@ def test_a_test_table_leaves_every_row_of_the_csv_untested() -> None:
 
 def test_a_table_of_one_feature_of_few_values_still_fills_every_split() -> None:
     coarse = pd.DataFrame({"x": ["a", "b"] * 100, "y": [str(row % 3 % 2) for row in range(200)]})
-    splits = pd.Series(stratified(coarse, "y", [], SHARES, 0))
-    assert (splits.value_counts() - pd.Series({"train": 130, "calibration": 30, "test": 40})).abs().max() <= 3
+    counts = split(coarse, "y", 0).value_counts()
+    assert (counts - pd.Series({"train": 130, "calibration": 30, "test": 40})).abs().max() <= 3
 
 
 def test_a_table_of_ids_alone_is_split_row_by_row() -> None:
     ids = pd.DataFrame({"id": [str(row) for row in range(100)], "y": ["a", "b"] * 50})
-    assert abs(pd.Series(stratified(ids, "y", ["id"], SHARES, 0)).value_counts()["train"] - 65) <= 2
+    assert abs(split(ids, "y", 0, ids=("id",)).value_counts()["train"] - 65) <= 2
+
+
+def test_no_group_is_on_two_sides_and_labels_stay_even() -> None:
+    rows = visits()
+    sides = split(rows, "ill", group_column="patient")
+    assert sides.groupby(rows["patient"]).nunique().max() == 1
+    assert (sides.value_counts(normalize=True) - pd.Series(SHARES)).abs().drop("validation").max() < 0.03
+    rates = (rows["ill"] == "1").groupby(sides).mean()
+    assert rates.max() - rates.min() < 0.05
+    mixed = rows.sample(frac=1, random_state=1)
+    assert split(mixed, "ill", group_column="patient").sort_index().equals(sides)
+
+
+def test_rows_without_a_group_are_groups_of_their_own() -> None:
+    rows = visits().assign(patient=None)
+    assert abs(split(rows, "ill", group_column="patient").value_counts()["test"] - 36) <= 2
+
+
+def test_the_latest_rows_are_the_test_split_and_rows_of_one_day_stay_together(tmp_path: Path) -> None:
+    rows = visits()
+    rows.loc[5, "day"] = ""
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    lines, summary = split_file(tmp_path, tmp_path / "t.csv", target="ill", time_column="day")
+    day = pd.to_datetime(rows["day"], dayfirst=True)
+    days = {name: day[lines.loc[lines["split"] == name, "row"]] for name in ("train", "calibration", "test")}
+    assert days["train"].max() < days["calibration"].min()
+    assert days["calibration"].max() < days["test"].min()
+    assert pd.to_datetime(summary["test_from"], dayfirst=True) == days["test"].min()
+    assert (summary["by"], summary["left_out"], len(lines)) == ("time", 1, 179)
+    assert 5 not in lines["row"].tolist()
+
+
+def test_years_are_times_and_words_are_not() -> None:
+    years = pd.Series([str(1950 + row) for row in range(100)])
+    assert by_time(years, SHARES, "t.csv")[99] == "test"
+    with pytest.raises(DataError, match=r"time_column when: 'soon' is neither a date nor a number"):
+        by_time(pd.Series(["soon", "later"] * 9, name="when"), SHARES, "t.csv")
+
+
+def test_labels_that_no_train_row_has_are_listed(tmp_path: Path) -> None:
+    rows = visits().assign(year=[str(2000 + row // 10) for row in range(180)])
+    rows.loc[rows["year"] >= "2016", "ill"] = "2"
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"1 labels of ill are in no train row \('2'; late year only\)"):
+        split_file(tmp_path, tmp_path / "t.csv", target="ill", time_column="year")
+
+
+def test_too_few_groups_for_a_split_are_refused(tmp_path: Path) -> None:
+    visits(2).assign(x=range(6)).loc[lambda rows: rows.index.repeat(9)].to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="too few values of patient for a calibration split"):
+        split_file(tmp_path, tmp_path / "t.csv", target="ill", group_column="patient")
+
+
+def test_a_group_that_stands_in_the_test_table_too_is_refused(tmp_path: Path) -> None:
+    rows = visits()
+    rows.iloc[:120].to_csv(tmp_path / "t.csv", index=False)
+    rows.iloc[120:].to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(DataError, match=r"60 values of group_column patient stand in the CSV too"):
+        split_file(tmp_path, tmp_path / "t.csv", tmp_path / "test.csv", target="ill", group_column="patient")
+
+
+def test_a_label_seen_once_is_dropped_where_the_setting_says_so(tmp_path: Path) -> None:
+    rows = visits()
+    rows.loc[7, "ill"] = "who knows"
+    rows.iloc[:120].to_csv(tmp_path / "t.csv", index=False)
+    rows.iloc[[*range(120, 180), 7]].to_csv(tmp_path / "test.csv", index=False)
+    settings = {"target": "ill", "rare_labels": "drop"}
+    lines, summary = split_file(tmp_path, tmp_path / "t.csv", tmp_path / "test.csv", **settings)
+    assert 7 not in lines.loc[lines["source"] == "csv", "row"].tolist()
+    assert summary["rows"]["test"] == 60
+    task = artifacts.read(tmp_path / "task.json", "task")
+    assert [label["value"] for label in task["labels"]] == ["0", "1"]
+    assert task["rows"] == {"with_target": 119, "without_target": 0, "with_rare_label": 1}

@@ -118,12 +118,13 @@ def test_an_experiment_that_the_configuration_does_not_list_runs_from_the_comman
     target = "results/other/configs/train.yaml"
     csv = f"csv={ROOT}/data/diabetes.csv"
     done = snakemake(
-        folder, target, "--config", csv, "review=approve", "use_dora=true", "learning_rate=1e-4", "balance=undersample"
-    )
+        folder, target, "--config", csv, "review=approve", "use_dora=true", "learning_rate=1e-4", "balance=undersample",
+        "extra_training_args={max_grad_norm: 0.5}",
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert artifacts.read(folder / "results/other/task.json", "task")["target"] == "Outcome"
     config = artifacts.read(folder / target, "lmf_config")
-    assert (config["use_dora"], config["learning_rate"]) == (True, 1e-4)
+    assert (config["use_dora"], config["learning_rate"], config["max_grad_norm"]) == (True, 1e-4, 0.5)
     before, after = (
         len(artifacts.read(folder / f"results/other/data/{name}.json", "records"))
         for name in ("train", "balanced_data")

@@ -1,0 +1,59 @@
+"""What the benchmarks share: a folder in which the real workflow runs, and what it says when it fails."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).parents[1]
+QUICK = {"num_train_epochs": 1}
+"""Settings that show whether everything runs, not how good it is."""
+
+
+def make_workplace(folder: Path, name: str, table: pd.DataFrame, settings: dict[str, Any]) -> Path:
+    """A folder with the base models, NAME.csv and a config.yaml of one experiment; what is there already stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "models").exists():
+        (folder / "models").symlink_to(ROOT / "models")
+    write_if_other(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    experiment = {"csv": f"{name}.csv", "review": "approve", **settings}
+    write_if_other(folder / "config.yaml", yaml.safe_dump({"experiments": {name: experiment}}, allow_unicode=True))
+    return folder
+
+
+def write_if_other(path: Path, text: str) -> None:
+    """Write a file unless it holds this text, so that Snakemake sees nothing new where nothing is."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def snakemake(folder: Path, *arguments: str) -> str | None:
+    """Run the workflow there, its output in run.log; None where it went well, else the sentence it failed with."""
+    command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    with (folder / "run.log").open("w", encoding="utf-8") as output:
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=folder,
+            env={**os.environ, "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return None if done.returncode == 0 else failure(folder / "run.log")
+
+
+def failure(output: Path) -> str:
+    """The last sentence of loramake in a run's output, or the last line of it."""
+    lines = [line.strip() for line in output.read_text(encoding="utf-8").splitlines() if line.strip()]
+    ours = [line.removeprefix("loramake: ") for line in lines if line.startswith("loramake: ")]
+    return ours[-1] if ours else lines[-1] if lines else "it said nothing"
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

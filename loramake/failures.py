@@ -1,0 +1,77 @@
+"""What goes wrong while a model is downloaded, loaded or trained, and the way on: one table, looked up by text.
+
+Knows what huggingface_hub, transformers, safetensors and torch say; each pattern is from a message that was raised.
+"""
+
+import re
+
+_FAILURES: tuple[tuple[str, str], ...] = (
+    (
+        r"GatedRepo|access a gated repo|access gated repo",
+        "model: {model} is gated: accept its licence at https://huggingface.co/{model} and set the environment "
+        "variable HF_TOKEN to a token of your account",
+    ),
+    (
+        r"Invalid user token|Invalid credentials|Invalid username or password|Illegal header value",
+        "the hub does not accept HF_TOKEN: make a new one at https://huggingface.co/settings/tokens, or unset it",
+    ),
+    (
+        r"RepositoryNotFound|Repository Not Found|not a valid model identifier|HFValidationError",
+        "model: {model} is not on the hub, or is private: check the id at https://huggingface.co/models, and set "
+        "HF_TOKEN where the model is private",
+    ),
+    (
+        r"No space left on device|os error 28|Disk quota exceeded|inline_container\.cc.*unexpected pos"
+        r"|PytorchStreamWriter failed writing",
+        "no space is left on the disk of {where}: free some, or {elsewhere}, and run the same command again",
+    ),
+    (
+        r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED",
+        "the GPU's memory is too small: {smaller}",
+    ),
+    (
+        r"exit code (-9|137)\b|Signal 9 \(SIGKILL\)",
+        "the training was killed, mostly by the kernel because the machine's memory ran out (dmesg tells): {smaller}",
+    ),
+    (
+        r"\bMemoryError|DefaultCPUAllocator: can't allocate memory|Cannot allocate memory",
+        "the machine's memory is too small: {smaller}",
+    ),
+    (
+        r"ConnectError|ConnectTimeout|ConnectionError|ReadTimeout|ProxyError|Connection refused"
+        r"|Name or service not known|Temporary failure in name resolution|LocalEntryNotFound|couldn't connect to"
+        r"|outgoing traffic has been disabled|OfflineModeIsEnabled",
+        "the hub cannot be reached for the model {model}: look at the network (and at HF_ENDPOINT and HF_HUB_OFFLINE), "
+        "or set model to a folder that holds it",
+    ),
+)
+"""(what the text holds, the sentence), the first that fits wins: a cause stands before what follows from it."""
+
+
+def explain(
+    text: str, model: str, where: str, elsewhere: str, smaller: str = "set quantization_bit: 4, or take a smaller model"
+) -> str | None:
+    """The sentence for a failure's text, without its full stop, or None where the table does not know it.
+
+    `model` is the base model; `where` the folder that is written to and `elsewhere` what to do to take another one;
+    `smaller` what to set so that less memory is asked for.
+    """
+    for pattern, sentence in _FAILURES:
+        if re.search(pattern, text):
+            return sentence.format(model=model, where=where, elsewhere=elsewhere, smaller=smaller)
+    return None
+
+
+def text_of(error: BaseException) -> str:
+    """The names and messages of an error and of all that caused it, newest first."""
+    lines: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
+        lines.append(f"{type(seen).__name__}: {seen}")
+        seen = seen.__cause__ or seen.__context__
+    return "\n".join(lines)
+
+
+def first_line(error: BaseException) -> str:
+    """An error's message up to its first line break, without its full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,0 +1,110 @@
+"""What can be refused before a job starts: the tables, and the settings that speak of them.
+
+Snakemake wipes a job's outputs before the job runs, so a table that turns out to be broken within a job costs what was
+made from the last good one. The tables are read whole here, once for every change of their size, time or settings.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loramake.config import EXPERIMENT_NAME, Settings
+from loramake.console import working
+from loramake.errors import ConfigError, DataError
+from loramake.tables import check_file, read_table
+
+CHECKED = Path("results/.cache/checked")
+"""One empty file for every look that found nothing to refuse; its name is a hash of what was looked at."""
+
+_VERSION = 1
+"""Raise it when the checks become stricter, so that what passed is looked at again."""
+_SETTINGS = ("target", "test_csv", "group_column", "time_column", "rare_labels", "agent")
+_MIN_ROWS = 2
+_RESULTS = re.compile(r"results/(.+)/evaluation/results\.json")
+
+
+def check_inputs(settings: Settings, asked: dict[str, Any], task: str | Path) -> None:
+    """Raise DataError, in one sentence, for a table or a column setting that cannot be used.
+
+    `asked` is the content of feedback/explore.yaml; `task`, where the file is there, names the target of the last run.
+    """
+    key = [_VERSION, asked, _last_target(task), [settings[name] for name in _SETTINGS]]
+    for path in (settings["csv"], settings["test_csv"]):
+        if path is not None:
+            stat = check_file(path).stat()
+            key.append([str(path), stat.st_size, stat.st_mtime_ns])
+    mark = CHECKED / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    if mark.is_file():
+        return
+    with working(f"looking at {settings['csv']}"):
+        _look(settings, asked, _last_target(task))
+    try:
+        CHECKED.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise ConfigError(f"results cannot be written ({error.strerror}): run where you may write.") from error
+
+
+def _last_target(task: str | Path) -> str | None:
+    """The target that the last run found; None where there was none, or its file is broken."""
+    try:
+        return str(json.loads(Path(task).read_text(encoding="utf-8"))["target"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _look(settings: Settings, asked: dict[str, Any], last_target: str | None) -> None:
+    # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
+    from loramake.explore import check_columns, compare_headers, read_test_target
+    from loramake.labels import check_test_labels, find_labels
+
+    csv, test_csv = settings["csv"], settings["test_csv"]
+    table = read_table(csv)
+    _check_size(csv, table)
+    check_columns(settings, asked, table.columns, csv)
+    target = settings["target"] or (last_target if last_target in table.columns else None)
+    names = list(map(str, table.columns))
+    theirs = None if test_csv is None else read_table(test_csv)
+    if theirs is not None:
+        compare_headers(csv, names, test_csv, list(map(str, theirs.columns)), target)
+    if target is None:
+        return
+    _check_features(csv, table, target)
+    rows = find_labels(csv, table[target], settings["rare_labels"])
+    if theirs is not None:
+        labels = read_test_target(test_csv, table, table[target], settings["rare_labels"])
+        check_test_labels(test_csv, labels, list(rows.index))
+
+
+def _check_size(csv: str, table: pd.DataFrame) -> None:
+    if table.shape[1] < 2:
+        raise DataError(
+            f"{csv} has one column ({table.columns[0]}): it needs a target and a feature, parted by commas, "
+            f"semicolons, tabs or bars."
+        )
+    if len(table) < _MIN_ROWS:
+        raise DataError(f"{csv} has one data row: it needs at least 5 rows for each label.")
+
+
+def _check_features(csv: str, table: pd.DataFrame, target: str) -> None:
+    """Raise DataError where no other column ever changes."""
+    for name in table.columns:
+        if name != target and table[name].nunique(dropna=False) > 1:
+            return
+    raise DataError(f"{csv}: every column beside the target {target} is constant or empty: add columns that differ.")
+
+
+def check_experiment_names(targets: Iterable[str]) -> None:
+    """Raise ConfigError where results are asked for of an experiment that may not be called so."""
+    for target in targets:
+        asked = _RESULTS.fullmatch(target)
+        if asked and not re.fullmatch(EXPERIMENT_NAME, asked[1]):
+            raise ConfigError(
+                f"{target}: {asked[1]!r} is no name of an experiment: use letters, digits, '_', '-' and '.' only, a "
+                f"letter or digit first."
+            )

@@ -1,0 +1,36 @@
+"""The training extra (torch, transformers, LlamaFactory): imported where it is used, so that planning needs none."""
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+from loramake.errors import ConfigError
+
+
+def import_training(module: str) -> Any:
+    """A module of the training extra (torch, transformers, llamafactory); ConfigError where the extra is absent."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ConfigError(f"{package} needs the training extra: pip install -e '.[train]' ({error}).") from error
+
+
+def has_training_extra() -> bool:
+    """Whether LlamaFactory is installed; costs no import."""
+    return importlib.util.find_spec("llamafactory") is not None
+
+
+def check_quantization(bits: int | None, method: str | None = None) -> None:
+    """Raise ConfigError where quantization_bit is set and bitsandbytes is not installed; costs no import.
+
+    `method` is LlamaFactory's quantization_method, bnb where unset. Without the training extra nothing is refused:
+    training is for another machine.
+    """
+    needed = bits is not None and method in (None, "bnb") and has_training_extra()
+    if needed and importlib.util.find_spec("bitsandbytes") is None:
+        raise ConfigError(
+            f"quantization_bit: {bits} needs bitsandbytes, which is not installed: {sys.executable} -m pip install "
+            "'bitsandbytes>=0.43', or leave quantization_bit out."
+        )

@@ -1,0 +1,180 @@
+"""Every bad input is refused in one sentence, with the real command, and costs nothing of what was made before."""
+
+import gzip
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT, snakemake
+
+RESULTS = "results/exp/evaluation/results.json"
+PENGUINS = (ROOT / "data/penguins.csv").read_bytes()
+HEADER, *ROWS = PENGUINS.decode().splitlines()
+
+
+@pytest.fixture(scope="module")
+def workplace(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad") / "place"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder
+
+
+@pytest.fixture
+def restored(workplace: Path) -> Iterator[Path]:
+    """The finished workplace, its table put back in place afterwards with the same time."""
+    table = workplace / "penguins.csv"
+    shutil.copy2(table, workplace / "kept")
+    yield workplace
+    table.rmdir() if table.is_dir() else table.unlink(missing_ok=True)
+    (workplace / "kept").rename(table)
+
+
+def lines(*rows: str) -> bytes:
+    return "\n".join([HEADER, *rows, ""]).encode()
+
+
+def table_of(**columns: object) -> bytes:
+    return pd.DataFrame(columns).to_csv(index=False).encode()
+
+
+def with_species(values: list[str | None]) -> bytes:
+    table = pd.read_csv(ROOT / "data/penguins.csv").head(len(values))
+    return table.assign(species=values).to_csv(index=False).encode()
+
+
+def refused(folder: Path, sentence: str, *arguments: str) -> None:
+    """The command fails, says the sentence and no traceback, and every artifact keeps its bytes."""
+    results = folder / "results"
+    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file() and ".cache" not in path.parts}
+    done = snakemake(folder, *([] if any("results/" in given for given in arguments) else [RESULTS]), *arguments)
+    said = [line for line in done.stdout.splitlines() if line.startswith("loramake: ")]
+    assert done.returncode != 0, done.stdout
+    assert sentence in said[-1], done.stdout
+    assert "Traceback" not in done.stdout
+    assert {path: path.read_bytes() if path.exists() else None for path in before} == before
+
+
+BAD_TABLES: dict[str, tuple[bytes, str]] = {
+    "empty file": (b"", "penguins.csv is empty: it needs a header line and rows"),
+    "header only": (lines(), "penguins.csv has a header and no rows"),
+    "one column": (b"species\n" + b"a\nb\n" * 20, "penguins.csv has one column (species)"),
+    "one data row": (lines(ROWS[0]), "penguins.csv has one data row"),
+    "duplicate names": (b"a,species,a\n1,x,2\n", "line 1: column 'a' stands more than once"),
+    "blank name": (b"a,,species\n1,2,x\n", "line 1: column 2 has no name"),
+    "ragged rows": (lines(*ROWS[:4], ROWS[4] + ",more", *ROWS[5:]), "line 6: 8 cells where the header has 7"),
+    "unclosed quote": (lines(*ROWS[:4], '"' + ROWS[4], *ROWS[5:]), "line 6: a quote that opens in this row is never"),
+    "binary file": (b"\x7fELF\x02\x01\x01\x00\x00", "line 1: byte 0x00 at 7 is NUL, so it is not a text file"),
+    "NUL far down": (PENGUINS + b"A,B,1,2,3,4,\x00\n", "line 346: byte 0x00 at"),
+    "wrong encoding": (PENGUINS + "Größe,ä,1,2,3,4,M".encode() + b"\xe9\n", "line 346: byte 0xe9 at 13,"),
+    "no encoding": (b"a,species\n\x81\x8d,x\n", "line 2: byte 0x81 at 10 is neither UTF-8 nor Latin-1"),
+    "UTF-16": (PENGUINS.decode().encode("utf-16"), "is text in UTF-16, not a CSV"),
+    "renamed xlsx": (b"PK\x03\x04" + PENGUINS, "is an Excel workbook or another zip file, not a CSV"),
+    "renamed parquet": (b"PAR1" + PENGUINS, "is a Parquet file, not a CSV"),
+    "compressed": (gzip.compress(PENGUINS), "is a gzip file, not a CSV"),
+    "target of one value": (with_species(["a"] * 60), "the target species has the one value 'a'"),
+    "target all missing": (with_species([None] * 60), "the target species has no value"),
+    "features constant": (
+        table_of(species=["a", "b"] * 20, x=[1] * 40, y=[None] * 40),
+        "every column beside the target species is constant or empty",
+    ),
+    "label seen once": (with_species(["a", "b"] * 30 + ["rare"]), "'rare' of the target species stand in one row each"),
+    "few rows": (with_species(["a", "b"] * 4), "8 rows for 2 labels of the target species: at least 5 a label"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_bad_table_is_refused_with_its_place_and_nothing_is_lost(restored: Path, name: str) -> None:
+    content, sentence = BAD_TABLES[name]
+    (restored / "penguins.csv").write_bytes(content)
+    refused(restored, sentence)
+
+
+def test_no_such_table_or_a_folder_in_its_place_is_refused(restored: Path) -> None:
+    (restored / "penguins.csv").unlink()
+    refused(restored, "penguins.csv is not there: set csv in config.yaml, or --config csv=PATH")
+    (restored / "penguins.csv").mkdir()
+    refused(restored, "penguins.csv is a folder: set csv to a file")
+
+
+BAD_TESTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "without the target": (lambda test: test.drop(columns="species"), "lacks the target 'species'"),
+    "other columns": (
+        lambda test: test.rename(columns={"island": "isle"}).drop(columns="sex"),
+        "lacks the column 'island' (did you mean isle?) and 1 more columns of penguins.csv",
+    ),
+    "unseen labels": (
+        lambda test: test.assign(species=["Emperor", *test["species"][1:]]),
+        "1 rows have labels that the CSV does not have ('Emperor'; first in data row 0): write them as there ('Adelie'",
+    ),
+    "no label": (lambda test: test.assign(species=None), "no row has a value in the target species"),
+    "no rows": (lambda test: test.head(0), "has a header and no rows"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TESTS)
+def test_a_bad_test_table_is_refused(workplace: Path, name: str) -> None:
+    change, sentence = BAD_TESTS[name]
+    change(pd.read_csv(ROOT / "data/penguins.csv").head(30)).to_csv(workplace / "test.csv", index=False)
+    refused(workplace, sentence, "--config", "test_csv=test.csv")
+
+
+def test_an_empty_test_table_is_refused(workplace: Path) -> None:
+    (workplace / "test.csv").write_bytes(b"")
+    refused(workplace, "test.csv is empty", "--config", "test_csv=test.csv")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("target=spezies", "target: 'spezies' is not a column (did you mean species?)"),
+        ("group_column=iland", "group_column: 'iland' is not a column (did you mean island?)"),
+        ("time_column=sexx", "time_column: 'sexx' is not a column (did you mean sex?)"),
+        ("learnig_rate=1", "learnig_rate is no setting (did you mean learning_rate?)"),
+        ("lora_rank=many", "lora_rank: 'many' is not of type 'integer'"),
+        ("rare_labels=maybe", "rare_labels: 'maybe' is not one of ['error', 'drop']"),
+        ("test_ratio=0", "test_ratio: 0 is less than or equal to the minimum of 0"),
+        ("test_ratio=1", "test_ratio: 1 is greater than or equal to the maximum of 1"),
+        ("calibration_ratio=0.8", "add up to 1, which leaves no row to train on"),
+    ],
+)
+def test_a_bad_setting_is_refused(workplace: Path, setting: str, sentence: str) -> None:
+    refused(workplace, sentence, "--config", setting)
+
+
+def test_a_group_and_a_time_column_at_once_are_refused(workplace: Path) -> None:
+    refused(workplace, "set only one of them", "--config", "group_column=island", "time_column=body_mass_g")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a/../b", "-x"])
+def test_an_experiment_of_a_bad_name_is_refused(workplace: Path, name: str) -> None:
+    refused(workplace, "is no name of an experiment", "--", f"results/{name}/evaluation/results.json")
+
+
+def test_a_bad_model_or_template_is_refused(workplace: Path) -> None:
+    refused(workplace, "model: models/tony is not there (did you mean models/tiny?)", "--config", "model=models/tony")
+    bare = workplace / "bare"
+    bare.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "models/tiny/config.json", bare)
+    refused(workplace, "tokenizer", "--config", "model=bare")
+    refused(workplace, "(did you mean qwen?)", "--config", "template=qwenn")
+
+
+def test_results_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file in the folder's place")
+    shutil.copy(ROOT / "data/penguins.csv", tmp_path)
+    done = snakemake(tmp_path, "--config", "csv=penguins.csv", "review=approve", "--", RESULTS)
+    assert done.returncode != 0
+    assert "loramake: results cannot be written" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert (tmp_path / "results").is_file()
+
+
+def test_a_good_table_is_looked_at_once(workplace: Path) -> None:
+    snakemake(workplace, RESULTS, "--dry-run")
+    before = sorted((workplace / "results/.cache/checked").iterdir())
+    snakemake(workplace, RESULTS, "--dry-run")
+    assert sorted((workplace / "results/.cache/checked").iterdir()) == before
+    assert before

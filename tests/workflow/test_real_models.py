@@ -1,0 +1,127 @@
+"""Trainings that need what a real model needs: a hub, a disk, an early end; and what is refused before any job."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loramake import artifacts
+from loramake.finetuning import publish
+from tests.conftest import BIN, ROOT, make_workplace, snakemake
+from tests.hub import serving
+from tests.trainings import make_training
+
+TINY = ROOT / "models/tiny"
+CANARY = "hf_CanaryCanaryCanary"
+TRAIN = """
+from pathlib import Path
+from loramake.console import step
+from loramake.finetuning import run_finetuning
+results = Path("results/exp")
+with step(results / "log"):
+    run_finetuning(results / "configs/train.yaml", "fp32", "disabled", 1, results / "adapter")
+"""
+PREDICT = """
+from loramake.predictor import load_predictor
+settings = {"model_name_or_path": "acme/tiny", "adapter_name_or_path": "results/exp/adapter", "stage": "sft"}
+settings |= {"finetuning_type": "lora", "cutoff_len": 64}
+with step(results / "predict_log"):
+    predictor = load_predictor(settings)
+    print(predictor.probabilities([{"instruction": "sick:", "input": "age <b3>", "row": 0}], ["no", "yes"]).sum())
+"""
+
+
+def test_a_hub_model_is_downloaded_trained_and_loaded_and_the_token_is_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_training(Path("results/exp"), "acme/tiny")
+    with serving({"acme/tiny": TINY}) as hub:
+        variables = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_TOKEN": CANARY,
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-c", TRAIN + PREDICT]
+        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        weights = [path for method, path, _ in hub.asked if method == "GET" and path.endswith("model.safetensors")]
+    assert len(weights) == 1
+    assert float(done.stdout) == pytest.approx(1.0)
+    assert "downloading acme/tiny: 6 of 6 MB" in done.stderr
+    assert "trained 8 steps" in done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    for path in (tmp_path / "results").rglob("*"):
+        assert path.is_dir() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_a_training_that_gets_no_better_stops_early_and_its_best_adapter_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    course = {"learning_rate": 0.3, "lr_scheduler_type": "constant", "warmup_ratio": 0.0, "num_train_epochs": 5}
+    extra = {"extra_training_args": {"early_stopping_steps": 1}}
+    config = make_training(Path("results/exp"), str(TINY), validation=16, save_steps=1, **course, **extra)
+    variables = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **variables}
+    command = [str(BIN / "llamafactory-cli"), "train", str(config), "output_dir=work"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    publish(Path("work"), Path("adapter"))
+    log = artifacts.read("adapter/trainer_log.jsonl", "trainer_log")
+    losses = {line["current_steps"]: line["eval_loss"] for line in log if "eval_loss" in line}
+    best = min(losses, key=lambda at: losses[at])
+    assert best + 1 == max(losses) < log[0]["total_steps"]
+    published = Path("adapter/adapter_model.safetensors").read_bytes()
+    assert published == Path(f"work/checkpoint-{best}/adapter_model.safetensors").read_bytes()
+    assert published != Path(f"work/checkpoint-{best + 1}/adapter_model.safetensors").read_bytes()
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_training(Path("results/exp"), str(TINY), save_steps=1)
+    Path("results/exp/.cache/training").mkdir(parents=True)
+    mount = 'mount -t tmpfs -o size=256k none results/exp/.cache/training && exec "$@"'
+    wrapped = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*wrapped, "true"], check=False).returncode != 0:
+        pytest.skip("needs user namespaces")
+    done = subprocess.run([*wrapped, sys.executable, "-c", TRAIN], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("loramake: no space is left on the disk of results/exp/.cache/training/")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment that has not been run, and a model whose weights are cut off."""
+    folder = make_workplace(tmp_path_factory.mktemp("workplace"), ROOT / "data/penguins.csv")
+    shutil.copytree(TINY, folder / "broken")
+    os.truncate(folder / "broken/model.safetensors", 100_000)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["template=qwem"], "template: LlamaFactory has no template 'qwem' (did you mean qwen?)"),
+        (["extra_training_args={erly_stopping_steps: 3}"], "did you mean early_stopping_steps?"),
+        (["extra_training_args=3"], "extra_training_args"),
+        (["quantization_bit=4"], "quantization_bit: 4 needs bitsandbytes, which is not installed"),
+        (["model=broken"], "broken/model.safetensors is cut off"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_a_job_starts(
+    workplace: Path, settings: list[str], sentence: str
+) -> None:
+    done = snakemake(workplace, "results/exp/configs/train.yaml", "--config", *settings)
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (workplace / "results/exp").exists()
