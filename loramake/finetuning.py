@@ -176,8 +176,8 @@ def failure(exit_code: int, lines: list[str], settings: dict[str, Any], work: Pa
 
 
 def last_words(lines: list[str]) -> str:
-    """The last line that names an error; torchrun puts a table below it."""
-    errors = [line for line in lines if _ERROR.match(line)]
+    """The last line that names an error; torchrun puts a table and errors of its own below it."""
+    errors = [line for line in lines if _ERROR.match(line) and "torchrun" not in line]
     return (errors or lines or ["it said nothing"])[-1].rstrip(".")
 
 

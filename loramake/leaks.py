@@ -158,7 +158,7 @@ def find_leaks(table: pd.DataFrame, target: str, columns: list[dict[str, Any]]) 
     """Suspected leaks among a profile's columns, in their order, each column once.
 
     `table` holds text cells, missing ones None, and only rows with a target. Constants are passed over; of ids only the
-    order is looked at. Says so where a table is too wide for all pairs to be tried.
+    order and the gaps are looked at. Says so where a table is too wide for all pairs to be tried.
     """
     codes, names = pd.factorize(table[target], sort=True)
     order = np.argsort(codes, kind="stable")
@@ -182,7 +182,7 @@ def find_leaks(table: pd.DataFrame, target: str, columns: list[dict[str, Any]]) 
 def _find_reason(column: _Column, target: str) -> str | None:
     """How a column gives the target away by itself."""
     if column.kind == "id":
-        return _sorts_like_target(column)
+        return _is_filled_by_label(column) or _sorts_like_target(column)
     checks = [_is_filled_by_label]
     if column.is_mostly_filled:
         checks += [_has_one_label_a_value, _is_cut_into_labels, _has_one_number_a_label, _has_nearly_one_label_a_value]
@@ -374,6 +374,8 @@ def _sorts_like_target(column: _Column) -> str | None:
         return None
     if _separate(column.numbers, labels, _ROWS_A_VALUE, labels.columns):
         return f"sorted by it, the {len(labels.codes):,} rows fall into one block for each label"
+    if np.count_nonzero(labels.rows >= _ROWS_A_LABEL) < 2:
+        return None
     recalls = _recalls(_cut(column.numbers, labels), len(labels.names))
     if not _are_near(recalls):
         return None
@@ -442,7 +444,10 @@ def _pairs_of_values(columns: list[_Column], labels: _Labels) -> _Pairs:
 
 
 def _purity_of_pairs(columns: list[_Column], labels: _Labels) -> np.ndarray:
-    """Of shape (columns, columns): the share of rows with their combination's main label, all labels weighing alike."""
+    """Of shape (columns, columns): the share of rows with their combination's main label, all labels weighing alike.
+
+    Zero where a combination has too few rows.
+    """
     sample = labels.sample(_ROWS_TO_SCREEN_VALUES)
     starts = np.cumsum([0, *(column.values for column in columns[:-1])])
     ones = np.hstack([column.tidy[sample, None] == np.arange(column.values) for column in columns]).astype(np.float32)
@@ -451,8 +456,11 @@ def _purity_of_pairs(columns: list[_Column], labels: _Labels) -> np.ndarray:
         mine = ones[labels.codes[sample] == code]
         cells = mine.T @ mine / len(mine)
         best, total = np.maximum(best, cells), total + cells
-    best, total = (np.add.reduceat(np.add.reduceat(cells, starts, axis=0), starts, axis=1) for cells in (best, total))
-    return np.asarray(best / np.maximum(total, 1e-9))
+    best, total, used = (
+        np.add.reduceat(np.add.reduceat(cells, starts, axis=0), starts, axis=1)
+        for cells in (best, total, (total > 0).astype(np.float32))
+    )
+    return np.where(used * _ROWS_A_VALUE <= len(labels.codes), best / np.maximum(total, 1e-9), 0)
 
 
 def _combinations_give_label(values: np.ndarray, labels: _Labels, tries: int, noisy: bool) -> str | None:

@@ -61,3 +61,21 @@ def test_every_schema_is_a_schema_with_a_title_and_a_description() -> None:
         artifacts.jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["title"], path
         assert schema["description"], path
+
+
+def test_a_value_that_json_cannot_hold_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"review\.json: by: "):
+        artifacts.write(tmp_path / "review.json", {**REVIEW, "by": Path("me")}, "review")
+
+
+def test_an_artifact_of_many_numbers_can_be_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "review.json"
+    artifacts.write(path, REVIEW, "review", indent=None)
+    assert path.read_text(encoding="utf-8").count("\n") == 1
+    assert artifacts.read(path, "review") == REVIEW
+
+
+@pytest.mark.parametrize("schema", sorted(path.name.split(".")[0] for path in (ROOT / "schemas").iterdir()))
+def test_both_validators_take_every_schema_and_agree_that_a_number_is_no_artifact(schema: str) -> None:
+    with pytest.raises(ArtifactError):
+        artifacts.validate(3.5, schema, "here")

@@ -106,6 +106,7 @@ def test_a_failure_under_torchrun_is_told_by_the_error_and_not_by_the_table_belo
         "Root Cause (first observed failure):",
         "======",
     ]
+    lines += ["subprocess.CalledProcessError: Command '['torchrun', '--nnodes', '1']' returned non-zero exit status 1."]
     assert failure(1, lines, SETTINGS, Path("work")).endswith("[rank0]: ValueError: strange thing.")
 
 

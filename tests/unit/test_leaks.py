@@ -72,6 +72,7 @@ def test_a_column_that_alone_gives_the_label_is_a_leak_where_its_values_come_up_
 def test_a_column_filled_for_one_label_is_a_leak() -> None:
     dates = [f"2024-01-{i % 28 + 1:02}" if i % 2 else None for i in range(100)]
     assert reasons(x=dates) == {"x": "it is filled for one label only (50 rows) and empty for the other"}
+    assert set(reasons(refund_id=[f"R{i}" if i % 2 else None for i in range(100)])) == {"refund_id"}
     some = [f"k{i % 7}" if i % 2 and i % 3 else None for i in range(120)]
     assert reasons(x=some) == {"x": "it is filled for b only (40 of its 60 rows)"}
     assert reasons(x=["k" if i % 3 else None for i in range(120)]) == {}

@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_bytes_up_to_training_and_another_seed_othe
     same = tmp_path / "42/results/exp"
     made = [path.relative_to(same) for path in same.rglob("*") if path.is_file()]
     made = [path for path in made if path.parts[0] not in ("logs", "benchmarks", ".cache")]
-    assert len(made) == 23
+    assert len(made) == 25
     assert [path for path in made if (same / path).read_bytes() != (first / path).read_bytes()] == []
     assert (tmp_path / "43/results/exp/splits.csv").read_bytes() != (first / "splits.csv").read_bytes()
 
