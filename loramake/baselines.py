@@ -257,8 +257,9 @@ def _describe_trees(features: Features, labels: int) -> str:
     )
 
 
-def _texts(rows: pd.DataFrame, features: Features) -> dict[str, TfidfVectorizer]:
-    return {name: _vectorizer(terms, _longest_term(rows[name])) for name, terms in features.texts.items()}
+def _vectorizers(rows: pd.DataFrame, features: Features) -> list[tuple[TfidfVectorizer, str]]:
+    """A vectorizer for each text column."""
+    return [(_vectorizer(terms, _longest_term(rows[name])), name) for name, terms in features.texts.items()]
 
 
 def _logistic_regression(rows: pd.DataFrame, features: Features, seed: int, iterations: int) -> Pipeline:
@@ -266,7 +267,7 @@ def _logistic_regression(rows: pd.DataFrame, features: Features, seed: int, iter
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
     )
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES)
-    texts = [(f"text {name}", vectorizer, name) for name, vectorizer in _texts(rows, features).items()]
+    texts = [(f"text {place}", *each) for place, each in enumerate(_vectorizers(rows, features))]
     columns = ColumnTransformer(
         [("numbers", numbers, features.ordinal), ("categories", categories, features.categories), *texts]
     )
@@ -281,8 +282,8 @@ def _gradient_boosting(rows: pd.DataFrame, features: Features, seed: int, labels
         max_categories=MAX_CATEGORIES,
     )
     texts = [
-        (f"text {name}", _reduced(vectorizer, features.texts[name], len(rows), seed), name)
-        for name, vectorizer in _texts(rows, features).items()
+        (f"text {place}", _reduced(vectorizer, features.texts[name], len(rows), seed), name)
+        for place, (vectorizer, name) in enumerate(_vectorizers(rows, features))
     ]
     columns = ColumnTransformer(
         [("numbers", "passthrough", features.ordinal), ("categories", categories, features.categories), *texts],

@@ -389,3 +389,12 @@ def test_growing_trees_in_pieces_gives_those_of_one_fit() -> None:
     ours = predict(fit_models(rows, truth, features, seed=0)["hist_gradient_boosting"][1], rows, 2)
     once = HistGradientBoostingClassifier(early_stopping=False, random_state=0).fit(rows, truth)
     np.testing.assert_array_equal(ours, once.predict_proba(rows).round(12))
+
+
+def test_two_text_columns_of_any_name_are_fitted() -> None:
+    cells, truth = notes("the meal was good", "the meal was bad")
+    table = pd.DataFrame({"my__note": cells, "note (1)": cells[::-1]}, dtype=object)
+    features = find_features(table, dict.fromkeys(table, "text"), dict.fromkeys(table, PLAIN))
+    models = fit_models(prepare(table, features), np.array(truth), features, seed=0)
+    for name in BASELINES[1:]:
+        assert (predict(models[name][1], prepare(table, features), 2).argmax(axis=1) == truth).all()
