@@ -1,7 +1,6 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from loramake import artifacts

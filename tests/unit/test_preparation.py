@@ -191,7 +191,11 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
             "for name, text in [('n', str(len(rows)))]",
             "whichever rows are beside it",
         ),
-        ("for name in FEATURES]\n    records", "for name in [*FEATURES[1:], 'alive']]\n    records", "target and dropped columns absent"),
+        (
+            "for name in FEATURES]\n    records",
+            "for name in [*FEATURES[1:], 'alive']]\n    records",
+            "target and dropped columns absent",
+        ),
         ("    return records\n\n\ndef read", "    return records[:-1]\n\n\ndef read", "each row once"),
         ('"input": text,', '"input": text * (row != 5),', "nothing empty"),
         ('INSTRUCTION, "input"', 'INSTRUCTION + str(row % 2), "input"', "one instruction"),
