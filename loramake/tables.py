@@ -7,6 +7,7 @@ import codecs
 import csv
 import itertools
 import mmap
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -70,6 +71,10 @@ def check_file(path: str | Path) -> Path:
         raise DataError(f"{path} is a folder: set csv to a file.")
     if not path.exists():
         raise DataError(f"{path} is not there: set csv in config.yaml, or --config csv=PATH.")
+    if not path.is_file():
+        raise DataError(f"{path} is no ordinary file: it is read more than once, so save it as one first.")
+    if not os.access(path, os.R_OK):
+        raise DataError(f"{path} may not be read by you: ask for the right to (chmod +r), or copy it.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty: it needs a header line and rows.")
     return path

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -72,6 +73,9 @@ def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None
         read_table(tmp_path / "no.csv")
     with pytest.raises(DataError, match="is a folder"):
         read_table(tmp_path)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="is no ordinary file"):
+        read_table(tmp_path / "pipe.csv")
 
 
 @pytest.mark.parametrize(
