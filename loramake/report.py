@@ -18,6 +18,7 @@ METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_au
 
 _LABELS_SHOWN = 20
 _PREDICTIONS_SHOWN = 8
+_NAMES_SHOWN = 20
 
 
 def render_report(
@@ -73,6 +74,7 @@ def render_report(
         metrics=measured,
         shown_metrics=METRICS,
         shown_labels=_LABELS_SHOWN,
+        shown_names=_NAMES_SHOWN,
         predictions=artifacts.read(predictions, "predictions")[:_PREDICTIONS_SHOWN],
         rankings_plot=_as_data_url(rankings_plot),
         plots={Path(path).stem: _as_data_url(path) for path in plots},
