@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from loramake import artifacts
-from loramake.console import say
+from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.profile import shorten
 from loramake.tables import MOSTLY, find_number_style, is_day_first, read_table, to_days, to_numbers
@@ -43,8 +43,9 @@ def assign_splits(
     """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary."""
     found = artifacts.read(task, "task")
     shares = split_shares(ratios, has_test_csv=test_csv is not None)
-    table = rows_with_label(read_table(csv_path), found)
-    sides, how = assign(table, found, shares, seed, csv_path)
+    with working("assigning rows to splits"):
+        table = rows_with_label(read_table(csv_path), found)
+        sides, how = assign(table, found, shares, seed, csv_path)
     lines = [(row, "csv", split) for row, split in sides.items()]
     if test_csv is not None:
         test = _read_test(test_csv, table, found)
