@@ -41,8 +41,8 @@ def _fast_validator(name: str) -> jsonschema_rs.Validator:
 def validate(data: Any, schema: str, where: str | Path) -> None:
     """Raise ArtifactError, naming the file and the place, where `data` breaks the schema.
 
-    jsonschema takes minutes for the probabilities of many labels: it is asked for its sentence only where jsonschema-rs,
-    which takes moments, does not agree.
+    jsonschema takes minutes for the probabilities of many labels: it is asked for its sentence only where
+    jsonschema-rs, which takes moments, does not agree.
     """
     with contextlib.suppress(ValueError):  # of something that JSON cannot hold
         if _fast_validator(schema).is_valid(data):
