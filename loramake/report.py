@@ -16,6 +16,22 @@ from loramake.verification import count_labels
 METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
 """What the page's main table shows; metrics.json has them all."""
 
+FILES = {
+    "profile": "profile",
+    "task": "task",
+    "splits": "splits",
+    "selected": "selected_features",
+    "plan": "plan",
+    "verification": "verification",
+    "all_data": "records",
+    "balanced": "records",
+    "train_config": "lmf_config",
+    "adapter": None,
+    "predictions": "predictions",
+    "metrics": "metrics",
+}
+"""The artifacts that the page speaks of and signs, with their schemas; the adapter is signed only."""
+
 _LABELS_SHOWN = 20
 _PREDICTIONS_SHOWN = 8
 _NAMES_SHOWN = 20
@@ -23,64 +39,35 @@ _NAMES_SHOWN = 20
 
 def render_report(
     experiment: str,
-    profile: str | Path,
-    task: str | Path,
-    splits: str | Path,
-    selected: str | Path,
+    files: dict[str, str | Path],
     rankings_plot: str | Path,
-    plan: str | Path,
-    verification: str | Path,
-    all_data: str | Path,
-    balanced: str | Path,
-    train_config: str | Path,
-    adapter: str | Path,
-    predictions: str | Path,
-    metrics: str | Path,
     plots: Sequence[str | Path],
     settings: Settings,
     benchmarks: str | Path,
     out: str | Path,
 ) -> None:
-    """Write report.html: task, verdict against the baselines, metrics, plots, settings, where the time went, hashes."""
-    signed = [
-        profile,
-        task,
-        splits,
-        selected,
-        plan,
-        verification,
-        all_data,
-        balanced,
-        train_config,
-        adapter,
-        predictions,
-        metrics,
-    ]
-    measured = artifacts.read(metrics, "metrics")
-    planned = artifacts.read(plan, "plan")
+    """Write report.html: task, verdict against the baselines, metrics, plots, settings, where the time went, hashes.
+
+    `files` are the artifacts that FILES names, by those words.
+    """
+    read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
     page = render(
         "render_report.html.j2",
         experiment=experiment,
-        profile=artifacts.read(profile, "profile"),
-        task=artifacts.read(task, "task"),
-        rows_by_split=describe_splits(artifacts.read(splits, "splits")),
-        plan=planned,
-        trained_on=count_labels(artifacts.read(balanced, "records"), planned),
-        selected=artifacts.read(selected, "selected_features"),
-        verification=artifacts.read(verification, "verification"),
-        sample=artifacts.read(all_data, "records")[0],
+        rows_by_split=describe_splits(read["splits"]),
+        trained_on=count_labels(read["balanced"], read["plan"]),
+        sample=read["all_data"][0],
         settings=settings,
-        train_config=artifacts.read(train_config, "lmf_config"),
-        metrics=measured,
         shown_metrics=METRICS,
         shown_labels=_LABELS_SHOWN,
         shown_names=_NAMES_SHOWN,
-        predictions=artifacts.read(predictions, "predictions")[:_PREDICTIONS_SHOWN],
+        shown_predictions=_PREDICTIONS_SHOWN,
         rankings_plot=_as_data_url(rankings_plot),
         plots={Path(path).stem: _as_data_url(path) for path in plots},
         seconds=read_timings(benchmarks),
-        hashes={str(path): artifacts.sha256(path) for path in signed},
+        hashes={str(path): artifacts.sha256(path) for path in files.values()},
         versions=package_versions(),
+        **read,
     )
     artifacts.write_text(out, page)
     say(f"report: {out}")
