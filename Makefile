@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format pretrain clean
 
 demo: .venv.stamp
 	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
@@ -21,6 +21,9 @@ format: .venv.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
+
+pretrain: .venv.stamp
+	$(BIN)/python pretraining/pretrain.py
 
 .venv.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -154,15 +154,15 @@ def failed_row(name: str, sentence: str) -> list[str]:
     return [name, "failed", sentence, *[""] * (len(HEADER) - 3)]
 
 
-def markdown(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (HEADER, ["---"] * len(HEADER), *rows)]
+def markdown(header: tuple[str, ...], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
     return "\n".join(lines)
 
 
 def show(rows: list[list[str]], as_markdown: bool) -> None:
     """The table at the end: Markdown where asked for, else a drawn one on a terminal."""
     if as_markdown:
-        print(markdown(rows))
+        print(markdown(HEADER, rows))
         return
     console = Console()
     if not console.is_terminal:

@@ -17,12 +17,18 @@ QUICK = {"num_train_epochs": 1}
 
 def make_workplace(folder: Path, name: str, table: pd.DataFrame, settings: dict[str, Any]) -> Path:
     """A folder with the base models, NAME.csv and a config.yaml of one experiment; what is there already stays."""
+    return make_folder(folder, {f"{name}.csv": table}, {name: {"csv": f"{name}.csv", **settings}})
+
+
+def make_folder(folder: Path, tables: dict[str, pd.DataFrame], experiments: dict[str, dict[str, Any]]) -> Path:
+    """A folder with the base models, tables by file name, and a config.yaml whose experiments approve every review."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "models").exists():
         (folder / "models").symlink_to(ROOT / "models")
-    write_if_other(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    experiment = {"csv": f"{name}.csv", "review": "approve", **settings}
-    write_if_other(folder / "config.yaml", yaml.safe_dump({"experiments": {name: experiment}}, allow_unicode=True))
+    for file, table in tables.items():
+        write_if_other(folder / file, table.to_csv(index=False, lineterminator="\n"))
+    entries = {name: {"review": "approve", **settings} for name, settings in experiments.items()}
+    write_if_other(folder / "config.yaml", yaml.safe_dump({"experiments": entries}, allow_unicode=True))
     return folder
 
 

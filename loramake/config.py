@@ -97,8 +97,8 @@ def coerce(key: str, value: Any) -> Any:
     if not isinstance(value, str):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return str(value) if is_number and "string" in types else value
-    if "object" in types:
-        return _mapping(value)
+    if "object" in types and isinstance(read := _mapping(value), dict):
+        return read
     if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
         return None
     if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):

@@ -4,6 +4,7 @@ Arithmetic (bf16, fp16) and attention kernels depend on the machine that trains,
 `flash_attn: auto` leave them out of the YAML: `run_finetuning` adds what it finds there.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _PREDICT_BATCH = 8
 def generate_lmf_config(
     settings: Settings,
     results: str | Path,
+    balanced: str | Path,
     validation: str | Path,
     plan: str | Path,
     verification: str | Path,
@@ -36,6 +38,7 @@ def generate_lmf_config(
     has_validation = bool(artifacts.read(validation, "records"))
     texts = [label["text"] for label in artifacts.read(plan, "plan")["labels"]]
     extra = _extra(settings["extra_training_args"], has_validation)
+    settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, "records")))}
     base = _base(settings, results)
     train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
     base |= model_arguments(extra)
@@ -52,6 +55,15 @@ def _check_cutoff(cutoff_len: int, longest: int) -> None:
         raise ConfigError(
             f"cutoff_len {cutoff_len} is shorter than the longest prompt and answer ({longest}): raise it."
         )
+
+
+def count_epochs(settings: Settings, rows: int) -> float:
+    """Passes over so many training rows; where a number of steps is asked for too, enough of them on one device."""
+    asked = settings["num_train_epochs"]
+    if not isinstance(asked, dict):
+        return float(asked)
+    per_step = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+    return float(max(asked["least"], math.ceil(asked["steps"] / math.ceil(rows / per_step))))
 
 
 def _extra(extra: dict[str, Any], has_validation: bool) -> dict[str, Any]:

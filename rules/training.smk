@@ -1,5 +1,6 @@
 rule generate_lmf_config:
     input:
+        balanced="results/{experiment}/data/balanced_data.json",
         validation="results/{experiment}/data/validation.json",
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",

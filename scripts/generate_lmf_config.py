@@ -7,6 +7,7 @@ with step(snakemake.log[0]):
     generate_lmf_config(
         settings=snakemake.params.settings,
         results=Path(snakemake.output.train).parents[1],
+        balanced=snakemake.input.balanced,
         validation=snakemake.input.validation,
         plan=snakemake.input.plan,
         verification=snakemake.input.verification,

@@ -31,6 +31,7 @@ _CARD_DEFAULTS: dict[str, Any] = {
     "feature_format": "{name}: {value}",
     "feature_separator": "\n",
     "instruction": "Predict {target} from the values below. Answer with exactly one of: {labels}.",
+    "label_format": {"kind": "plain"},
 }
 _RARE_LABEL = 0.2
 _LABELS_NAMED = 50
@@ -71,7 +72,7 @@ class BuiltinAgent:
                 {key: columns[name][key] for key in ("name", "type", "number_style")} for name in selected["kept"]
             ],
             "dropped": selected["dropped"],
-            "labels": [{"value": value, "text": value} for value in labels],
+            "labels": _answers(labels, style["label_format"]),
             "balance": propose_balance(task["labels"]),
             "unread_notes": len(notes),
             "by": self.by,
@@ -91,6 +92,13 @@ class BuiltinAgent:
 
     def write_balance_code(self, strategy: str) -> str:
         return render("builtin/write_balance_code.j2", strategy=strategy)
+
+
+def _answers(labels: list[str], label_format: dict[str, Any]) -> list[dict[str, str]]:
+    """The answer for each label: the label itself, or the token of its place where the base has as many."""
+    if label_format["kind"] == "plain" or len(labels) > label_format["labels"]:
+        return [{"value": label, "text": label} for label in labels]
+    return [{"value": label, "text": label_format["token"].format(place)} for place, label in enumerate(labels)]
 
 
 def _name_labels(labels: list[str]) -> str:

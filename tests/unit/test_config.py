@@ -7,6 +7,7 @@ import yaml
 from loramake.artifacts import load_schema
 from loramake.config import check_config, coerce, defaults, read_card, read_feedback, resolve
 from loramake.errors import ConfigError
+from loramake.lmf_config import count_epochs
 from tests.conftest import ROOT
 
 
@@ -49,6 +50,15 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
     assert resolve(config, "e", {"learning_rate": "5e-1"}, {"learning_rate": 0.4})["learning_rate"] == 0.5
     assert resolve(config, "e")["lora_rank"] == 3
     assert resolve(config, "e")["lora_alpha"] == 128
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows", "epochs"),
+    [(3.0, 64, 3), ({"least": 4, "steps": 150}, 64, 19), ("{least: 4, steps: 150}", 597, 4), ("0.5", 64, 0.5)],
+)
+def test_epochs_are_a_number_or_enough_for_so_many_steps(asked: object, rows: int, epochs: float) -> None:
+    settings = resolve({"csv": "a.csv", "num_train_epochs": asked, "per_device_train_batch_size": 4}, "e")
+    assert count_epochs({**settings, "gradient_accumulation_steps": 2}, rows) == epochs
 
 
 def test_an_experiment_inherits_through_extends() -> None:

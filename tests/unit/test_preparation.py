@@ -113,6 +113,31 @@ def test_the_tiny_base_reads_quantile_bins_and_a_real_one_rounded_numbers(tmp_pa
     assert plain[0]["instruction"].endswith("Answer with exactly one of: a, b.")
 
 
+def test_a_number_that_fills_several_bins_is_written_as_the_one_in_their_middle(tmp_path: Path) -> None:
+    csv = tmp_path / "t.csv"
+    levels = [0, 0, 0, 0, 0, 0, 1, 1, 2, 5]  # 60, 20, 10 and 10% of the rows
+    csv.write_text("x,target\n" + "".join(f"{x},{'ab'[i % 2]}\n" for i in range(40) for x in levels), encoding="utf-8")
+    experiment = Experiment(tmp_path, csv)
+    records = experiment.execute()
+    written = {levels[record["row"] % 10]: record["input"] for record in records}
+    assert written == {0: "x <b5>", 1: "x <b11>", 2: "x <b13>", 5: "x <b14>"}
+    new = transform_rows(experiment.script, pd.DataFrame({"x": ["-3", "1.5", "7"]}), experiment.state)
+    assert [record["input"] for record in new] == ["x <b0>", "x <b12>", "x <b15>"]
+
+
+def test_the_tiny_base_answers_with_the_token_of_a_label_where_it_has_as_many(tmp_path: Path) -> None:
+    for labels in (3, 10, 11):
+        folder = tmp_path / str(labels)
+        folder.mkdir()
+        (folder / "t.csv").write_text("x,target\n" + "".join(f"{i * i % 97},v{i % labels}\n" for i in range(400)))
+        experiment = Experiment(folder, folder / "t.csv")
+        planned = artifacts.read(experiment.plan, "plan")["labels"]
+        own = {label["value"]: label["text"] for label in planned}
+        expected = [f"<c{place}>" for place in range(labels)] if labels <= 10 else list(own)
+        assert list(own.values()) == expected
+        assert {record["output"] for record in experiment.execute()} == set(expected)
+
+
 def test_dates_and_other_countries_numbers_become_bins_and_words_among_numbers_stay_words(tmp_path: Path) -> None:
     rows = "".join(f"{1 + i % 28:02}.{1 + i % 12:02}.{1990 + i // 4};{i}.234,5;{'ab'[i % 2]}\n" for i in range(1, 120))
     csv = tmp_path / "t.csv"
@@ -169,7 +194,7 @@ def test_names_and_cells_that_look_like_code_stay_text(tmp_path: Path) -> None:
     records = experiment.execute()
     assert all(check["passed"] for check in experiment.verify()["checks"])
     assert "{{ x }} {value} {{ x }} 0" in records[0]["input"]
-    assert {record["output"] for record in records} == {"x", "{y}"}
+    assert {record["output"] for record in records} == {"<c0>", "<c1>"}
     assert not Path("pwned").exists()
 
 

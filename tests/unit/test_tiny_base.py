@@ -1,16 +1,29 @@
-"""models/tiny: what the workflow relies on in the embedded base, and that its recipe makes it again."""
+"""models/tiny: what the workflow relies on in the embedded base, and the recipe that makes it."""
 
-import importlib.util
+import importlib
 import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 import yaml
+from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-TINY = Path(__file__).resolve().parents[2] / "models" / "tiny"
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "models/tiny"
+PRETRAINING = ROOT / "pretraining"
+LABELS = [f"<c{i}>" for i in range(10)]
 VALUES = [f"<b{i}>" for i in range(16)] + ["<na>"]
+ORDERED = re.compile(r" (\d|[Nn]o|[Yy]es|[Tt]rue|[Ff]alse|N|Y)( |<|$)")
+"""Cells of words that have an order, which give what a number in their place would."""
 MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -20,13 +33,14 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="module")
-def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tiny_recipe", TINY / "recipe.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def recipe() -> Iterator[SimpleNamespace]:
+    """The modules of pretraining/, which import each other by bare names as scripts do."""
+    sys.path.insert(0, str(PRETRAINING))
+    names = ("tokenizer", "prior", "rows", "pretrain")
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    sys.path.remove(str(PRETRAINING))
+    for name in names:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +68,7 @@ def test_the_chat_marks_are_the_ends_and_the_padding(tokenizer: PreTrainedTokeni
     assert (tokenizer.eos_token, tokenizer.pad_token, tokenizer.bos_token) == ("<|im_end|>", "<|endoftext|>", None)
 
 
-@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("value", [*VALUES, *LABELS])
 @pytest.mark.parametrize("text", ["{}", " {}", "x {} y", "age{}age", "a={};", "1{}2", "{}{}", "<{}>", "\n{}\n"])
 def test_a_value_is_one_token_wherever_it_stands(tokenizer: PreTrainedTokenizerBase, value: str, text: str) -> None:
     whole = text.replace("{}", value)
@@ -86,6 +100,8 @@ def test_the_card_names_the_tokens_that_the_tokenizer_has(card: dict, tokenizer:
     assert numbers["kind"] == "bins"
     tokens = [numbers["token"].format(i) for i in range(numbers["bins"])] + [ours["missing_token"]]
     assert tokens == VALUES
+    tokens += [ours["label_format"]["token"].format(i) for i in range(ours["label_format"]["labels"])]
+    assert tokens == VALUES + LABELS
     assert all(len(tokenizer.encode(token, add_special_tokens=False)) == 1 for token in tokens)
 
 
@@ -97,27 +113,103 @@ def test_the_card_formats_and_settings_can_be_used(card: dict) -> None:
     assert all(not isinstance(value, dict | list) for value in ours["settings"].values())
 
 
-def make(recipe: ModuleType, out: Path, seed: int) -> dict[str, bytes]:
-    """The files of one run of the recipe's two halves."""
-    tokenizer = recipe.make_tokenizer(seed)
-    recipe.save_tokenizer(tokenizer, out)
-    recipe.save_model(recipe.make_model(tokenizer, seed), out)
-    return {path.name: path.read_bytes() for path in out.iterdir()}
+def pretrain(out: Path, work: Path, steps: int) -> subprocess.CompletedProcess[str]:
+    """The recipe as a user runs it, a few steps long."""
+    return subprocess.run(command(out, work, steps), capture_output=True, text=True, check=False)
 
 
-def test_the_same_seed_makes_the_same_bytes_and_another_seed_other_weights(recipe: ModuleType, tmp_path: Path) -> None:
-    first, again, other = (make(recipe, tmp_path / name, seed) for name, seed in [("a", 0), ("b", 0), ("c", 1)])
-    assert first == again
-    assert first["model.safetensors"] != other["model.safetensors"]
+def command(out: Path, work: Path, steps: int) -> list[str]:
+    script = str(PRETRAINING / "pretrain.py")
+    options = ["--steps", str(steps), "--every", "1", "--threads", "1", "--out", str(out), "--work", str(work)]
+    return [sys.executable, script, *options]
 
 
-def test_the_committed_tokenizer_is_the_one_that_the_recipe_makes(recipe: ModuleType, tmp_path: Path) -> None:
-    made = make(recipe, tmp_path, seed=0)
-    assert json.loads(made["tokenizer.json"]) == json.loads((TINY / "tokenizer.json").read_text(encoding="utf-8"))
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_committed_weights_are_the_ones_that_the_recipe_makes(recipe: ModuleType) -> None:
-    committed = AutoModelForCausalLM.from_pretrained(TINY).state_dict()
-    made = recipe.make_model(recipe.make_tokenizer(0), 0).state_dict()
-    assert made.keys() == committed.keys()
-    assert all((made[name] - committed[name]).abs().max() < 1e-6 for name in made)
+def test_a_killed_pretraining_goes_on_and_ends_with_the_bytes_of_an_unbroken_one(tmp_path: Path) -> None:
+    whole = pretrain(tmp_path / "whole", tmp_path / "work", steps=6)
+    assert whole.returncode == 0, whole.stderr
+    broken = command(tmp_path / "broken", tmp_path / "broken-work", steps=6)
+    process = subprocess.Popen(broken, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any("step 2 of 6" in line for line in process.stdout)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "broken").exists()
+    again = pretrain(tmp_path / "broken", tmp_path / "broken-work", steps=6)
+    assert re.search(r"going on from step [2-6]", again.stdout), again.stderr
+    assert files(tmp_path / "broken") == files(tmp_path / "whole")
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "whole").num_parameters() < 2_000_000
+    lines = [json.loads(line) for line in (tmp_path / "work/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    other = pretrain(tmp_path / "whole", tmp_path / "work", steps=7)
+    assert other.returncode == 1
+    assert "is of another recipe: delete" in other.stderr
+
+
+def test_the_committed_tokenizer_is_the_one_that_the_recipe_makes(recipe: SimpleNamespace, tmp_path: Path) -> None:
+    made = recipe.tokenizer.make_tokenizer(PRETRAINING / "words.txt", 0)
+    recipe.tokenizer.save_tokenizer(made, tmp_path)
+    assert json.loads((tmp_path / "tokenizer.json").read_bytes()) == json.loads((TINY / "tokenizer.json").read_bytes())
+
+
+def test_what_is_stated_beside_the_tokens_of_a_row_makes_its_probabilities(
+    recipe: SimpleNamespace, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """The scores are added up again from what a reader of the tokens sees: each cell, and the statement beside it."""
+    encoder, rng = recipe.rows.RowEncoder(tokenizer), np.random.default_rng(0)
+    prior = recipe.prior.Prior(["age", "size", "weight", "city"], [0, 0], many_labels=0.5)
+    batch = recipe.rows.make_batch(prior, encoder, rng, [3] * 40, 2)
+    shape = (recipe.tokenizer.LABELS, recipe.prior.BASES)
+    effects = batch.effects.numpy().reshape(-1, *shape) / recipe.rows.LENGTHS
+    scores = np.zeros((len(batch.ids), shape[0]))
+    for row, place, effect in zip(*(part.tolist() for part in batch.stated), effects, strict=True):
+        scores[row] += effect @ bases_at(recipe, tokenizer, batch.ids[row].tolist(), place)
+    has = batch.probabilities.numpy() > 0
+    expected = np.where(has, np.exp(scores), 0)
+    expected /= expected.sum(axis=1, keepdims=True)
+    in_order = [not ORDERED.search(tokenizer.decode(ids)) for ids in batch.ids]
+    assert sum(in_order) > 20
+    np.testing.assert_allclose(batch.probabilities.numpy()[in_order], expected[in_order], atol=1e-4)
+
+
+def test_the_committed_weights_apply_rules_that_the_recipe_states(
+    recipe: SimpleNamespace, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """On tables that no pretraining step has drawn; how they are stated follows from the recipe's seed alone."""
+    model = AutoModelForCausalLM.from_pretrained(TINY).eval()
+    encoder, rng = recipe.rows.RowEncoder(tokenizer), np.random.default_rng(0)
+    prior = recipe.prior.Prior(["age", "size", "weight", "city"], [1234, 0], many_labels=0.3)
+    batch = recipe.rows.make_batch(prior, encoder, rng, [4] * 100, 2)
+    statement = recipe.pretrain.Statement(model, seed=0)
+
+    def divergence(effects: torch.Tensor) -> float:
+        statement.state(replace(batch, effects=effects))
+        with torch.no_grad():
+            return float(recipe.pretrain.losses(model, batch, encoder.labels, tokenizer.eos_token_id)[1])
+
+    assert divergence(batch.effects) < 0.5 * divergence(torch.zeros_like(batch.effects))
+
+
+def bases_at(
+    recipe: SimpleNamespace, tokenizer: PreTrainedTokenizerBase, ids: list[int], place: int
+) -> NDArray[np.float64]:
+    """What the cell at a place, or behind the name there, gives to each basis; a word gives only the constant one."""
+    for token in ids[place : place + 2]:
+        text = tokenizer.decode([token]).strip()
+        if match := re.fullmatch(r"<b(\d+)>", text):
+            return recipe.prior.CELL_BASES[int(match[1])]
+        if text == "<na>":
+            return recipe.prior.CELL_BASES[recipe.prior.MISSING_CELL]
+    return np.eye(recipe.prior.BASES)[0]
+
+
+def test_made_up_tables_repeat_with_their_seed(recipe: SimpleNamespace) -> None:
+    def draw(seed: int) -> list[str]:
+        prior = recipe.prior.Prior(["age", "size"], [seed, 0], many_labels=0.5)
+        return [str(prior.table(4, 5).probabilities.tolist()) for _ in range(3)]
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)

@@ -1,0 +1,215 @@
+"""How good loramake is on ordinary tables beside its baselines, over several seeds, through the whole workflow.
+
+    python benchmarks/quality.py --keep /tmp/quality                 # six tables, three seeds
+    python benchmarks/quality.py --rows 64                           # the same, 64 rows to train on
+    python benchmarks/quality.py --rows 64 --base random             # beside it: the same base before it was pretrained
+    python benchmarks/quality.py --labels shuffled                   # nothing to learn: ROC-AUC must be near 0.5
+    python benchmarks/quality.py --change columns                    # columns in another order; names: other names
+    python benchmarks/quality.py --sets imbalanced                   # one row in twenty has the label that counts
+
+A seed draws splits, balancing and training. Every other setting is the default of models/tiny's card, the same for all
+tables. `ratio` is (ROC-AUC - 0.5) / (best baseline's ROC-AUC - 0.5), the best baseline chosen by its test rows, run by
+run; its mean over all sets is the last line. Means are over the seeds, with their standard deviation. Training seconds
+are of the rule run_finetuning, which has both cores for itself.
+
+With --rows N, N rows are the whole training split, and up to 1,000 other rows are the test table (test_csv). With
+--base random, pretraining/pretrain.py writes its starting point (--steps 0) and the workflow takes that instead.
+With --change, the unchanged tables run too, and the absolute change of loramake's ROC-AUC is printed.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from breadth import SETS as BREADTH
+from breadth import markdown, three
+from running import ROOT, make_folder, read_json, snakemake
+from sklearn.model_selection import train_test_split
+
+TEST_ROWS = 1000
+MODELS = ("majority", "logistic_regression", "hist_gradient_boosting", "loramake")
+HEADER = (
+    "set",
+    "majority: accuracy",
+    "logistic regression: accuracy",
+    "ROC-AUC",
+    "boosting: accuracy",
+    "ROC-AUC",
+    "loramake: accuracy",
+    "ROC-AUC",
+    "balanced accuracy",
+    "training, s",
+    "ratio",
+)
+
+
+def imbalanced() -> pd.DataFrame:
+    """1,200 rows of eight columns; a line of three of them and one category make the label of 5% of the rows."""
+    generator = np.random.default_rng(5)
+    numbers = generator.normal(size=(1200, 7))
+    route = generator.choice(["north", "south", "harbour"], size=1200)
+    scores = numbers[:, [1, 4, 6]] @ np.array([1.5, -1.0, 1.0]) + 1.5 * (route == "harbour")
+    scores += 0.7 * generator.normal(size=1200)
+    table = pd.DataFrame(numbers.round(3), columns=["load", "age", "delay", "mileage", "heat", "cost", "price"])
+    return table.assign(route=route, outcome=np.where(scores >= np.sort(scores)[-60], "late", "in time"))
+
+
+STANDARD = ("heart", "diabetes", "titanic", "penguins", "breast_cancer", "wine")
+SETS: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
+    **{name: BREADTH[name] for name in STANDARD},
+    "imbalanced": ("outcome", imbalanced),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is done to a table before the workflow sees it, and with which base."""
+
+    rows: int | None = None
+    shuffled: bool = False
+    change: str | None = None
+    model: str = "models/tiny"
+
+
+def run(name: str, seeds: list[int], folder: Path, variant: Variant) -> list[dict[str, Any]]:
+    """The results.json of each seed; SystemExit with the sentence that the workflow failed with."""
+    target, make = SETS[name]
+    tables: dict[str, pd.DataFrame] = {}
+    experiments: dict[str, dict[str, Any]] = {}
+    for seed in seeds:
+        table = vary(make(), target, variant, seed)
+        settings = {"csv": f"{name}-{seed}.csv", "target": target, "seed": seed, "model": variant.model}
+        if variant.rows is not None:
+            table, rest = parted(table, target, variant.rows, seed)
+            tables[f"{name}-{seed}-test.csv"] = rest
+            settings |= {"test_csv": f"{name}-{seed}-test.csv", "calibration_ratio": 0.0}
+        tables[f"{name}-{seed}.csv"] = table
+        experiments[f"{name}-{seed}"] = settings
+    make_folder(folder, tables, experiments)
+    paths = [f"results/{experiment}/evaluation/results.json" for experiment in experiments]
+    failed = snakemake(folder, *paths)
+    if failed:
+        sys.exit(f"{folder}: {failed}")
+    return [read_json(folder / path) for path in paths]
+
+
+def vary(table: pd.DataFrame, target: str, variant: Variant, seed: int) -> pd.DataFrame:
+    """The table with its labels shuffled, its columns in another order, or under names that say nothing."""
+    table = table[table[target].astype(str).str.strip() != ""]
+    if variant.shuffled:
+        table = table.assign(**{target: np.random.default_rng(seed).permutation(table[target])})
+    if variant.change == "columns":
+        return table[np.random.default_rng(0).permutation(table.columns)]
+    if variant.change == "names":
+        features = [name for name in table if name != target]
+        return table.rename(columns={name: f"column {place}" for place, name in enumerate(features, 1)})
+    return table
+
+
+def parted(table: pd.DataFrame, target: str, rows: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """As many rows to train on, each label with its share of them, and others to test on."""
+    train, test = train_test_split(table, train_size=rows, stratify=table[target], random_state=seed)
+    return train, test.head(TEST_ROWS)
+
+
+def make_random_base(folder: Path) -> str:
+    """models/tiny as it was before its pretraining, with its card."""
+    base = folder / "random"
+    if not (base / "README.md").exists():
+        recipe = [sys.executable, str(ROOT / "pretraining/pretrain.py"), "--steps", "0", "--out", str(base)]
+        subprocess.run([*recipe, "--work", str(folder / "random-work")], check=True, stdout=subprocess.DEVNULL)
+        (base / "README.md").write_bytes((ROOT / "models/tiny/README.md").read_bytes())
+    return str(base)
+
+
+def ratio(found: dict[str, Any]) -> float:
+    """How much of the best baseline's distance from chance loramake has."""
+    areas = {model: found["test"][model]["roc_auc"] for model in MODELS}
+    best = max(areas["logistic_regression"], areas["hist_gradient_boosting"])
+    return float((areas["loramake"] - 0.5) / (best - 0.5))
+
+
+def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
+    """A row of the table: means over the seeds and their standard deviations."""
+
+    def measured(model: str, metric: str) -> str:
+        return spread([found["test"][model][metric] for found in runs])
+
+    pairs = [measured(model, metric) for model in MODELS[1:] for metric in ("accuracy", "roc_auc")]
+    seconds = statistics.fmean(found["seconds"]["run_finetuning"] for found in runs)
+    ratios = three(statistics.fmean(map(ratio, runs)))
+    balanced = measured("loramake", "balanced_accuracy")
+    return [name, measured("majority", "accuracy"), *pairs, balanced, f"{seconds:.0f}", ratios]
+
+
+def spread(values: list[float]) -> str:
+    return three(statistics.fmean(values)) + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
+
+
+def area(runs: list[dict[str, Any]]) -> list[float]:
+    """loramake's ROC-AUC of each run."""
+    return [found["test"]["loramake"]["roc_auc"] for found in runs]
+
+
+def summary(by_set: dict[str, list[dict[str, Any]]], variant: Variant, unchanged: list[float]) -> str:
+    """The sentence below the table."""
+    areas = [value for runs in by_set.values() for value in area(runs)]
+    if variant.shuffled:
+        return f"labels shuffled: mean ROC-AUC {statistics.fmean(areas):.3f} over {len(areas)} runs"
+    if variant.change:
+        moved = statistics.fmean(abs(after - before) for after, before in zip(areas, unchanged, strict=True))
+        return f"{variant.change} changed: mean absolute change of ROC-AUC {moved:.3f} over {len(areas)} runs"
+    means = {name: statistics.fmean(map(ratio, runs)) for name, runs in by_set.items()}
+    lowest = min(means, key=lambda name: means[name])
+    return f"mean ratio {statistics.fmean(means.values()):.3f}, lowest {means[lowest]:.3f} ({lowest})"
+
+
+def chosen(text: str) -> list[str]:
+    """The names in a comma-separated list; argparse.ArgumentTypeError for one that is no set."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in SETS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SETS)}")
+    return names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=chosen, default=list(STANDARD), help="names, separated by commas")
+    parser.add_argument("--seeds", type=int, default=3, help="how many: 42, 43, …")
+    parser.add_argument("--rows", type=int, help="rows to train on; all unless given")
+    parser.add_argument("--base", choices=["pretrained", "random"], default="pretrained")
+    parser.add_argument("--labels", choices=["given", "shuffled"], default="given")
+    parser.add_argument("--change", choices=["columns", "names"], help="what of the table to change")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")
+    options = parser.parse_args()
+    seeds = [42 + place for place in range(options.seeds)]
+    with tempfile.TemporaryDirectory(prefix="quality-") as temporary:
+        folder = (options.keep or Path(temporary)).resolve()
+        model = make_random_base(folder) if options.base == "random" else "models/tiny"
+        variant = Variant(options.rows, options.labels == "shuffled", options.change, model)
+        place = "-".join([options.base, str(options.rows or "all"), options.labels, options.change or "unchanged"])
+        by_set: dict[str, list[dict[str, Any]]] = {}
+        unchanged: list[float] = []
+        for name in options.sets:
+            if variant.change:
+                start = folder / place.replace(variant.change, "unchanged") / name
+                unchanged += area(run(name, seeds, start, Variant(options.rows, variant.shuffled, None, model)))
+            by_set[name] = run(name, seeds, folder / place / name, variant)
+            print("  ".join(row(name, by_set[name])), flush=True)
+    print()
+    print(markdown(HEADER, [row(name, runs) for name, runs in by_set.items()]))
+    print()
+    print(summary(by_set, variant, unchanged))
+
+
+if __name__ == "__main__":
+    main()
