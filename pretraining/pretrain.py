@@ -229,6 +229,7 @@ def train(run: Run, every: int, log: Path) -> None:
         seen += tokens
         divergences.append(divergence)
         if run.step % every == 0 or run.step == run.recipe.steps:
+            run.save()
             seconds = time.perf_counter() - started
             left = seconds / (run.step - first) * (run.recipe.steps - run.step)
             line = {"step": run.step, "divergence": round(float(np.mean(divergences)), 4), "seconds": round(seconds)}
@@ -240,7 +241,6 @@ def train(run: Run, every: int, log: Path) -> None:
                 flush=True,
             )
             divergences = []
-            run.save()
 
 
 def save_model(model: Qwen2ForCausalLM, out: Path) -> int:

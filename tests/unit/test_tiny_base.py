@@ -17,11 +17,14 @@ import yaml
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from loramake.config import check_config
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models/tiny"
 PRETRAINING = ROOT / "pretraining"
 LABELS = [f"<c{i}>" for i in range(10)]
 VALUES = [f"<b{i}>" for i in range(16)] + ["<na>"]
+WORDS = ["age", "size", "weight", "city", "price", "colour", "height", "team", "route"]
 ORDERED = re.compile(r" (\d|[Nn]o|[Yy]es|[Tt]rue|[Ff]alse|N|Y)( |<|$)")
 """Cells of words that have an order, which give what a number in their place would."""
 MAX_BYTES = 16 * 1024 * 1024
@@ -110,7 +113,7 @@ def test_the_card_formats_and_settings_can_be_used(card: dict) -> None:
     assert ours["feature_format"].format(name="age", value="<b3>")
     assert ours["instruction"].format(target="y", labels="a, b")
     assert isinstance(ours["settings"]["learning_rate"], float)  # "1e-3" without a dot is a string in YAML
-    assert all(not isinstance(value, dict | list) for value in ours["settings"].values())
+    check_config(ours["settings"])
 
 
 def pretrain(out: Path, work: Path, steps: int) -> subprocess.CompletedProcess[str]:
@@ -160,7 +163,7 @@ def test_what_is_stated_beside_the_tokens_of_a_row_makes_its_probabilities(
 ) -> None:
     """The scores are added up again from what a reader of the tokens sees: each cell, and the statement beside it."""
     encoder, rng = recipe.rows.RowEncoder(tokenizer), np.random.default_rng(0)
-    prior = recipe.prior.Prior(["age", "size", "weight", "city"], [0, 0], many_labels=0.5)
+    prior = recipe.prior.Prior(WORDS, [0, 0], many_labels=0.5)
     batch = recipe.rows.make_batch(prior, encoder, rng, [3] * 40, 2)
     shape = (recipe.tokenizer.LABELS, recipe.prior.BASES)
     effects = batch.effects.numpy().reshape(-1, *shape) / recipe.rows.LENGTHS
@@ -181,7 +184,7 @@ def test_the_committed_weights_apply_rules_that_the_recipe_states(
     """On tables that no pretraining step has drawn; how they are stated follows from the recipe's seed alone."""
     model = AutoModelForCausalLM.from_pretrained(TINY).eval()
     encoder, rng = recipe.rows.RowEncoder(tokenizer), np.random.default_rng(0)
-    prior = recipe.prior.Prior(["age", "size", "weight", "city"], [1234, 0], many_labels=0.3)
+    prior = recipe.prior.Prior(WORDS, [1234, 0], many_labels=0.3)
     batch = recipe.rows.make_batch(prior, encoder, rng, [4] * 100, 2)
     statement = recipe.pretrain.Statement(model, seed=0)
 
@@ -208,7 +211,7 @@ def bases_at(
 
 def test_made_up_tables_repeat_with_their_seed(recipe: SimpleNamespace) -> None:
     def draw(seed: int) -> list[str]:
-        prior = recipe.prior.Prior(["age", "size"], [seed, 0], many_labels=0.5)
+        prior = recipe.prior.Prior(WORDS, [seed, 0], many_labels=0.5)
         return [str(prior.table(4, 5).probabilities.tolist()) for _ in range(3)]
 
     assert draw(1) == draw(1)
