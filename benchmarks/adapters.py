@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from quality import ratio, three
-from running import ROOT, read_json
+from quality import ratio
+from running import ROOT, read_json, three
 from sklearn.metrics import log_loss, roc_auc_score
 from torch import nn
 from torch.nn import functional

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from running import QUICK, ROOT, make_workplace, read_json, snakemake
+from running import QUICK, ROOT, make_workplace, markdown, names_of, read_json, snakemake, three
 from sklearn import datasets
 
 HEADER = (
@@ -120,7 +120,7 @@ SETS: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
 }
 """Target and table of each set by name."""
 SETTINGS = {"wide": QUICK}
-"""Other settings than the defaults: six epochs of wide, whose prompts have 486 tokens, would train for half an hour."""
+"""Other settings than the defaults: wide's prompts are the longest, and more epochs of them would take very long."""
 
 
 def run(name: str, folder: Path, quick: bool) -> list[str] | str:
@@ -142,21 +142,12 @@ def row(name: str, results: Path) -> list[str]:
     return [name, *size, *areas, interval, f"{sum(seconds.values()):,.0f}", f"{seconds['run_finetuning']:,.0f}"]
 
 
-def three(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
 def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}"
 
 
 def failed_row(name: str, sentence: str) -> list[str]:
     return [name, "failed", sentence, *[""] * (len(HEADER) - 3)]
-
-
-def markdown(header: tuple[str, ...], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
-    return "\n".join(lines)
 
 
 def show(rows: list[list[str]], as_markdown: bool) -> None:
@@ -175,18 +166,11 @@ def show(rows: list[list[str]], as_markdown: bool) -> None:
     console.print(table)
 
 
-def chosen(text: str) -> list[str]:
-    """The names in a comma-separated list; argparse.ArgumentTypeError for one that is no set."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in SETS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SETS)}")
-    return names
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=chosen, default=list(SETS), help="names, separated by commas; all unless given")
+    parser.add_argument(
+        "--sets", type=names_of(SETS), default=list(SETS), help="names, separated by commas; all unless given"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")
     parser.add_argument("--quick", action="store_true", help="one epoch: to see that it runs, not how good it is")
     parser.add_argument("--markdown", action="store_true", help="print the table at the end as Markdown")

@@ -27,8 +27,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from breadth import SETS, chosen, three
-from running import QUICK, make_workplace, read_json, snakemake
+from breadth import SETS
+from running import QUICK, make_workplace, names_of, read_json, snakemake, three
 
 METRICS = ("roc_auc", "accuracy", "log_loss")
 VARIANTS = ("unchanged", "rows shuffled", "columns shuffled", "last label first")
@@ -107,7 +107,7 @@ def show(name: str, run: str, splits: str, measured: dict[str, float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--sets", type=chosen, default="heart,penguins", help="names of breadth.py's sets, separated by commas"
+        "--sets", type=names_of(SETS), default="heart,penguins", help="names of breadth.py's sets, separated by commas"
     )
     parser.add_argument("--seeds", type=int, default=3, help="further trainings of the unchanged table")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")

@@ -30,8 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from breadth import SETS as BREADTH
-from breadth import markdown, three
-from running import ROOT, make_folder, read_json, snakemake
+from running import ROOT, make_folder, markdown, names_of, read_json, snakemake, three
 from sklearn.model_selection import train_test_split
 
 TEST_ROWS = 1000
@@ -172,18 +171,9 @@ def summary(by_set: dict[str, list[dict[str, Any]]], variant: Variant, unchanged
     return f"mean ratio {statistics.fmean(means.values()):.3f}, lowest {means[lowest]:.3f} ({lowest})"
 
 
-def chosen(text: str) -> list[str]:
-    """The names in a comma-separated list; argparse.ArgumentTypeError for one that is no set."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in SETS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SETS)}")
-    return names
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=chosen, default=list(STANDARD), help="names, separated by commas")
+    parser.add_argument("--sets", type=names_of(SETS), default=list(STANDARD), help="names, separated by commas")
     parser.add_argument("--seeds", type=int, default=3, help="how many: 42, 43, …")
     parser.add_argument("--rows", type=int, help="rows to train on; all unless given")
     parser.add_argument("--base", choices=["pretrained", "random"], default="pretrained")

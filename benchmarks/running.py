@@ -1,9 +1,11 @@
-"""What the benchmarks share: a folder in which the real workflow runs, and what it says when it fails."""
+"""What the benchmarks share: a folder in which the real workflow runs, what it says when it fails, and tables."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,25 @@ def failure(output: Path) -> str:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def three(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def markdown(header: tuple[str, ...], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
+    return "\n".join(lines)
+
+
+def names_of(sets: Mapping[str, Any]) -> Callable[[str], list[str]]:
+    """Reads names of sets, with commas between; argparse.ArgumentTypeError for one that is no set."""
+
+    def read(text: str) -> list[str]:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        for name in names:
+            if name not in sets:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(sets)}")
+        return names
+
+    return read
