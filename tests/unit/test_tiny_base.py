@@ -90,7 +90,7 @@ def test_llamafactory_reads_chatml_without_a_system_text(tokenizer: PreTrainedTo
     parse_template = pytest.importorskip("llamafactory.data.template").parse_template
     template = parse_template(tokenizer)
     assert template.format_user.slots == ["<|im_start|>user\n{{content}}<|im_end|>\n<|im_start|>assistant\n"]
-    assert template.format_assistant.slots == ["{{content}}<|im_end|>\n"]
+    assert template.format_assistant.slots == ["{{content}}<|im_end|>"]
     assert template.format_system.slots == ["<|im_start|>system\n{{content}}<|im_end|>\n"]
     assert template.default_system == ""
     assert template.format_prefix.slots == []
@@ -155,7 +155,8 @@ def test_a_killed_pretraining_goes_on_and_ends_with_the_bytes_of_an_unbroken_one
 def test_the_committed_tokenizer_is_the_one_that_the_recipe_makes(recipe: SimpleNamespace, tmp_path: Path) -> None:
     made = recipe.tokenizer.make_tokenizer(PRETRAINING / "words.txt", 0)
     recipe.tokenizer.save_tokenizer(made, tmp_path)
-    assert json.loads((tmp_path / "tokenizer.json").read_bytes()) == json.loads((TINY / "tokenizer.json").read_bytes())
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert json.loads((tmp_path / name).read_bytes()) == json.loads((TINY / name).read_bytes())
 
 
 def test_what_is_stated_beside_the_tokens_of_a_row_makes_its_probabilities(
