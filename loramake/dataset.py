@@ -9,7 +9,7 @@ from loramake.console import say
 from loramake.errors import CodeError
 from loramake.preparation import check_functions
 from loramake.rendering import render
-from loramake.sandbox import run_script
+from loramake.sandbox import Sandbox
 from loramake.splits import SPLITS, read_splits
 
 
@@ -31,11 +31,11 @@ def write_balance_code(review: str | Path, balance: str | None, agent: str, out:
     say(f"balancing: {strategy}{', the training records stay as they are' if strategy == 'none' else ''}.")
 
 
-def execute_balance_code(script: str | Path, train: str | Path, seed: int, out: str | Path) -> None:
+def execute_balance_code(script: str | Path, train: str | Path, seed: int, sandbox: Sandbox, out: str | Path) -> None:
     """Run balance_data.py on the training split; write balanced_data.json, whose records all come from train.json."""
     original = artifacts.read(train, "records")
     with artifacts.atomic(out) as temporary:
-        run_script(script, {"records": Path(train), "seed": seed, "out": temporary})
+        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": temporary})
         balanced = artifacts.read(temporary, "records")
         check_balanced(original, balanced, script)
     say(f"{len(original):,} training records, {len(balanced):,} after balancing.")

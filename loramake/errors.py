@@ -36,7 +36,11 @@ class AgentError(LoramakeError):
 
 
 class CodeError(LoramakeError):
-    """Generated code that failed or broke its contract."""
+    """Generated code that failed or broke its contract; `output` is what it printed, for whoever is to mend it."""
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class ReviewError(LoramakeError):

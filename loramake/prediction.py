@@ -14,6 +14,7 @@ from loramake.errors import DataError, nearest
 from loramake.predictor import Predictor, load_predictor
 from loramake.preparation import transform_rows
 from loramake.profile import shorten
+from loramake.sandbox import choose_sandbox
 from loramake.tables import align_names
 from loramake.training_extra import import_training
 
@@ -74,7 +75,9 @@ def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) ->
     plan = artifacts.read(results / "plan.yaml", "plan")
     table = table.set_axis(align_names(list(table.columns), [feature["name"] for feature in plan["features"]]), axis=1)
     check_columns(table.columns, plan, where)
-    records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json")
+    ran_in = artifacts.read(results / "data/verification.json", "verification")["sandbox"]
+    sandbox = choose_sandbox(ran_in["setting"], plan["by"]["provider"])
+    records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json", sandbox)
     predictor = load_predictor(_config_from_anywhere(results))
     lines = predict_records(predictor, records, plan["labels"], "scoring, rows")
     return pd.DataFrame(

@@ -16,7 +16,7 @@ from loramake.agents import get_agent
 from loramake.console import say, working
 from loramake.errors import CodeError
 from loramake.rendering import render
-from loramake.sandbox import run_script
+from loramake.sandbox import Sandbox
 from loramake.tables import MISSING, Dialect, align_names, how_to_read
 
 
@@ -60,6 +60,7 @@ def execute_prep_code(
     csv: str | Path,
     test_csv: str | Path | None,
     splits: str | Path,
+    sandbox: Sandbox,
     out: str | Path,
     state: str | Path,
 ) -> None:
@@ -67,9 +68,12 @@ def execute_prep_code(
     with _folder_beside(out) as folder:
         records, fitted = Path(folder, "records.json"), Path(folder, "state.json")
         test = None if test_csv is None else Path(test_csv)
-        arguments = {"csv": Path(csv), "test-csv": test, "splits": Path(splits), "out": records, "state": fitted}
         with working("preparing the records"):
-            run_script(script, arguments)
+            sandbox.run(
+                script,
+                inputs={"csv": Path(csv), "test-csv": test, "splits": Path(splits)},
+                outputs={"out": records, "state": fitted},
+            )
         made = artifacts.read(records, "records")
         artifacts.write(state, artifacts.read(fitted, "prep_state"), "prep_state")
         artifacts.write(out, made, "records")
@@ -82,12 +86,12 @@ def _folder_beside(path: str | Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".rows-")
 
 
-def transform_rows(script: str | Path, rows: pd.DataFrame, state: str | Path) -> list[dict[str, Any]]:
+def transform_rows(script: str | Path, rows: pd.DataFrame, state: str | Path, sandbox: Sandbox) -> list[dict[str, Any]]:
     """The prompts of new rows (text cells, missing ones None), without labels; `row` is the place in `rows`."""
     with _folder_beside(state) as folder:
         csv, out = Path(folder, "rows.csv"), Path(folder, "records.json")
         rows.to_csv(csv, index=False, na_rep=MISSING[1])
-        run_script(script, {"csv": csv, "state": Path(state), "out": out})
+        sandbox.run(script, inputs={"csv": csv, "state": Path(state)}, outputs={"out": out})
         made: list[dict[str, Any]] = artifacts.read(out, "records")
     if [record["row"] for record in made] != list(range(len(rows))):
         raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows, in their order.")

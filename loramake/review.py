@@ -39,6 +39,7 @@ def review_prep_data(
     console.print(f"dropped: {dropped or 'none'}", markup=False, soft_wrap=True)
     why = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     console.print(f"balancing: {strategy} ({why})", markup=False)
+    console.print(f"the generated code ran in the sandbox {found['sandbox']['used']}", markup=False, soft_wrap=True)
     _decide("data", mode, history, [verification, plan, all_data, splits], out, balance=strategy)
 
 

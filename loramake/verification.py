@@ -14,6 +14,7 @@ from loramake.agents import get_agent
 from loramake.console import log, progress, say
 from loramake.errors import CodeError
 from loramake.preparation import transform_rows
+from loramake.sandbox import Sandbox
 from loramake.splits import SPLITS, read_splits
 from loramake.tables import read_table
 
@@ -44,6 +45,7 @@ class Prepared:
     tables: dict[str, pd.DataFrame]
     script: Path
     state: Path
+    sandbox: Sandbox
 
 
 def verify_prepared_data(
@@ -57,6 +59,7 @@ def verify_prepared_data(
     encoder: dict[str, Any],
     cutoff_len: int,
     agent: str,
+    sandbox: Sandbox,
     out: str | Path,
 ) -> None:
     """Write verification.json; CodeError, after all checks ran and before the agent is asked, where one failed.
@@ -73,6 +76,7 @@ def verify_prepared_data(
         tables,
         Path(script),
         Path(state),
+        sandbox,
     )
     tokens = count_tokens(prepared, encoder, cutoff_len)
     checks = [*check_records(prepared), *check_behaviour(prepared), _check_tokens(tokens)]
@@ -87,6 +91,7 @@ def verify_prepared_data(
         "tokens": tokens,
         "classes": {name: count_labels(records, prepared.plan) for name, records in by_split.items()},
         "critique": critique,
+        "sandbox": {"setting": sandbox.setting, "used": sandbox.name},
         "by": critic.by,
     }
     artifacts.write(out, found, "verification")
@@ -180,7 +185,7 @@ def check_behaviour(prepared: Prepared) -> list[Check]:
 
 
 def _inputs(prepared: Prepared, table: pd.DataFrame) -> list[str]:
-    return [record["input"] for record in transform_rows(prepared.script, table, prepared.state)]
+    return [record["input"] for record in transform_rows(prepared.script, table, prepared.state, prepared.sandbox)]
 
 
 def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -> dict[str, Any]:

@@ -49,6 +49,7 @@ rule execute_balance_code:
         "results/{experiment}/benchmarks/execute_balance_code.tsv"
     params:
         seed=get_setting("seed"),
+        sandbox=get_slice("sandbox", "agent"),
     script:
         "../scripts/execute_balance_code.py"
 

@@ -51,6 +51,8 @@ rule execute_prep_code:
         "results/{experiment}/logs/execute_prep_code.log",
     benchmark:
         "results/{experiment}/benchmarks/execute_prep_code.tsv"
+    params:
+        sandbox=get_slice("sandbox", "agent"),
     script:
         "../scripts/execute_prep_code.py"
 
@@ -75,6 +77,7 @@ rule verify_prepared_data:
         encoder=get_slice("model", "template", "trust_remote_code"),
         cutoff_len=get_setting("cutoff_len"),
         agent=get_setting("agent"),
+        sandbox=get_slice("sandbox", "agent"),
     script:
         "../scripts/verify_prepared_data.py"
 

@@ -1,4 +1,5 @@
 from loramake.console import step
+from loramake.sandbox import choose_sandbox
 from loramake.verification import verify_prepared_data
 
 with step(snakemake.log[0]):
@@ -13,5 +14,6 @@ with step(snakemake.log[0]):
         encoder=snakemake.params.encoder,
         cutoff_len=snakemake.params.cutoff_len,
         agent=snakemake.params.agent,
+        sandbox=choose_sandbox(**snakemake.params.sandbox),
         out=snakemake.output.verification,
     )

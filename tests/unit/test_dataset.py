@@ -7,6 +7,7 @@ import pytest
 from loramake import artifacts
 from loramake.dataset import check_balanced, execute_balance_code, write_balance_code
 from loramake.errors import CodeError
+from loramake.sandbox import choose_sandbox
 
 
 def make_records(folder: Path) -> list[dict[str, Any]]:
@@ -28,7 +29,8 @@ def balance(folder: Path, decided: str, feedback: str | None = None, seed: int =
     review = {"review": "data", "decision": "approve", "by": "setting", "balance": decided, "reviewed": {}}
     artifacts.write(folder / "review.json", review, "review")
     write_balance_code(folder / "review.json", feedback, "builtin", folder / "balance_data.py")
-    execute_balance_code(folder / "balance_data.py", folder / "train.json", seed, folder / "balanced.json")
+    sandbox = choose_sandbox("auto", "builtin")
+    execute_balance_code(folder / "balance_data.py", folder / "train.json", seed, sandbox, folder / "balanced.json")
     records: list[dict[str, Any]] = artifacts.read(folder / "balanced.json", "records")
     return records
 

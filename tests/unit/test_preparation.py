@@ -15,12 +15,14 @@ from loramake.features import select_features
 from loramake.plan import plan_preparation
 from loramake.preparation import check_functions, execute_prep_code, transform_rows, write_prep_code
 from loramake.profile import profile_csv
+from loramake.sandbox import choose_sandbox
 from loramake.splits import Ratios, assign_splits, read_splits
 from loramake.tables import read_table
 from loramake.verification import Prepared, check_behaviour, check_records, verify_prepared_data
 from tests.conftest import EXPLORE, ROOT
 
 TINY = str(ROOT / "models/tiny")
+SANDBOX = choose_sandbox("auto", "builtin")
 ENCODER = {"model": TINY, "template": None, "trust_remote_code": False}
 
 
@@ -47,7 +49,7 @@ class Experiment:
         write_prep_code(self.plan, self.profile, "builtin", self.script)
 
     def execute(self) -> list[dict[str, Any]]:
-        execute_prep_code(self.script, self.csv, self.test_csv, self.splits, self.all_data, self.state)
+        execute_prep_code(self.script, self.csv, self.test_csv, self.splits, SANDBOX, self.all_data, self.state)
         return artifacts.read(self.all_data, "records")
 
     def prepared(self) -> Prepared:
@@ -61,6 +63,7 @@ class Experiment:
             tables,
             self.script,
             self.state,
+            SANDBOX,
         )
 
     def verify(self, cutoff_len: int = 2048) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class Experiment:
             ENCODER,
             cutoff_len,
             "builtin",
+            SANDBOX,
             out,
         )
         return artifacts.read(out, "verification")
@@ -121,7 +125,7 @@ def test_a_number_that_fills_several_bins_is_written_as_the_one_in_their_middle(
     records = experiment.execute()
     written = {levels[record["row"] % 10]: record["input"] for record in records}
     assert written == {0: "x <b5>", 1: "x <b11>", 2: "x <b13>", 5: "x <b14>"}
-    new = transform_rows(experiment.script, pd.DataFrame({"x": ["-3", "1.5", "7"]}), experiment.state)
+    new = transform_rows(experiment.script, pd.DataFrame({"x": ["-3", "1.5", "7"]}), experiment.state, SANDBOX)
     assert [record["input"] for record in new] == ["x <b0>", "x <b12>", "x <b15>"]
 
 
@@ -167,7 +171,9 @@ def test_bin_edges_are_fitted_on_train_rows_only(tmp_path: Path) -> None:
     table.loc[splits.loc[splits["split"] != "train", "row"], "Age"] = 9999
     changed = tmp_path / "b" / "heart.csv"
     table.to_csv(changed, index=False)
-    execute_prep_code(first.script, changed, None, first.splits, tmp_path / "b/all.json", tmp_path / "b/state.json")
+    execute_prep_code(
+        first.script, changed, None, first.splits, SANDBOX, tmp_path / "b/all.json", tmp_path / "b/state.json"
+    )
     assert (tmp_path / "b/state.json").read_bytes() == first.state.read_bytes()
 
 
@@ -202,7 +208,7 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
     experiment = Experiment(tmp_path, ROOT / "data/titanic.csv")
     records = {record["row"]: record["input"] for record in experiment.execute()}
     new = read_table(experiment.csv).loc[[700, 3]].reset_index(drop=True).drop(columns="survived")
-    assert [record["input"] for record in transform_rows(experiment.script, new, experiment.state)] == [
+    assert [record["input"] for record in transform_rows(experiment.script, new, experiment.state, SANDBOX)] == [
         records[700],
         records[3],
     ]

@@ -1,0 +1,277 @@
+"""The one place where generated code is started: in a sandbox, with limits, its output taken over as bytes.
+
+    sandbox = choose_sandbox("auto", "openai")
+    sandbox.run(script, inputs={"csv": csv}, outputs={"out": records}, values={"seed": 42})
+
+A sandbox is a command in front of another one. bubblewrap is the only kind today; a second one (Landlock with seccomp)
+would be a second `wrap`.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from loramake.console import log
+from loramake.errors import CodeError, ConfigError
+from loramake.sandbox import bubblewrap
+
+_INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
+_MISSING = 2**64 - 1
+_LOOK_SECONDS = 0.2
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a script may take, its children included."""
+
+    seconds: float = 600
+    """By the clock, and of each process by the CPU."""
+    memory: int = 4096 * _MIB
+    """Bytes of address space of each process, and of resident memory of all."""
+    folder: int = 2048 * _MIB
+    """Bytes that it may write, and the most that is read back."""
+    processes: int = 32
+    """Threads count too."""
+    files: int = 256
+    """Open at a time."""
+    text: int = 4 * _MIB
+    """Bytes of standard output and error."""
+
+    def for_inputs(self, size: int) -> "Limits":
+        """The same with room for a table of so many bytes."""
+        return replace(self, memory=self.memory + 24 * size, folder=self.folder + 24 * size)
+
+    def as_rlimits(self) -> dict[str, int]:
+        """By the names of the module `resource`."""
+        return {
+            "AS": self.memory,
+            "CPU": int(self.seconds) + 1,
+            "FSIZE": self.folder,
+            "NPROC": self.processes,
+            "NOFILE": self.files,
+            "CORE": 0,
+        }
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A way to run scripts that nobody has read."""
+
+    name: str
+    """As the log, the review and the report call it."""
+    setting: str
+    """What the setting `sandbox` says."""
+    is_closed: bool
+    """Whether anything but the limits holds a script back."""
+    limits: Limits = field(default_factory=Limits)
+
+    def run(
+        self,
+        script: str | Path,
+        inputs: Mapping[str, Path | None],
+        outputs: Mapping[str, Path],
+        values: Mapping[str, object] | None = None,
+    ) -> None:
+        """Run a script with `--name value` for each input, value and output; CodeError where it fails.
+
+        Inputs (None is left out) are seen as copies. Outputs are plain files that the script has to write; whatever
+        else it writes is gone afterwards. They are bytes from a stranger: read them as JSON, against a schema.
+        """
+        first = next(iter(outputs.values()))
+        first.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=first.parent, prefix=".sandbox-") as place:
+            run = _Run(self, Path(place), Path(script), {name: path for name, path in inputs.items() if path})
+            run.start(values or {}, list(outputs))
+            run.take(outputs)
+
+
+class _Run:
+    """One start of a script: what it sees, and what it gives back."""
+
+    def __init__(self, sandbox: Sandbox, place: Path, script: Path, inputs: Mapping[str, Path]) -> None:
+        self._sandbox, self._script, self._place = sandbox, script, place
+        self._staged = place / "inputs"
+        self._staged.mkdir()
+        self._folder = place / "folder"
+        self._folder.mkdir()
+        size = 0
+        for name, path in {**inputs, "script": script}.items():
+            copy = self._staged / name
+            shutil.copyfile(path, copy)
+            copy.chmod(0o444)
+            size += copy.stat().st_size
+        self._staged.chmod(0o755)
+        self._limits = sandbox.limits.for_inputs(size)
+        self._inputs = list(inputs)
+        self._given = place / "given"
+        self._text = b""
+
+    def start(self, values: Mapping[str, object], outputs: list[str]) -> None:
+        """Run to the end; CodeError for a script that fails or takes too much."""
+        closed = self._sandbox.is_closed
+        inputs, folder = (bubblewrap.INPUTS, bubblewrap.FOLDER) if closed else (self._staged, self._folder)
+        arguments = {name: f"{inputs}/{name}" for name in self._inputs}
+        arguments |= {name: str(value) for name, value in values.items()}
+        arguments |= {name: f"{folder}/{name}" for name in outputs}
+        command = [f"{inputs}/script", *(part for name, text in arguments.items() for part in (f"--{name}", text))]
+        wrapper = bubblewrap.wrap(self._staged, self._limits.folder) if closed else []
+        receiving, giving = os.pipe()
+        task = {
+            "command": command,
+            "folder": str(folder),
+            "outputs": [f"{folder}/{name}" for name in outputs],
+            "pipe": giving,
+            "limits": self._limits.as_rlimits(),
+        }
+        process = subprocess.Popen(
+            [*wrapper, sys.executable, "-I", "-S", "-B", "-c", _INSIDE, json.dumps(task)],
+            env={} if closed else _plain_environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[giving],
+            start_new_session=True,
+        )
+        os.close(giving)
+        try:
+            taken = self._watch(process, receiving)
+        finally:
+            _end(process)
+        text = self._text.decode("utf-8", errors="replace")
+        log.info("%s in the sandbox %s:\n%s", self._script, self._sandbox.name, text)
+        if taken is not None:
+            raise CodeError(f"{self._script} {taken} (its output is in the step's log).", text)
+        if process.returncode != 0:
+            raise CodeError(f"{self._script} failed: {_last_line(text, process.returncode)}", text)
+
+    def _watch(self, process: subprocess.Popen[bytes], receiving: int) -> str | None:
+        """Read until both pipes end; what the script took too much of, if it did."""
+        assert process.stdout is not None
+        started = looked = time.monotonic()
+        with (
+            selectors.DefaultSelector() as selector,
+            self._given.open("wb") as given,
+            os.fdopen(receiving, "rb") as pipe,
+        ):
+            selector.register(process.stdout, selectors.EVENT_READ)
+            selector.register(pipe, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = [key.fileobj for key, _ in selector.select(_LOOK_SECONDS)]
+                for source in ready:
+                    if not self._read(source, given, is_text=source is process.stdout):
+                        selector.unregister(source)
+                if process.poll() is not None and not ready:
+                    return None  # a child that left the sandbox's side holds the pipe
+                if not ready or time.monotonic() - looked > _LOOK_SECONDS:
+                    looked = time.monotonic()
+                    if taken := self._too_much(process, looked - started, given.tell()):
+                        return taken
+        return None
+
+    def _read(self, source: Any, given: IO[bytes], is_text: bool) -> int:
+        part = os.read(source.fileno(), 1 << 16)
+        if is_text:
+            self._text += part
+        else:
+            given.write(part)
+        return len(part)
+
+    def _too_much(self, process: subprocess.Popen[bytes], seconds: float, given: int) -> str | None:
+        limits = self._limits
+        if seconds > limits.seconds:
+            return f"did not end within {limits.seconds:g} s: look at its loops"
+        if len(self._text) > limits.text:
+            return f"printed more than {limits.text // _MIB} MiB"
+        if given > limits.folder:
+            return f"gave more than {limits.folder // _MIB} MiB back"
+        if _resident(process.pid) > limits.memory:
+            return f"took more than {limits.memory // _MIB:,} MiB of memory"
+        return None
+
+    def take(self, outputs: Mapping[str, Path]) -> None:
+        """Put the outputs in their places; CodeError where one is missing or was cut short."""
+        with self._given.open("rb") as given:
+            for name, path in outputs.items():
+                head = given.read(8)
+                size = int.from_bytes(head) if len(head) == 8 else _MISSING
+                if size == _MISSING:
+                    raise CodeError(f"{self._script} wrote no plain file to its --{name}.")
+                _copy(given, path, size, f"{self._script}: what it wrote to --{name} was cut short.")
+
+
+def _copy(source: IO[bytes], path: Path, size: int, complaint: str) -> None:
+    with path.open("wb") as file:
+        left = size
+        while left:
+            part = source.read(min(left, _MIB))
+            if not part:
+                raise CodeError(complaint)
+            file.write(part)
+            left -= len(part)
+
+
+def _plain_environment(folder: object) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder)}
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process and all below it hold."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        own = psutil.Process(pid)
+        for process in [own, *own.children(recursive=True)]:
+            total += process.memory_info().rss
+    return total
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End whatever is left: the processes of the session, and with bubblewrap's own all that it started."""
+    children: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        children = psutil.Process(process.pid).children(recursive=True)
+    for end in [*(child.kill for child in children), lambda: os.killpg(process.pid, signal.SIGKILL)]:
+        with contextlib.suppress(psutil.Error, OSError):
+            end()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _last_line(text: str, code: int) -> str:
+    said = text.strip().splitlines()
+    if code > 128:
+        return f"{signal.Signals(code - 128).name} ended it" + (f" after: {said[-1]}" if said else "")
+    return said[-1] if said else f"exit code {code}"
+
+
+def choose_sandbox(sandbox: str, agent: str) -> Sandbox:
+    """The sandbox of the setting `sandbox` (auto, bubblewrap or none); ConfigError where one is needed and none works.
+
+    What the built-in agent writes is this project's own templates filled in; with `auto` it runs without a sandbox
+    where none works. What an LLM wrote never does unless the user says so.
+    """
+    if sandbox == "none":
+        return Sandbox("NONE, as the configuration says: the code can do whatever you can", sandbox, is_closed=False)
+    reason = bubblewrap.why_not()
+    if reason is None:
+        return Sandbox(bubblewrap.version(), sandbox, is_closed=True)
+    if sandbox == "auto" and agent == "builtin":
+        name = f"none, since {reason.partition(':')[0]}; the code is loramake's own templates filled in"
+        return Sandbox(name, sandbox, is_closed=False)
+    raise ConfigError(
+        f"sandbox: generated code is not run without one, and {reason}; or set sandbox: none, at your own risk."
+    )

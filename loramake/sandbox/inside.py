@@ -1,0 +1,60 @@
+"""What runs on the other side of the sandbox: sets limits, runs the script, hands its output files over as bytes.
+
+Its text is given to the sandbox's Python with -c, so nothing of the project is imported there. Everything it says is
+as untrusted as the script: the script might have replaced it.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import stat
+import subprocess
+import sys
+from typing import Any
+
+_MISSING = 2**64 - 1
+"""In place of the size of an output that is not there, or is no plain file."""
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Set the limits of this process and its children, and let the kernel end them first where memory is short."""
+    for name, most in limits.items():
+        what = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")
+
+
+def hand_over(path: str, pipe: int) -> None:
+    """Write an output's size and bytes into the pipe; links are not followed."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        os.write(pipe, _MISSING.to_bytes(8))
+        return
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode):
+        os.write(pipe, _MISSING.to_bytes(8))
+        return
+    os.write(pipe, found.st_size.to_bytes(8))
+    while part := os.read(file, 1 << 20):
+        while part:
+            part = part[os.write(pipe, part) :]
+
+
+def main(task: dict[str, Any]) -> int:
+    """Run the script of a task; its exit code, negative where a signal ended it."""
+    limit(task["limits"])
+    os.chdir(task["folder"])
+    done = subprocess.run([sys.executable, "-I", "-B", *task["command"]], stdin=subprocess.DEVNULL, check=False)
+    if done.returncode == 0:
+        for path in task["outputs"]:
+            hand_over(path, task["pipe"])
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

@@ -1,0 +1,91 @@
+"""The sandbox against hostile scripts, as root and as an ordinary user."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from loramake.errors import ArtifactError, CodeError, ConfigError
+from loramake.preparation import transform_rows
+from loramake.sandbox import bubblewrap, choose_sandbox
+from tests.escapes import ATTEMPTS, OUTPUTS, attempt, ordinary_user
+
+REASON = bubblewrap.why_not()
+needs_bubblewrap = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("user", ["root", "ordinary"])
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_an_attempt_that_works_in_a_plain_process_is_held(name: str, user: str) -> None:
+    if user == "root" and os.geteuid() != 0:
+        pytest.skip("these tests do not run as root")
+    found = attempt(name, ordinary_user() if user == "ordinary" else [])
+    assert found["plain"], "nothing was tried: the attempt does not work where nothing stops it"
+    assert not found["escaped"], found["sentence"]
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_that_is_no_plain_file_of_json_is_refused(name: str, tmp_path: Path) -> None:
+    script, state = tmp_path / "script.py", tmp_path / "state.json"
+    script.write_text(OUTPUTS[name])
+    state.write_text("{}")
+    with pytest.raises((ArtifactError, CodeError), match=r"cannot be read|no plain file"):
+        transform_rows(script, pd.DataFrame({"a": ["1"]}), state, choose_sandbox("bubblewrap", "openai"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "state.json"]
+
+
+def test_inputs_are_copies_and_outputs_arrive_whole(tmp_path: Path) -> None:
+    script, table = tmp_path / "script.py", tmp_path / "private.csv"
+    script.write_text(
+        "import sys\na = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
+        "open(a['--out'], 'w').write(open(a['--csv']).read() * 100_000 + a['--seed'])\n"
+        "open(a['--state'], 'w').write('{}')\n"
+    )
+    table.write_text("some,cells\n")
+    table.chmod(0o600)
+    out, state = tmp_path / "made/out", tmp_path / "made/state"
+    choose_sandbox("auto", "builtin").run(script, {"csv": table}, {"out": out, "state": state}, {"seed": 7})
+    assert out.read_text() == "some,cells\n" * 100_000 + "7"
+    assert state.read_text() == "{}"
+    assert sorted(path.name for path in out.parent.iterdir()) == ["out", "state"]
+
+
+@needs_bubblewrap
+def test_the_projects_own_modules_are_not_there(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import pandas, numpy, imblearn\nimport loramake.sandbox\n")
+    with pytest.raises(CodeError, match="No module named 'loramake"):
+        choose_sandbox("bubblewrap", "openai").run(script, {}, {"out": tmp_path / "out"})
+
+
+def test_what_a_script_printed_is_kept_for_whoever_mends_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("print('looking at the rows')\nraise ValueError('row 3 is odd')\n")
+    with pytest.raises(CodeError, match="failed: ValueError: row 3 is odd") as caught:
+        choose_sandbox("auto", "builtin").run(script, {}, {"out": tmp_path / "out"})
+    assert "looking at the rows" in caught.value.output
+
+
+def test_without_bubblewrap_llm_code_is_refused_and_templates_run_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    bubblewrap.why_not.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match=r"bubblewrap is not installed: install .* or set sandbox: none"):
+            choose_sandbox("auto", "openai")
+        with pytest.raises(ConfigError, match="bubblewrap is not installed"):
+            choose_sandbox("bubblewrap", "builtin")
+        templates, chosen = choose_sandbox("auto", "builtin"), choose_sandbox("none", "openai")
+    finally:
+        bubblewrap.why_not.cache_clear()
+    assert templates.name == "none, since bubblewrap is not installed; the code is loramake's own templates filled in"
+    assert chosen.name == "NONE, as the configuration says: the code can do whatever you can"
+    script = tmp_path / "script.py"
+    script.write_text("import os, sys\nopen(sys.argv[2], 'w').write(repr(sorted(os.environ)))\n")
+    chosen.run(script, {}, {"out": tmp_path / "out"})
+    assert "HOME" in (tmp_path / "out").read_text()
