@@ -21,6 +21,9 @@ log = logging.getLogger("loramake")
 _SHORTEST_SECRET = 8
 """Shorter values are no secrets, and taking them out would tear ordinary text apart."""
 
+_SECRET_NAMES = ("TOKEN", "KEY", "SECRET", "PASSWORD")
+_secrets: set[str] = set()
+
 Advance = Callable[[int, int], None]
 """Told (done, total) as work goes on."""
 
@@ -48,13 +51,19 @@ def step(log_file: str | Path) -> Iterator[None]:
         handler.close()
 
 
+def keep_secret(value: str) -> None:
+    """Never show or log this value."""
+    _secrets.add(value)
+
+
 def without_secrets(text: str) -> str:
-    """The text with the value of every environment variable that is a secret by its name (HF_TOKEN) taken out.
+    """The text without kept secrets and the value of every environment variable that is one by its name (HF_TOKEN).
 
     An error of a network library may quote the header that it could not send.
     """
-    for name, value in os.environ.items():
-        if name.endswith(("TOKEN", "KEY", "SECRET", "PASSWORD")) and len(value.strip()) >= _SHORTEST_SECRET:
+    by_name = {name: value for name, value in os.environ.items() if name.upper().endswith(_SECRET_NAMES)}
+    for name, value in [*by_name.items(), *(("secret", value) for value in _secrets)]:
+        if len(value.strip()) >= _SHORTEST_SECRET:
             for shown in (value, value.strip(), repr(value)[1:-1]):
                 text = text.replace(shown, f"[{name}]")
     return text

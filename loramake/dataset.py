@@ -1,13 +1,15 @@
 """From verified records to the files that training reads: one file per split, the training split balanced."""
 
+import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.agents import get_agent
+from loramake.agents import Agent, Failure
 from loramake.console import say
-from loramake.errors import CodeError
-from loramake.preparation import check_functions
+from loramake.errors import ArtifactError, CodeError
+from loramake.generated import check_functions, write_until_it_works
 from loramake.rendering import render
 from loramake.sandbox import Sandbox
 from loramake.splits import SPLITS, read_splits
@@ -22,13 +24,56 @@ def split_data(all_data: str | Path, splits: str | Path, outs: dict[str, str | P
         artifacts.write(outs[split], [records[key] for key in ours], "records")
 
 
-def write_balance_code(review: str | Path, balance: str | None, agent: str, out: str | Path) -> None:
-    """Write balance_data.py for the strategy that the data review decided, or that feedback/balance.yaml asks for."""
+def write_balance_code(
+    review: str | Path,
+    balance: str | None,
+    train: str | Path,
+    seed: int,
+    agent: Agent,
+    sandbox: Sandbox,
+    out: str | Path,
+) -> None:
+    """Write balance_data.py for the strategy that the data review decided, or that feedback/balance.yaml asks for.
+
+    What an LLM wrote is run on the training split and checked first; CodeError after its last try.
+    """
     strategy = balance or artifacts.read(review, "review")["balance"]
-    code = render("write_balance_code.j2", strategy=strategy, functions=get_agent(agent).write_balance_code(strategy))
-    check_functions(code, ("balance",), out)
-    artifacts.write_text(out, code)
+
+    def complete(functions: str) -> str:
+        script = render("write_balance_code.j2", strategy=strategy, functions=functions)
+        check_functions(script, ("balance",), out)
+        return script
+
+    def try_out(script: Path) -> Failure | None:
+        return _try_out(script, strategy, Path(train), seed, sandbox)
+
+    def write(failures: list[Failure]) -> str:
+        return agent.write_balance_code(strategy, failures)
+
+    artifacts.write_text(out, write_until_it_works(agent, write, complete, try_out, out))
     say(f"balancing: {strategy}{', the training records stay as they are' if strategy == 'none' else ''}.")
+
+
+def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandbox) -> Failure | None:
+    """Run a balancing script on the training split; None where it does what its strategy says."""
+    with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
+        made = Path(folder, "balanced_data.json")
+        try:
+            execute_balance_code(script, train, seed, sandbox, made)
+            check_strategy(strategy, artifacts.read(train, "records"), artifacts.read(made, "records"))
+        except (CodeError, ArtifactError) as error:
+            output = error.output if isinstance(error, CodeError) else ""
+            return {"code": "", "complaint": str(error), "check": None, "output": output, "rows": []}
+    return None
+
+
+def check_strategy(strategy: str, original: list[dict[str, Any]], balanced: list[dict[str, Any]]) -> None:
+    """Raise CodeError where the number of records of each label is not what a strategy makes of them."""
+    before, after = (Counter(record["output"] for record in records) for records in (original, balanced))
+    rows = {"none": None, "oversample": max(before.values()), "undersample": min(before.values())}[strategy]
+    wanted = {label: count if rows is None else rows for label, count in before.items()}
+    if after != wanted:
+        raise CodeError(f"{strategy} has to make {wanted} of the labels' records, and made {dict(after)}.")
 
 
 def execute_balance_code(script: str | Path, train: str | Path, seed: int, sandbox: Sandbox, out: str | Path) -> None:

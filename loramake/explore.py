@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from loramake import artifacts
-from loramake.agents import get_agent
+from loramake.agents import Agent
 from loramake.config import COLUMN_LISTS, Settings, read_feedback
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
@@ -22,18 +22,18 @@ def explore_data(
     profile: str | Path,
     feedback: str | Path | None,
     settings: Settings,
+    agent: Agent,
     out: str | Path,
 ) -> None:
     """Write task.json: the agent names the target, deterministic evidence names ids, constants and leaks.
 
-    `settings` holds target, group_column, time_column, rare_labels and agent.
+    `settings` holds target, group_column, time_column and rare_labels.
     """
     described = artifacts.read(profile, "profile")
     table = read_table(csv)
     asked = read_feedback(feedback) if feedback else {}
     check_columns(settings, asked, table.columns, csv)
-    explorer = get_agent(settings["agent"])
-    found = explorer.explore(described, table, settings["target"])
+    found = agent.explore(described, table, settings["target"], asked.get("notes", []))
     check_columns({**settings, "target": found["target"]}, {}, table.columns, csv)
     target = table[found["target"]]
     rows = find_labels(csv, target, settings["rare_labels"])
@@ -53,10 +53,10 @@ def explore_data(
         "feedback": {
             "keep": asked.get("keep", []),
             "drop": asked.get("drop", []),
-            "unread_notes": 0 if explorer.reads_notes else len(asked.get("notes", [])),
+            "unread_notes": 0 if agent.reads_notes else len(asked.get("notes", [])),
         },
         "test_header": header,
-        "by": explorer.by,
+        "by": agent.by,
     }
     artifacts.write(out, task, "task")
     _announce(task)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.agents import get_agent
+from loramake.agents import Agent
 from loramake.config import read_card, read_feedback
 from loramake.console import say
 from loramake.errors import AgentError, ConfigError, nearest
@@ -16,15 +16,14 @@ def plan_preparation(
     selected: str | Path,
     feedback: str | Path | None,
     model: str,
-    agent: str,
+    agent: Agent,
     out: str | Path,
 ) -> None:
     """Write plan.yaml."""
     asked = read_feedback(feedback) if feedback else {}
     chosen = _apply_feedback(artifacts.read(selected, "selected_features"), asked, str(feedback))
-    planner = get_agent(agent)
     found = artifacts.read(task, "task")
-    plan = planner.plan(artifacts.read(profile, "profile"), found, chosen, read_card(model), asked.get("notes", []))
+    plan = agent.plan(artifacts.read(profile, "profile"), found, chosen, read_card(model), asked.get("notes", []))
     check_plan(plan, found, chosen)
     artifacts.write(out, plan, "plan")
     if plan["unread_notes"]:

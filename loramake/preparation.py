@@ -1,10 +1,5 @@
-"""The generated preparation code: written from the plan, executed, and used again for new rows.
+"""The generated preparation code at work: on the rows to learn from, and again on new rows."""
 
-The code is two functions, `fit(train) -> state` and `transform(rows, state) -> records`, inside a fixed main part
-that does the reading, the labels and the writing, so that no test row and no target can leak into a prompt.
-"""
-
-import ast
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,47 +7,10 @@ from typing import Any
 import pandas as pd
 
 from loramake import artifacts
-from loramake.agents import get_agent
 from loramake.console import say, working
 from loramake.errors import CodeError
-from loramake.rendering import render
 from loramake.sandbox import Sandbox
-from loramake.tables import MISSING, Dialect, align_names, how_to_read
-
-
-def write_prep_code(plan: str | Path, profile: str | Path, agent: str, out: str | Path) -> None:
-    """Write prepare_data.py: the agent's two functions inside the fixed main part."""
-    planned = artifacts.read(plan, "plan")
-    described = artifacts.read(profile, "profile")
-    test = described["test_csv"]
-    names = [column["name"] for column in described["columns"]]
-    code = render(
-        "write_prep_code.j2",
-        plan=planned,
-        functions=get_agent(agent).write_prep_code(planned),
-        answers={label["value"]: label["text"] for label in planned["labels"]},
-        missing_cells=list(MISSING),
-        read_csv=_how_to_read(described, names),
-        read_test_csv=None if test is None else _how_to_read(test, align_names(test["columns"], names)),
-    )
-    check_functions(code, ("fit", "transform"), out)
-    artifacts.write_text(out, code)
-
-
-def _how_to_read(described: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    return how_to_read(Dialect(described["encoding"], described["delimiter"]), names)
-
-
-def check_functions(code: str, names: tuple[str, ...], where: str | Path) -> None:
-    """Raise CodeError where generated code is no Python or lacks one of the functions that its contract names."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError as error:
-        raise CodeError(f"{where}: line {error.lineno}: the generated code is no Python: {error.msg}.") from error
-    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    for name in names:
-        if name not in defined:
-            raise CodeError(f"{where}: the generated code defines no {name}().")
+from loramake.tables import MISSING
 
 
 def execute_prep_code(

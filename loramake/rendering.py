@@ -1,6 +1,7 @@
 """Rendering the templates: strict, so that a missing variable is an error."""
 
 import functools
+import hashlib
 import pprint
 from typing import Any
 
@@ -20,7 +21,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["python"] = lambda value: pprint.pformat(value, width=100, sort_dicts=False)
+    environment.filters["fenced"] = fenced
     return environment
+
+
+def fenced(data: object) -> str:
+    """Text from a table between marks that it cannot hold itself: they are made of its own hash."""
+    text = str(data)
+    mark = f"data-{hashlib.sha256(text.encode('utf-8', errors='surrogatepass')).hexdigest()[:8]}"
+    return f"<{mark}>\n{text}\n</{mark}>"
 
 
 def render(template: str, **values: Any) -> str:

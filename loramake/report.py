@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from loramake import artifacts
 from loramake.config import Settings
@@ -44,11 +45,12 @@ def render_report(
     plots: Sequence[str | Path],
     settings: Settings,
     benchmarks: str | Path,
+    transcripts: str | Path,
     out: str | Path,
 ) -> None:
     """Write report.html: task, verdict against the baselines, metrics, plots, settings, where the time went, hashes.
 
-    `files` are the artifacts that FILES names, by those words.
+    `files` are the artifacts that FILES names, by those words; `transcripts` the folder of what an LLM was asked.
     """
     read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
     page = render(
@@ -67,10 +69,18 @@ def render_report(
         seconds=read_timings(benchmarks),
         hashes={str(path): artifacts.sha256(path) for path in files.values()},
         versions=package_versions(),
+        transcripts=read_transcripts(transcripts),
         **read,
     )
     artifacts.write_text(out, page)
     say(f"report: {out}")
+
+
+def read_transcripts(folder: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """By step, in the order of the steps: what a model was asked and answered; {} where none was asked."""
+    paths = sorted(Path(folder).glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    read = {path.stem: artifacts.read(path, "transcript") for path in paths}
+    return {step: lines for step, lines in read.items() if lines}
 
 
 def _as_data_url(path: str | Path) -> str:

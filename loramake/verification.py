@@ -1,51 +1,21 @@
-"""Checks of the prepared records: by what the code does with changed rows, not by how it reads."""
+"""Verifying the prepared records before anybody is asked to approve them: checks first, then the agent's critique."""
 
 import importlib.util
-import random
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from loramake import artifacts
-from loramake.agents import get_agent
+from loramake.agents import Agent, Sample
+from loramake.checks import Check, Prepared, Record, check_behaviour, check_records, sample
 from loramake.console import log, progress, say
 from loramake.errors import CodeError
-from loramake.preparation import transform_rows
 from loramake.sandbox import Sandbox
 from loramake.splits import SPLITS, read_splits
 from loramake.tables import read_table
 
-Record = dict[str, Any]
-
-SAMPLE_ROWS = 64
 _SAMPLES_FOR_AGENT = 5
 _CHARACTERS_A_TOKEN = 3
-_SENTINEL = "loramake-sentinel"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that must hold, whether it did, and the evidence."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What is checked: the records, the code that made them, and the tables they were made from."""
-
-    records: list[Record]
-    plan: dict[str, Any]
-    splits: pd.DataFrame
-    tables: dict[str, pd.DataFrame]
-    script: Path
-    state: Path
-    sandbox: Sandbox
 
 
 def verify_prepared_data(
@@ -56,9 +26,10 @@ def verify_prepared_data(
     state: str | Path,
     csv: str | Path,
     test_csv: str | Path | None,
+    profile: str | Path,
     encoder: dict[str, Any],
     cutoff_len: int,
-    agent: str,
+    agent: Agent,
     sandbox: Sandbox,
     out: str | Path,
 ) -> None:
@@ -81,21 +52,34 @@ def verify_prepared_data(
     tokens = count_tokens(prepared, encoder, cutoff_len)
     checks = [*check_records(prepared), *check_behaviour(prepared), _check_tokens(tokens)]
     _refuse_failures(checks, script)
-    critic = get_agent(agent)
     by_split = records_by_split(prepared)
-    critique = critic.verify(
-        prepared.plan, {name: _sample(records, _SAMPLES_FOR_AGENT) for name, records in by_split.items()}
-    )
+    passed = [f"{check.name}: {check.detail}" for check in checks]
+    described = artifacts.read(profile, "profile")
+    critique = agent.verify(prepared.plan, described, passed, _samples(by_split, prepared.tables))
     found = {
-        "checks": [vars(check) for check in checks],
+        "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks],
         "tokens": tokens,
         "classes": {name: count_labels(records, prepared.plan) for name, records in by_split.items()},
         "critique": critique,
+        "judged": agent.judged(),
         "sandbox": {"setting": sandbox.setting, "used": sandbox.name},
-        "by": critic.by,
+        "by": agent.by,
     }
     artifacts.write(out, found, "verification")
+    for finding in critique:
+        say(f"the agent finds ({finding['severity']}): {finding['issue']}: {finding['suggestion']}")
     say(f"all {len(checks)} checks passed; the longest prompt and answer have {_tokens_text(tokens)}.")
+
+
+def _samples(by_split: dict[str, list[Record]], tables: dict[str, Any]) -> dict[str, list[Sample]]:
+    """Some records of each split, the same ones each time, with the rows that they were made from."""
+    return {
+        split: [
+            {"record": record, "cells": tables[record.get("source", "csv")].loc[record["row"]]}
+            for record in sample(records, _SAMPLES_FOR_AGENT)
+        ]
+        for split, records in by_split.items()
+    }
 
 
 def _refuse_failures(checks: list[Check], script: str | Path) -> None:
@@ -122,70 +106,6 @@ def count_labels(records: list[Record], plan: dict[str, Any]) -> dict[str, int]:
     """Records of every label, zeros included, keyed by the label's value."""
     counts = Counter(record["output"] for record in records)
     return {label["value"]: counts.get(label["text"], 0) for label in plan["labels"]}
-
-
-def _sample(items: list[Any], most: int) -> list[Any]:
-    return random.Random(0).sample(items, min(most, len(items)))
-
-
-def check_records(prepared: Prepared) -> list[Check]:
-    """Each row once, nothing empty, the right answer for every row, one instruction."""
-    records, splits = prepared.records, prepared.splits
-    keys = Counter((record.get("source"), record["row"]) for record in records)
-    wanted = Counter(zip(splits["source"], splits["row"], strict=True))
-    empty = [
-        r["row"]
-        for r in records
-        if not (r["instruction"].strip() and r["input"].strip() and r.get("output", "").strip())
-    ]
-    answers = {label["value"]: label["text"] for label in prepared.plan["labels"]}
-    target = prepared.plan["target"]
-    wrong = [
-        record["row"]
-        for record in records
-        if answers.get(prepared.tables[record.get("source", "csv")][target].get(record["row"])) != record.get("output")
-    ]
-    instructions = {record["instruction"] for record in records}
-    return [
-        Check("each row once", keys == wanted, f"{len(records):,} records for {len(splits):,} rows"),
-        Check("nothing empty", not empty, _rows_text(empty, "with an empty instruction, input or output")),
-        Check("outputs are the labels", not wrong, _rows_text(wrong, "whose output is not the label in the CSV")),
-        Check("one instruction", len(instructions) == 1, f"{len(instructions)} different instructions"),
-    ]
-
-
-def _rows_text(rows: list[int], what: str) -> str:
-    return f"{len(rows):,} records {what}" + (f", first of data row {rows[0]}" if rows else "")
-
-
-def check_behaviour(prepared: Prepared) -> list[Check]:
-    """Transform again: other rows beside a row must change nothing, nor may the target or a dropped column."""
-    inputs = {record["row"]: record["input"] for record in prepared.records if record.get("source") == "csv"}
-    rows = _sample(sorted(inputs), max(1, min(SAMPLE_ROWS, len(inputs) // 2)))  # never the whole table
-    table = prepared.tables["csv"].loc[rows]
-    alone = _inputs(prepared, table)
-    changed = [row for row, text in zip(rows, alone, strict=True) if text != inputs[row]]
-    hidden = [
-        name for name in [prepared.plan["target"], *(d["name"] for d in prepared.plan["dropped"])] if name in table
-    ]
-    marked = table.assign(**{name: f"{_SENTINEL}-{place}" for place, name in enumerate(hidden)})
-    leaking = [row for row, text in zip(rows, _inputs(prepared, marked), strict=True) if text != inputs[row]]
-    return [
-        Check(
-            "a row's prompt is the same whichever rows are beside it",
-            not changed,
-            f"{len(changed)} of {len(rows)} sampled rows changed when transformed in another order and company",
-        ),
-        Check(
-            "target and dropped columns absent",
-            not leaking,
-            f"{len(leaking)} of {len(rows)} sampled prompts changed with the cells of {len(hidden)} such columns",
-        ),
-    ]
-
-
-def _inputs(prepared: Prepared, table: pd.DataFrame) -> list[str]:
-    return [record["input"] for record in transform_rows(prepared.script, table, prepared.state, prepared.sandbox)]
 
 
 def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import re
 import sys
 from pathlib import Path
 
+from loramake.agents import AGENT_KEYS
 from loramake.config import (
     EXPERIMENT_NAME,
     FEEDBACK_SETTINGS,
@@ -132,6 +133,17 @@ def get_model_card(wildcards):
     """The card of a base model that is a folder."""
     card = Path(get_settings(wildcards.experiment)["model"]) / "README.md"
     return str(card) if card.is_file() else []
+
+
+def get_prompts(*names):
+    """A function that gives the prompts of a step where its agent is an LLM."""
+
+    def get_files(wildcards):
+        if get_settings(wildcards.experiment)["agent"] == "builtin":
+            return []
+        return [f"{TEMPLATES}/openai/{name}.j2" for name in ("system", *names)]
+
+    return refuse_in_one_sentence(get_files)
 
 
 def get_balance_feedback(wildcards):

@@ -20,6 +20,8 @@ rule write_balance_code:
     input:
         review="results/{experiment}/review/data.json",
         feedback=get_feedback("balance"),
+        train="results/{experiment}/data/train.json",
+        prompts=get_prompts("write_balance_code", "mend_code"),
         templates=[
             f"{TEMPLATES}/write_balance_code.j2",
             f"{TEMPLATES}/builtin/write_balance_code.j2",
@@ -32,7 +34,9 @@ rule write_balance_code:
         "results/{experiment}/benchmarks/write_balance_code.tsv"
     params:
         balance=get_balance_feedback,
-        agent=get_setting("agent"),
+        agent=get_slice(*AGENT_KEYS),
+        sandbox=get_slice("sandbox", "agent"),
+        seed=get_setting("seed"),
     script:
         "../scripts/write_balance_code.py"
 

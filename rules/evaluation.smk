@@ -70,6 +70,7 @@ rule render_report:
         experiment="{experiment}",
         settings=get_all_settings,
         benchmarks="results/{experiment}/benchmarks",
+        transcripts="results/{experiment}/agent",
     script:
         "../scripts/render_report.py"
 

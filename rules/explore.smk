@@ -18,6 +18,7 @@ rule explore_data:
         test_csv=get_test_csv,
         profile="results/{experiment}/profile.json",
         feedback=get_feedback("explore"),
+        prompts=get_prompts("explore_data"),
     output:
         task="results/{experiment}/task.json",
     log:
@@ -30,9 +31,9 @@ rule explore_data:
             "group_column",
             "time_column",
             "rare_labels",
-            "agent",
             feedback="explore",
         ),
+        agent=get_slice(*AGENT_KEYS),
     script:
         "../scripts/explore_data.py"
 

@@ -5,6 +5,7 @@ rule plan_preparation:
         selected="results/{experiment}/feature_selection/selected_features.json",
         card=get_model_card,
         feedback=get_feedback("plan"),
+        prompts=get_prompts("plan_preparation"),
     output:
         plan="results/{experiment}/plan.yaml",
     log:
@@ -13,7 +14,7 @@ rule plan_preparation:
         "results/{experiment}/benchmarks/plan_preparation.tsv"
     params:
         model=get_setting("model"),
-        agent=get_setting("agent"),
+        agent=get_slice(*AGENT_KEYS),
     script:
         "../scripts/plan_preparation.py"
 
@@ -26,6 +27,10 @@ rule write_prep_code:
             f"{TEMPLATES}/write_prep_code.j2",
             f"{TEMPLATES}/builtin/write_prep_code.j2",
         ],
+        prompts=get_prompts("write_prep_code", "mend_code"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        splits="results/{experiment}/splits.csv",
     output:
         script="results/{experiment}/scripts/prepare_data.py",
     log:
@@ -33,7 +38,8 @@ rule write_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/write_prep_code.tsv"
     params:
-        agent=get_setting("agent"),
+        sandbox=get_slice("sandbox", "agent"),
+        agent=get_slice(*AGENT_KEYS),
     script:
         "../scripts/write_prep_code.py"
 
@@ -64,9 +70,11 @@ rule verify_prepared_data:
         script="results/{experiment}/scripts/prepare_data.py",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
+        profile="results/{experiment}/profile.json",
         csv=get_csv,
         test_csv=get_test_csv,
         model=get_model_files,
+        prompts=get_prompts("verify_prepared_data"),
     output:
         verification="results/{experiment}/data/verification.json",
     log:
@@ -76,7 +84,7 @@ rule verify_prepared_data:
     params:
         encoder=get_slice("model", "template", "trust_remote_code"),
         cutoff_len=get_setting("cutoff_len"),
-        agent=get_setting("agent"),
+        agent=get_slice(*AGENT_KEYS),
         sandbox=get_slice("sandbox", "agent"),
     script:
         "../scripts/verify_prepared_data.py"

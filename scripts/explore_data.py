@@ -1,3 +1,4 @@
+from loramake.agents import get_agent
 from loramake.console import step
 from loramake.explore import explore_data
 
@@ -8,5 +9,6 @@ with step(snakemake.log[0]):
         profile=snakemake.input.profile,
         feedback=snakemake.input.feedback or None,
         settings=snakemake.params.settings,
+        agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
         out=snakemake.output.task,
     )

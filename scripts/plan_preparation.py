@@ -1,3 +1,4 @@
+from loramake.agents import get_agent
 from loramake.console import step
 from loramake.plan import plan_preparation
 
@@ -8,6 +9,6 @@ with step(snakemake.log[0]):
         selected=snakemake.input.selected,
         feedback=snakemake.input.feedback or None,
         model=snakemake.params.model,
-        agent=snakemake.params.agent,
+        agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
         out=snakemake.output.plan,
     )

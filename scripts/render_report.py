@@ -9,5 +9,6 @@ with step(snakemake.log[0]):
         plots=snakemake.input.plots,
         settings=snakemake.params.settings,
         benchmarks=snakemake.params.benchmarks,
+        transcripts=snakemake.params.transcripts,
         out=snakemake.output.report,
     )

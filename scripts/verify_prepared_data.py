@@ -1,3 +1,4 @@
+from loramake.agents import get_agent
 from loramake.console import step
 from loramake.sandbox import choose_sandbox
 from loramake.verification import verify_prepared_data
@@ -11,9 +12,10 @@ with step(snakemake.log[0]):
         state=snakemake.input.state,
         csv=snakemake.input.csv,
         test_csv=snakemake.input.test_csv or None,
+        profile=snakemake.input.profile,
         encoder=snakemake.params.encoder,
         cutoff_len=snakemake.params.cutoff_len,
-        agent=snakemake.params.agent,
+        agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
         sandbox=choose_sandbox(**snakemake.params.sandbox),
         out=snakemake.output.verification,
     )

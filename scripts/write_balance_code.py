@@ -1,10 +1,15 @@
+from loramake.agents import get_agent
 from loramake.console import step
 from loramake.dataset import write_balance_code
+from loramake.sandbox import choose_sandbox
 
 with step(snakemake.log[0]):
     write_balance_code(
         review=snakemake.input.review,
         balance=snakemake.params.balance,
-        agent=snakemake.params.agent,
+        train=snakemake.input.train,
+        seed=snakemake.params.seed,
+        agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
+        sandbox=choose_sandbox(**snakemake.params.sandbox),
         out=snakemake.output.script,
     )

@@ -1,10 +1,14 @@
+from loramake.agents import get_agent
 from loramake.console import step
-from loramake.preparation import write_prep_code
+from loramake.prep_code import Sources, write_prep_code
+from loramake.sandbox import choose_sandbox
 
 with step(snakemake.log[0]):
     write_prep_code(
         plan=snakemake.input.plan,
         profile=snakemake.input.profile,
-        agent=snakemake.params.agent,
+        sources=Sources(snakemake.input.csv, snakemake.input.test_csv or None, snakemake.input.splits),
+        agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
+        sandbox=choose_sandbox(**snakemake.params.sandbox),
         out=snakemake.output.script,
     )

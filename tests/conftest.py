@@ -22,7 +22,6 @@ EXPLORE = {
     "group_column": None,
     "time_column": None,
     "rare_labels": "error",
-    "agent": "builtin",
 }
 """The settings of explore_data at their defaults."""
 

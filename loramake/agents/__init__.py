@@ -1,10 +1,10 @@
 """Agents: who decides what to predict and how, and writes the preparation code. One protocol, one method per step."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
 import pandas as pd
-
-from loramake.errors import ConfigError
 
 
 class MadeBy(TypedDict):
@@ -31,14 +31,38 @@ class Finding(TypedDict):
     suggestion: str
 
 
+class Failure(TypedDict):
+    """What came of a try of generated code."""
+
+    code: str
+    complaint: str
+    check: str | None
+    """The check that failed; None where the code did not run to its end."""
+    output: str
+    """What it printed."""
+    rows: list[str]
+    """Prompts that show the failure."""
+
+
+class Sample(TypedDict):
+    """A prepared record, and the cells of the row that it was made from."""
+
+    record: dict[str, Any]
+    cells: "pd.Series[Any]"
+
+
 class Agent(Protocol):
     """What every provider can do. Artifacts go in and come out as the dicts that their schemas describe."""
 
     by: MadeBy
     reads_notes: bool
     """Whether free-text feedback is understood."""
+    tries: int
+    """How often code may be written until it does what it has to; code of 1 try is not tried, but known to work."""
 
-    def explore(self, profile: dict[str, Any], table: pd.DataFrame, target: str | None) -> Exploration:
+    def explore(
+        self, profile: dict[str, Any], table: pd.DataFrame, target: str | None, notes: list[str]
+    ) -> Exploration:
         """Find the target (or take the given one) and order its labels."""
 
     def plan(
@@ -51,20 +75,47 @@ class Agent(Protocol):
     ) -> dict[str, Any]:
         """Decide how rows become prompts: plan.yaml."""
 
-    def write_prep_code(self, plan: dict[str, Any]) -> str:
-        """Python source that defines `fit(train) -> dict` and `transform(rows, state) -> list`."""
+    def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:
+        """Python source that defines `fit(train) -> dict` and `transform(rows, state) -> list`, after earlier tries."""
 
-    def verify(self, plan: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) -> list[Finding]:
+    def verify(
+        self, plan: dict[str, Any], profile: dict[str, Any], checks: list[str], samples: dict[str, list[Sample]]
+    ) -> list[Finding]:
         """Look at samples of each split and say what is wrong with them."""
 
-    def write_balance_code(self, strategy: str) -> str:
-        """Python source that defines `balance(records, seed) -> records`."""
+    def forget(self) -> None:
+        """Answer this step's questions anew when they are asked again: what came of them was no good."""
+
+    def judged(self) -> str:
+        """What `verify` looked at."""
+
+    def write_balance_code(self, strategy: str, failures: list[Failure]) -> str:
+        """Python source that defines `balance(records, seed) -> records`, after earlier tries."""
 
 
-def get_agent(provider: str) -> Agent:
-    """The agent of that name; ConfigError where there is none."""
+AGENT_KEYS = (
+    "agent",
+    "agent_model",
+    "coder_model",
+    "agent_api_base",
+    "agent_sees",
+    "agent_cache",
+    "agent_timeout",
+    "agent_prices",
+)
+"""The settings that say which agent works, and how."""
+
+
+def get_agent(settings: Mapping[str, Any], step: str, results: str | Path) -> Agent:
+    """The agent that AGENT_KEYS describe, for one step of the experiment in the folder `results`.
+
+    ConfigError where it lacks a model or a key.
+    """
+    if settings["agent"] == "openai":
+        from loramake.agents.openai import OpenAIAgent
+
+        return OpenAIAgent(settings, step, Path(results))
     from loramake.agents.builtin import BuiltinAgent
 
-    if provider != "builtin":
-        raise ConfigError(f"agent: {provider} is not known: set agent: builtin.")
+    (Path(results) / "agent" / f"{step}.jsonl").unlink(missing_ok=True)
     return BuiltinAgent()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from loramake.agents import Exploration, Finding, MadeBy
+from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.errors import DataError
 from loramake.profile import MAX_CLASSES_OF_NUMBERS, number_styles
 from loramake.rendering import render
@@ -44,8 +44,15 @@ class BuiltinAgent:
 
     by = MadeBy(provider="builtin", model=None)
     reads_notes = False
+    tries = 1
 
-    def explore(self, profile: dict[str, Any], table: pd.DataFrame, target: str | None) -> Exploration:
+    def explore(
+        self,
+        profile: dict[str, Any],
+        table: pd.DataFrame,
+        target: str | None,
+        notes: list[str],  # noqa: ARG002
+    ) -> Exploration:
         name, reason = (target, "set in the configuration or by feedback") if target else find_target(profile)
         return {"target": name, "labels": order_labels(table[name].dropna().unique()), "reason": reason}
 
@@ -74,11 +81,12 @@ class BuiltinAgent:
             "dropped": selected["dropped"],
             "labels": _answers(labels, style["label_format"]),
             "balance": propose_balance(task["labels"]),
+            "advice": "",
             "unread_notes": len(notes),
             "by": self.by,
         }
 
-    def write_prep_code(self, plan: dict[str, Any]) -> str:
+    def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:  # noqa: ARG002
         numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
         numbers = {
             name: [style.pattern, style.thousands or "", style.decimal]
@@ -86,11 +94,23 @@ class BuiltinAgent:
         }
         return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
 
-    def verify(self, plan: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) -> list[Finding]:  # noqa: ARG002
+    def verify(
+        self,
+        plan: dict[str, Any],  # noqa: ARG002
+        profile: dict[str, Any],  # noqa: ARG002
+        checks: list[str],  # noqa: ARG002
+        samples: dict[str, list[Sample]],  # noqa: ARG002
+    ) -> list[Finding]:
         """Rules cannot judge prose: the deterministic checks are all there is, so nothing is claimed here."""
         return []
 
-    def write_balance_code(self, strategy: str) -> str:
+    def forget(self) -> None:
+        """Rules have nothing to forget."""
+
+    def judged(self) -> str:
+        return "nothing beyond the checks: rules cannot judge prose"
+
+    def write_balance_code(self, strategy: str, failures: list[Failure]) -> str:  # noqa: ARG002
         return render("builtin/write_balance_code.j2", strategy=strategy)
 
 

@@ -10,6 +10,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from loramake import artifacts
+from loramake.agents.builtin import BuiltinAgent
 from loramake.baselines import (
     BASELINES,
     MAX_CHARACTERS,
@@ -52,13 +53,14 @@ class Experiment:
             profile=profile,
             feedback=None,
             settings={**EXPLORE, "target": target},
+            agent=BuiltinAgent(),
             out=task,
         )
         assign_splits(self.csv, self.test_csv, task, ratios, 42, splits, self.folder / "splits.json")
         rankings = self.folder / "rankings.csv"
         selected = self.folder / "selected.json"
         select_features(self.csv, profile, task, splits, 50, 42, selected, rankings)
-        plan_preparation(profile, task, selected, None, "models/tiny", "builtin", self.folder / "plan.yaml")
+        plan_preparation(profile, task, selected, None, "models/tiny", BuiltinAgent(), self.folder / "plan.yaml")
         return self
 
     def fit(self, name: str = "baselines.json") -> dict[str, Any]:

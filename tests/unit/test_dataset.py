@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from loramake import artifacts
+from loramake.agents.builtin import BuiltinAgent
 from loramake.dataset import check_balanced, execute_balance_code, write_balance_code
 from loramake.errors import CodeError
 from loramake.sandbox import choose_sandbox
@@ -28,8 +29,10 @@ def make_records(folder: Path) -> list[dict[str, Any]]:
 def balance(folder: Path, decided: str, feedback: str | None = None, seed: int = 1) -> list[dict[str, Any]]:
     review = {"review": "data", "decision": "approve", "by": "setting", "balance": decided, "reviewed": {}}
     artifacts.write(folder / "review.json", review, "review")
-    write_balance_code(folder / "review.json", feedback, "builtin", folder / "balance_data.py")
-    sandbox = choose_sandbox("auto", "builtin")
+    sandbox, train = choose_sandbox("auto", "builtin"), folder / "train.json"
+    write_balance_code(
+        folder / "review.json", feedback, train, seed, BuiltinAgent(), sandbox, folder / "balance_data.py"
+    )
     execute_balance_code(folder / "balance_data.py", folder / "train.json", seed, sandbox, folder / "balanced.json")
     records: list[dict[str, Any]] = artifacts.read(folder / "balanced.json", "records")
     return records

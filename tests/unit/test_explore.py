@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from loramake import artifacts
-from loramake.agents.builtin import order_labels
+from loramake.agents.builtin import BuiltinAgent, order_labels
 from loramake.errors import DataError
 from loramake.explore import explore_data
 from loramake.profile import profile_csv
@@ -21,7 +21,7 @@ def explore(
 ) -> Any:
     profile_csv(csv, test_csv, folder / "profile.json")
     settings = {**EXPLORE, "target": target, **more}
-    explore_data(csv, test_csv, folder / "profile.json", feedback, settings, folder / "task.json")
+    explore_data(csv, test_csv, folder / "profile.json", feedback, settings, BuiltinAgent(), folder / "task.json")
     return artifacts.read(folder / "task.json", "task")
 
 

@@ -9,16 +9,19 @@ import yaml
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
+from loramake.checks import Prepared, check_behaviour, check_records
 from loramake.errors import CodeError
 from loramake.explore import explore_data
 from loramake.features import select_features
+from loramake.generated import check_functions
 from loramake.plan import plan_preparation
-from loramake.preparation import check_functions, execute_prep_code, transform_rows, write_prep_code
+from loramake.prep_code import Sources, write_prep_code
+from loramake.preparation import execute_prep_code, transform_rows
 from loramake.profile import profile_csv
 from loramake.sandbox import choose_sandbox
 from loramake.splits import Ratios, assign_splits, read_splits
 from loramake.tables import read_table
-from loramake.verification import Prepared, check_behaviour, check_records, verify_prepared_data
+from loramake.verification import verify_prepared_data
 from tests.conftest import EXPLORE, ROOT
 
 TINY = str(ROOT / "models/tiny")
@@ -41,12 +44,13 @@ class Experiment:
         )
         self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
         profile_csv(csv, test_csv, self.profile)
-        explore_data(csv, test_csv, self.profile, None, EXPLORE, self.task)
+        explore_data(csv, test_csv, self.profile, None, EXPLORE, BuiltinAgent(), self.task)
         ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
         assign_splits(csv, test_csv, self.task, ratios, 42, self.splits, folder / "splits.json")
         select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
-        plan_preparation(self.profile, self.task, self.selected, feedback, model, "builtin", self.plan)
-        write_prep_code(self.plan, self.profile, "builtin", self.script)
+        plan_preparation(self.profile, self.task, self.selected, feedback, model, BuiltinAgent(), self.plan)
+        sources = Sources(csv, test_csv, self.splits)
+        write_prep_code(self.plan, self.profile, sources, BuiltinAgent(), SANDBOX, self.script)
 
     def execute(self) -> list[dict[str, Any]]:
         execute_prep_code(self.script, self.csv, self.test_csv, self.splits, SANDBOX, self.all_data, self.state)
@@ -76,9 +80,10 @@ class Experiment:
             self.state,
             self.csv,
             self.test_csv,
+            self.profile,
             ENCODER,
             cutoff_len,
-            "builtin",
+            BuiltinAgent(),
             SANDBOX,
             out,
         )

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
+from loramake.agents.builtin import BuiltinAgent
 from loramake.errors import DataError
 from loramake.explore import explore_data
 from loramake.profile import profile_csv
@@ -34,7 +35,7 @@ def split(rows: pd.DataFrame, target: str, seed: int = 42, ids: tuple[str, ...] 
 def split_file(folder: Path, csv: Path, test_csv: Path | None = None, **settings: str) -> tuple[pd.DataFrame, Any]:
     """splits.csv and splits.json of a real file."""
     profile_csv(csv, test_csv, folder / "profile.json")
-    explore_data(csv, test_csv, folder / "profile.json", None, EXPLORE | settings, folder / "task.json")
+    explore_data(csv, test_csv, folder / "profile.json", None, EXPLORE | settings, BuiltinAgent(), folder / "task.json")
     out, summary = folder / "splits.csv", folder / "splits.json"
     assign_splits(csv, test_csv, folder / "task.json", RATIOS, 42, out, summary)
     return read_splits(out), artifacts.read(summary, "splits")

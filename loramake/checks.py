@@ -1,0 +1,138 @@
+"""Deterministic checks of prepared records: by what the code does with changed rows, not by how it reads."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loramake.preparation import transform_rows
+from loramake.sandbox import Sandbox
+
+Record = dict[str, Any]
+
+SAMPLE_ROWS = 64
+_CELLS = 8
+_SENTINEL = "loramake-sentinel"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold, whether it did, and the evidence."""
+
+    name: str
+    passed: bool
+    detail: str
+    rows: list[int] = field(default_factory=list)
+    """Data rows that show the failure."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is checked: the records, the code that made them, and the tables they were made from."""
+
+    records: list[Record]
+    plan: dict[str, Any]
+    splits: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    script: Path
+    state: Path
+    sandbox: Sandbox
+
+
+def check_records(prepared: Prepared) -> list[Check]:
+    """Each row once, nothing empty, the right answer for every row, one instruction."""
+    records, splits = prepared.records, prepared.splits
+    keys = Counter((record.get("source"), record["row"]) for record in records)
+    wanted = Counter(zip(splits["source"], splits["row"], strict=True))
+    empty = [
+        r["row"]
+        for r in records
+        if not (r["instruction"].strip() and r["input"].strip() and r.get("output", "").strip())
+    ]
+    answers = {label["value"]: label["text"] for label in prepared.plan["labels"]}
+    target = prepared.plan["target"]
+    wrong = [
+        record["row"]
+        for record in records
+        if answers.get(prepared.tables[record.get("source", "csv")][target].get(record["row"])) != record.get("output")
+    ]
+    instructions = {record["instruction"] for record in records}
+    return [
+        Check("each row once", keys == wanted, f"{len(records):,} records for {len(splits):,} rows"),
+        Check("nothing empty", not empty, _rows_text(empty, "with an empty instruction, input or output"), empty),
+        Check(
+            "outputs are the labels", not wrong, _rows_text(wrong, "whose output is not the label in the CSV"), wrong
+        ),
+        Check("one instruction", len(instructions) == 1, f"{len(instructions)} different instructions"),
+    ]
+
+
+def _rows_text(rows: list[int], what: str) -> str:
+    return f"{len(rows):,} records {what}" + (f", first of data row {rows[0]}" if rows else "")
+
+
+def check_behaviour(prepared: Prepared) -> list[Check]:
+    """Transform again: other rows beside a row must change nothing, nor may the target or a dropped column."""
+    inputs = {record["row"]: record["input"] for record in prepared.records if record.get("source") == "csv"}
+    rows = sample(sorted(inputs), max(1, min(SAMPLE_ROWS, len(inputs) // 2)))  # never the whole table
+    table = prepared.tables["csv"].loc[rows]
+    alone = _inputs(prepared, table)
+    changed = [row for row, text in zip(rows, alone, strict=True) if text != inputs[row]]
+    hidden = [
+        name for name in [prepared.plan["target"], *(d["name"] for d in prepared.plan["dropped"])] if name in table
+    ]
+    marked = table.assign(**{name: f"{_SENTINEL}-{place}" for place, name in enumerate(hidden)})
+    leaking = [row for row, text in zip(rows, _inputs(prepared, marked), strict=True) if text != inputs[row]]
+    return [
+        Check(
+            "a row's prompt is the same whichever rows are beside it",
+            not changed,
+            f"{len(changed)} of {len(rows)} sampled rows changed when transformed in another order and company",
+            changed,
+        ),
+        Check(
+            "target and dropped columns absent",
+            not leaking,
+            f"{len(leaking)} of {len(rows)} sampled prompts changed with the cells of {len(hidden)} such columns",
+            leaking,
+        ),
+    ]
+
+
+def check_features(prepared: Prepared) -> Check:
+    """Every feature reaches the prompt: of several different cells put into one row, some change its prompt."""
+    table, longest = prepared.tables["csv"], prepared.plan["longest_cell"]
+    first = table.iloc[[0]]
+    names, parts = [], [first]
+    for feature in prepared.plan["features"]:
+        cells = list({_meant(cell, longest): cell for cell in table[feature["name"]].dropna()}.values())
+        for cell in sample(cells, _CELLS) if len(cells) > 1 else []:
+            names.append(feature["name"])
+            parts.append(first.assign(**{feature["name"]: cell}))
+    usual, *others = _inputs(prepared, pd.concat(parts, ignore_index=True))
+    heard = {name for name, text in zip(names, others, strict=True) if text != usual}
+    unheard = [name for name in dict.fromkeys(names) if name not in heard]
+    detail = f"{len(unheard)} of {len(set(names))} features change nothing in the prompt" + (
+        f": {', '.join(map(repr, unheard[:5]))}" if unheard else ""
+    )
+    return Check("every feature is in the prompt", not unheard, detail)
+
+
+def _meant(cell: str, longest: int) -> float | str:
+    """Cells that may be written alike are one."""
+    try:
+        return float(cell)
+    except ValueError:
+        return " ".join(cell.split())[:longest]
+
+
+def _inputs(prepared: Prepared, table: pd.DataFrame) -> list[str]:
+    return [record["input"] for record in transform_rows(prepared.script, table, prepared.state, prepared.sandbox)]
+
+
+def sample(items: list[Any], most: int) -> list[Any]:
+    """Some of the items, the same ones each time."""
+    return random.Random(0).sample(items, min(most, len(items)))

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from loramake.agents.connection import connect, read_url
+from loramake.errors import ConfigError
+
+UNSET = {"agent_api_base": None, "agent_model": None, "coder_model": None}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("gpu7:8000", "http://gpu7:8000/v1"),
+        ("https://host/api/v2/", "https://host/api/v2"),
+        ("[::1]:8000", "http://[::1]:8000/v1"),
+    ],
+)
+def test_an_address_gets_a_scheme_and_a_path(written: str, read: str) -> None:
+    assert read_url(written) == read
+
+
+@pytest.mark.parametrize("written", ["http://me:secret@host/v1", "ftp://host", "http://"])
+def test_an_address_that_is_none_or_holds_a_key_is_refused(written: str) -> None:
+    with pytest.raises(ConfigError, match="agent_api_base") as caught:
+        read_url(written)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_configuration_wins_over_the_environment_and_new_names_over_old_ones() -> None:
+    known = {
+        "openAI_endpoint": "old:1",
+        "OPENAI_BASE_URL": "http://new:2/v1",
+        "auth_key": "old-key",
+        "OPENAI_API_KEY": "new-key",
+        "agent_LLM": "thinker",
+        "coder_LLM": "coder",
+    }
+    found = connect(UNSET, known)
+    assert (found.base_url, found.key, found.model, found.coder) == ("http://new:2/v1", "new-key", "thinker", "coder")
+    found = connect({"agent_api_base": "mine:3", "agent_model": "m", "coder_model": "c"}, known)
+    assert (found.base_url, found.model, found.coder) == ("http://mine:3/v1", "m", "c")
+    found = connect(UNSET, {"openAI_endpoint": "old:1", "auth_key": "old-key", "agent_LLM": "thinker"})
+    assert (found.base_url, found.key, found.coder) == ("http://old:1/v1", "old-key", "thinker")
+    assert "old-key" not in repr(found)
+
+
+def test_the_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("OPENAI_BASE_URL=file:1\nagent_LLM=from-file\nauth_key=key-in-file\n")
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "coder_LLM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("agent_LLM", "from-environment")
+    found = connect(UNSET)
+    assert (found.base_url, found.model, found.key) == ("http://file:1/v1", "from-environment", "key-in-file")
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [({"agent_LLM": "x"}, "OPENAI_API_KEY"), ({"OPENAI_BASE_URL": "host:1"}, "set agent_model")],
+)
+def test_what_is_missing_is_named(known: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        connect(UNSET, known)
