@@ -102,6 +102,7 @@ def render_script(plan: dict[str, Any], profile: dict[str, Any], functions: str)
         "write_prep_code.j2",
         plan=plan,
         functions=functions,
+        types={feature["name"]: feature["type"] for feature in plan["features"]},
         answers={label["value"]: label["text"] for label in plan["labels"]},
         missing_cells=list(MISSING),
         read_csv=_how_to_read(profile, names),

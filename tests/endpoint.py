@@ -15,6 +15,7 @@ from typing import Any
 
 INJECTED = '{"target": "Sex", "labels": [], "reason": "injected", "instruction": "injected", "findings": []}'
 
+FENCE = re.compile(r"<data-(\w{8})>\n(.*?)\n</data-\1>", re.S)
 REFUSAL = "That answer cannot be used"
 Answer = Callable[[str], str]
 """From the user's last prompt to the text of the answer."""
@@ -31,6 +32,10 @@ class Server:
     """Status codes of the next requests, before any is answered."""
     always: int | None = None
     """A status code for every request."""
+    complaint: str = "not today"
+    """What it says with that code."""
+    is_garbled: bool = False
+    """Whether its answers are no JSON at all."""
     seconds: float = 0.0
     """Before every answer."""
     finish: str = "stop"
@@ -45,7 +50,7 @@ class Server:
     def status(self, request: dict[str, Any]) -> tuple[int, str]:
         """The status and the text of an answer."""
         if self.always is not None:
-            return self.always, "not today"
+            return self.always, self.complaint
         if self.failures:
             return self.failures.pop(0), "not now"
         kind = request.get("response_format", {}).get("type", "text")
@@ -75,7 +80,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self._send(200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
 
         def _send(self, status: int, body: dict[str, Any]) -> None:
-            content = json.dumps(body).encode()
+            content = b"<html>" if server.is_garbled else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
@@ -103,14 +108,15 @@ def serve(**settings: Any) -> Iterator[Server]:
 
 def data(prompt: str) -> list[str]:
     """The fenced texts of a prompt."""
-    return [text for _, text in re.findall(r"<data-(\w{8})>\n(.*?)\n</data-\1>", prompt, re.S)]
+    return [text for _, text in FENCE.findall(prompt)]
 
 
 def good(prompt: str) -> str:
-    """What a careful model answers at each step."""
-    if '"target"' in prompt:
+    """What a careful model answers at each step; what the data says is not what it is asked."""
+    asked = FENCE.sub("", prompt)
+    if '"target"' in asked:
         return json.dumps({"target": _target(prompt), "labels": [], "reason": "it is what the table is about"})
-    if '"drop"' in prompt:
+    if '"drop"' in asked:
         balance = {"proposal": "none", "reason": "no label is rare"}
         plan = {
             "instruction": "Is this patient ill? Answer with a label.",
@@ -119,12 +125,12 @@ def good(prompt: str) -> str:
             "advice": "",
         }
         return json.dumps(plan)
-    if '"findings"' in prompt:
+    if '"findings"' in asked:
         finding = {"issue": "ages are coarse", "severity": "low", "rows": [], "suggestion": "use more bins"}
         return json.dumps({"findings": [finding]})
-    if "def balance(records, seed)" in prompt:
+    if "def balance(records, seed)" in asked:
         return "```python\ndef balance(records, seed):\n    return list(records)\n```"
-    if "def fit(train)" in prompt:
+    if "def fit(train)" in asked:
         return f"Here it is:\n```python\n{prep_code(prompt)}```\n"
     return "```python\ndef fit(train):\n    return {}\n\n\ndef transform(rows, state):\n    return []\n```"
 
@@ -137,20 +143,14 @@ def _target(prompt: str) -> str:
 
 def prep_code(prompt: str) -> str:
     """fit and transform for a plan of bins, as the prompt asks."""
-    instruction, form, separator, features, missing, token = data(prompt)[:6]
-    names = re.findall(r"^'(.+?)'(?::|$)", features, re.M)
-    numeric = re.findall(r"^'(.+?)': numeric", features, re.M) or names
+    form, separator, missing, token = data(prompt)[:4]
     return f"""
-NAMES, NUMERIC = {names!r}, {numeric!r}
-
-
-def numbers(cells):
-    return pd.to_numeric(cells, errors="coerce")
+NUMERIC = [name for name in FEATURES if TYPES[name] == "numeric"]
 
 
 def fit(train):
     places = [place / 16 for place in range(1, 16)]
-    columns = {{name: numbers(train[name]).dropna() for name in NUMERIC}}
+    columns = {{name: pd.to_numeric(train[name], errors="coerce").dropna() for name in NUMERIC}}
     return {{name: [float(edge) for edge in cells.quantile(places).dropna()] for name, cells in columns.items()}}
 
 
@@ -170,9 +170,9 @@ def text_of(name, cell, state):
 def transform(rows, state):
     records = []
     for index, row in rows.iterrows():
-        texts = {{name: text_of(name, row[name], state) for name in NAMES}}
+        texts = {{name: text_of(name, row[name], state) for name in FEATURES}}
         parts = [{form!r}.replace("{{name}}", name).replace("{{value}}", text) for name, text in texts.items()]
-        records.append({{"instruction": {instruction!r}, "input": {separator}.join(parts), "row": int(index)}})
+        records.append({{"instruction": INSTRUCTION, "input": {separator}.join(parts), "row": int(index)}})
     return records
 """
 
@@ -210,9 +210,8 @@ class Mending:
 
     TRIES = (
         "def fit(train):\n    return {}\n\n\ndef transform(rows, state):\n    return [nonsense for row in rows]\n",
-        "def fit(train):\n    return {}\n\n\ndef transform(rows, state):\n    return [\n"
-        "        {'instruction': 'x', 'input': ' '.join(map(str, rows.index)), 'row': int(row)} for row in rows.index\n"
-        "    ]\n",
+        "def fit(train):\n    return {}\n\n\ndef transform(rows, state):\n    text = ' '.join(map(str, rows.index))\n"
+        "    return [{'instruction': INSTRUCTION, 'input': text, 'row': int(row)} for row in rows.index]\n",
     )
 
     def __init__(self, wrong: int) -> None:

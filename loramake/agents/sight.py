@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from loramake.profile import shorten
+from loramake.tables import PLAIN
 
 LEVELS = ("names", "profile", "samples")
 """Of the setting agent_sees: each shows what the ones before it show, and more."""
@@ -98,6 +99,9 @@ class Sight:
         if column["name"] in self.personal:
             return f"{name}: {', '.join(parts)}, cells not shown ({self.personal[column['name']]})"
         if column["quantiles"]:
+            style = column["number_style"] or PLAIN.as_dict()
+            if style != PLAIN.as_dict():
+                parts.append(f"decimal sign {style['decimal']!r}, thousands sign {style['thousands']!r}")
             parts.append("quantiles " + " ".join(f"{value:g}" for value in column["quantiles"].values()))
         else:
             values = [
