@@ -39,8 +39,18 @@ def review_prep_data(
     console.print(f"dropped: {dropped or 'none'}", markup=False, soft_wrap=True)
     why = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     console.print(f"balancing: {strategy} ({why})", markup=False)
-    console.print(f"the generated code ran in the sandbox {found['sandbox']['used']}", markup=False, soft_wrap=True)
+    _show_sandbox(found["sandbox"]["used"])
+    for finding in found["critique"]:
+        text = f"the agent finds ({finding['severity']}): {finding['issue']}: {finding['suggestion']}"
+        console.print(text, markup=False, soft_wrap=True)
+    console.print(f"the agent judged {found['judged']}", markup=False, soft_wrap=True)
     _decide("data", mode, history, [verification, plan, all_data, splits], out, balance=strategy)
+
+
+def _show_sandbox(used: str) -> None:
+    """Where the generated code ran; loud where nothing held it."""
+    style = "bold red" if used.startswith("NONE") else None
+    console.print(Text(f"the generated code ran in the sandbox: {used}", style=style or ""), soft_wrap=True)
 
 
 def review_balanced_data(

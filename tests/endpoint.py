@@ -129,10 +129,24 @@ def good(prompt: str) -> str:
         finding = {"issue": "ages are coarse", "severity": "low", "rows": [], "suggestion": "use more bins"}
         return json.dumps({"findings": [finding]})
     if "def balance(records, seed)" in asked:
-        return "```python\ndef balance(records, seed):\n    return list(records)\n```"
+        return f"```python\n{BALANCE}```"
     if "def fit(train)" in asked:
         return f"Here it is:\n```python\n{prep_code(prompt)}```\n"
     return "```python\ndef fit(train):\n    return {}\n\n\ndef transform(rows, state):\n    return []\n```"
+
+
+BALANCE = """import random
+from collections import Counter
+
+
+def balance(records, seed):
+    chance, counts = random.Random(seed), Counter(record["output"] for record in records)
+    more = []
+    for label, count in sorted(counts.items()):
+        own = [record for record in records if record["output"] == label]
+        more += chance.choices(own, k=max(counts.values()) - count)
+    return records + more
+"""
 
 
 def _target(prompt: str) -> str:

@@ -5,6 +5,7 @@ Knows nothing of what is asked. The client (timeouts, retries with back-off, Ret
 
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -24,7 +25,6 @@ CACHE = Path("results/.cache/agent")
 TRIES = 4
 """Answers to one question: the first, and three more after being told what was wrong."""
 TEMPERATURE = 0.2
-_RETRIES = 4
 _RUNGS = ("json_schema", "json_object", "text")
 """Ways to ask for JSON, from the strictest: a server that refuses one is asked with the next."""
 
@@ -48,7 +48,9 @@ class Reply:
 class Endpoint:
     """The models of one connection, asked for one step of one experiment."""
 
-    def __init__(self, connection: Connection, step: str, results: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, connection: Connection, step: str, results: Path, settings: Mapping[str, Any], retries: int = 4
+    ) -> None:
         """Starts the step's transcript, agent/STEP.jsonl under `results`, anew.
 
         `settings` holds agent_cache, agent_timeout (seconds) and agent_prices (of a million tokens).
@@ -63,8 +65,9 @@ class Endpoint:
             base_url=connection.base_url,
             api_key=connection.key,
             timeout=openai.Timeout(self._seconds, connect=min(10.0, self._seconds)),
-            max_retries=_RETRIES,
+            max_retries=retries,
         )
+        self._retries = retries
         self._remembered: list[Path] = []
 
     def answer(self, prompt: str, schema: str, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -164,12 +167,7 @@ class Endpoint:
         rungs = _RUNGS[_RUNGS.index(self._known_rung(model)) :] if schema else _RUNGS[-1:]
         for rung in rungs:
             try:
-                made = self._client.chat.completions.create(
-                    model=model,
-                    messages=messages,  # type: ignore[arg-type]
-                    temperature=TEMPERATURE,
-                    **_response_format(rung, schema),
-                )
+                made = self._send(model, messages, rung, schema)
             except (openai.BadRequestError, openai.UnprocessableEntityError):
                 if rung == rungs[-1]:
                     raise
@@ -184,6 +182,29 @@ class Endpoint:
         known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return known
 
+    def find_rung(self, messages: list[Message]) -> tuple[str, float]:
+        """The strictest rung that the server takes, and the seconds of its answer; AgentError where it takes none."""
+        model, started = self.connection.model, time.monotonic()
+        for rung in _RUNGS:
+            try:
+                self._send(model, messages, rung, "answers/verify_prepared_data")
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                if rung == _RUNGS[-1]:
+                    raise AgentError(self._sentence(model, error)) from error
+            except openai.OpenAIError as error:
+                raise AgentError(self._sentence(model, error)) from error
+            else:
+                return rung, time.monotonic() - started
+        raise AssertionError("there is always a last rung")
+
+    def _send(self, model: str, messages: list[Message], rung: str, schema: str | None) -> Any:
+        return self._client.chat.completions.create(
+            model=model,
+            messages=messages,  # type: ignore[arg-type]
+            temperature=TEMPERATURE,
+            **_response_format(rung, schema),
+        )
+
     def _known_rung(self, model: str) -> str:
         return self._rungs().get(f"{self.connection.base_url} {model}", _RUNGS[0])
 
@@ -196,7 +217,7 @@ class Endpoint:
         """What went wrong at the endpoint, and the way on."""
         host, again = self.connection.host, "run the same command to try again"
         if isinstance(error, openai.APITimeoutError):
-            waited = f"within agent_timeout ({self._seconds:g} s), {_RETRIES + 1} times"
+            waited = f"within agent_timeout ({self._seconds:g} s), {self._retries + 1} times"
             return f"{model} at {host} did not answer {waited}: {again}."
         if isinstance(error, openai.APIConnectionError):
             return f"{host} cannot be reached ({error.__cause__ or error}): start the server, or set agent_api_base."
@@ -205,11 +226,24 @@ class Endpoint:
         if isinstance(error, openai.NotFoundError):
             return f"{host} has no model {model} at {self.connection.base_url}: set agent_model and agent_api_base."
         if isinstance(error, openai.RateLimitError):
-            return f"{host} still says that there are too many requests after {_RETRIES + 1} of them: {again} later."
+            return (
+                f"{host} still says that there are too many requests after {self._retries + 1} of them: {again} later."
+            )
         if isinstance(error, openai.APIStatusError):
             said = " ".join(without_secrets(error.message).split())[:300]
             return f"{host} answered with the error {error.status_code} ({said}): {again}, or set another agent_model."
         return f"{host} gave no answer that can be read ({error}): {again}."
+
+
+def find_rung(connection: Connection, seconds: float) -> tuple[str, float]:
+    """The strictest way in which a connection's model can be asked for JSON, and how long it took to answer.
+
+    AgentError where it does not answer.
+    """
+    settings = {"agent_cache": False, "agent_timeout": seconds, "agent_prices": None}
+    with tempfile.TemporaryDirectory() as folder:
+        endpoint = Endpoint(connection, "doctor", Path(folder), settings, retries=0)
+        return endpoint.find_rung(start('Answer with this JSON object: {"findings": []}'))
 
 
 def start(prompt: str) -> list[Message]:

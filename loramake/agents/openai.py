@@ -124,6 +124,8 @@ class OpenAIAgent:
         return self._write(prompt, ("fit", "transform"), failures, sight)
 
     def write_balance_code(self, strategy: str, failures: list[Failure]) -> str:
+        if strategy == "none":  # nothing to decide: no call is worth it
+            return BuiltinAgent().write_balance_code(strategy, failures)
         connection = self._endpoint.connection
         say(f"{self._endpoint.step}: {connection.coder} at {connection.host} is sent nothing of the table.")
         return self._write(render("openai/write_balance_code.j2", strategy=strategy), ("balance",), failures, None)

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import psutil
 
-from loramake.console import log
+from loramake.console import log, say
 from loramake.errors import CodeError, ConfigError
 from loramake.sandbox import bubblewrap
 
@@ -265,13 +265,19 @@ def choose_sandbox(sandbox: str, agent: str) -> Sandbox:
     where none works. What an LLM wrote never does unless the user says so.
     """
     if sandbox == "none":
-        return Sandbox("NONE, as the configuration says: the code can do whatever you can", sandbox, is_closed=False)
+        return _said(Sandbox("NONE, as the configuration says: the code can do whatever you can", sandbox, False))
     reason = bubblewrap.why_not()
     if reason is None:
         return Sandbox(bubblewrap.version(), sandbox, is_closed=True)
     if sandbox == "auto" and agent == "builtin":
         name = f"none, since {reason.partition(':')[0]}; the code is loramake's own templates filled in"
-        return Sandbox(name, sandbox, is_closed=False)
+        return _said(Sandbox(name, sandbox, is_closed=False))
     raise ConfigError(
         f"sandbox: generated code is not run without one, and {reason}; or set sandbox: none, at your own risk."
     )
+
+
+def _said(open_one: Sandbox) -> Sandbox:
+    """Something that holds nothing back is never used without a word."""
+    say(f"sandbox: {open_one.name}.")
+    return open_one

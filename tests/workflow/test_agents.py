@@ -37,7 +37,7 @@ def files_with(folder: Path, text: str) -> list[Path]:
 
 def test_a_model_decides_and_writes_the_code_of_a_whole_run_and_no_question_is_paid_for_twice(tmp_path: Path) -> None:
     with serve(answer=endpoint.thoughtful) as server:
-        folder = workplace(tmp_path / "work", server, agent_prices={"input": 1.0, "output": 2.0})
+        folder = workplace(tmp_path / "work", server, agent_prices={"input": 1.0, "output": 2.0}, balance="oversample")
         done = snakemake(folder, "results/exp/evaluation/results.json")
         assert done.returncode == 0, done.stdout
         assert len(server.requests) == 5
@@ -160,7 +160,7 @@ def test_the_key_is_nowhere_after_a_failure_at_any_step(tmp_path: Path) -> None:
     environment = os.environ.pop("OPENAI_API_KEY")
     try:
         with serve() as server:
-            folder = workplace(tmp_path / "work", server)
+            folder = workplace(tmp_path / "work", server, balance="oversample")
             for number, step in enumerate(STEPS):
                 for failure in _failing_at(number):
                     for name, value in failure.items():

@@ -1,0 +1,179 @@
+"""What this machine has of what loramake can use: a finding a line, with the way on where something is missing."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from packaging.requirements import Requirement
+
+from loramake.config import defaults
+from loramake.errors import LoramakeError
+from loramake.sandbox import bubblewrap
+
+OK, MISSING, BROKEN = "ok", "missing", "broken"
+"""Severities: all is well, something that some need is not there, something that everybody needs is."""
+
+_GIB = 1 << 30
+_LITTLE_DISK, _LITTLE_MEMORY = 10 * _GIB, 4 * _GIB
+_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line."""
+
+    what: str
+    severity: str
+    detail: str
+    """What was found and, where something is missing, the way on."""
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 where all is well, 1 where something that some need is missing, 2 where nothing can run."""
+    return max([OK, MISSING, BROKEN].index(finding.severity) for finding in findings)
+
+
+def examine(config: Path = Path("config.yaml")) -> Iterator[Finding]:
+    """Look at everything, in the order in which a user would."""
+    yield _python()
+    yield _packages("", "the workflow", BROKEN, "pip install loramake")
+    yield _packages("train", "the training", MISSING, "pip install 'loramake[train]'")
+    yield _llamafactory_cli()
+    yield _sandbox()
+    yield _endpoint(config)
+    yield _gpu()
+    yield _memory()
+    yield _disk()
+    yield _slurm()
+
+
+def _python() -> Finding:
+    fits = sys.version_info >= (3, 11)
+    detail = f"{platform.python_version()} at {sys.executable}" + ("" if fits else ": loramake needs 3.11 or newer")
+    return Finding("Python", OK if fits else BROKEN, detail)
+
+
+def _packages(extra: str, whose: str, severity: str, advice: str) -> Finding:
+    """The packages that loramake asks for, with or without an extra, against what is installed."""
+    what = f"packages of {whose}"
+    try:
+        asked = [Requirement(text) for text in importlib.metadata.requires("loramake") or []]
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(what, severity, f"loramake itself is not installed: {advice}")
+    mine = [need for need in asked if _is_for(need, extra)]
+    wrong = [problem for need in mine if (problem := _problem(need))]
+    if wrong:
+        return Finding(what, severity, f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}: {advice}")
+    return Finding(what, OK, f"all {len(mine)} fit")
+
+
+def _is_for(need: Requirement, extra: str) -> bool:
+    if need.marker is None:
+        return not extra
+    return bool(extra) and need.marker.evaluate({"extra": extra}) and not need.marker.evaluate({"extra": ""})
+
+
+def _problem(need: Requirement) -> str | None:
+    try:
+        found = importlib.metadata.version(need.name)
+    except importlib.metadata.PackageNotFoundError:
+        return f"{need.name} is not installed"
+    return None if need.specifier.contains(found, prereleases=True) else f"{need.name} {found} is not {need.specifier}"
+
+
+def _llamafactory_cli() -> Finding:
+    command = Path(sys.executable).with_name("llamafactory-cli")
+    if not command.exists():
+        return Finding("llamafactory-cli", MISSING, f"not beside {sys.executable}: pip install 'loramake[train]'")
+    return Finding("llamafactory-cli", OK, f"LlamaFactory {importlib.metadata.version('llamafactory')}")
+
+
+def _sandbox() -> Finding:
+    reason = bubblewrap.why_not()
+    if reason is None:
+        return Finding("sandbox", OK, bubblewrap.version())
+    return Finding("sandbox", MISSING, f"{reason}; until then only the built-in agent's code runs (sandbox: auto)")
+
+
+def _endpoint(config: Path) -> Finding:
+    """Whether the model of the agent can be asked, and how strictly for JSON; asks it a few words."""
+    settings = _agent_settings(config)
+    named = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "openAI_endpoint", "auth_key")
+    if settings["agent"] == "builtin" and not any(name in os.environ for name in named) and not Path(".env").is_file():
+        return Finding("endpoint", OK, "none is set up, and the built-in agent needs none")
+    severity = MISSING if settings["agent"] == "builtin" else BROKEN
+    try:
+        from loramake.agents.connection import connect
+        from loramake.agents.endpoint import find_rung
+
+        connection = connect(settings)
+        rung, seconds = find_rung(connection, min(_SECONDS, settings["agent_timeout"]))
+    except LoramakeError as error:
+        return Finding("endpoint", severity, str(error))
+    models = connection.model if connection.model == connection.coder else f"{connection.model}, {connection.coder}"
+    return Finding("endpoint", OK, f"{connection.host} answers ({models}): {rung}, {seconds:.1f} s")
+
+
+def _agent_settings(config: Path) -> Mapping[str, Any]:
+    """The settings at the top level of config.yaml, and the agent of an experiment that asks a model."""
+    written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    levels = [written or {}, *((written or {}).get("experiments") or {}).values()]
+    asking: Mapping[str, Any] = next((level for level in levels if (level or {}).get("agent") == "openai"), {})
+    known = defaults()
+    return {**known, **{key: value for level in (levels[0], asking) for key, value in level.items() if key in known}}
+
+
+def _gpu() -> Finding:
+    asked = ["--query-gpu=name,memory.free,memory.total", "--format=csv,noheader"]
+    found = _said("nvidia-smi", *asked)
+    if not found:
+        return Finding("GPU", MISSING, "none is seen: models/tiny trains on the CPU, real models need one")
+    return Finding("GPU", OK, "; ".join(f"{name}, {free} free of {total}" for name, free, total in map(_cells, found)))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split(",")]
+
+
+def _memory() -> Finding:
+    free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
+    detail = f"{free / _GIB:.0f} GiB free of {total / _GIB:.0f}, {os.cpu_count()} CPU cores"
+    return Finding("memory", OK if free >= _LITTLE_MEMORY else MISSING, detail)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free
+    few = free < _LITTLE_DISK
+    advice = ": a model and its training take several GiB" if few else ""
+    return Finding("disk", MISSING if few else OK, f"{free / _GIB:.0f} GiB free in this folder{advice}")
+
+
+def _slurm() -> Finding:
+    version = _said("sinfo", "--version")
+    if not version:
+        return Finding("SLURM", OK, "not here, and not needed: everything runs on this machine")
+    nodes = _said("sinfo", "--noheader", "--format=%P %D nodes %G")
+    return Finding("SLURM", OK if nodes else MISSING, f"{version[0]}: {'; '.join(nodes) or 'it does not answer'}")
+
+
+def _said(command: str, *arguments: str) -> list[str]:
+    """The lines that a program prints; none where it is not there or fails."""
+    if shutil.which(command) is None:
+        return []
+    try:
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.strip().splitlines() if done.returncode == 0 else []
