@@ -56,6 +56,9 @@ EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 COLUMN_LISTS = ("keep", "drop")
 """What the feedback for explore and plan may list."""
 
+_FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
+"""What else the feedback of a step may hold."""
+
 _STRUCTURE = ("experiments", "extends")
 
 
@@ -82,11 +85,15 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
     for key, value in level.items():
         if key not in properties or key == "experiments":
             raise ConfigError(f"{where}: {key} is no setting{nearest(str(key), properties)}.")
-        error = jsonschema.exceptions.best_match(
-            jsonschema.Draft202012Validator(properties[key]).iter_errors(coerce(key, value))
-        )
-        if error is not None:
-            raise ConfigError(f"{where}: {key}: {error.message} ({properties[key]['description']})")
+        check_setting(key, value, where)
+
+
+def check_setting(key: str, value: Any, where: str) -> None:
+    """Raise ConfigError where a value is none that a setting takes."""
+    schema = load_schema("config")["properties"][key]
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(coerce(key, value)))
+    if error is not None:
+        raise ConfigError(f"{where}: {key}: {error.message} ({schema['description']})")
 
 
 def coerce(key: str, value: Any) -> Any:
@@ -225,17 +232,22 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text) or {}
+        as_written = yaml.load(text, Loader=yaml.BaseLoader) or {}  # texts as they stand there: No is no False
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is no YAML ({error}): mend or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
-    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *(COLUMN_LISTS if path.stem in ("explore", "plan") else ())}
+    content |= {key: as_written[key] for key in _FEEDBACK_KEYS["plan"] if key in content}
+    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *_FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
         if key not in known:
             raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")
-    for key in {*COLUMN_LISTS, "notes"} & set(content):
+    for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
             raise ConfigError(f"{path}: {key}: is {content[key]!r}, not a list of texts: write `{key}: [one, two]`.")
+    if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
+        raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")
     _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
     return dict(content)

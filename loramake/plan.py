@@ -24,6 +24,7 @@ def plan_preparation(
     chosen = _apply_feedback(artifacts.read(selected, "selected_features"), asked, str(feedback))
     found = artifacts.read(task, "task")
     plan = agent.plan(artifacts.read(profile, "profile"), found, chosen, read_card(model), asked.get("notes", []))
+    plan = _worded(plan, asked, str(feedback))
     check_plan(plan, found, chosen)
     artifacts.write(out, plan, "plan")
     if plan["unread_notes"]:
@@ -34,16 +35,28 @@ def _apply_feedback(selected: dict[str, Any], asked: dict[str, Any], where: str)
     """The selection with the columns that feedback/plan.yaml drops or takes back in."""
     dropped = {entry["name"]: entry for entry in selected["dropped"]}
     known = [*selected["kept"], *dropped]
-    for name in [*asked.get("keep", []), *asked.get("drop", [])]:
+    for name in [*asked.get("keep", []), *asked.get("drop", []), *asked.get("only", [])]:
         if name not in known:
             raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, known)}.")
-    kept = [name for name in [*selected["kept"], *asked.get("keep", [])] if name not in asked.get("drop", [])]
+    usual = asked.get("only", selected["kept"])
+    kept = [name for name in [*usual, *asked.get("keep", [])] if name not in asked.get("drop", [])]
     kept = list(dict.fromkeys(kept))
     if not kept:
         raise ConfigError(f"{where}: nothing is left to predict from: drop fewer columns.")
-    for name in asked.get("drop", []):
+    for name in [*asked.get("drop", []), *selected["kept"]]:
         dropped.setdefault(name, {"name": name, "reason": "dropped by feedback"})
     return {**selected, "kept": kept, "dropped": [entry for name, entry in dropped.items() if name not in kept]}
+
+
+def _worded(plan: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str, Any]:
+    """The plan with the instruction and the answers for labels that feedback/plan.yaml gives."""
+    texts = {str(value): str(text) for value, text in asked.get("labels", {}).items()}
+    known = [label["value"] for label in plan["labels"]]
+    for value in texts:
+        if value not in known:
+            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, known)}.")
+    labels = [{**label, "text": texts.get(label["value"], label["text"])} for label in plan["labels"]]
+    return {**plan, "labels": labels, "instruction": asked.get("instruction", plan["instruction"])}
 
 
 def check_plan(plan: dict[str, Any], task: dict[str, Any], selected: dict[str, Any]) -> None:

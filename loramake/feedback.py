@@ -1,0 +1,219 @@
+"""What a person says in a review: parsed exactly, said back as understood, and saved as the feedback of a step.
+
+    drop features: a, "b, c"          add features: a          keep only features: a, b
+    change instruction to: …          change target mapping: 0: No, 1: Yes
+    use oversample                    balance_strategy: none
+    test_ratio: 0.3                   lora_rank: 32, num_train_epochs: 5
+
+One a line, or a mapping of such keys as YAML or JSON. Anything else is a note for an agent that reads notes.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loramake import artifacts
+from loramake.config import FEEDBACK_SETTINGS, check_setting, coerce, read_feedback
+from loramake.errors import ConfigError, nearest
+
+_LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
+_STRATEGIES = ("none", "oversample", "undersample")
+_KEYS = {key: step for step in ("splits", "config") for key in FEEDBACK_SETTINGS[step]}
+_WORDS = {
+    "drop_features": "drop",
+    "drop": "drop",
+    "add_features": "keep",
+    "keep": "keep",
+    "keep_only_features": "only",
+    "only": "only",
+    "instruction": "instruction",
+    "target_mapping": "labels",
+    "labels": "labels",
+    "notes": "notes",
+}
+"""Keys of pasted YAML or JSON for the plan, and what they are called in feedback/plan.yaml."""
+_BALANCE = ("balance", "balance_strategy")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What feedback may name."""
+
+    features: list[str]
+    """Kept or dropped."""
+    labels: list[str]
+    reads_notes: bool
+    """Whether the agent understands free text."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that feedback asks for."""
+
+    step: str
+    key: str
+    value: Any
+
+    def said_back(self) -> str:
+        """As understood, in words."""
+        listed = ", ".join(map(repr, self.value)) if isinstance(self.value, list) else ""
+        texts = {
+            "drop": f"drop the features {listed}",
+            "keep": f"add the features {listed}",
+            "only": f"keep only the features {listed}",
+            "notes": f"tell the agent: {listed}",
+        }
+        return texts.get(self.key, f"set {self.key} to {self.value}")
+
+
+def parse_feedback(text: str, known: Known) -> list[Change]:
+    """What a text asks for, in its order; ConfigError, with the nearest name, for what is not known."""
+    pasted = _pasted(text)
+    if pasted is not None:
+        return [change for key, value in pasted.items() for change in _of_key(str(key), value, known)]
+    return [change for line in text.splitlines() if line.strip() for change in _of_line(line.strip(), known)]
+
+
+def _pasted(text: str) -> dict[Any, Any] | None:
+    """YAML or JSON: a mapping in braces, or one over several lines whose values are not all on the keys' lines."""
+    is_json = text.lstrip().startswith("{")
+    is_yaml = "\n" in text.strip() and re.search(r"^[\w ]+:\s*($|[\[{|>])", text, re.M)
+    if not (is_json or is_yaml):
+        return None
+    try:
+        read = yaml.load(text, Loader=yaml.BaseLoader)  # every value as the text that stands there: No is no False
+    except yaml.YAMLError as error:
+        raise ConfigError(f"that is no YAML or JSON: {' '.join(str(error).split())}.") from error
+    return read if isinstance(read, dict) else None
+
+
+def _of_line(line: str, known: Known) -> list[Change]:
+    for pattern, make in _PATTERNS:
+        if found := re.fullmatch(pattern, line, re.I | re.S):
+            return make(found, known)
+    pairs = re.split(r",\s*(?=[A-Za-z_]\w*\s*:)", line)
+    read = [re.fullmatch(r"([A-Za-z_]\w*)\s*:\s*(.+)", pair.strip()) for pair in pairs]
+    if all(read):
+        return [change for pair in read if pair for change in _of_key(pair[1], pair[2], known)]
+    return _note(line, known)
+
+
+def _of_key(key: str, value: Any, known: Known) -> list[Change]:
+    """A key with its value, as typed or as read from YAML."""
+    word = re.sub(r"[\s-]+", "_", key.strip().lower())
+    if word in _BALANCE:
+        return [_balance(str("none" if value is None else value))]
+    if word in _KEYS:
+        check_setting(word, value, "feedback")
+        return [Change(_KEYS[word], word, coerce(word, value))]
+    if word not in _WORDS:
+        raise ConfigError(f"{key} is nothing that feedback can change{nearest(word, [*_KEYS, *_WORDS, *_BALANCE])}.")
+    name = _WORDS[word]
+    if name in ("drop", "keep", "only"):
+        return [_features(name, value if isinstance(value, list) else str(value), known)]
+    if name == "labels":
+        return [_mapping(value if isinstance(value, Mapping) else str(value), known)]
+    if name == "instruction":
+        return [Change("plan", "instruction", str(value).strip())]
+    return [change for note in (value if isinstance(value, list) else [value]) for change in _note(str(note), known)]
+
+
+def _features(key: str, named: str | list[Any], known: Known) -> Change:
+    names = [str(name) for name in named] if isinstance(named, list) else split_names(named, known.features)
+    for name in names:
+        if name not in known.features:
+            raise ConfigError(f"{name!r} is not a feature{nearest(name, known.features)}.")
+    if not names:
+        raise ConfigError("no feature is named: write, for example, drop features: a, b.")
+    return Change("plan", key, names)
+
+
+def split_names(text: str, known: Iterable[str]) -> list[str]:
+    """Names between commas: quoted ones as they are, and a known name that holds commas in one piece."""
+    whole, names = set(known), list[str]()
+    parts = next(csv.reader([re.sub(r"(^|,)(\s*)'([^']*)'(?=\s*(,|$))", r'\1\2"\3"', text)], skipinitialspace=True), [])
+    while parts:
+        longest = next((n for n in range(len(parts), 0, -1) if ", ".join(parts[:n]).strip() in whole), 0)
+        tight = next((n for n in range(len(parts), 0, -1) if ",".join(parts[:n]).strip() in whole), 0)
+        count, joint = max((longest, ", "), (tight, ","))
+        name = joint.join(parts[: count or 1]).strip()
+        names += [name] if name else []
+        parts = parts[count or 1 :]
+    return names
+
+
+def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
+    if isinstance(named, Mapping):
+        pairs = {str(value): str(text) for value, text in named.items()}
+    else:
+        labels = "|".join(re.escape(label) for label in sorted(known.labels, key=len, reverse=True))
+        read = [part.partition(":") for part in re.split(rf",\s*(?=[\"']?(?:{labels})[\"']?\s*:)", named)]
+        pairs = {value.strip(" \"'"): text.strip(" \"'") for value, _, text in read}
+    for value, text in pairs.items():
+        if value not in known.labels:
+            raise ConfigError(f"{value!r} is not a label{nearest(value, known.labels)}.")
+        if not text:
+            raise ConfigError(
+                f"the label {value!r} has no text: write, for example, change target mapping: 0: No, 1: Yes."
+            )
+    return Change("plan", "labels", pairs)
+
+
+def _balance(strategy: str) -> Change:
+    if strategy not in _STRATEGIES:
+        raise ConfigError(f"{strategy} is no balancing: use {', '.join(_STRATEGIES)}{nearest(strategy, _STRATEGIES)}.")
+    return Change("balance", "balance", strategy)
+
+
+def _note(text: str, known: Known) -> list[Change]:
+    if not known.reads_notes:
+        raise ConfigError(
+            f"the built-in agent cannot read {text[:60]!r}: write drop features: …, add features: …, keep only "
+            f"features: …, use oversample, change instruction to: …, or a setting such as lora_rank: 32; "
+            f"or set agent: openai."
+        )
+    return [Change("plan", "notes", [text])]
+
+
+_Make = Callable[[re.Match[str], Known], list[Change]]
+_PATTERNS: list[tuple[str, _Make]] = [
+    (
+        r"(drop|add|keep only) features?\s*:?\s*(.*)",
+        lambda found, known: [_features(_LISTS[" ".join(found[1].lower().split())], found[2], known)],
+    ),
+    (r"use\s+(\w+)", lambda found, _: [_balance(found[1].lower())]),
+    (r"change target mapping\s*:\s*(.+)", lambda found, known: [_mapping(found[1], known)]),
+    (r"change instruction to\s*:?\s*(.+)", lambda found, _: [Change("plan", "instruction", found[1].strip())]),
+]
+
+
+def save_feedback(changes: list[Change], folder: str | Path) -> list[Path]:
+    """Put changes into the files of their steps, over what stands there; gives the files."""
+    files = []
+    for step in dict.fromkeys(change.step for change in changes):
+        path = Path(folder) / f"{step}.yaml"
+        content = read_feedback(path) if path.is_file() else {}
+        for change in changes:
+            if change.step == step:
+                _put(content, change)
+        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
+        artifacts.write_text(path, f"# Feedback for one step of this experiment; README says what it may hold.\n{text}")
+        read_feedback(path)
+        files.append(path)
+    return files
+
+
+def _put(content: dict[str, Any], change: Change) -> None:
+    """A list is added to; a feature that is dropped is no longer kept, and the other way round."""
+    if not isinstance(change.value, list) or change.key == "only":
+        content[change.key] = change.value
+        return
+    content[change.key] = list(dict.fromkeys([*content.get(change.key, []), *change.value]))
+    opposite = {"drop": "keep", "keep": "drop"}.get(change.key)
+    if opposite in content:
+        content[opposite] = [name for name in content[opposite] if name not in change.value]

@@ -1,0 +1,83 @@
+"""Every pattern of feedback, right and wrong, and what comes of it in files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loramake.config import read_feedback
+from loramake.errors import ConfigError
+from loramake.feedback import Change, Known, parse_feedback, save_feedback, split_names
+
+FEATURES = ["Age", "Sex", "Name, first", "a,b", "it's", 'say "x"', "drop features"]
+KNOWN = Known(FEATURES, ["0", "1"], reads_notes=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("drop features: Age, Sex", [("plan", "drop", ["Age", "Sex"])]),
+        ("Drop feature Age", [("plan", "drop", ["Age"])]),
+        ('drop features: "Name, first", Age', [("plan", "drop", ["Name, first", "Age"])]),
+        ("drop features: Age, Name, first, a,b", [("plan", "drop", ["Age", "Name, first", "a,b"])]),
+        ("drop features: 'Age', it's", [("plan", "drop", ["Age", "it's"])]),
+        ("drop features: drop features", [("plan", "drop", ["drop features"])]),
+        ("add features: Sex", [("plan", "keep", ["Sex"])]),
+        ("keep only features: Age", [("plan", "only", ["Age"])]),
+        ("use undersample", [("balance", "balance", "undersample")]),
+        ("use oversample", [("balance", "balance", "oversample")]),
+        ("balance_strategy: none", [("balance", "balance", "none")]),
+        ("test_ratio: 0.3", [("splits", "test_ratio", 0.3)]),
+        ("change target mapping: 0: No, 1: Yes", [("plan", "labels", {"0": "No", "1": "Yes"})]),
+        ('change target mapping: 1: "yes, ill"', [("plan", "labels", {"1": "yes, ill"})]),
+        ("change instruction to: Is she ill: yes, no?", [("plan", "instruction", "Is she ill: yes, no?")]),
+        ("lora_rank: 32, num_train_epochs: 5", [("config", "lora_rank", 32), ("config", "num_train_epochs", 5)]),
+        ("learning_rate: 1e-4", [("config", "learning_rate", 1e-4)]),
+        ("lora_target: q,v, lora_rank: 8", [("config", "lora_target", "q,v"), ("config", "lora_rank", 8)]),
+        ("drop features: Age\nuse oversample", [("plan", "drop", ["Age"]), ("balance", "balance", "oversample")]),
+        ('{"drop_features": ["Age"], "lora_rank": 8}', [("plan", "drop", ["Age"]), ("config", "lora_rank", 8)]),
+        ("drop:\n- Age\n- a,b\ntest_ratio: 0.1", [("plan", "drop", ["Age", "a,b"]), ("splits", "test_ratio", 0.1)]),
+        ("target_mapping:\n  0: No\n  1: Yes it is", [("plan", "labels", {"0": "No", "1": "Yes it is"})]),
+    ],
+)  # fmt: skip
+def test_what_is_written_is_understood(text: str, changes: list[tuple[str, str, Any]]) -> None:
+    assert parse_feedback(text, KNOWN) == [Change(*change) for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("drop features: Agee", r"'Agee' is not a feature \(did you mean Age\?\)"),
+        ("drop features:", "no feature is named"),
+        ("use oversampling", r"oversampling is no balancing: .* \(did you mean oversample\?\)"),
+        ("balance_strategy: both", "both is no balancing"),
+        ("test_ratio: 2", "test_ratio: 2 is greater than or equal to the maximum"),
+        ("test_ratio: many", "test_ratio: 'many' is not of type 'number'"),
+        ("lora_rnk: 32", r"lora_rnk is nothing that feedback can change \(did you mean lora_rank\?\)"),
+        ("csv: other.csv", "csv is nothing that feedback can change"),
+        ("change target mapping: 2: Maybe", "'2' is not a label"),
+        ("change target mapping: 0:", "the label '0' has no text"),
+        ('{"drop_features": ["Age"', "that is no YAML or JSON"),
+        ("please make it better", "the built-in agent cannot read 'please make it better'"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_what_is_near(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        parse_feedback(text, KNOWN)
+
+
+def test_free_text_is_a_note_for_an_agent_that_reads_it() -> None:
+    reader = Known(FEATURES, ["0", "1"], reads_notes=True)
+    assert parse_feedback("mind the ages", reader) == [Change("plan", "notes", ["mind the ages"])]
+
+
+def test_names_with_commas_are_whole_where_they_are_known() -> None:
+    assert split_names("a,b, Name, first , Sex", FEATURES) == ["a,b", "Name, first", "Sex"]
+
+
+def test_files_hold_what_was_said_last(tmp_path: Path) -> None:
+    for text in ("drop features: Age, Sex", "add features: Age", "lora_rank: 8", "lora_rank: 16, use_dora: true"):
+        files = save_feedback(parse_feedback(text, KNOWN), tmp_path)
+    assert files == [tmp_path / "config.yaml"]
+    assert read_feedback(tmp_path / "plan.yaml") == {"drop": ["Sex"], "keep": ["Age"]}
+    assert read_feedback(tmp_path / "config.yaml") == {"lora_rank": 16, "use_dora": True}
