@@ -29,6 +29,80 @@ class Format(enum.StrEnum):
     jsonl = "jsonl"
 
 
+@app.command(
+    epilog="Example: loramake run --csv visits.csv --target ill --epochs 5. Exit code: Snakemake's; 0 all is done."
+)
+def run(
+    csv: Annotated[Path, typer.Option(help="The table to learn from.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="Folder under results/; unset, the CSV's name.")] = None,
+    directory: Annotated[Path, typer.Option(help="Where results/ is, and config.yaml, if there is one.")] = Path(),
+    target: Annotated[str | None, typer.Option(help="The column to predict; unset, it is found.")] = None,
+    model: Annotated[str | None, typer.Option(help="The base model: a folder or a hub id.")] = None,
+    test_csv: Annotated[Path | None, typer.Option(help="A second table to test on.")] = None,
+    test_ratio: Annotated[float | None, typer.Option(help="Share of the rows to test on.")] = None,
+    review: Annotated[str | None, typer.Option(help="Who approves: ask, approve or file.")] = None,
+    agent_model: Annotated[str | None, typer.Option(help="A language model as the agent.")] = None,
+    coder_model: Annotated[str | None, typer.Option(help="One that writes code.")] = None,
+    agent_api_base: Annotated[str | None, typer.Option(help="Where it is: http://host:port/v1.")] = None,
+    ask_api_key: Annotated[bool, typer.Option("--ask-api-key", help="Type the endpoint's key, unseen.")] = False,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training split.")] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="Rank of the LoRA matrices.")] = None,
+    lora_alpha: Annotated[int | None, typer.Option(help="Scale of the LoRA update.")] = None,
+    use_dora: Annotated[bool | None, typer.Option(help="Weight-decomposed LoRA.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its peak.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in one forward pass.")] = None,
+    grad_accumulation: Annotated[int | None, typer.Option(help="Forward passes in one step.")] = None,
+    cutoff_len: Annotated[int | None, typer.Option(help="Longest prompt and answer in tokens.")] = None,
+    logging_steps: Annotated[int | None, typer.Option(help="Steps between two logged losses.")] = None,
+    save_steps: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = None,
+    quantization_bit: Annotated[int | None, typer.Option(help="4 or 8: quantize the base.")] = None,
+    flash_attn: Annotated[str | None, typer.Option(help="auto, disabled, sdpa or fa2.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32.")] = None,
+    cores: Annotated[int, typer.Option(help="CPU cores.")] = 2,
+    profile: Annotated[str | None, typer.Option(help="A profile of Snakemake, such as one for a cluster.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Snakemake's own log, too.")] = False,
+) -> None:
+    """Run everything for one CSV, and go on after each review until all approve.
+
+    The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
+    """
+    from loramake.run import name_of, run_until_approved
+
+    written = {
+        "csv": csv.resolve() if directory != Path() else csv,
+        "target": target,
+        "model": model,
+        "test_csv": test_csv.resolve() if test_csv and directory != Path() else test_csv,
+        "test_ratio": test_ratio,
+        "review": review,
+        "agent": "openai" if agent_model or agent_api_base else None,
+        "agent_model": agent_model,
+        "coder_model": coder_model,
+        "agent_api_base": agent_api_base,
+        "num_train_epochs": epochs,
+        "lora_rank": lora_rank,
+        "lora_alpha": lora_alpha,
+        "use_dora": use_dora,
+        "learning_rate": learning_rate,
+        "per_device_train_batch_size": batch_size,
+        "gradient_accumulation_steps": grad_accumulation,
+        "cutoff_len": cutoff_len,
+        "logging_steps": logging_steps,
+        "save_steps": save_steps,
+        "quantization_bit": quantization_bit,
+        "flash_attn": flash_attn,
+        "precision": precision,
+    }
+    settings = {key: value for key, value in written.items() if value is not None}
+    key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
+    options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
+    try:
+        experiment = name or name_of(csv)
+    except LoramakeError as error:
+        sys.exit(f"loramake: {error}")
+    raise typer.Exit(run_until_approved(experiment, settings, directory, options, key, verbose))
+
+
 @app.command(epilog="Example: loramake predict results/exp1 new.csv --out predictions.csv")
 def predict(
     results: Annotated[Path, typer.Argument(help="A finished experiment, such as results/exp1.")],

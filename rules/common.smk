@@ -135,6 +135,16 @@ def get_model_card(wildcards):
     return str(card) if card.is_file() else []
 
 
+def get_review_mode(review):
+    """A function that gives the mode of one of the reviews: the setting is a word for all, or one for each."""
+
+    def get_mode(wildcards):
+        modes = get_settings(wildcards.experiment)["review"]
+        return modes if isinstance(modes, str) else modes.get(review, "ask")
+
+    return refuse_in_one_sentence(get_mode)
+
+
 def get_prompts(*names):
     """A function that gives the prompts of a step where its agent is an LLM."""
 

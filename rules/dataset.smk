@@ -70,7 +70,7 @@ rule review_balanced_data:
     resources:
         terminal=1,
     params:
-        mode=get_setting("review"),
+        mode=get_review_mode("balance"),
         history=APPROVALS,
     script:
         "../scripts/review_balanced_data.py"

@@ -103,7 +103,7 @@ rule review_prep_data:
     resources:
         terminal=1,
     params:
-        mode=get_setting("review"),
+        mode=get_review_mode("data"),
         balance=get_setting("balance"),
         history=APPROVALS,
     script:

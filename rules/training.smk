@@ -40,6 +40,7 @@ rule review_lmf_config:
             "results/{experiment}/configs/predict_test.yaml",
             "results/{experiment}/data/dataset_info.json",
         ],
+        plan="results/{experiment}/plan.yaml",
     output:
         review="results/{experiment}/review/config.json",
     log:
@@ -47,7 +48,7 @@ rule review_lmf_config:
     resources:
         terminal=1,
     params:
-        mode=get_setting("review"),
+        mode=get_review_mode("config"),
         history=APPROVALS,
     script:
         "../scripts/review_lmf_config.py"

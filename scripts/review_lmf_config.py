@@ -5,6 +5,7 @@ with step(snakemake.log[0]):
     review_lmf_config(
         mode=snakemake.params.mode,
         history=snakemake.params.history,
+        plan=snakemake.input.plan,
         configs=list(snakemake.input.configs),
         out=snakemake.output.review,
     )

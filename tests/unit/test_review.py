@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,23 @@ CONFIG = {
 }  # fmt: skip
 
 
+PLAN = {
+    "target": "y", "instruction": "?", "feature_format": "{name} {value}", "feature_separator": " ",
+    "number_format": {"kind": "plain", "significant_digits": 4}, "longest_cell": 9,
+    "missing": {"token": "-", "reason": ""}, "features": [{"name": "a", "type": "text", "number_style": None}],
+    "dropped": [], "labels": [{"value": "0", "text": "0"}, {"value": "1", "text": "1"}],
+    "balance": {"proposal": "none", "reason": ""}, "advice": "", "unread_notes": 0,
+    "by": {"provider": "builtin", "model": None},
+}  # fmt: skip
+
+
 def review(folder: Path, mode: str, config: dict[str, Any] | None = None) -> Any:
     artifacts.write(folder / "train.yaml", config or CONFIG, "lmf_config")
-    review_lmf_config(mode, folder / "approvals.jsonl", [folder / "train.yaml"], folder / "config.json")
-    return artifacts.read(folder / "config.json", "review")
+    artifacts.write(folder / "plan.yaml", PLAN, "plan")
+    review_lmf_config(
+        mode, folder / "approvals.jsonl", folder / "plan.yaml", [folder / "train.yaml"], folder / "review/config.json"
+    )
+    return artifacts.read(folder / "review/config.json", "review")
 
 
 def test_the_setting_approves_and_the_approval_names_the_very_bytes(tmp_path: Path) -> None:
@@ -32,4 +46,17 @@ def test_without_a_terminal_a_person_cannot_be_asked_and_the_way_on_is_said(
         monkeypatch.setattr("sys.stdin", file)
         with pytest.raises(ReviewError, match=r"needs a person: run the same command in a terminal, .*review=approve"):
             review(tmp_path, "ask")
-    assert not (tmp_path / "config.json").exists()
+    assert not (tmp_path / "review/config.json").exists()
+
+
+def test_a_file_approves_the_very_bytes_that_it_names(tmp_path: Path) -> None:
+    decision = tmp_path / "feedback/approve_config.yaml"
+    with pytest.raises(ReviewError, match=r"approve_config.yaml is awaited: look at .*train.yaml") as caught:
+        review(tmp_path, "file")
+    decision.parent.mkdir(exist_ok=True)
+    decision.write_text(str(caught.value).split("`")[1] + "\n")
+    assert review(tmp_path, "file")["by"] == "file"
+    with pytest.raises(ReviewError, match="is of other files"):
+        review(tmp_path, "file", {**CONFIG, "lora_rank": 8})
+    history = (tmp_path / "review/history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["by"] for line in history] == ["file"]

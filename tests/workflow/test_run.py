@@ -197,7 +197,7 @@ def test_a_review_asks_at_a_real_prompt_stops_when_told_and_remembers_an_approva
         child.close()
         return int(child.exitstatus or 0)
 
-    assert answer("\x1b[B", "\r") != 0
+    assert answer(4 * "\x1b[B", "\r") != 0
     assert not (folder / target).exists()
     assert answer("\r") == 0
     assert artifacts.read(folder / target, "review")["by"] == "person"

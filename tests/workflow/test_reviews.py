@@ -1,0 +1,146 @@
+"""Reviews at a real terminal, and what runs again after feedback."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+import yaml
+
+from loramake import artifacts
+from tests.conftest import BIN, FAST, ROOT, snakemake
+
+DOWN = "\x1b[B"
+RESULTS = "results/penguins/evaluation/results.json"
+
+
+def workplace(folder: Path) -> Path:
+    folder.mkdir()
+    shutil.copy(ROOT / "data/penguins.csv", folder)
+    (folder / "models").symlink_to(ROOT / "models")
+    (folder / "config.yaml").write_text(yaml.safe_dump({**FAST, "experiments": {"penguins": {"csv": "penguins.csv"}}}))
+    return folder
+
+
+class Terminal:
+    """A person at a terminal of 80 columns."""
+
+    def __init__(self, folder: Path, command: list[str]) -> None:
+        self._child = pexpect.spawn(
+            command[0], command[1:], cwd=str(folder), timeout=300, encoding="utf-8", dimensions=(60, 80)
+        )
+
+    def choose(self, review: str, place: int) -> None:
+        self._child.expect(f"Approve the {review} review")
+        self._child.expect("stop")
+        time.sleep(0.5)
+        self._child.send(DOWN * place + "\r")
+
+    def write(self, text: str, understood: str) -> None:
+        self._child.expect("empty line ends")
+        time.sleep(0.5)
+        self._child.send(f"{text}\r")
+        time.sleep(0.5)
+        self._child.send("\r")
+        self._child.expect(re.escape(understood))
+        self._child.expect("Save this")
+        time.sleep(0.5)
+        self._child.send("y")
+
+    def expect(self, text: str) -> None:
+        self._child.expect(re.escape(text))
+
+    def end(self) -> int:
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        return int(self._child.exitstatus or 0)
+
+
+def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Path) -> None:
+    folder = workplace(tmp_path / "work")
+    person = Terminal(folder, [str(BIN / "loramake"), "run", "--csv", "penguins.csv"])
+    person.choose("data", 3)
+    person.write("drop features: sex", "understood: drop the features 'sex'")
+    person.expect("going on with your feedback")
+    person.choose("data", 1)
+    person.choose("balance", 0)
+    person.choose("config", 1)
+    person.write("lora_rank: 2", "understood: set lora_rank to 2")
+    person.expect("going on with your feedback")
+    person.choose("config", 0)
+    assert person.end() == 0
+    results = folder / "results/penguins"
+    plan = artifacts.read(results / "plan.yaml", "plan")
+    assert "sex" not in [feature["name"] for feature in plan["features"]]
+    assert {"name": "sex", "reason": "dropped by feedback"} in plan["dropped"]
+    assert artifacts.read(results / "review/data.json", "review")["balance"] == "oversample"
+    assert artifacts.read(results / "configs/train.yaml", "lmf_config")["lora_rank"] == 2
+    assert artifacts.read(folder / RESULTS, "results")["labels"] == ["Adelie", "Chinstrap", "Gentoo"]
+    history = [json.loads(line) for line in (results / "review/history.jsonl").read_text().splitlines()]
+    assert [(line["review"], line["decision"]) for line in history] == [
+        ("data", "revise"),
+        ("data", "approve"),
+        ("balance", "approve"),
+        ("config", "revise"),
+        ("config", "approve"),
+    ]
+
+
+def test_plain_snakemake_stops_with_feedback_and_goes_on_with_it(tmp_path: Path) -> None:
+    folder = workplace(tmp_path / "work")
+    target = "results/penguins/data/train.json"
+    command = [str(BIN / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    person = Terminal(folder, command)
+    person.choose("data", 3)
+    person.write("keep only features: island, body_mass_g", "understood: keep only the features")
+    person.expect("run the same command to go on from plan_preparation")
+    assert person.end() != 0
+    assert not (folder / target).exists()
+    person = Terminal(folder, command)
+    person.choose("data", 0)
+    assert person.end() == 0
+    plan = artifacts.read(folder / "results/penguins/plan.yaml", "plan")
+    assert [feature["name"] for feature in plan["features"]] == ["island", "body_mass_g"]
+
+
+ORDER = (
+    "profile_csv",
+    "explore_data",
+    "assign_splits",
+    "select_features",
+    "plan_preparation",
+    "write_prep_code",
+    "split_data",
+    "write_balance_code",
+    "generate_lmf_config",
+    "run_finetuning",
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "content", "first"),
+    [
+        ("explore", {"drop": ["sex"]}, "explore_data"),
+        ("splits", {"test_ratio": 0.3}, "assign_splits"),
+        ("plan", {"drop": ["sex"]}, "plan_preparation"),
+        ("balance", {"balance": "oversample"}, "write_balance_code"),
+        ("config", {"lora_rank": 2}, "generate_lmf_config"),
+    ],
+)
+def test_feedback_runs_its_step_again_and_what_follows_and_nothing_before(
+    copy_of_finished: Callable[[], Path], step: str, content: dict[str, Any], first: str
+) -> None:
+    folder = copy_of_finished()
+    path = folder / f"results/exp/feedback/{step}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(content))
+    done = snakemake(folder, "--dry-run", "results/exp/evaluation/results.json")
+    assert done.returncode == 0, done.stdout
+    planned = set(re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M))
+    assert not planned & set(ORDER[: ORDER.index(first)])
+    assert {first, "run_finetuning", "summarize_results"} <= planned
