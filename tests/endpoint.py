@@ -34,6 +34,8 @@ class Server:
     """A status code for every request."""
     complaint: str = "not today"
     """What it says with that code."""
+    fails_at: str = ""
+    """Where that is in a prompt, the code and the garbling count; in others they do not."""
     is_garbled: bool = False
     """Whether its answers are no JSON at all."""
     seconds: float = 0.0
@@ -47,9 +49,13 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
+    def meets(self, request: dict[str, Any]) -> bool:
+        """Whether a request is one that fails."""
+        return self.fails_at in FENCE.sub("", "".join(message["content"] for message in request["messages"]))
+
     def status(self, request: dict[str, Any]) -> tuple[int, str]:
         """The status and the text of an answer."""
-        if self.always is not None:
+        if self.always is not None and self.meets(request):
             return self.always, self.complaint
         if self.failures:
             return self.failures.pop(0), "not now"
@@ -73,14 +79,14 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
             made = {"id": "1", "object": "chat.completion", "created": 0, "model": request["model"]}
             body = {**made, "choices": [choice], "usage": usage} if status == 200 else {"error": {"message": text}}
+            garbled = b"<html>" if server.is_garbled and server.meets(request) else None
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._send(status, body)
+                self._send(status, garbled or json.dumps(body).encode())
 
         def do_GET(self) -> None:
-            self._send(200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+            self._send(200, b'{"object": "list", "data": [{"id": "fake", "object": "model"}]}')
 
-        def _send(self, status: int, body: dict[str, Any]) -> None:
-            content = b"<html>" if server.is_garbled else json.dumps(body).encode()
+        def _send(self, status: int, content: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
