@@ -64,7 +64,7 @@ def read(path: str | Path, schema: str) -> Any:
         data = _parse(path, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is not there: ask snakemake for it.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({_shortened(str(error))}): delete it and run the same command again."
         ) from error
@@ -84,8 +84,11 @@ def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> N
     `indent` (spaces) is for JSON that people read; None puts all into one line, for millions of numbers.
     """
     validate(data, schema, path)
-    with atomic(path) as temporary:
-        temporary.write_text(_rendered(Path(path).suffix, data, indent), encoding="utf-8")
+    try:
+        text = _rendered(Path(path).suffix, data, indent)
+    except ValueError as error:
+        raise ArtifactError(f"{path} would hold what JSON cannot ({error}).") from error
+    write_text(path, text)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -66,7 +66,11 @@ def check_records(prepared: Prepared) -> list[Check]:
         Check(
             "outputs are the labels", not wrong, _rows_text(wrong, "whose output is not the label in the CSV"), wrong
         ),
-        Check("one instruction", len(instructions) == 1, f"{len(instructions)} different instructions"),
+        Check(
+            "the plan's instruction everywhere",
+            instructions == {prepared.plan["instruction"]},
+            f"{len(instructions - {prepared.plan['instruction']})} other instructions",
+        ),
     ]
 
 
@@ -104,11 +108,11 @@ def check_behaviour(prepared: Prepared) -> list[Check]:
 
 def check_features(prepared: Prepared) -> Check:
     """Every feature reaches the prompt: of several different cells put into one row, some change its prompt."""
-    table, longest = prepared.tables["csv"], prepared.plan["longest_cell"]
+    table = prepared.tables["csv"]
     first = table.iloc[[0]]
     names, parts = [], [first]
     for feature in prepared.plan["features"]:
-        cells = list({_meant(cell, longest): cell for cell in table[feature["name"]].dropna()}.values())
+        cells = list({_meant(cell, prepared.plan): cell for cell in table[feature["name"]].dropna()}.values())
         for cell in sample(cells, _CELLS) if len(cells) > 1 else []:
             names.append(feature["name"])
             parts.append(first.assign(**{feature["name"]: cell}))
@@ -121,12 +125,12 @@ def check_features(prepared: Prepared) -> Check:
     return Check("every feature is in the prompt", not unheard, detail)
 
 
-def _meant(cell: str, longest: int) -> float | str:
-    """Cells that may be written alike are one."""
+def _meant(cell: str, plan: dict[str, Any]) -> str:
+    """Cells that may be written alike are one: equal numbers, and those of the same significant digits."""
     try:
-        return float(cell)
+        return f"{float(cell):.{plan['number_format'].get('significant_digits', 17)}g}"
     except ValueError:
-        return " ".join(cell.split())[:longest]
+        return " ".join(cell.split())[: plan["longest_cell"]]
 
 
 def _inputs(prepared: Prepared, table: pd.DataFrame) -> list[str]:

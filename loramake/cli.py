@@ -71,7 +71,7 @@ def run(
     written = {
         "csv": csv.resolve() if directory != Path() else csv,
         "target": target,
-        "model": model,
+        "model": str(Path(model).resolve()) if model and directory != Path() and Path(model).is_dir() else model,
         "test_csv": test_csv.resolve() if test_csv and directory != Path() else test_csv,
         "test_ratio": test_ratio,
         "review": review,
@@ -97,10 +97,10 @@ def run(
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
     try:
-        experiment = name or name_of(csv)
+        code = run_until_approved(name or name_of(csv), settings, directory, options, key, verbose)
     except LoramakeError as error:
         sys.exit(f"loramake: {error}")
-    raise typer.Exit(run_until_approved(experiment, settings, directory, options, key, verbose))
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: loramake predict results/exp1 new.csv --out predictions.csv")

@@ -4,6 +4,7 @@ What wins: command line > feedback > experiment > top level > the base model's c
 A key that is left unset is unset, not its default, until the last step.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -125,12 +126,15 @@ def _mapping(text: str) -> Any:
 
 
 def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
 
 
 def resolve(

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -40,12 +41,13 @@ def step(log_file: str | Path) -> Iterator[None]:
         yield
     except LoramakeError as error:
         log.exception("failed")
-        sys.exit(without_secrets(f"loramake: {error}"))
+        sys.exit(printable(without_secrets(f"loramake: {error}")))
     except KeyboardInterrupt:
         sys.exit("loramake: stopped by you; run the same command to go on.")
     except Exception as error:
         log.exception("failed")
-        sys.exit(without_secrets(f"loramake: {type(error).__name__}: {error} (the traceback is in {log_file})"))
+        text = f"loramake: {type(error).__name__}: {error} (the traceback is in {log_file})"
+        sys.exit(printable(without_secrets(text)))
     finally:
         log.removeHandler(handler)
         handler.close()
@@ -74,9 +76,14 @@ class _Formatter(logging.Formatter):
         return without_secrets(super().format(record))
 
 
+def printable(text: str) -> str:
+    """The text without control characters: a cell could move the cursor and rewrite what stands above."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "�", text)
+
+
 def say(message: str) -> None:
     """One line for the user, and for the log."""
-    message = without_secrets(message)
+    message = printable(without_secrets(message))
     log.info(message)
     console.print(f"loramake: {message}", markup=False, highlight=False, soft_wrap=True)
 

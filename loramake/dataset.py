@@ -14,6 +14,8 @@ from loramake.rendering import render
 from loramake.sandbox import Sandbox
 from loramake.splits import SPLITS, read_splits
 
+_WANTED = "whole records of the training split, as many of each label as the strategy says"
+
 
 def split_data(all_data: str | Path, splits: str | Path, outs: dict[str, str | Path]) -> None:
     """Write train.json, validation.json, calibration.json and test.json (`outs`, by split); a split may be empty."""
@@ -63,7 +65,8 @@ def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandb
             check_strategy(strategy, artifacts.read(train, "records"), artifacts.read(made, "records"))
         except (CodeError, ArtifactError) as error:
             output = error.output if isinstance(error, CodeError) else ""
-            return {"code": "", "complaint": str(error), "check": None, "output": output, "rows": []}
+            check = None if output else _WANTED
+            return {"code": "", "complaint": str(error), "check": check, "output": output, "rows": []}
     return None
 
 

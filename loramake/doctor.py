@@ -15,8 +15,8 @@ import psutil
 import yaml
 from packaging.requirements import Requirement
 
-from loramake.config import defaults
-from loramake.errors import LoramakeError
+from loramake.config import check_config, defaults
+from loramake.errors import ConfigError, LoramakeError
 from loramake.sandbox import bubblewrap
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
@@ -109,7 +109,10 @@ def _sandbox() -> Finding:
 
 def _endpoint(config: Path) -> Finding:
     """Whether the model of the agent can be asked, and how strictly for JSON; asks it a few words."""
-    settings = _agent_settings(config)
+    try:
+        settings = _agent_settings(config)
+    except (LoramakeError, yaml.YAMLError) as error:
+        return Finding("endpoint", BROKEN, f"{config} cannot be read ({' '.join(str(error).split())})")
     named = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "openAI_endpoint", "auth_key")
     if settings["agent"] == "builtin" and not any(name in os.environ for name in named) and not Path(".env").is_file():
         return Finding("endpoint", OK, "none is set up, and the built-in agent needs none")
@@ -129,6 +132,9 @@ def _endpoint(config: Path) -> Finding:
 def _agent_settings(config: Path) -> Mapping[str, Any]:
     """The settings at the top level of config.yaml, and the agent of an experiment that asks a model."""
     written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    if not isinstance(written, dict | None):
+        raise ConfigError(f"{config} is no mapping of settings")
+    check_config(written or {})
     levels = [written or {}, *((written or {}).get("experiments") or {}).values()]
     asking: Mapping[str, Any] = next((level for level in levels if (level or {}).get("agent") == "openai"), {})
     known = defaults()

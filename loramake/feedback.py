@@ -87,16 +87,20 @@ def _pasted(text: str) -> dict[Any, Any] | None:
         return None
     try:
         read = yaml.load(text, Loader=yaml.BaseLoader)  # every value as the text that stands there: No is no False
+        typed = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"that is no YAML or JSON: {' '.join(str(error).split())}.") from error
-    return read if isinstance(read, dict) else None
+    if not isinstance(read, dict):
+        return None
+    by_text = {str(key): value for key, value in typed.items()}
+    return {key: by_text.get(key, value) if key in _KEYS else value for key, value in read.items()}
 
 
 def _of_line(line: str, known: Known) -> list[Change]:
     for pattern, make in _PATTERNS:
         if found := re.fullmatch(pattern, line, re.I | re.S):
             return make(found, known)
-    pairs = re.split(r",\s*(?=[A-Za-z_]\w*\s*:)", line)
+    pairs = re.split(r",\s*(?=[A-Za-z_]\w*\s*:)(?![^{]*\})", line)
     read = [re.fullmatch(r"([A-Za-z_]\w*)\s*:\s*(.+)", pair.strip()) for pair in pairs]
     if all(read):
         return [change for pair in read if pair for change in _of_key(pair[1], pair[2], known)]
@@ -161,6 +165,10 @@ def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
             raise ConfigError(
                 f"the label {value!r} has no text: write, for example, change target mapping: 0: No, 1: Yes."
             )
+    texts = [pairs.get(label, label) for label in known.labels]
+    twice = next((text for text in texts if texts.count(text) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two labels would have the same text {twice!r}: give each its own.")
     return Change("plan", "labels", pairs)
 
 
@@ -209,8 +217,16 @@ def save_feedback(changes: list[Change], folder: str | Path) -> list[Path]:
 
 
 def _put(content: dict[str, Any], change: Change) -> None:
-    """A list is added to; a feature that is dropped is no longer kept, and the other way round."""
-    if not isinstance(change.value, list) or change.key == "only":
+    """A list or mapping is added to; a feature that is dropped is no longer kept, and the other way round."""
+    if change.key == "only":
+        content.pop("keep", None)
+        content["only"] = change.value
+        content["drop"] = [name for name in content.get("drop", []) if name not in change.value]
+        return
+    if change.key == "labels":
+        content["labels"] = {**content.get("labels", {}), **change.value}
+        return
+    if not isinstance(change.value, list):
         content[change.key] = change.value
         return
     content[change.key] = list(dict.fromkeys([*content.get(change.key, []), *change.value]))

@@ -45,7 +45,13 @@ def _apply_feedback(selected: dict[str, Any], asked: dict[str, Any], where: str)
         raise ConfigError(f"{where}: nothing is left to predict from: drop fewer columns.")
     for name in [*asked.get("drop", []), *selected["kept"]]:
         dropped.setdefault(name, {"name": name, "reason": "dropped by feedback"})
-    return {**selected, "kept": kept, "dropped": [entry for name, entry in dropped.items() if name not in kept]}
+    wanted = [*asked.get("keep", []), *asked.get("only", [])]
+    return {
+        **selected,
+        "wanted": wanted,
+        "kept": kept,
+        "dropped": [entry for name, entry in dropped.items() if name not in kept],
+    }
 
 
 def _worded(plan: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str, Any]:
@@ -56,7 +62,9 @@ def _worded(plan: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str
         if value not in known:
             raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, known)}.")
     labels = [{**label, "text": texts.get(label["value"], label["text"])} for label in plan["labels"]]
-    return {**plan, "labels": labels, "instruction": asked.get("instruction", plan["instruction"])}
+    before, after = (", ".join(label["text"] for label in some) for some in (plan["labels"], labels))
+    worded = plan["instruction"].replace(before, after)
+    return {**plan, "labels": labels, "instruction": asked.get("instruction", worded)}
 
 
 def check_plan(plan: dict[str, Any], task: dict[str, Any], selected: dict[str, Any]) -> None:

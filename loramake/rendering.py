@@ -22,13 +22,14 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["python"] = lambda value: pprint.pformat(value, width=100, sort_dicts=False)
     environment.filters["fenced"] = fenced
+    environment.filters["spoken"] = lambda words: fenced(words, "owner")
     return environment
 
 
-def fenced(data: object) -> str:
-    """Text from a table between marks that it cannot hold itself: they are made of its own hash."""
+def fenced(data: object, whose: str = "data") -> str:
+    """Text from a table, or of its owner, between marks that it cannot hold itself: they are made of its own hash."""
     text = str(data)
-    mark = f"data-{hashlib.sha256(text.encode('utf-8', errors='surrogatepass')).hexdigest()[:8]}"
+    mark = f"{whose}-{hashlib.sha256(text.encode('utf-8', errors='surrogatepass')).hexdigest()[:8]}"
     return f"<{mark}>\n{text}\n</{mark}>"
 
 

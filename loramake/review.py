@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.console import console, log, say
+from loramake.console import console, log, printable, say
 from loramake.errors import ConfigError, ReviewError
 from loramake.feedback import Change, Known, parse_feedback, save_feedback
 
@@ -58,7 +58,7 @@ def review_prep_data(
     review = _Review("data", mode, Path(history), [verification, plan, all_data, splits], Path(out), _known(planned))
     first = f"approve, balancing: {strategy}"
     others = {f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy}
-    review.decide({first: {"balance": strategy}, **others})
+    review.decide({first: {"balance": strategy}, **others}, is_set=balance != "auto")
 
 
 def _show_columns(plan: dict[str, Any]) -> None:
@@ -71,7 +71,8 @@ def _show_columns(plan: dict[str, Any]) -> None:
 
 def _show(what: str, text: str, is_loud: bool = False) -> None:
     """A line of a review; the terminal breaks it where it ends."""
-    console.print(Text.assemble((f"{what}: ", "bold"), (text, "bold red" if is_loud else "")), soft_wrap=True)
+    shown = Text.assemble((f"{printable(what)}: ", "bold"), (printable(text), "bold red" if is_loud else ""))
+    console.print(shown, soft_wrap=True)
 
 
 def review_balanced_data(
@@ -113,7 +114,7 @@ def _class_table(title: str, classes: dict[str, dict[str, int]]) -> Table:
         table.add_column(name, justify="right")
     labels = list(next(iter(classes.values())))
     for label in labels[:20]:
-        table.add_row(Text(label), *(f"{counts[label]:,}" for counts in classes.values()))
+        table.add_row(Text(printable(label)), *(f"{counts[label]:,}" for counts in classes.values()))
     if len(labels) > 20:
         table.add_row(f"… {len(labels) - 20} more", *("" for _ in classes))
     table.add_row("all", *(f"{sum(counts.values()):,}" for counts in classes.values()), style="dim")
@@ -137,15 +138,22 @@ class _Review:
         self._hashes = {str(path): artifacts.sha256(path) for path in reviewed}
         self._folder = out.parent.parent / "feedback"
 
-    def decide(self, approvals: dict[str, dict[str, str]], shortcuts: dict[str, str] | None = None) -> None:
+    def decide(
+        self,
+        approvals: dict[str, dict[str, str]],
+        shortcuts: dict[str, str] | None = None,
+        is_set: bool = False,
+    ) -> None:
         """Write the decision, or raise ReviewError where nobody approves.
 
         `approvals` says what each way to approve decides, the first being the proposed one; `shortcuts` which feedback
-        stands behind a choice.
+        stands behind a choice. Where the proposed one `is_set` by the configuration, no earlier approval of another
+        one counts.
         """
         proposed = next(iter(approvals.values()))
         by = {"approve": "setting", "file": "file"}.get(self._mode, "person")
-        earlier = self._approved_before(approvals) if by == "person" else None
+        remembered = [proposed] if is_set else list(approvals.values())
+        earlier = self._approved_before(remembered) if by == "person" else None
         if earlier is not None:
             say(f"the {self._name} review was approved before, for these very files.")
             decided = earlier
@@ -161,10 +169,10 @@ class _Review:
     def _content(self, decided: dict[str, str]) -> dict[str, Any]:
         return {"review": self._name, **decided, "sha256": sorted(self._hashes.values())}
 
-    def _approved_before(self, approvals: dict[str, dict[str, str]]) -> dict[str, str] | None:
+    def _approved_before(self, decisions: list[dict[str, str]]) -> dict[str, str] | None:
         lines = self._history.read_text(encoding="utf-8").splitlines() if self._history.is_file() else []
         known = [json.loads(line) for line in lines if line.strip()]
-        return next((decided for decided in approvals.values() if self._content(decided) in known), None)
+        return next((decided for decided in decisions if self._content(decided) in known), None)
 
     def _remember(self, decision: str, by: str, feedback: Sequence[str] = ()) -> None:
         """A line in the experiment's own history: who decided what, when, on which bytes."""
@@ -176,7 +184,10 @@ class _Review:
         """The decision of feedback/approve_NAME.yaml, which has to name these very bytes."""
         path = self._folder / f"approve_{self._name}.yaml"
         wanted = hashlib.sha256("".join(sorted(self._hashes.values())).encode()).hexdigest()
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except yaml.YAMLError as error:
+            raise ReviewError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
         if not isinstance(content, dict) or content.get("sha256") != wanted:
             raise ReviewError(
                 f"{path} {'is of other files' if content else 'is awaited'}: look at {', '.join(self._hashes)}, write "
@@ -217,10 +228,10 @@ class _Review:
         try:
             changes = parse_feedback(text, self._known)
         except ConfigError as error:
-            console.print(Text(str(error), style="bold red"), soft_wrap=True)
+            console.print(Text(printable(str(error)), style="bold red"), soft_wrap=True)
             return []
         for change in changes:
-            console.print(Text(f"understood: {change.said_back()}", style="bold"), soft_wrap=True)
+            console.print(Text(printable(f"understood: {change.said_back()}"), style="bold"), soft_wrap=True)
         return changes if questionary.confirm("Save this and stop here?").ask(kbi_msg="") else []
 
     def _revise(self, changes: list[Change]) -> None:

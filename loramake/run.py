@@ -1,6 +1,6 @@
 """Running the workflow until every review approves: Snakemake again, each time from where feedback speaks to."""
 
-import hashlib
+import json
 import os
 import re
 import subprocess
@@ -43,7 +43,8 @@ def run_until_approved(
         after = _feedback(directory, experiment)
         if code == 0 or before == after:
             return code
-        settings = {key: value for key, value in settings.items() if key not in _asked(directory, experiment)}
+        changed = {key for name, asked in after.items() for key in asked if asked[key] != before.get(name, {}).get(key)}
+        settings = {key: value for key, value in settings.items() if key not in changed}
         say("going on with your feedback.")
 
 
@@ -55,24 +56,32 @@ def _run_once(
     environment: Mapping[str, str],
     is_verbose: bool,
 ) -> int:
+    """Snakemake once; Ctrl-C is its own to deal with: it ends its jobs and gives its lock back."""
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     target = f"results/{experiment}/evaluation/results.json"
     command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *options]
     command += [] if is_verbose else ["--quiet", "all"]
-    command += ["--config", *(f"{key}={value}" for key, value in settings.items())] if settings else []
-    return subprocess.run(command, cwd=directory, env={**os.environ, **environment}, check=False).returncode
+    command += ["--config", *(f"{key}={_quoted(value)}" for key, value in settings.items())] if settings else []
+    with subprocess.Popen(command, cwd=directory, env={**os.environ, **environment}) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
 
 
-def _files(directory: Path, experiment: str) -> list[Path]:
-    return sorted((directory / "results" / experiment / "feedback").glob("*.yaml"))
+def _quoted(value: Any) -> str:
+    """A text in quotes, since Snakemake would read 007 as 7."""
+    return json.dumps(str(value)) if isinstance(value, str | Path) else str(value)
 
 
-def _feedback(directory: Path, experiment: str) -> dict[str, str]:
-    """The feedback files and their hashes."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(directory, experiment)}
-
-
-def _asked(directory: Path, experiment: str) -> set[str]:
-    """Every key that a feedback file has."""
-    read = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in _files(directory, experiment)]
-    return {key for content in read if isinstance(content, dict) for key in content}
+def _feedback(directory: Path, experiment: str) -> dict[str, dict[str, Any]]:
+    """What each feedback file asks for; ConfigError for one that is no YAML."""
+    found = {}
+    for path in sorted((directory / "results" / experiment / "feedback").glob("*.yaml")):
+        try:
+            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+        found[path.name] = read if isinstance(read, dict) else {}
+    return found

@@ -158,9 +158,11 @@ def get_prompts(*names):
 
 def get_balance_feedback(wildcards):
     """The balancing that feedback/balance.yaml asks for; None leaves it to the data review."""
+    path = Path(f"results/{wildcards.experiment}/feedback/balance.yaml")
+    if not path.is_file() or "balance" not in read_feedback(path):
+        return None
     asked = get_setting("balance", feedback="balance")(wildcards)
-    decided = get_setting("balance")(wildcards)
-    return None if asked in ("auto", decided) else asked
+    return None if asked == "auto" else asked
 
 
 def get_artifacts():

@@ -138,7 +138,9 @@ def good(prompt: str) -> str:
         return f"```python\n{BALANCE}```"
     if "def fit(train)" in asked:
         return f"Here it is:\n```python\n{prep_code(prompt)}```\n"
-    return "```python\ndef fit(train):\n    return {}\n\n\ndef transform(rows, state):\n    return []\n```"
+    return (
+        f"```python\ndef fit(train):\n    return {{}}\n\n\ndef transform(rows, state):\n    return []\n\n\n{BALANCE}```"
+    )
 
 
 BALANCE = """import random

@@ -199,6 +199,21 @@ ATTEMPTS = {
             file.write(bytes(1 << 20))
     return True
 """,
+    "a huge file in shared memory": """
+    with open("/dev/shm/loramake-escape", "wb") as file:
+        try:
+            for _ in range(target["huge"] >> 20):
+                file.write(bytes(1 << 20))
+        finally:
+            os.remove(file.name)
+    return True
+""",
+    "memory that is no process's own (memfd)": """
+    part = 64 << 20
+    for _ in range(target["much"] // part):
+        os.write(os.memfd_create("x"), bytes(part))
+    return True
+""",
     "many small files": """
     folder = os.path.dirname(arguments.out)
     for place in range(target["files"]):

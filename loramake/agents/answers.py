@@ -29,7 +29,13 @@ def read_json(text: str) -> dict[str, Any]:
 
     AnswerError where there is none. An object that is cut off or written loosely is mended.
     """
-    text = without_thoughts(text)
+    try:
+        return _read_object(without_thoughts(text))
+    except (RecursionError, ValueError) as error:
+        raise AnswerError("The JSON of the answer is too deep or too long to be read. Be shorter.") from error
+
+
+def _read_object(text: str) -> dict[str, Any]:
     found = _objects(text)
     if not found:
         raise AnswerError("There is no JSON object in the answer. Answer with one JSON object and nothing else.")
@@ -66,6 +72,8 @@ def read_code(text: str, functions: tuple[str, ...]) -> str:
         tree = ast.parse(code)
     except SyntaxError as error:
         raise AnswerError(f"Line {error.lineno} of the code is no Python: {error.msg}.") from error
+    except (RecursionError, MemoryError, ValueError) as error:
+        raise AnswerError("The code cannot be read as Python. Be shorter.") from error
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     missing = [name for name in functions if name not in defined]
     if missing:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
+from loramake.agents.sight import LONGEST_CELL
 from loramake.errors import DataError
 from loramake.profile import MAX_CLASSES_OF_NUMBERS, number_styles
 from loramake.rendering import render
@@ -35,7 +36,6 @@ _CARD_DEFAULTS: dict[str, Any] = {
 }
 _RARE_LABEL = 0.2
 _LABELS_NAMED = 50
-_LONGEST_CELL = 500
 _MAX_OVERSAMPLED_ROWS = 20_000
 
 
@@ -73,7 +73,7 @@ class BuiltinAgent:
             "feature_format": style["feature_format"],
             "feature_separator": style["feature_separator"],
             "number_format": style["number_format"],
-            "longest_cell": _LONGEST_CELL,
+            "longest_cell": LONGEST_CELL,
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
             "features": [
                 {key: columns[name][key] for key in ("name", "type", "number_style")} for name in selected["kept"]

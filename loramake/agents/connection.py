@@ -43,9 +43,11 @@ def connect(settings: Mapping[str, Any], environment: Mapping[str, str] | None =
     key = _first(known, "OPENAI_API_KEY", "auth_key")
     if key:
         keep_secret(key)
+        if not key.isascii():
+            raise ConfigError("OPENAI_API_KEY holds a character that no key has, such as …: copy the key again.")
     elif base_url == _OPENAI:
         raise ConfigError(
-            "agent: openai needs a key, or another endpoint: put OPENAI_API_KEY=… into the environment or into .env, "
+            "agent: openai needs a key, or another endpoint: put OPENAI_API_KEY into the environment or into .env, "
             "or set agent_api_base."
         )
     model = settings["agent_model"] or _first(known, "agent_LLM")

@@ -151,15 +151,16 @@ class Endpoint:
                 made = self._climb_down(model, messages, schema)
             except openai.OpenAIError as error:
                 raise AgentError(self._sentence(model, error)) from error
-        choice = made.choices[0] if made.choices else None
+        choice = made.choices[0]
+        text = (choice.message.content or "").encode("utf-8", errors="replace").decode()
         seconds, usage = round(time.monotonic() - started, 2), made.usage
         return Reply(
-            without_secrets((choice.message.content or "") if choice else ""),
+            without_secrets(text),
             model,
             usage.prompt_tokens if usage else 0,
             usage.completion_tokens if usage else 0,
             seconds,
-            is_whole=choice is None or choice.finish_reason != "length",
+            is_whole=choice.finish_reason != "length",
         )
 
     def _climb_down(self, model: str, messages: list[Message], schema: str | None) -> Any:
@@ -198,11 +199,24 @@ class Endpoint:
         raise AssertionError("there is always a last rung")
 
     def _send(self, model: str, messages: list[Message], rung: str, schema: str | None) -> Any:
-        return self._client.chat.completions.create(
-            model=model,
-            messages=messages,  # type: ignore[arg-type]
-            temperature=TEMPERATURE,
-            **_response_format(rung, schema),
+        """The server's completion; AgentError where what came is none, such as a page of HTML."""
+        try:
+            made = self._client.chat.completions.create(
+                model=model,
+                messages=messages,  # type: ignore[arg-type]
+                temperature=TEMPERATURE,
+                **_response_format(rung, schema),
+            )
+            if made.choices[0].message.role:
+                return made
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            raise self._no_completion() from error
+        raise self._no_completion()
+
+    def _no_completion(self) -> AgentError:
+        return AgentError(
+            f"{self.connection.base_url} answers, but not as an endpoint for chat completions: set agent_api_base, "
+            f"which mostly ends in /v1."
         )
 
     def _known_rung(self, model: str) -> str:

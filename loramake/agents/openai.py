@@ -59,7 +59,7 @@ class OpenAIAgent:
 
         def check(answer: dict[str, Any]) -> None:
             _check_target(answer["target"], target, list(map(str, table.columns)))
-            _check_labels(answer["labels"], table[answer["target"]].dropna().unique())
+            _check_labels(answer["labels"], list(table[answer["target"]].dropna().unique()), sight.level != "names")
 
         found = self._endpoint.answer(prompt, "answers/explore_data", check)
         occurring = list(table[found["target"]].dropna().unique())
@@ -78,13 +78,13 @@ class OpenAIAgent:
         prompt = render(
             "openai/plan_preparation.j2",
             task=task,
-            labels="\n".join(f"{label['value']!r}: {label['rows']}" for label in task["labels"][:_MOST_LABELS]),
+            labels=_labels_text(task, sight),
             columns=sight.columns(selected["kept"]),
             notes=notes,
         )
 
         def made_of(answer: dict[str, Any]) -> dict[str, Any]:
-            _check_dropped([entry["name"] for entry in answer["drop"]], selected["kept"])
+            _check_dropped([entry["name"] for entry in answer["drop"]], selected["kept"], selected.get("wanted", []))
             return self._plan_of(answer, profile, task, selected, card)
 
         answer = self._endpoint.answer(
@@ -170,16 +170,28 @@ def _check_target(named: str, given: str | None, columns: list[str]) -> None:
         raise AnswerError(f"{named!r} is not a column{nearest(named, columns)}.")
 
 
-def _check_labels(named: list[str], occurring: Any) -> None:
-    """The labels are those that occur, each once, or none are named."""
+def _labels_text(task: dict[str, Any], sight: Sight) -> str:
+    """The labels with their rows, or how many there are, where they may not be seen."""
+    labels = task["labels"]
+    if sight.level == "names" or task["target"] in sight.personal:
+        return f"{len(labels)} labels"
+    return "\n".join(f"{label['value']!r}: {label['rows']}" for label in labels[:_MOST_LABELS])
+
+
+def _check_labels(named: list[str], occurring: list[str], may_see: bool) -> None:
+    """The labels are those that occur, each once, or none are named; what is near is said where it may be seen."""
     strange = [label for label in named if label not in set(occurring)]
     if strange:
-        raise AnswerError(f"The label {strange[0]!r} does not occur in the column{nearest(strange[0], occurring)}.")
+        near = nearest(strange[0], occurring) if may_see else ""
+        raise AnswerError(f"The label {strange[0]!r} does not occur in the column{near}.")
     if named and len(set(named)) != len(occurring):
         raise AnswerError(f"The column has {len(occurring)} labels, and {len(set(named))} are named: name all or none.")
 
 
-def _check_dropped(names: list[str], kept: list[str]) -> None:
+def _check_dropped(names: list[str], kept: list[str], wanted: list[str]) -> None:
+    overruled = [name for name in names if name in wanted]
+    if overruled:
+        raise AnswerError(f"The table's owner wants {overruled[0]!r} to be read: do not drop it.")
     strange = [name for name in names if name not in kept]
     if strange:
         raise AnswerError(f"{strange[0]!r} is not one of the columns that may be read{nearest(strange[0], kept)}.")
@@ -188,24 +200,24 @@ def _check_dropped(names: list[str], kept: list[str]) -> None:
 
 
 def _complaint(failure: Failure, sight: Sight | None) -> str:
-    """What was wrong; where no row may be seen, an exception's kind and place, since its message may quote a cell."""
-    if sight is None:
-        return failure["complaint"]
-    if sight.sees_rows:
+    """What was wrong; where no row may be seen, an exception's kind and place, since its message may quote a cell.
+
+    So it is where a table holds personal data: a message quotes a cell without saying whose.
+    """
+    if sight is not None and sight.sees_rows and not sight.personal:
         return sight.clean(failure["complaint"])
     if failure["check"]:
         return f"The check “{failure['check']}” failed."
-    kinds = re.findall(r"^(\w+(?:\.\w+)*)(?:: .*)?$", failure["output"], re.M)
+    kinds = re.findall(r"^(?:\w+\.)*(\w+(?:Error|Exception|Exit|Interrupt))(?:: .*)?$", failure["output"], re.M)
     places = re.findall(r"line (\d+, in \w+)", failure["output"])
     return f"It failed with {kinds[-1] if kinds else 'an error'}" + (f" in line {places[-1]}." if places else ".")
 
 
 def _printed(failure: Failure, sight: Sight | None) -> str:
     """The end of what the code printed, and the rows that show the failure; nothing where no row may be seen."""
-    if sight is not None and not sight.sees_rows:
+    if sight is None or not sight.sees_rows or sight.personal:
         return ""
-    text = "\n".join([failure["output"][-_OUTPUT_SHOWN:], *failure["rows"]]).strip()
-    return text if sight is None else sight.clean(text)
+    return sight.clean("\n".join([failure["output"][-_OUTPUT_SHOWN:], *failure["rows"]]).strip())
 
 
 def _samples_text(samples: dict[str, list[Sample]], sight: Sight) -> str:
@@ -214,5 +226,6 @@ def _samples_text(samples: dict[str, list[Sample]], sight: Sight) -> str:
         for sample in part:
             record = sample["record"]
             text = sight.clean(f"{record['instruction']}\n{record['input']}", sample["cells"])
-            lines.append(f"{split}, row {record['row']}:\n{shorten(text, _PROMPT_SHOWN)}\nanswer: {record['output']}")
+            answer = sight.clean(record["output"], sample["cells"])
+            lines.append(f"{split}, row {record['row']}:\n{shorten(text, _PROMPT_SHOWN)}\nanswer: {answer}")
     return "\n\n".join(lines)

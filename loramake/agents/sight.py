@@ -16,6 +16,8 @@ LEVELS = ("names", "profile", "samples")
 
 _DETAILS, _NAMES, _ROWS = 4_500, 3_000, 2_000
 """Characters for described columns, for further columns by name, and for rows: 8,000 tokens with the prompt around."""
+LONGEST_CELL = 500
+"""Characters of a cell in a prompt."""
 _SAMPLE_ROWS = 5
 _SHOWN_CELL = 40
 _PATTERNS = {
@@ -50,8 +52,8 @@ def _kind(column: dict[str, Any]) -> str | None:
             return kind
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column["name"]).strip().lower()
     for kind, names in _PERSONAL_NAMES.items():
-        if re.fullmatch(rf"(.*[\W_])?({names})([\W_].*)?", words) and column["type"] not in ("numeric", "boolean"):
-            return kind if kind != "name" or column["type"] in ("text", "id", "categorical") else None
+        if re.fullmatch(rf"(.*[\W_])?({names})([\W_].*)?", words) and column["type"] != "boolean":
+            return None if kind in ("name", "address") and column["type"] in ("numeric", "date") else kind
     return None
 
 
@@ -133,7 +135,8 @@ class Sight:
         for name, kind in self.personal.items():
             cell = None if row is None else row.get(name)
             if isinstance(cell, str) and cell:
-                text = text.replace(" ".join(cell.split()), f"[{kind}]")
+                whole = " ".join(cell.split())
+                text = text.replace(whole, f"[{kind}]").replace(whole[:LONGEST_CELL], f"[{kind}]")
         return text
 
 

@@ -119,6 +119,7 @@ class _Run:
         self._inputs = list(inputs)
         self._given = place / "given"
         self._text = b""
+        self._shared = psutil.virtual_memory().shared
 
     def start(self, values: Mapping[str, object], outputs: list[str]) -> None:
         """Run to the end; CodeError for a script that fails or takes too much."""
@@ -198,6 +199,8 @@ class _Run:
             return f"printed more than {limits.text // _MIB} MiB"
         if given > limits.folder:
             return f"gave more than {limits.folder // _MIB} MiB back"
+        if psutil.virtual_memory().shared - self._shared > limits.memory + limits.folder:
+            return f"filled more than {(limits.memory + limits.folder) // _MIB:,} MiB of shared memory"
         if _resident(process.pid) > limits.memory:
             return f"took more than {limits.memory // _MIB:,} MiB of memory"
         return None
@@ -253,7 +256,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _last_line(text: str, code: int) -> str:
     said = text.strip().splitlines()
-    if code > 128:
+    if code - 128 in set(signal.Signals):
         return f"{signal.Signals(code - 128).name} ended it" + (f" after: {said[-1]}" if said else "")
     return said[-1] if said else f"exit code {code}"
 

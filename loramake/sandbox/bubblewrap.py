@@ -60,6 +60,7 @@ def wrap(inputs: Path | None, size: int) -> list[str]:
         *("--cap-drop", "ALL", "--uid", NOBODY, "--gid", NOBODY),
     ]
     own = ["--dev", "/dev", "--proc", "/proc", "--size", str(size), "--perms", "0700", "--tmpfs", FOLDER]
+    own += ["--remount-ro", "/dev", "--remount-ro", "/"]
     settings = ["--clearenv", *_settings(), "--chdir", FOLDER, "--"]
     bwrap = _which("bwrap")
     if os.geteuid() != 0:

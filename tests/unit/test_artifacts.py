@@ -75,7 +75,12 @@ def test_an_artifact_of_many_numbers_can_be_one_line(tmp_path: Path) -> None:
     assert artifacts.read(path, "review") == REVIEW
 
 
-@pytest.mark.parametrize("schema", sorted(path.name.split(".")[0] for path in (ROOT / "schemas").iterdir()))
+SCHEMAS = sorted((ROOT / "schemas").rglob("*.schema.yaml"))
+
+
+@pytest.mark.parametrize(
+    "schema", [str(path.relative_to(ROOT / "schemas")).removesuffix(".schema.yaml") for path in SCHEMAS]
+)
 def test_both_validators_take_every_schema_and_agree_that_a_number_is_no_artifact(schema: str) -> None:
     with pytest.raises(ArtifactError):
         artifacts.validate(3.5, schema, "here")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from loramake.console import progress, step, working
+from loramake.console import printable, progress, step, working
 
 
 def test_off_a_terminal_progress_is_plain_lines_and_the_end_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +30,7 @@ def test_off_a_terminal_work_of_unknown_length_is_told_of_now_and_then(capfd: py
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) >= 2
     assert set(lines) == {"loramake: preparing: 0 s so far"}
+
+
+def test_a_cell_cannot_move_the_cursor() -> None:
+    assert printable("a\x1b[1A\x1b[2Kb\x9bc\td\ne") == "a�[1A�[2Kb�c\td\ne"

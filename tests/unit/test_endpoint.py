@@ -250,6 +250,53 @@ def test_a_coder_is_told_what_failed_and_cells_only_where_it_may_see_them(sees: 
     assert ("4711x" in complaint) == (sees == "samples")
 
 
+def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal_data() -> None:
+    failure: Any = {
+        "code": "x = 1\n",
+        "complaint": "oversample has to make {'HIV positive': 9} of the labels' records",
+        "check": "as many of each label as the strategy says",
+        "output": "{'input': 'customer_name: Jane Doe'}",
+        "rows": ["row 3: customer_name: Jane Doe"],
+    }
+    with serve() as server:
+        agent_of(server, "write_balance_code").write_balance_code("oversample", [failure])
+        pd.DataFrame({"customer_name": ["Jane Doe", "Jon Doe"] * 9, "ill": ["0", "1"] * 9}).to_csv("people.csv")
+        profile, _ = heart(Path("people.csv"))
+        plan = BuiltinAgent().plan(profile, TASK, {"kept": ["customer_name"], "dropped": []}, {}, [])
+        agent_of(server, "write_prep_code").write_prep_code(plan, profile, [failure])
+    for request in server.requests:
+        sent = "".join(message["content"] for message in request["messages"])
+        assert "Jane" not in sent
+        assert "HIV" not in sent
+        assert "The check “as many of each label as the strategy says” failed." in sent
+
+
+def test_no_label_is_sent_where_names_alone_are_allowed() -> None:
+    with serve() as server:
+        plan_with(server, agent_sees="names")
+    asked = server.requests[0]["messages"][-1]["content"]
+    assert "2 labels" in asked
+    assert "508" not in asked
+
+
+def test_a_page_that_is_no_endpoint_is_named() -> None:
+    with serve(is_garbled=True) as server, pytest.raises(AgentError, match="not as an endpoint for chat completions"):
+        explore(server)
+
+
+def test_what_the_owner_wants_read_is_not_the_models_to_drop() -> None:
+    profile, _ = heart()
+    drop = [{"name": "Age", "reason": "old"}]
+    balance = {"proposal": "none", "reason": ""}
+    wrong = json.dumps({"instruction": "Ill?", "drop": drop, "balance": balance, "advice": ""})
+    task = {**TASK, "target": "HeartDisease"}
+    with serve(answer=Stubborn(wrong, 1)) as server:
+        selected = {"kept": ["Age", "Sex"], "dropped": [], "wanted": ["Age"]}
+        plan = agent_of(server, "plan_preparation").plan(profile, task, selected, CARD, [])
+    assert [feature["name"] for feature in plan["features"]] == ["Age", "Sex"]
+    assert "wants 'Age' to be read" in server.requests[1]["messages"][-1]["content"]
+
+
 def test_a_wide_table_fits_into_8000_tokens() -> None:
     tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained(ROOT / "models/tiny")
     wide = pd.DataFrame({f"measurement_{place}": ["a" * 300, "b" * 300] * 10 for place in range(2000)})

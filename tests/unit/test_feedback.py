@@ -32,6 +32,8 @@ KNOWN = Known(FEATURES, ["0", "1"], reads_notes=False)
         ('change target mapping: 1: "yes, ill"', [("plan", "labels", {"1": "yes, ill"})]),
         ("change instruction to: Is she ill: yes, no?", [("plan", "instruction", "Is she ill: yes, no?")]),
         ("lora_rank: 32, num_train_epochs: 5", [("config", "lora_rank", 32), ("config", "num_train_epochs", 5)]),
+        ("num_train_epochs: {least: 4, steps: 9}", [("config", "num_train_epochs", {"least": 4, "steps": 9})]),
+        ('{"extra_training_args": {"x": 5}}', [("config", "extra_training_args", {"x": 5})]),
         ("learning_rate: 1e-4", [("config", "learning_rate", 1e-4)]),
         ("lora_target: q,v, lora_rank: 8", [("config", "lora_target", "q,v"), ("config", "lora_rank", 8)]),
         ("drop features: Age\nuse oversample", [("plan", "drop", ["Age"]), ("balance", "balance", "oversample")]),
@@ -58,6 +60,8 @@ def test_what_is_written_is_understood(text: str, changes: list[tuple[str, str, 
         ("change target mapping: 2: Maybe", "'2' is not a label"),
         ("change target mapping: 0:", "the label '0' has no text"),
         ('{"drop_features": ["Age"', "that is no YAML or JSON"),
+        ("change target mapping: 0: Yes, 1: Yes", "two labels would have the same text 'Yes'"),
+        ("learning_rate: nan", "learning_rate: 'nan' is not of type 'number'"),
         ("please make it better", "the built-in agent cannot read 'please make it better'"),
     ],
 )
@@ -81,3 +85,12 @@ def test_files_hold_what_was_said_last(tmp_path: Path) -> None:
     assert files == [tmp_path / "config.yaml"]
     assert read_feedback(tmp_path / "plan.yaml") == {"drop": ["Sex"], "keep": ["Age"]}
     assert read_feedback(tmp_path / "config.yaml") == {"lora_rank": 16, "use_dora": True}
+
+
+def test_keeping_only_some_features_ends_what_was_dropped_and_added_of_them(tmp_path: Path) -> None:
+    for text in ("drop features: Age, Sex", "add features: a,b", "keep only features: Age, a,b"):
+        save_feedback(parse_feedback(text, KNOWN), tmp_path)
+    assert read_feedback(tmp_path / "plan.yaml") == {"drop": ["Sex"], "only": ["Age", "a,b"]}
+    for text in ("change target mapping: 0: No", "change target mapping: 1: Yes"):
+        save_feedback(parse_feedback(text, KNOWN), tmp_path)
+    assert read_feedback(tmp_path / "plan.yaml")["labels"] == {"0": "No", "1": "Yes"}

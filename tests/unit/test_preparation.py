@@ -234,7 +234,7 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
         ),
         ("    return records\n\n\ndef read", "    return records[:-1]\n\n\ndef read", "each row once"),
         ('"input": text,', '"input": text * (row != 5),', "nothing empty"),
-        ('INSTRUCTION, "input"', 'INSTRUCTION + str(row % 2), "input"', "one instruction"),
+        ('INSTRUCTION, "input"', 'INSTRUCTION + str(row % 2), "input"', "the plan's instruction everywhere"),
         ("table[TARGET].map(LABELS)", "table[TARGET].map(LABELS).iloc[::-1]", "outputs are the labels"),
     ],
 )
