@@ -260,7 +260,9 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
     }
     with serve() as server:
         agent_of(server, "write_balance_code").write_balance_code("oversample", [failure])
-        pd.DataFrame({"customer_name": ["Jane Doe", "Jon Doe"] * 9, "ill": ["0", "1"] * 9}).to_csv("people.csv")
+        pd.DataFrame({"customer_name": ["Jane Doe", "Jon Doe"] * 9, "ill": ["0", "1"] * 9}).to_csv(
+            "people.csv", index=False
+        )
         profile, _ = heart(Path("people.csv"))
         plan = BuiltinAgent().plan(profile, TASK, {"kept": ["customer_name"], "dropped": []}, {}, [])
         agent_of(server, "write_prep_code").write_prep_code(plan, profile, [failure])
