@@ -8,7 +8,8 @@ demo: .venv.stamp
 	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
 
 test: .venv.stamp
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile
+	$(BIN)/pytest tests/workflow
 
 check: .venv.stamp
 	$(BIN)/ruff check .

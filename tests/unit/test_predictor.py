@@ -131,7 +131,7 @@ def test_without_a_template_the_tokenizers_own_is_used(base: Path) -> None:
     del settings["template"]
     predictor = load_predictor(settings)
     assert predictor.probabilities(RECORDS, LABELS).shape == (len(RECORDS), len(LABELS))
-    assert predictor.encoder.tokenizer.decode(predictor.encoder.label_ids("yes")) == "yes<|im_end|>\n"
+    assert predictor.encoder.tokenizer.decode(predictor.encoder.label_ids("yes")) == "yes<|im_end|>"
 
 
 def test_progress_is_told_and_rows_keep_their_order(base: Path) -> None:

@@ -91,10 +91,17 @@ def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Pa
     ]
 
 
-def test_plain_snakemake_stops_with_feedback_and_goes_on_with_it(tmp_path: Path) -> None:
+def test_plain_snakemake_stops_when_told_goes_on_with_feedback_and_remembers_an_approval(tmp_path: Path) -> None:
     folder = workplace(tmp_path / "work")
     target = "results/penguins/data/train.json"
+    without_terminal = snakemake(folder, target)
+    assert without_terminal.returncode != 0
+    assert "needs a person: run the same command in a terminal" in without_terminal.stdout
     command = [str(BIN / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    person = Terminal(folder, command)
+    person.choose("data", 4)
+    assert person.end() != 0
+    assert not (folder / target).exists()
     person = Terminal(folder, command)
     person.choose("data", 3)
     person.write("keep only features: island, body_mass_g", "understood: keep only the features")
@@ -106,6 +113,12 @@ def test_plain_snakemake_stops_with_feedback_and_goes_on_with_it(tmp_path: Path)
     assert person.end() == 0
     plan = artifacts.read(folder / "results/penguins/plan.yaml", "plan")
     assert [feature["name"] for feature in plan["features"]] == ["island", "body_mass_g"]
+    review = folder / "results/penguins/review/data.json"
+    assert artifacts.read(review, "review")["by"] == "person"
+    review.unlink()
+    again = snakemake(folder, "results/penguins/review/data.json")
+    assert again.returncode == 0, again.stdout
+    assert "was approved before" in again.stdout
 
 
 ORDER = (
@@ -141,6 +154,6 @@ def test_feedback_runs_its_step_again_and_what_follows_and_nothing_before(
     path.write_text(yaml.safe_dump(content))
     done = snakemake(folder, "--dry-run", "results/exp/evaluation/results.json")
     assert done.returncode == 0, done.stdout
-    planned = set(re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.M))
+    planned = set(re.findall(r"^(\w+) +1$", done.stdout, re.M))  # the table of jobs
     assert not planned & set(ORDER[: ORDER.index(first)])
     assert {first, "run_finetuning", "summarize_results"} <= planned
