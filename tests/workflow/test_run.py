@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_bytes_up_to_training_and_another_seed_othe
     for seed in (42, 43):
         folder = make_workplace(tmp_path / str(seed), Path("penguins.csv"), seed=seed)
         (folder / "penguins.csv").write_bytes((finished / "penguins.csv").read_bytes())
-        done = snakemake(folder, "results/exp/review/config.json")
+        done = snakemake(folder, f"results/exp/{'review/config.json' if seed == 42 else 'splits.csv'}")
         assert done.returncode == 0, done.stdout
     same = tmp_path / "42/results/exp"
     made = [path.relative_to(same) for path in same.rglob("*") if path.is_file()]
