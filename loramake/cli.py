@@ -24,6 +24,16 @@ app = typer.Typer(
 _MARKS = {"ok": ("✓", "green"), "missing": ("!", "yellow"), "broken": ("✗", "red")}
 
 
+_SETTINGS = {
+    "epochs": "num_train_epochs",
+    "batch_size": "per_device_train_batch_size",
+    "grad_accumulation": "gradient_accumulation_steps",
+}
+"""Options that are called otherwise in config.yaml."""
+_OF_THE_RUN = ("name", "directory", "ask_api_key", "cores", "profile", "verbose")
+"""Options that are no settings."""
+
+
 class Format(enum.StrEnum):
     csv = "csv"
     jsonl = "jsonl"
@@ -33,6 +43,7 @@ class Format(enum.StrEnum):
     epilog="Example: loramake run --csv visits.csv --target ill --epochs 5. Exit code: Snakemake's; 0 all is done."
 )
 def run(
+    context: typer.Context,
     csv: Annotated[Path, typer.Option(help="The table to learn from.", show_default=False)],
     name: Annotated[str | None, typer.Option(help="Folder under results/; unset, the CSV's name.")] = None,
     directory: Annotated[Path, typer.Option(help="Where results/ is, and config.yaml, if there is one.")] = Path(),
@@ -66,41 +77,26 @@ def run(
 
     The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
     """
-    from loramake.run import name_of, run_until_approved
+    from loramake.run import Run, name_of
 
-    written = {
-        "csv": csv.resolve() if directory != Path() else csv,
-        "target": target,
-        "model": str(Path(model).resolve()) if model and directory != Path() and Path(model).is_dir() else model,
-        "test_csv": test_csv.resolve() if test_csv and directory != Path() else test_csv,
-        "test_ratio": test_ratio,
-        "review": review,
-        "agent": "openai" if agent_model or agent_api_base else None,
-        "agent_model": agent_model,
-        "coder_model": coder_model,
-        "agent_api_base": agent_api_base,
-        "num_train_epochs": epochs,
-        "lora_rank": lora_rank,
-        "lora_alpha": lora_alpha,
-        "use_dora": use_dora,
-        "learning_rate": learning_rate,
-        "per_device_train_batch_size": batch_size,
-        "gradient_accumulation_steps": grad_accumulation,
-        "cutoff_len": cutoff_len,
-        "logging_steps": logging_steps,
-        "save_steps": save_steps,
-        "quantization_bit": quantization_bit,
-        "flash_attn": flash_attn,
-        "precision": precision,
-    }
-    settings = {key: value for key, value in written.items() if value is not None}
+    asked = {_SETTINGS.get(key, key): value for key, value in context.params.items() if key not in _OF_THE_RUN}
+    settings = {key: value for key, value in asked.items() if value is not None}
+    if agent_model or agent_api_base:
+        settings["agent"] = "openai"
+    paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
+    settings |= {key: _seen_from(directory, path) for key, path in paths.items() if path}
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
     try:
-        code = run_until_approved(name or name_of(csv), settings, directory, options, key, verbose)
+        code = Run(name or name_of(csv), directory, options, key, verbose).until_approved(settings)
     except LoramakeError as error:
         sys.exit(f"loramake: {error}")
     raise typer.Exit(code)
+
+
+def _seen_from(directory: Path, path: Path) -> str:
+    """A path as it is, or whole where the run is in another folder."""
+    return str(path if directory == Path() else path.resolve())
 
 
 @app.command(epilog="Example: loramake predict results/exp1 new.csv --out predictions.csv")

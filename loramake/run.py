@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,63 +26,70 @@ def name_of(csv: Path) -> str:
     return name
 
 
-def run_until_approved(
-    experiment: str,
-    settings: Mapping[str, Any],
-    directory: Path,
-    options: list[str],
-    environment: Mapping[str, str],
-    is_verbose: bool,
-) -> int:
-    """Run Snakemake until results.json is there or nothing goes on; its exit code.
+@dataclass(frozen=True)
+class Run:
+    """An experiment to be run in a folder."""
 
-    `settings` are what the command line says, which feedback of this run then overrides.
-    """
-    while True:
-        before = _feedback(directory, experiment)
-        code = _run_once(experiment, settings, directory, options, environment, is_verbose)
-        after = _feedback(directory, experiment)
-        if code == 0 or before == after:
-            return code
-        changed = {key for name, asked in after.items() for key in asked if asked[key] != before.get(name, {}).get(key)}
-        settings = {key: value for key, value in settings.items() if key not in changed}
-        say("going on with your feedback.")
+    experiment: str
+    directory: Path
+    options: list[str]
+    """Of Snakemake."""
+    environment: Mapping[str, str]
+    """What is added to this process's own."""
+    is_verbose: bool
 
+    def until_approved(self, settings: Mapping[str, Any]) -> int:
+        """Run Snakemake until results.json is there or nothing goes on; its exit code.
 
-def _run_once(
-    experiment: str,
-    settings: Mapping[str, Any],
-    directory: Path,
-    options: list[str],
-    environment: Mapping[str, str],
-    is_verbose: bool,
-) -> int:
-    """Snakemake once; Ctrl-C is its own to deal with: it ends its jobs and gives its lock back."""
-    snakemake = str(Path(sys.executable).with_name("snakemake"))
-    target = f"results/{experiment}/evaluation/results.json"
-    command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *options]
-    command += [] if is_verbose else ["--quiet", "all"]
-    command += ["--config", *(f"{key}={_quoted(value)}" for key, value in settings.items())] if settings else []
-    with subprocess.Popen(command, cwd=directory, env={**os.environ, **environment}) as process:
+        `settings` are what the command line says, which feedback of this run then overrides.
+        """
         while True:
+            self._refuse_locked()
+            before = self._feedback()
+            code = self._once(settings)
+            after = self._feedback()
+            if code == 0 or before == after:
+                return code
+            changed = {
+                key for name, asked in after.items() for key in asked if asked[key] != before.get(name, {}).get(key)
+            }
+            settings = {key: value for key, value in settings.items() if key not in changed}
+            say("going on with your feedback.")
+
+    def _once(self, settings: Mapping[str, Any]) -> int:
+        """Snakemake once; Ctrl-C is its own to deal with: it ends its jobs and gives its lock back."""
+        snakemake = str(Path(sys.executable).with_name("snakemake"))
+        target = f"results/{self.experiment}/evaluation/results.json"
+        command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
+        command += [] if self.is_verbose else ["--quiet", "all"]
+        command += ["--config", *(f"{key}={_quoted(value)}" for key, value in settings.items())] if settings else []
+        with subprocess.Popen(command, cwd=self.directory, env={**os.environ, **self.environment}) as process:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    continue
+
+    def _refuse_locked(self) -> None:
+        """ConfigError where another Snakemake works here, or was killed: its own words are among what is quiet."""
+        if any((self.directory / ".snakemake/locks").glob("*")):
+            raise ConfigError(
+                f"another run works in {self.directory.resolve()}, or was killed there: wait for it, or, where there "
+                f"is none, run `snakemake --snakefile {ROOT / 'Snakefile'} --unlock` there and the same command again."
+            )
+
+    def _feedback(self) -> dict[str, dict[str, Any]]:
+        """What each feedback file asks for; ConfigError for one that is no YAML."""
+        found = {}
+        for path in sorted((self.directory / "results" / self.experiment / "feedback").glob("*.yaml")):
             try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+                read = yaml.safe_load(path.read_text(encoding="utf-8"))
+            except yaml.YAMLError as error:
+                raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+            found[path.name] = read if isinstance(read, dict) else {}
+        return found
 
 
 def _quoted(value: Any) -> str:
     """A text in quotes, since Snakemake would read 007 as 7."""
     return json.dumps(str(value)) if isinstance(value, str | Path) else str(value)
-
-
-def _feedback(directory: Path, experiment: str) -> dict[str, dict[str, Any]]:
-    """What each feedback file asks for; ConfigError for one that is no YAML."""
-    found = {}
-    for path in sorted((directory / "results" / experiment / "feedback").glob("*.yaml")):
-        try:
-            read = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
-        found[path.name] = read if isinstance(read, dict) else {}
-    return found

@@ -3,11 +3,12 @@
 Knows nothing of what is asked. The client (timeouts, retries with back-off, Retry-After) is openai's own.
 """
 
+import contextlib
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -146,11 +147,14 @@ class Endpoint:
 
     def _call(self, model: str, messages: list[Message], schema: str | None) -> Reply:
         started = time.monotonic()
+        rungs = _RUNGS[_RUNGS.index(self._known_rung(model)) :] if schema else _RUNGS[-1:]
         with working(f"{self.step}: waiting for {model} at {self.connection.host}"):
             try:
-                made = self._climb_down(model, messages, schema)
+                made, rung = self._climb_down(model, messages, schema, rungs)
             except openai.OpenAIError as error:
                 raise AgentError(self._sentence(model, error)) from error
+        if rung != rungs[0]:
+            self._remember_rung(model, rung)
         choice = made.choices[0]
         text = (choice.message.content or "").encode("utf-8", errors="replace").decode()
         seconds, usage = round(time.monotonic() - started, 2), made.usage
@@ -163,20 +167,14 @@ class Endpoint:
             is_whole=choice.finish_reason != "length",
         )
 
-    def _climb_down(self, model: str, messages: list[Message], schema: str | None) -> Any:
-        """The server's reply on the strictest rung that it knows; the rung is remembered once it has worked."""
-        rungs = _RUNGS[_RUNGS.index(self._known_rung(model)) :] if schema else _RUNGS[-1:]
-        for rung in rungs:
-            try:
-                made = self._send(model, messages, rung, schema)
-            except (openai.BadRequestError, openai.UnprocessableEntityError):
-                if rung == rungs[-1]:
-                    raise
-                continue
-            if schema and rung != rungs[0]:
-                self._remember_rung(model, rung)
-            return made
-        raise AssertionError("there is always a last rung")
+    def _climb_down(
+        self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[str]
+    ) -> tuple[Any, str]:
+        """The server's completion on the first of the rungs that it takes, and that rung."""
+        for rung in rungs[:-1]:
+            with contextlib.suppress(openai.BadRequestError, openai.UnprocessableEntityError):
+                return self._send(model, messages, rung, schema), rung
+        return self._send(model, messages, rungs[-1], schema), rungs[-1]
 
     def _rungs(self) -> dict[str, str]:
         path = CACHE / "rungs.json"
@@ -186,17 +184,11 @@ class Endpoint:
     def find_rung(self, messages: list[Message]) -> tuple[str, float]:
         """The strictest rung that the server takes, and the seconds of its answer; AgentError where it takes none."""
         model, started = self.connection.model, time.monotonic()
-        for rung in _RUNGS:
-            try:
-                self._send(model, messages, rung, "answers/verify_prepared_data")
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                if rung == _RUNGS[-1]:
-                    raise AgentError(self._sentence(model, error)) from error
-            except openai.OpenAIError as error:
-                raise AgentError(self._sentence(model, error)) from error
-            else:
-                return rung, time.monotonic() - started
-        raise AssertionError("there is always a last rung")
+        try:
+            _, rung = self._climb_down(model, messages, "answers/verify_prepared_data", _RUNGS)
+        except openai.OpenAIError as error:
+            raise AgentError(self._sentence(model, error)) from error
+        return rung, time.monotonic() - started
 
     def _send(self, model: str, messages: list[Message], rung: str, schema: str | None) -> Any:
         """The server's completion; AgentError where what came is none, such as a page of HTML."""

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,17 @@ def test_plain_snakemake_stops_when_told_goes_on_with_feedback_and_remembers_an_
     again = snakemake(folder, "results/penguins/review/data.json")
     assert again.returncode == 0, again.stdout
     assert "was approved before" in again.stdout
+
+
+def test_a_second_run_in_a_folder_is_one_sentence(tmp_path: Path) -> None:
+    folder = workplace(tmp_path / "work")
+    lock = folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("results/penguins/profile.json\n")
+    command = [str(BIN / "loramake"), "run", "--csv", "penguins.csv"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"loramake: another run works in {folder}, or was killed there: wait for it")
 
 
 ORDER = (
