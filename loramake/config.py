@@ -47,7 +47,7 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
     "splits": ("test_ratio", "calibration_ratio", "validation_ratio"),
     "plan": (),
     "balance": ("balance",),
-    "config": (*TRAINING_KEYS, "flash_attn", "precision", "extra_training_args"),
+    "config": (*TRAINING_KEYS, "template", "flash_attn", "precision", "extra_training_args"),
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
@@ -60,7 +60,21 @@ COLUMN_LISTS = ("keep", "drop")
 _FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
 """What else the feedback of a step may hold."""
 
+_BY_NAME = "extra_training_args"
+
 _STRUCTURE = ("experiments", "extends")
+
+
+def read_config(path: Path = Path("config.yaml")) -> dict[str, Any]:
+    """config.yaml, checked; {} where there is none."""
+    try:
+        config = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it.") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} is no mapping of settings: write, for example, `review: ask`.")
+    check_config(config, str(path))
+    return config
 
 
 def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
@@ -205,11 +219,13 @@ def _experiment_layers(config: Mapping[str, Any], experiment: str) -> Iterator[M
 
 
 def _merge(layers: list[Mapping[str, Any]]) -> Settings:
-    """The first layer that has a key wins."""
+    """The first layer that has a key wins; of extra_training_args, the first that has a name in it."""
     properties = load_schema("config")["properties"]
     merged: Settings = {}
     for layer in reversed(layers):
+        before = merged.get(_BY_NAME) or {}
         merged.update({key: coerce(key, value) for key, value in layer.items() if key in properties})
+        merged[_BY_NAME] = {**before, **(merged.get(_BY_NAME) or {})}
     return merged
 
 

@@ -1,6 +1,7 @@
 """What a user sees while a step works: one sentence on failure, a progress bar on a terminal, plain lines elsewhere."""
 
 import contextlib
+import datetime
 import logging
 import os
 import re
@@ -11,14 +12,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.control import Control
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.segment import ControlType
 
+from loramake import terminal
 from loramake.errors import LoramakeError
 
 console = Console(stderr=True)
 log = logging.getLogger("loramake")
 
+STARTED = "LORAMAKE_STARTED"
+"""Environment variable: when `loramake run` began, in seconds since 1970; set, each step says that it is done."""
+
+_SECONDS_BETWEEN_FRAMES = 0.2
 _SHORTEST_SECRET = 8
 """Shorter values are no secrets, and taking them out would tear ordinary text apart."""
 
@@ -37,8 +54,10 @@ def step(log_file: str | Path) -> Iterator[None]:
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    start = time.monotonic()
     try:
         yield
+        _say_done(Path(log_file).stem, time.monotonic() - start)
     except LoramakeError as error:
         log.exception("failed")
         sys.exit(printable(without_secrets(f"loramake: {error}")))
@@ -49,8 +68,17 @@ def step(log_file: str | Path) -> Iterator[None]:
         text = f"loramake: {type(error).__name__}: {error} (the traceback is in {log_file})"
         sys.exit(printable(without_secrets(text)))
     finally:
+        if console.is_terminal:
+            terminal.show_waiting(_write)
         log.removeHandler(handler)
         handler.close()
+
+
+def _say_done(rule: str, seconds: float) -> None:
+    """Where `loramake run` shows a run, a line a step: what it took, and how long the run has gone on."""
+    if started := os.environ.get(STARTED):
+        elapsed = datetime.timedelta(seconds=round(time.time() - float(started)))
+        _show(f"✓ {rule:<22} {seconds:6.1f} s   {elapsed} since the start")
 
 
 def keep_secret(value: str) -> None:
@@ -85,7 +113,21 @@ def say(message: str) -> None:
     """One line for the user, and for the log."""
     message = printable(without_secrets(message))
     log.info(message)
-    console.print(f"loramake: {message}", markup=False, highlight=False, soft_wrap=True)
+    _show(f"loramake: {message}")
+
+
+def _show(line: str) -> None:
+    """A line on the terminal, after the question that another job may be asking there."""
+    if console.is_terminal:
+        terminal.show(line, _write)
+    else:
+        _write(line)
+
+
+def _write(line: str) -> None:
+    """A line, in place of what another job's progress may have drawn where the cursor is."""
+    console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+    console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 @contextlib.contextmanager
@@ -95,31 +137,57 @@ def progress(what: str, seconds_between_lines: float = 10.0, unit: str = "") -> 
         yield _line_printer(what, seconds_between_lines, unit)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+    with _drawn(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def _drawn(*columns: ProgressColumn) -> Iterator[Progress]:
+    """Progress drawn a few times a second, and wiped away while another job asks somebody something."""
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+    with _every(_SECONDS_BETWEEN_FRAMES, lambda: _draw(bar)):
+        yield bar
+    bar.stop()
+
+
+def _draw(bar: Progress) -> None:
+    if terminal.is_held_elsewhere():
+        bar.stop()
+    else:
+        bar.start()
+        bar.refresh()
+
+
+@contextlib.contextmanager
+def _every(seconds: float, do: Callable[[], None]) -> Iterator[None]:
+    """Do something again and again beside the work, and not after it."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(seconds):
+            do()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextlib.contextmanager
 def working(what: str, seconds_between_lines: float = 10.0) -> Iterator[None]:
     """Show that `what` goes on where nothing can tell how far: a spinner on a terminal, else a line now and then."""
     if console.is_terminal:
-        with console.status(escape(f"loramake: {what} …")):
+        with _drawn(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
+            bar.add_task(escape(f"loramake: {what} …"), total=None)
             yield
         return
-    start, done = time.monotonic(), threading.Event()
-
-    def remind() -> None:
-        while not done.wait(seconds_between_lines):
-            say(f"{what}: {time.monotonic() - start:.0f} s so far")
-
-    reminder = threading.Thread(target=remind, daemon=True)
-    reminder.start()
-    try:
+    start = time.monotonic()
+    with _every(seconds_between_lines, lambda: say(f"{what}: {time.monotonic() - start:.0f} s so far")):
         yield
-    finally:
-        done.set()
-        reminder.join()
 
 
 def _line_printer(what: str, seconds_between_lines: float, unit: str) -> Advance:

@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 from packaging.requirements import Requirement
 
-from loramake.config import check_config, defaults
-from loramake.errors import ConfigError, LoramakeError
+from loramake.config import defaults, read_config
+from loramake.errors import LoramakeError
+from loramake.programs import said
 from loramake.sandbox import bubblewrap
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
@@ -111,7 +110,7 @@ def _endpoint(config: Path) -> Finding:
     """Whether the model of the agent can be asked, and how strictly for JSON; asks it a few words."""
     try:
         settings = _agent_settings(config)
-    except (LoramakeError, yaml.YAMLError) as error:
+    except LoramakeError as error:
         return Finding("endpoint", BROKEN, f"{config} cannot be read ({' '.join(str(error).split())})")
     named = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "openAI_endpoint", "auth_key")
     if settings["agent"] == "builtin" and not any(name in os.environ for name in named) and not Path(".env").is_file():
@@ -131,11 +130,8 @@ def _endpoint(config: Path) -> Finding:
 
 def _agent_settings(config: Path) -> Mapping[str, Any]:
     """The settings at the top level of config.yaml, and the agent of an experiment that asks a model."""
-    written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    if not isinstance(written, dict | None):
-        raise ConfigError(f"{config} is no mapping of settings")
-    check_config(written or {})
-    levels = [written or {}, *((written or {}).get("experiments") or {}).values()]
+    written = read_config(config)
+    levels = [written, *(written.get("experiments") or {}).values()]
     asking: Mapping[str, Any] = next((level for level in levels if (level or {}).get("agent") == "openai"), {})
     known = defaults()
     return {**known, **{key: value for level in (levels[0], asking) for key, value in level.items() if key in known}}
@@ -143,7 +139,7 @@ def _agent_settings(config: Path) -> Mapping[str, Any]:
 
 def _gpu() -> Finding:
     asked = ["--query-gpu=name,memory.free,memory.total", "--format=csv,noheader"]
-    found = _said("nvidia-smi", *asked)
+    found = said("nvidia-smi", *asked)
     if not found:
         return Finding("GPU", MISSING, "none is seen: models/tiny trains on the CPU, real models need one")
     return Finding("GPU", OK, "; ".join(f"{name}, {free} free of {total}" for name, free, total in map(_cells, found)))
@@ -167,19 +163,8 @@ def _disk() -> Finding:
 
 
 def _slurm() -> Finding:
-    version = _said("sinfo", "--version")
+    version = said("sinfo", "--version")
     if not version:
         return Finding("SLURM", OK, "not here, and not needed: everything runs on this machine")
-    nodes = _said("sinfo", "--noheader", "--format=%P %D nodes %G")
+    nodes = said("sinfo", "--noheader", "--format=%P %D nodes %G")
     return Finding("SLURM", OK if nodes else MISSING, f"{version[0]}: {'; '.join(nodes) or 'it does not answer'}")
-
-
-def _said(command: str, *arguments: str) -> list[str]:
-    """The lines that a program prints; none where it is not there or fails."""
-    if shutil.which(command) is None:
-        return []
-    try:
-        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return done.stdout.strip().splitlines() if done.returncode == 0 else []

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import yaml
 
 from loramake import artifacts
@@ -38,6 +39,18 @@ _WORDS = {
 }
 """Keys of pasted YAML or JSON for the plan, and what they are called in feedback/plan.yaml."""
 _BALANCE = ("balance", "balance_strategy")
+_OF_LLAMAFACTORY: dict[str, dict[str, Any]] = {
+    "save_strategy": {"enum": ["no", "steps", "epoch"]},
+    "eval_steps": {"type": "integer", "minimum": 1},
+    "plot_loss": {"type": "boolean"},
+    "report_to": {"type": "string"},
+    "ddp_timeout": {"type": "integer", "minimum": 1},
+    "per_device_eval_batch_size": {"type": "integer", "minimum": 1},
+    "preprocessing_num_workers": {"type": "integer", "minimum": 1},
+}
+"""Arguments that are no settings: they go into extra_training_args."""
+_PRECISIONS = ("bf16", "fp16")
+_EVERY_KEY = (*_KEYS, *_OF_LLAMAFACTORY, *_PRECISIONS, "val_size", *_WORDS, *_BALANCE)
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class Change:
             "only": f"keep only the features {listed}",
             "notes": f"tell the agent: {listed}",
         }
+        if self.key == "extra_training_args":
+            return ", ".join(f"set {key} to {value}" for key, value in self.value.items())
         return texts.get(self.key, f"set {self.key} to {self.value}")
 
 
@@ -112,11 +127,17 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
     word = re.sub(r"[\s-]+", "_", key.strip().lower())
     if word in _BALANCE:
         return [_balance(str("none" if value is None else value))]
+    if word == "val_size":
+        return _of_key("validation_ratio", value, known)
+    if word in _PRECISIONS:
+        return _of_key("precision", word if _flag(word, value) else "fp32", known)
+    if word in _OF_LLAMAFACTORY:
+        return [Change("config", "extra_training_args", {word: _argument(word, value)})]
     if word in _KEYS:
         check_setting(word, value, "feedback")
         return [Change(_KEYS[word], word, coerce(word, value))]
     if word not in _WORDS:
-        raise ConfigError(f"{key} is nothing that feedback can change{nearest(word, [*_KEYS, *_WORDS, *_BALANCE])}.")
+        raise ConfigError(f"{key} is nothing that feedback can change{nearest(word, _EVERY_KEY)}.")
     name = _WORDS[word]
     if name in ("drop", "keep", "only"):
         return [_features(name, value if isinstance(value, list) else str(value), known)]
@@ -125,6 +146,24 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
     if name == "instruction":
         return [Change("plan", "instruction", str(value).strip())]
     return [change for note in (value if isinstance(value, list) else [value]) for change in _note(str(note), known)]
+
+
+def _flag(word: str, value: Any) -> bool:
+    read = yaml.safe_load(value) if isinstance(value, str) else value
+    if not isinstance(read, bool):
+        raise ConfigError(f"{word}: {value} is neither true nor false.")
+    return read
+
+
+def _argument(word: str, value: Any) -> Any:
+    """The value of one of LlamaFactory's arguments, of the kind that it takes."""
+    schema = _OF_LLAMAFACTORY[word]
+    is_text = "enum" in schema or schema["type"] == "string"
+    read = str(value) if is_text else yaml.safe_load(str(value))
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(read))
+    if error is not None:
+        raise ConfigError(f"{word}: {error.message}.")
+    return read
 
 
 def _features(key: str, named: str | list[Any], known: Known) -> Change:
@@ -223,8 +262,8 @@ def _put(content: dict[str, Any], change: Change) -> None:
         content["only"] = change.value
         content["drop"] = [name for name in content.get("drop", []) if name not in change.value]
         return
-    if change.key == "labels":
-        content["labels"] = {**content.get("labels", {}), **change.value}
+    if isinstance(change.value, dict) and change.key != "num_train_epochs":
+        content[change.key] = {**content.get(change.key, {}), **change.value}
         return
     if not isinstance(change.value, list):
         content[change.key] = change.value

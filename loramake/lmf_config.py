@@ -12,7 +12,7 @@ from loramake import artifacts
 from loramake.config import TRAINING_KEYS, Settings
 from loramake.encoding import find_template
 from loramake.errors import ConfigError
-from loramake.lmf_names import BEST_OF_ALL, check_extra, model_arguments
+from loramake.lmf_names import BEST_OF_ALL, check_extra, shared_arguments
 from loramake.training_extra import import_training
 
 _COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
@@ -41,7 +41,7 @@ def generate_lmf_config(
     settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, "records")))}
     base = _base(settings, results)
     train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
-    base |= model_arguments(extra)
+    base |= shared_arguments(extra)
     artifacts.write(outs["train"], train, "lmf_config")
     for split in ("train", "test"):
         predict = predict_config(base, settings, results, f"predict_{split}", texts)
@@ -88,6 +88,10 @@ def _base(settings: Settings, results: Path) -> dict[str, Any]:
         "report_to": "none",
         "overwrite_output_dir": True,
     }
+    if settings["precision"] in ("bf16", "fp16"):
+        shared[settings["precision"]] = True
+    if settings["flash_attn"] != "auto":
+        shared["flash_attn"] = settings["flash_attn"]
     return {key: value for key, value in shared.items() if value is not None}
 
 
@@ -96,10 +100,6 @@ def train_config(base: dict[str, Any], settings: Settings, results: Path, has_va
     own = {key: settings[key] for key in TRAINING_KEYS if key not in base and settings[key] is not None}
     config = {**base, "do_train": True, "dataset": "train", **own, "seed": settings["seed"]}
     config |= {"output_dir": str(results / "adapter"), "save_strategy": "steps", "plot_loss": False}
-    if settings["precision"] in ("bf16", "fp16"):
-        config[settings["precision"]] = True
-    if settings["flash_attn"] != "auto":
-        config["flash_attn"] = settings["flash_attn"]
     if has_validation:
         config |= {"eval_dataset": "validation", "per_device_eval_batch_size": _PREDICT_BATCH}
         config |= _evaluation(settings)
@@ -107,7 +107,9 @@ def train_config(base: dict[str, Any], settings: Settings, results: Path, has_va
 
 
 def _evaluation(settings: Settings) -> dict[str, Any]:
-    """When to evaluate: after each epoch, or, where the best checkpoint is asked for, whenever one is written."""
+    """When to evaluate: after each epoch, at the steps asked for, or, for the best checkpoint, with each."""
+    if settings["extra_training_args"].get("eval_steps"):
+        return {"eval_strategy": "steps"}
     if any(settings["extra_training_args"].get(name) for name in BEST_OF_ALL):
         return {"eval_strategy": "steps", "eval_steps": settings["save_steps"], "load_best_model_at_end": True}
     return {"eval_strategy": "epoch"}
@@ -125,7 +127,7 @@ def predict_config(
         "max_new_tokens": max(len(text.encode()) for text in texts) + 16,
         "adapter_name_or_path": str(results / "adapter"),
         "eval_dataset": dataset,
-        "per_device_eval_batch_size": _PREDICT_BATCH,
+        "per_device_eval_batch_size": base.get("per_device_eval_batch_size", _PREDICT_BATCH),
         "output_dir": str(results / ".cache" / dataset),
         "seed": settings["seed"],
     }

@@ -29,6 +29,9 @@ CACHE = Path("results/.cache")
 BEST_OF_ALL = ("early_stopping_steps", "load_best_model_at_end")
 """Arguments that ask for the adapter of the best checkpoint, not of the last one."""
 
+_SHARED = ("per_device_eval_batch_size", "preprocessing_num_workers")
+"""Arguments for predicting that are none of the model's."""
+
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 _TYPES |= {types.NoneType: "null"}
 
@@ -105,7 +108,7 @@ def check_extra(extra: Mapping[str, Any], has_validation: bool, cache: Path = CA
             raise ConfigError(f"extra_training_args: {name} is a setting of its own: write `{name}:` one level up.")
         if name in _OWNED:
             raise ConfigError(f"extra_training_args: {name} is not for you to set: {_OWNED[name]}.")
-    for name in BEST_OF_ALL:
+    for name in (*BEST_OF_ALL, "eval_steps"):
         if extra.get(name) and not has_validation:
             raise ConfigError(
                 f"extra_training_args: {name} needs rows to validate on: set validation_ratio, say to 0.1."
@@ -147,10 +150,11 @@ def _as_meant(value: Any, schema: Mapping[str, Any]) -> Any:
     return value
 
 
-def model_arguments(extra: Mapping[str, Any], cache: Path = CACHE) -> dict[str, Any]:
-    """Those of `extra` that say how the base is loaded, and so count when predicting too."""
+def shared_arguments(extra: Mapping[str, Any], cache: Path = CACHE) -> dict[str, Any]:
+    """Those of `extra` that count when predicting too: how the base is loaded, and how rows are read."""
     names = read_names(cache) if extra else None
-    return {name: value for name, value in extra.items() if names is not None and names["arguments"][name]["model"]}
+    known = {} if names is None else names["arguments"]
+    return {name: value for name, value in extra.items() if name in _SHARED or (name in known and known[name]["model"])}
 
 
 def _schema_of(hint: Any) -> dict[str, Any]:

@@ -41,6 +41,15 @@ def check_model(model: str) -> None:
         _check_header(path)
 
 
+def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a base model that is a folder, by its name, from the files' headers."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in _weight_files(folder):
+        tensors = {name: tensor for name, tensor in _read_header(path).items() if name != "__metadata__"}
+        shapes |= {name: tuple(tensor["shape"]) for name, tensor in tensors.items()}
+    return shapes
+
+
 def _weight_files(folder: Path) -> list[Path]:
     """The safetensors files that transformers would load."""
     if (folder / _WEIGHTS).is_file():
@@ -77,21 +86,28 @@ def _check_header(path: Path) -> None:
     (https://github.com/huggingface/safetensors#format).
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        if start == b"version ":
-            raise ConfigError(f"model: {path} is a Git LFS pointer, not the weights: run `git lfs pull` there.")
-        length = int.from_bytes(start, "little")
-        header = file.read(length) if length <= min(_LONGEST_HEADER, size) else b""
     try:
-        ends = [tensor["data_offsets"][1] for name, tensor in json.loads(header).items() if name != "__metadata__"]
-        expected = 8 + length + max(ends, default=0)
+        ends = [tensor["data_offsets"][1] for name, tensor in _read_header(path).items() if name != "__metadata__"]
+        with path.open("rb") as file:
+            expected = 8 + int.from_bytes(file.read(8), "little") + max(ends, default=0)
     except (ValueError, KeyError, AttributeError, TypeError, IndexError):
         raise ConfigError(f"model: {path} is no safetensors file, or damaged: copy or download it again.") from None
     if expected != size:
         raise ConfigError(
             f"model: {path} is cut off ({size:,} bytes, its header says {expected:,}): copy or download it again."
         )
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """What stands in a safetensors file's header; ValueError where there is none."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start == b"version ":
+            raise ConfigError(f"model: {path} is a Git LFS pointer, not the weights: run `git lfs pull` there.")
+        length = int.from_bytes(start, "little")
+        header = file.read(length) if length <= min(_LONGEST_HEADER, path.stat().st_size) else b""
+    read: dict[str, Any] = json.loads(header)
+    return read
 
 
 def fetch_model(model: str, weights: bool = True) -> Path:

@@ -1,19 +1,22 @@
 """Running the workflow until every review approves: Snakemake again, each time from where feedback speaks to."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from loramake.approval import forget_reviews
 from loramake.config import EXPERIMENT_NAME
-from loramake.console import say
+from loramake.console import STARTED, say
 from loramake.errors import ConfigError
 from loramake.paths import ROOT
 
@@ -37,6 +40,14 @@ class Run:
     environment: Mapping[str, str]
     """What is added to this process's own."""
     is_verbose: bool
+    started: float = field(default_factory=time.time)
+
+    def forget_reviews(self, start_from: str) -> None:
+        """Have the reviews asked again from one on: review_prep, split (the balanced data) or config."""
+        self._refuse_locked()
+        first = {"review_prep": "data", "split": "balance"}.get(start_from, start_from)
+        with contextlib.chdir(self.directory):
+            forget_reviews(Path("results") / self.experiment, first)
 
     def until_approved(self, settings: Mapping[str, Any]) -> int:
         """Run Snakemake until results.json is there or nothing goes on; its exit code.
@@ -62,8 +73,9 @@ class Run:
         target = f"results/{self.experiment}/evaluation/results.json"
         command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
         command += [] if self.is_verbose else ["--quiet", "all"]
+        shown = {} if self.is_verbose else {STARTED: str(self.started)}
         command += ["--config", *(f"{key}={_quoted(value)}" for key, value in settings.items())] if settings else []
-        with subprocess.Popen(command, cwd=self.directory, env={**os.environ, **self.environment}) as process:
+        with subprocess.Popen(command, cwd=self.directory, env={**os.environ, **self.environment, **shown}) as process:
             while True:
                 try:
                     return process.wait()

@@ -16,10 +16,10 @@ from loramake.errors import LoramakeError
 from loramake.inputs import check_experiment_names, check_inputs
 from loramake.lmf_names import check_extra, check_template
 from loramake.models import check_model
+from loramake.paths import APPROVALS
 from loramake.training_extra import check_quantization
 
 TEMPLATES = f"{workflow.basedir}/templates"
-APPROVALS = "results/.cache/approvals.jsonl"
 
 
 def refuse_in_one_sentence(function):

@@ -82,7 +82,7 @@ rule verify_prepared_data:
     benchmark:
         "results/{experiment}/benchmarks/verify_prepared_data.tsv"
     params:
-        encoder=get_slice("model", "template", "trust_remote_code"),
+        encoder=get_slice("model", "template", "trust_remote_code", feedback="config"),
         cutoff_len=get_setting("cutoff_len"),
         agent=get_slice(*AGENT_KEYS),
         sandbox=get_slice("sandbox", "agent"),

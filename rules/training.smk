@@ -41,6 +41,8 @@ rule review_lmf_config:
             "results/{experiment}/data/dataset_info.json",
         ],
         plan="results/{experiment}/plan.yaml",
+        verification="results/{experiment}/data/verification.json",
+        balanced="results/{experiment}/data/balanced_data.json",
     output:
         review="results/{experiment}/review/config.json",
     log:

@@ -6,6 +6,8 @@ with step(snakemake.log[0]):
         mode=snakemake.params.mode,
         history=snakemake.params.history,
         plan=snakemake.input.plan,
+        verification=snakemake.input.verification,
+        balanced=snakemake.input.balanced,
         configs=list(snakemake.input.configs),
         out=snakemake.output.review,
     )

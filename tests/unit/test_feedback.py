@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loramake.config import read_feedback
+from loramake.config import read_feedback, resolve
 from loramake.errors import ConfigError
 from loramake.feedback import Change, Known, parse_feedback, save_feedback, split_names
 
@@ -35,6 +35,17 @@ KNOWN = Known(FEATURES, ["0", "1"], reads_notes=False)
         ("num_train_epochs: {least: 4, steps: 9}", [("config", "num_train_epochs", {"least": 4, "steps": 9})]),
         ('{"extra_training_args": {"x": 5}}', [("config", "extra_training_args", {"x": 5})]),
         ("learning_rate: 1e-4", [("config", "learning_rate", 1e-4)]),
+        ("bf16: true", [("config", "precision", "bf16")]),
+        ("fp16: false", [("config", "precision", "fp32")]),
+        ("val_size: 0.1", [("splits", "validation_ratio", 0.1)]),
+        ("template: qwen, cutoff_len: 512", [("config", "template", "qwen"), ("config", "cutoff_len", 512)]),
+        ("save_strategy: no", [("config", "extra_training_args", {"save_strategy": "no"})]),
+        ("eval_steps: 50", [("config", "extra_training_args", {"eval_steps": 50})]),
+        ("plot_loss: yes", [("config", "extra_training_args", {"plot_loss": True})]),
+        ("report_to: tensorboard", [("config", "extra_training_args", {"report_to": "tensorboard"})]),
+        ("ddp_timeout: 9", [("config", "extra_training_args", {"ddp_timeout": 9})]),
+        ("per_device_eval_batch_size: 4", [("config", "extra_training_args", {"per_device_eval_batch_size": 4})]),
+        ("preprocessing_num_workers: 2", [("config", "extra_training_args", {"preprocessing_num_workers": 2})]),
         ("lora_target: q,v, lora_rank: 8", [("config", "lora_target", "q,v"), ("config", "lora_rank", 8)]),
         ("drop features: Age\nuse oversample", [("plan", "drop", ["Age"]), ("balance", "balance", "oversample")]),
         ('{"drop_features": ["Age"], "lora_rank": 8}', [("plan", "drop", ["Age"]), ("config", "lora_rank", 8)]),
@@ -62,6 +73,10 @@ def test_what_is_written_is_understood(text: str, changes: list[tuple[str, str, 
         ('{"drop_features": ["Age"', "that is no YAML or JSON"),
         ("change target mapping: 0: Yes, 1: Yes", "two labels would have the same text 'Yes'"),
         ("learning_rate: nan", "learning_rate: 'nan' is not of type 'number'"),
+        ("bf16: perhaps", "bf16: perhaps is neither true nor false"),
+        ("eval_steps: often", "eval_steps: 'often' is not of type 'integer'"),
+        ("save_strategy: never", "save_strategy: 'never' is not one of"),
+        ("evl_steps: 5", r"evl_steps is nothing that feedback can change \(did you mean eval_steps\?\)"),
         ("please make it better", "the built-in agent cannot read 'please make it better'"),
     ],
 )
@@ -85,6 +100,16 @@ def test_files_hold_what_was_said_last(tmp_path: Path) -> None:
     assert files == [tmp_path / "config.yaml"]
     assert read_feedback(tmp_path / "plan.yaml") == {"drop": ["Sex"], "keep": ["Age"]}
     assert read_feedback(tmp_path / "config.yaml") == {"lora_rank": 16, "use_dora": True}
+
+
+def test_arguments_of_llamafactory_are_added_to_those_that_were_asked_for(tmp_path: Path) -> None:
+    for text in ("eval_steps: 50", "report_to: none, eval_steps: 20"):
+        save_feedback(parse_feedback(text, KNOWN), tmp_path)
+    asked = {"eval_steps": 20, "report_to": "none"}
+    assert read_feedback(tmp_path / "config.yaml") == {"extra_training_args": asked}
+    config = {"csv": "x.csv", "extra_training_args": {"max_grad_norm": 0.5, "eval_steps": 9}}
+    settings = resolve(config, "exp", feedback={"extra_training_args": asked})
+    assert settings["extra_training_args"] == {"max_grad_norm": 0.5, **asked}
 
 
 def test_keeping_only_some_features_ends_what_was_dropped_and_added_of_them(tmp_path: Path) -> None:

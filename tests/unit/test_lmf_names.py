@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.lmf_names import check_extra, check_template, model_arguments, read_names
+from loramake.lmf_names import check_extra, check_template, read_names, shared_arguments
 
 pytest.importorskip("llamafactory", reason="needs the training extra")
 
@@ -85,4 +85,4 @@ def test_an_argument_that_cannot_be_used_is_refused_with_the_way_on(
 
 def test_arguments_of_the_model_count_when_predicting_too(cache: Path) -> None:
     extra = {"double_quantization": False, "max_grad_norm": 0.5}
-    assert model_arguments(extra, cache) == {"double_quantization": False}
+    assert shared_arguments(extra, cache) == {"double_quantization": False}

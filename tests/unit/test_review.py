@@ -10,7 +10,8 @@ from loramake.review import review_lmf_config
 
 CONFIG = {
     "model_name_or_path": "m", "stage": "sft", "finetuning_type": "lora", "dataset_dir": "d", "cutoff_len": 9,
-    "output_dir": "o", "report_to": "none", "lora_rank": 4,
+    "output_dir": "o", "report_to": "none", "lora_rank": 4, "num_train_epochs": 3.0,
+    "per_device_train_batch_size": 2, "gradient_accumulation_steps": 8,
 }  # fmt: skip
 
 
@@ -24,11 +25,28 @@ PLAN = {
 }  # fmt: skip
 
 
+VERIFICATION = {
+    "checks": [{"name": "c", "passed": True, "detail": ""}], "classes": {}, "critique": [], "judged": "",
+    "by": PLAN["by"],
+    "tokens": {"longest": 9, "mean": 7.5, "cutoff_len": 9, "estimated": False},
+    "sandbox": {"setting": "auto", "used": "bubblewrap"},
+}  # fmt: skip
+RECORDS = [{"row": row, "source": "csv", "instruction": "?", "input": "a 1", "output": "0"} for row in range(20)]
+
+
 def review(folder: Path, mode: str, config: dict[str, Any] | None = None) -> Any:
     artifacts.write(folder / "train.yaml", config or CONFIG, "lmf_config")
     artifacts.write(folder / "plan.yaml", PLAN, "plan")
+    artifacts.write(folder / "verification.json", VERIFICATION, "verification")
+    artifacts.write(folder / "balanced_data.json", RECORDS, "records")
     review_lmf_config(
-        mode, folder / "approvals.jsonl", folder / "plan.yaml", [folder / "train.yaml"], folder / "review/config.json"
+        mode,
+        folder / "approvals.jsonl",
+        folder / "plan.yaml",
+        folder / "verification.json",
+        folder / "balanced_data.json",
+        [folder / "train.yaml"],
+        folder / "review/config.json",
     )
     return artifacts.read(folder / "review/config.json", "review")
 

@@ -1,0 +1,206 @@
+"""Deciding on some files: approved before, by a setting, by a file, or by a person at the terminal.
+
+An approval holds for the bytes that were approved: unchanged files are not asked about twice, whatever experiment they
+are in (LlamaFactory's configuration names its experiment, so that one is asked about in each).
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import questionary
+import yaml
+from rich.text import Text
+
+from loramake import artifacts
+from loramake.console import console, log, printable, say
+from loramake.errors import ConfigError, ReviewError
+from loramake.feedback import Change, Known, parse_feedback, save_feedback
+from loramake.paths import APPROVALS
+from loramake.terminal import held
+
+STRATEGIES = ("none", "oversample", "undersample")
+"""Of balancing the training split."""
+REVIEWS = ("data", "balance", "config")
+"""In the order of the workflow."""
+_STEPS = {"plan": "plan_preparation", "splits": "assign_splits", "balance": "write_balance_code"}
+_STEPS |= {"config": "generate_lmf_config"}
+"""The rule from which a run goes on after feedback for a step."""
+_OTHER, _STOP = "something else …", "stop"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one review asks about."""
+
+    name: str
+    files: Sequence[str | Path]
+    """An approval is of their bytes."""
+    known: Known
+    approvals: dict[str, dict[str, str]]
+    """What each way to approve decides; the first is the proposed one."""
+    shortcuts: dict[str, str] = field(default_factory=dict)
+    """Feedback that stands behind a choice."""
+    is_set: bool = False
+    """Whether the configuration says what is proposed: then no earlier approval of another choice counts."""
+
+    @property
+    def proposed(self) -> dict[str, str]:
+        return next(iter(self.approvals.values()))
+
+
+class Approval:
+    """The decision on one question, kept in the file `out` of an experiment's folder review/."""
+
+    def __init__(self, question: Question, out: Path, history: str | Path = APPROVALS) -> None:
+        self._question, self._history, self._out = question, Path(history), out
+        self._hashes = {str(path): artifacts.sha256(path) for path in question.files}
+        self._folder = out.parent.parent / "feedback"
+        self._file = self._folder / f"approve_{question.name}.yaml"
+
+    def decide(self, mode: str) -> None:
+        """Write the decision, or raise ReviewError where nobody approves."""
+        by = {"approve": "setting", "file": "file"}.get(mode, "person")
+        if by == "person":
+            decided = self._earlier() or self._ask()
+        else:
+            decided = self._question.proposed if by == "setting" else self._read_file()
+        self._remember("approve", by)
+        made = {"review": self._question.name, "decision": "approve", "by": by, **decided, "reviewed": self._hashes}
+        artifacts.write(self._out, made, "review")
+
+    def decide_ahead(self) -> None:
+        """Ask a person outside of a run, and keep an approval for the run to find, whatever its mode."""
+        if self._earlier() is not None:
+            return
+        decided = self._ask()
+        text = yaml.safe_dump({"sha256": self._digest(), **decided}, sort_keys=False)
+        artifacts.write_text(self._file, f"# Approved at the terminal, for these very files.\n{text}")
+        say(f"approved, in {self._file} and {self._history}: run the experiment again to go on.")
+
+    def _earlier(self) -> dict[str, str] | None:
+        """What was approved before for the same bytes."""
+        question = self._question
+        lines = self._history.read_text(encoding="utf-8").splitlines() if self._history.is_file() else []
+        known = [json.loads(line) for line in lines if line.strip()]
+        ways = [question.proposed] if question.is_set else list(question.approvals.values())
+        found = next((decided for decided in ways if self._content(decided) in known), None)
+        if found is not None:
+            say(f"the {question.name} review was approved before, for these very files.")
+        return found
+
+    def _content(self, decided: dict[str, str]) -> dict[str, Any]:
+        return {"review": self._question.name, **decided, "sha256": sorted(self._hashes.values())}
+
+    def _digest(self) -> str:
+        return hashlib.sha256("".join(sorted(self._hashes.values())).encode()).hexdigest()
+
+    def _remember(self, decision: str, by: str, feedback: Sequence[str] = ()) -> None:
+        """A line in the experiment's own history: who decided what, when, on which bytes."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = {"time": now, "review": self._question.name, "decision": decision, "by": by, "sha256": self._hashes}
+        _append(self._out.parent / "history.jsonl", {**line, **({"feedback": list(feedback)} if feedback else {})})
+
+    def _read_file(self) -> dict[str, str]:
+        """The decision of feedback/approve_NAME.yaml, which has to name these very bytes."""
+        path, proposed = self._file, self._question.proposed
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except yaml.YAMLError as error:
+            raise ReviewError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+        if not isinstance(content, dict) or content.get("sha256") != self._digest():
+            raise ReviewError(
+                f"{path} {'is of other files' if content else 'is awaited'}: look at {', '.join(self._hashes)}, write "
+                f"`sha256: {self._digest()}` into it (or say `loramake review {self._out.parent.parent.name}`), and "
+                f"run the same command again."
+            )
+        asked = {key: str(content[key]) for key in proposed if key in content}
+        if asked.get("balance", "none") not in STRATEGIES:
+            raise ReviewError(f"{path}: balance: {asked['balance']} is none of {', '.join(STRATEGIES)}.")
+        return {**proposed, **asked}
+
+    def _ask(self) -> dict[str, str]:
+        """What a person at the terminal decides; ReviewError where that is not to approve."""
+        question = self._question
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise ReviewError(
+                f"{self._out} needs a person: run the same command in a terminal, approve all reviews with --config "
+                f"review=approve, or approve these very files in {self._file} with --config review=file."
+            )
+        with held():
+            while True:
+                choices = [*question.approvals, *question.shortcuts, _OTHER, _STOP]
+                answer = questionary.select(f"Approve the {question.name} review?", choices=choices).ask(kbi_msg="")
+                if answer in question.approvals:
+                    _append(self._history, self._content(question.approvals[answer]))
+                    return question.approvals[answer]
+                if answer is None or answer == _STOP:
+                    self._remember("stop", "person")
+                    raise ReviewError(
+                        f"{self._out}: stopped by you; nothing is lost: run the same command to be asked again."
+                    )
+                changes = self._understand(question.shortcuts.get(answer))
+                if changes:
+                    self._revise(changes)
+
+    def _understand(self, text: str | None) -> list[Change]:
+        """What a person asks for, said back and confirmed; nothing where it was not meant."""
+        text = _typed() if text is None else text
+        if not text.strip():
+            return []
+        try:
+            changes = parse_feedback(text, self._question.known)
+        except ConfigError as error:
+            console.print(Text(printable(str(error)), style="bold red"), soft_wrap=True)
+            return []
+        for change in changes:
+            console.print(Text(printable(f"understood: {change.said_back()}"), style="bold"), soft_wrap=True)
+        return changes if questionary.confirm("Save this and stop here?").ask(kbi_msg="") else []
+
+    def _revise(self, changes: list[Change]) -> None:
+        files = save_feedback(changes, self._folder)
+        self._remember("revise", "person", [change.said_back() for change in changes])
+        steps = " and ".join(dict.fromkeys(_STEPS[change.step] for change in changes))
+        raise ReviewError(
+            f"feedback is saved in {', '.join(map(str, files))}: run the same command to go on from {steps}."
+        )
+
+
+def forget_reviews(results: str | Path, first: str) -> None:
+    """Take back the decisions of an experiment from one review on, so that they are asked for again.
+
+    Their files, those of feedback/approve_NAME.yaml, and the approvals of the same bytes in the history go.
+    """
+    history = Path(APPROVALS)
+    for name in REVIEWS[REVIEWS.index(first) :]:
+        path = Path(results) / f"review/{name}.json"
+        (Path(results) / f"feedback/approve_{name}.yaml").unlink(missing_ok=True)
+        if not path.is_file():
+            continue
+        of_these = {"review": name, "sha256": sorted(artifacts.read(path, "review")["reviewed"].values())}
+        lines = history.read_text(encoding="utf-8").splitlines() if history.is_file() else []
+        kept = [line for line in lines if line.strip() and not of_these.items() <= json.loads(line).items()]
+        if len(kept) < len(lines):
+            artifacts.write_text(history, "".join(f"{line}\n" for line in kept))
+        path.unlink()
+
+
+def _typed() -> str:
+    """Lines until an empty one."""
+    console.print("One change a line (README, “Reviews”); an empty line ends.", highlight=False)
+    lines: list[str] = []
+    while line := questionary.text(">", qmark="").ask(kbi_msg=""):
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    log.info("remembered %s", line)

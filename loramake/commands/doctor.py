@@ -1,0 +1,33 @@
+"""loramake doctor."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+_MARKS = {"ok": ("✓", "green"), "missing": ("!", "yellow"), "broken": ("✗", "red")}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Say what this machine has of what loramake can use, and how to get what is missing.
+
+    Where an endpoint is set up, its model is asked a few words.
+    """
+    from loramake.doctor import examine, exit_code
+
+    console, findings = Console(), []
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            mark, colour = _MARKS[finding.severity]
+            line = Text.assemble((mark, colour), " ", (f"{finding.what}: ", "bold"), finding.detail)
+            console.print(line, soft_wrap=True, highlight=False)
+    if as_json:
+        found = [finding.as_dict() for finding in findings]
+        sys.stdout.write(json.dumps({"exit_code": exit_code(findings), "findings": found}, indent=2) + "\n")
+    raise typer.Exit(exit_code(findings))

@@ -1,0 +1,24 @@
+"""loramake review."""
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def review(
+    experiment: Annotated[str, typer.Argument(help="An experiment, such as exp1, that waits for you.")],
+    directory: Annotated[Path, typer.Option(help="Where results/ is, and config.yaml, if there is one.")] = Path(),
+) -> None:
+    """Decide on the next open review without running anything.
+
+    The decision is kept for the files as they are; the next run, also one on a cluster with review: file, finds it.
+    """
+    from loramake.config import read_config, resolve
+    from loramake.review import review_next
+
+    with contextlib.chdir(directory):
+        name = Path(experiment).name
+        settings = resolve(read_config(), name, {"csv": "not read here"})
+        review_next(name, settings["balance"])

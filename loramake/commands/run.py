@@ -1,0 +1,90 @@
+"""loramake run."""
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loramake.errors import ConfigError
+
+_SETTINGS = {
+    "epochs": "num_train_epochs",
+    "batch_size": "per_device_train_batch_size",
+    "grad_accumulation": "gradient_accumulation_steps",
+}
+"""Options that are called otherwise in config.yaml."""
+_OF_THE_RUN = ("name", "directory", "start_from", "ask_api_key", "cores", "profile", "verbose")
+"""Options that are no settings."""
+
+
+class Start(enum.StrEnum):
+    REVIEW_PREP = "review_prep"
+    SPLIT = "split"
+    CONFIG = "config"
+
+
+def _option(about: str, panel: str | None = None, *names: str) -> Any:
+    return typer.Option(*names, help=about, rich_help_panel=panel)
+
+
+_AGENT, _TRAINING, _RUNNING = "A language model as the agent", "Training (unset: the base model's own)", "Running"
+
+
+def run(
+    context: typer.Context,
+    csv: Annotated[Path | None, _option("The table to learn from; unset, config.yaml names it.")] = None,
+    name: Annotated[str | None, _option("Folder under results/; unset, the CSV's name.")] = None,
+    directory: Annotated[Path, _option("Where results/ is, and config.yaml, if there is one.")] = Path(),
+    target: Annotated[str | None, _option("The column to predict; unset, it is found.")] = None,
+    model: Annotated[str | None, _option("The base model: a folder or a hub id.")] = None,
+    test_csv: Annotated[Path | None, _option("A second table to test on.")] = None,
+    test_ratio: Annotated[float | None, _option("Share of the rows to test on.")] = None,
+    review: Annotated[str | None, _option("Who approves: ask, approve or file.")] = None,
+    start_from: Annotated[Start | None, _option("Ask again from this review on, and run what follows.")] = None,
+    agent_model: Annotated[str | None, _option("The one that decides.", _AGENT)] = None,
+    coder_model: Annotated[str | None, _option("The one that writes code.", _AGENT)] = None,
+    agent_api_base: Annotated[str | None, _option("Where it is: http://host:port/v1.", _AGENT)] = None,
+    ask_api_key: Annotated[bool, _option("Type the endpoint's key, unseen.", _AGENT, "--ask-api-key")] = False,
+    epochs: Annotated[float | None, _option("Passes over the training split.", _TRAINING)] = None,
+    lora_rank: Annotated[int | None, _option("Rank of the LoRA matrices.", _TRAINING)] = None,
+    lora_alpha: Annotated[int | None, _option("Scale of the LoRA update.", _TRAINING)] = None,
+    use_dora: Annotated[bool | None, _option("Weight-decomposed LoRA.", _TRAINING)] = None,
+    learning_rate: Annotated[float | None, _option("Its peak.", _TRAINING)] = None,
+    batch_size: Annotated[int | None, _option("Rows in one forward pass.", _TRAINING)] = None,
+    grad_accumulation: Annotated[int | None, _option("Forward passes in one step.", _TRAINING)] = None,
+    cutoff_len: Annotated[int | None, _option("Longest prompt and answer in tokens.", _TRAINING)] = None,
+    logging_steps: Annotated[int | None, _option("Steps between two logged losses.", _TRAINING)] = None,
+    save_steps: Annotated[int | None, _option("Steps between two checkpoints.", _TRAINING)] = None,
+    quantization_bit: Annotated[int | None, _option("4 or 8: quantize the base.", _TRAINING)] = None,
+    flash_attn: Annotated[str | None, _option("auto, disabled, sdpa or fa2.", _TRAINING)] = None,
+    precision: Annotated[str | None, _option("auto, bf16, fp16 or fp32.", _TRAINING)] = None,
+    cores: Annotated[int, _option("CPU cores.", _RUNNING)] = 2,
+    profile: Annotated[str | None, _option("A profile of Snakemake, such as one for a cluster.", _RUNNING)] = None,
+    verbose: Annotated[bool, _option("Snakemake's own log, too.", _RUNNING, "--verbose", "-v")] = False,
+) -> None:
+    """Run everything for one CSV, and go on after each review until all approve.
+
+    The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
+    """
+    from loramake.run import Run, name_of
+
+    if csv is None and name is None:
+        raise ConfigError("nothing says what to run: give --csv PATH, or --name of an experiment of config.yaml.")
+    asked = {_SETTINGS.get(key, key): value for key, value in context.params.items() if key not in _OF_THE_RUN}
+    settings = {key: value for key, value in asked.items() if value is not None}
+    if agent_model or agent_api_base:
+        settings["agent"] = "openai"
+    paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
+    settings |= {key: _seen_from(directory, path) for key, path in paths.items() if path}
+    key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
+    options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
+    one = Run(name or name_of(csv or Path()), directory, options, key, verbose)
+    if start_from is not None:
+        one.forget_reviews(start_from.value)
+    raise typer.Exit(one.until_approved(settings))
+
+
+def _seen_from(directory: Path, path: Path) -> str:
+    """A path as it is, or whole where the run is in another folder."""
+    return str(path if directory == Path() else path.resolve())

@@ -1,0 +1,17 @@
+"""Other programs of this machine, asked for a few lines."""
+
+import shutil
+import subprocess
+
+_SECONDS = 20
+
+
+def said(command: str, *arguments: str) -> list[str]:
+    """The lines that a program prints; none where it is not there or fails."""
+    if shutil.which(command) is None:
+        return []
+    try:
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.strip().splitlines() if done.returncode == 0 else []

@@ -1,0 +1,47 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from loramake.estimates import count_adapter, count_steps, estimate_memory, estimate_training
+from loramake.models import read_shapes
+from tests.conftest import ROOT
+
+TINY = ROOT / "models/tiny"
+SETTINGS = {
+    "model_name_or_path": str(TINY), "lora_rank": 4, "lora_target": "all", "num_train_epochs": 2.0,
+    "per_device_train_batch_size": 8, "gradient_accumulation_steps": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(1, 2), (16, 2), (17, 4), (160, 20)])
+def test_an_epochs_last_smaller_step_counts(rows: int, steps: int) -> None:
+    assert count_steps(SETTINGS, rows) == steps
+
+
+def test_tokens_are_of_all_epochs() -> None:
+    said = estimate_training(SETTINGS, 100, {"mean": 50.0, "estimated": True})
+    assert said == "14 steps over 100 rows, about 10,000 tokens (50 a row, guessed from characters)"
+
+
+@pytest.mark.parametrize("target", ["all", "q_proj,v_proj"])
+def test_the_adapter_has_as_many_weights_as_peft_makes(target: str) -> None:
+    peft = pytest.importorskip("peft", reason="needs the training extra")
+    transformers = pytest.importorskip("transformers", reason="needs the training extra")
+    model = transformers.AutoModelForCausalLM.from_pretrained(TINY)
+    modules = "all-linear" if target == "all" else target.split(",")
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=modules))
+    trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    assert count_adapter({**SETTINGS, "lora_target": target}, read_shapes(TINY)) == trained
+
+
+def test_memory_is_told_where_a_gpu_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert estimate_memory(SETTINGS) is None
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'A GPU, 81559'\n")
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    said = estimate_memory(SETTINGS)
+    assert said is not None
+    assert said.endswith("activations on top, of 80 GiB on A GPU")
+    assert "not known" in str(estimate_memory({**SETTINGS, "model_name_or_path": "owner/name"}))
