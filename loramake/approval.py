@@ -67,7 +67,8 @@ class Approval:
         """Write the decision, or raise ReviewError where nobody approves."""
         by = {"approve": "setting", "file": "file"}.get(mode, "person")
         if by == "person":
-            decided = self._earlier() or self._ask()
+            earlier = self._earlier()
+            decided = self._ask() if earlier is None else earlier
         else:
             decided = self._question.proposed if by == "setting" else self._read_file()
         self._remember("approve", by)

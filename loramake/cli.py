@@ -6,8 +6,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from loramake.commands.compare import compare
 from loramake.commands.doctor import doctor
 from loramake.commands.predict import predict
+from loramake.commands.report import report
 from loramake.commands.review import review
 from loramake.commands.run import run
 from loramake.errors import LoramakeError
@@ -36,4 +38,6 @@ app = typer.Typer(
 app.command(epilog="Example: loramake run --csv visits.csv --target ill --epochs 5")(run)
 app.command(epilog="Example: loramake review exp1")(review)
 app.command(epilog="Example: loramake predict results/exp1 new.csv --out predictions.csv")(predict)
+app.command(epilog="Example: loramake compare exp1 exp2")(compare)
+app.command(epilog="Example: loramake report exp1")(report)
 app.command(epilog="Exit code: 0 all is well, 1 something that some need is missing, 2 nothing can run.")(doctor)

@@ -468,7 +468,7 @@ def find_verdict(models: dict[str, Any], resampled: dict[str, dict[str, Floats]]
     best = max((name for name in areas if name != LORAMAKE), key=lambda name: areas[name])
     paired = resampled[LORAMAKE][VERDICT_METRIC] - resampled[best][VERDICT_METRIC]
     difference = estimate(areas[LORAMAKE] - areas[best], paired)
-    outcome = _outcome(difference)
+    outcome = outcome_of(difference)
     return {
         "metric": VERDICT_METRIC,
         "best_baseline": best,
@@ -492,11 +492,13 @@ def _no_verdict() -> dict[str, Any]:
     }
 
 
-def _outcome(difference: dict[str, float | None]) -> str | None:
+def outcome_of(difference: dict[str, float | None], sign: int = 1) -> str | None:
+    """What an interval says: better, worse or level; None of none. With `sign` -1 less is better."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
         return None
-    return "better" if low > 0 else "worse" if high < 0 else "level"
+    above, below = ("better", "worse") if sign > 0 else ("worse", "better")
+    return above if low > 0 else below if high < 0 else "level"
 
 
 def _sentence(outcome: str | None, best: str, ours: float, theirs: float, difference: dict[str, float | None]) -> str:

@@ -66,12 +66,13 @@ def review_lmf_config(
     out: str | Path,
 ) -> None:
     """Approve LlamaFactory's configuration; writes review/config.json."""
-    Approval(show_lmf_config(plan, verification, balanced, configs), Path(out), history).decide(mode)
+    is_asked = mode == "ask" and console.is_terminal
+    Approval(show_lmf_config(plan, verification, balanced, configs, is_asked), Path(out), history).decide(mode)
 
 
-def review_next(experiment: str, balance: str) -> None:
-    """Decide, outside of a run, on the first review whose files are there and not decided on."""
-    results = Path("results") / experiment
+def review_next(results: Path, balance: str) -> None:
+    """Decide, outside of a run, on the first review of an experiment's folder that is not decided on."""
+    experiment = results.name
     for name in REVIEWS:
         files = _files(results, name)
         if missing := next((path for path in files if not path.is_file()), None):
@@ -157,12 +158,12 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
 
 
 def show_lmf_config(
-    plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path]
+    plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
 ) -> Question:
-    """The configuration review's screen: what matters as a table, every file whole, what the training will take."""
+    """The configuration review's screen: what matters as a table, the files `whole`, what the training will take."""
     settings = artifacts.read(configs[0], "lmf_config")
     console.print(_key_table(settings))
-    for path in configs:
+    for path in configs if whole else ():
         _show_file(path)
     rows = len(artifacts.read(balanced, "records"))
     _show("the training", estimate_training(settings, rows, artifacts.read(verification, "verification")["tokens"]))

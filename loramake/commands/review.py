@@ -16,9 +16,10 @@ def review(
     The decision is kept for the files as they are; the next run, also one on a cluster with review: file, finds it.
     """
     from loramake.config import read_config, resolve
+    from loramake.experiments import find_experiment
     from loramake.review import review_next
 
     with contextlib.chdir(directory):
-        name = Path(experiment).name
-        settings = resolve(read_config(), name, {"csv": "not read here"})
-        review_next(name, settings["balance"])
+        folder = find_experiment(experiment)
+        settings = resolve(read_config(), folder.name, {"csv": "not read here"})
+        review_next(folder, settings["balance"])

@@ -1,0 +1,93 @@
+"""loramake compare."""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from loramake.errors import ConfigError
+
+if TYPE_CHECKING:
+    from loramake.compare import Experiment
+
+_NAMES = {
+    "roc_auc": "ROC-AUC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+}
+_COLOURS = {"better": "green", "worse": "red"}
+
+
+def compare(
+    experiments: Annotated[list[str], typer.Argument(help="Finished experiments; the others are held to the first.")],
+    directory: Annotated[Path, typer.Option(help="Where results/ is.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Show the settings that differ, metrics with 95% intervals, and what each experiment gained over the first.
+
+    The difference is a paired bootstrap over the test rows that both have.
+    """
+    from loramake import compare as library
+    from loramake.experiments import find_experiment
+
+    if len(set(experiments)) < 2:
+        raise ConfigError("one experiment cannot be compared: name two or more, such as loramake compare exp1 exp2.")
+    with contextlib.chdir(directory):
+        found = [library.read_experiment(find_experiment(name)) for name in experiments]
+    settings = library.differing_settings(found)
+    differences = [library.compare(found[0], other) for other in found[1:]]
+    if as_json:
+        metrics = {one.name: {name: one.metrics[name] for name in library.METRICS} for one in found}
+        made = {"settings": settings, "metrics": metrics, "against": found[0].name, "differences": differences}
+        sys.stdout.write(json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+        return
+    console = Console()
+    console.print(_settings_table(found, settings))
+    console.print(_metrics_table(found, differences))
+    for difference in differences:
+        console.print(Text(difference["sentence"], style="bold"))
+        if difference["only_in_one"]:
+            console.print(f"{difference['only_in_one']:,} test rows of only one of the two are left out.")
+
+
+def _settings_table(experiments: "list[Experiment]", settings: dict[str, list[Any]]) -> Table:
+    from loramake.console import printable
+
+    table = Table(title="Settings that differ", title_justify="left")
+    for head in ("setting", *(experiment.name for experiment in experiments)):
+        table.add_column(Text(head), overflow="fold")
+    for name, values in settings.items():
+        table.add_row(Text(name), *(Text("–" if value is None else printable(str(value))) for value in values))
+    if not settings:
+        table.add_row("none", *("" for _ in experiments))
+    return table
+
+
+def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, Any]]) -> Table:
+    """A row a metric and experiment: its value, and its difference from the first one's."""
+    table = Table(title="On the test rows, with 95% intervals", title_justify="left")
+    for head in ("metric", "experiment", "value", f"less {experiments[0].name}"):
+        table.add_column(Text(head), overflow="fold")
+    for metric, shown in _NAMES.items():
+        for place, experiment in enumerate(experiments):
+            value = _interval(experiment.metrics[metric], "")
+            gained = differences[place - 1]["differences"].get(metric) if place else None
+            colour = _COLOURS.get(gained["outcome"], "") if gained else ""
+            against = Text(_interval(gained, "+") if gained else "", style=colour)
+            table.add_row(shown if place == 0 else "", Text(experiment.name), value, against)
+        table.add_section()
+    return table
+
+
+def _interval(estimate: dict[str, Any], sign: str) -> str:
+    if estimate["value"] is None:
+        return "–"
+    value, low, high = (format(estimate[key] or 0.0, f"{sign}.3f") for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,30 @@
+"""loramake report."""
+
+import contextlib
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    experiment: Annotated[str, typer.Argument(help="An experiment, such as exp1.")],
+    directory: Annotated[Path, typer.Option(help="Where results/ is.")] = Path(),
+    opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser, where there is one.")] = True,
+) -> None:
+    """Open an experiment's report, and print where it is."""
+    from loramake.experiments import find_artifact, find_experiment
+
+    with contextlib.chdir(directory):
+        path = find_artifact(find_experiment(experiment), "report.html").resolve()
+    typer.echo(path)
+    if opens and not _open(path):
+        typer.echo("no browser is found here: open the file above in one.", err=True)
+
+
+def _open(path: Path) -> bool:
+    try:
+        return webbrowser.open(path.as_uri())
+    except webbrowser.Error:
+        return False

@@ -1,0 +1,49 @@
+"""The commands around a run, on a finished one."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import BIN
+
+
+def loramake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command there, with no terminal and no browser."""
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "BROWSER": "true"}
+    command = [str(BIN / "loramake"), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False, stdin=-3
+    )
+
+
+def test_experiments_are_compared_reports_found_and_misspelt_names_mended(
+    copy_of_finished: Callable[[], Path],
+) -> None:
+    folder = copy_of_finished()
+    shutil.copytree(folder / "results/exp", folder / "results/other")
+    made = json.loads(loramake(folder, "compare", "exp", "other", "--json").stdout)
+    assert made["settings"] == {}
+    assert made["differences"][0]["rows"] == 69
+    assert made["differences"][0]["differences"]["roc_auc"]["value"] == 0.0
+    shown = loramake(folder, "compare", "exp", "results/other")
+    assert "other is level with exp: ROC-AUC +0.000" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert loramake(folder, "compare", "exp").returncode == 1
+    unknown = loramake(folder, "compare", "exp", "othr")
+    assert unknown.stderr == (
+        "loramake: results/othr is not there (did you mean other?): loramake status lists what is.\n"
+    )
+    assert loramake(folder, "report", "exp", "--no-open").stdout == f"{folder.resolve()}/results/exp/report.html\n"
+    (folder / "results/other/report.html").unlink()
+    absent = loramake(folder, "report", "other")
+    assert absent.returncode == 1
+    assert "results/other/report.html is not there: snakemake --cores 2 results/other/" in absent.stderr
+    decided = loramake(folder, "review", "exp")
+    assert "all three reviews of exp are decided on" in decided.stderr
+    (folder / "results/exp/review/balance.json").unlink()
+    asked = loramake(folder, "review", "exp")
+    assert asked.returncode == 1
+    assert "results/exp/review/balance.json needs a person" in asked.stderr
