@@ -9,7 +9,7 @@ demo: .venv.stamp
 
 test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile
-	$(BIN)/pytest tests/workflow
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/workflow --numprocesses 2 --dist worksteal
 
 check: .venv.stamp
 	$(BIN)/ruff check .

@@ -8,10 +8,12 @@ from typer.core import TyperGroup
 
 from loramake.commands.compare import compare
 from loramake.commands.doctor import doctor
+from loramake.commands.init import init
 from loramake.commands.predict import predict
 from loramake.commands.report import report
 from loramake.commands.review import review
 from loramake.commands.run import run
+from loramake.commands.status import status
 from loramake.errors import LoramakeError
 
 
@@ -35,8 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command(epilog="Example: loramake init visits.csv")(init)
 app.command(epilog="Example: loramake run --csv visits.csv --target ill --epochs 5")(run)
 app.command(epilog="Example: loramake review exp1")(review)
+app.command(epilog="Exit code: 0 all is fresh, 3 something is stale, missing or waited for, 1 refused.")(status)
 app.command(epilog="Example: loramake predict results/exp1 new.csv --out predictions.csv")(predict)
 app.command(epilog="Example: loramake compare exp1 exp2")(compare)
 app.command(epilog="Example: loramake report exp1")(report)

@@ -31,7 +31,7 @@ _MIN_ROWS_OF_ID = 20
 def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -> None:
     """Write profile.json of the CSV, and the header and size of the test CSV where there is one."""
     with working(f"profiling {csv}"):
-        profile = _describe(csv, test_csv)
+        profile = describe_csv(csv, test_csv)
     artifacts.write(out, profile, "profile")
     say(
         f"{csv}: {profile['rows']:,} rows, {len(profile['columns']):,} columns "
@@ -39,7 +39,8 @@ def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -
     )
 
 
-def _describe(csv: str | Path, test_csv: str | Path | None) -> dict[str, Any]:
+def describe_csv(csv: str | Path, test_csv: str | Path | None) -> dict[str, Any]:
+    """profile.json of a CSV, and of the test CSV where there is one."""
     dialect = sniff(csv)
     table = read_table(csv, dialect)
     return {

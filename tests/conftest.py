@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+
+CORES = "1"
+"""Of a run in a test: two tests run at once, and two trainings on two threads each would starve each other."""
 
 FAST = {"num_train_epochs": 1, "lora_rank": 4, "lora_alpha": 8, "logging_steps": 2}
 """Settings for tests that need a training but no good one."""
@@ -38,7 +42,7 @@ def make_workplace(folder: Path, csv: Path | None = None, **settings: object) ->
 
 def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
     """Run the real command there."""
-    command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *arguments]
+    command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", CORES, *arguments]
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(
         command,
@@ -55,11 +59,18 @@ def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.C
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workplace in which the whole workflow ran on penguins.csv: three classes, missing values. Do not change it."""
-    folder = make_workplace(tmp_path_factory.mktemp("finished"), Path("penguins.csv"))
-    shutil.copy(ROOT / "data/penguins.csv", folder)
-    done = snakemake(folder, "results/exp/evaluation/results.json")
-    assert done.returncode == 0, done.stdout
+    """A workplace in which the whole workflow ran on penguins.csv: three classes, missing values. Do not change it.
+
+    The processes of one test run (pytest-xdist) share it: the first to want it makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "results/exp/evaluation/results.json").exists():
+            make_workplace(folder, Path("penguins.csv"))
+            shutil.copy(ROOT / "data/penguins.csv", folder)
+            done = snakemake(folder, "results/exp/evaluation/results.json")
+            assert done.returncode == 0, done.stdout
     return folder
 
 

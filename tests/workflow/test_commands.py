@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from tests.conftest import BIN
 
 
@@ -47,3 +49,27 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_mended(
     asked = loramake(folder, "review", "exp")
     assert asked.returncode == 1
     assert "results/exp/review/balance.json needs a person" in asked.stderr
+
+
+def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_finished: Callable[[], Path]) -> None:
+    folder = copy_of_finished()
+    whole = loramake(folder, "status", "--json")
+    assert whole.returncode == 0, whole.stderr
+    assert {artifact["state"] for artifact in json.loads(whole.stdout)[0]["artifacts"]} == {"fresh"}
+    results = folder / "results/exp"
+    (results / "plan.yaml").unlink()
+    shutil.copytree(results, folder / "results/tried")
+    table = loramake(folder, "status")
+    assert table.returncode == 3
+    assert "plan_preparation" in table.stdout
+    assert "not in config.yaml" in table.stdout
+    found = json.loads(loramake(folder, "status", "exp", "--json").stdout)[0]["artifacts"]
+    states = {artifact["path"].removeprefix("results/exp/"): artifact["state"] for artifact in found}
+    assert states["plan.yaml"] == "missing"
+    assert states["task.json"] == "fresh"
+    assert states["report.html"] == states["adapter/adapter_model.safetensors"] == "stale"
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["experiments"]["new"] = {**config["experiments"]["exp"], "review": "ask"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    misspelt = loramake(folder, "status", "nw")
+    assert misspelt.stderr == "loramake: results/nw is not there (did you mean new?): loramake status lists what is.\n"

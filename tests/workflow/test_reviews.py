@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from loramake import artifacts
-from tests.conftest import BIN, FAST, ROOT, snakemake
+from tests.conftest import BIN, CORES, FAST, ROOT, snakemake
 
 DOWN = "\x1b[B"
 RESULTS = "results/penguins/evaluation/results.json"
@@ -64,7 +64,7 @@ class Terminal:
 
 def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Path) -> None:
     folder = workplace(tmp_path / "work")
-    person = Terminal(folder, [str(BIN / "loramake"), "run", "--csv", "penguins.csv"])
+    person = Terminal(folder, [str(BIN / "loramake"), "run", "--csv", "penguins.csv", "--cores", CORES])
     person.choose("data", 3)
     person.write("drop features: sex", "understood: drop the features 'sex'")
     person.expect("going on with your feedback")
@@ -98,7 +98,7 @@ def test_plain_snakemake_stops_when_told_goes_on_with_feedback_and_remembers_an_
     without_terminal = snakemake(folder, target)
     assert without_terminal.returncode != 0
     assert "needs a person: run the same command in a terminal" in without_terminal.stdout
-    command = [str(BIN / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    command = [str(BIN / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile"), "--cores", CORES]
     person = Terminal(folder, command)
     person.choose("data", 4)
     assert person.end() != 0

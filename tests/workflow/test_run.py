@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from tests.conftest import BIN, ROOT, make_workplace, snakemake
+from tests.conftest import BIN, CORES, ROOT, make_workplace, snakemake
 
 RESULTS = "results/exp/evaluation/results.json"
 
@@ -179,7 +179,7 @@ def test_feedback_reruns_its_own_step_and_what_follows_and_wins_over_the_experim
 def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(copy_of_finished: Callable[[], Path]) -> None:
     folder = copy_of_finished()
     settings = ["--config", "num_train_epochs=4", "save_steps=5", "logging_steps=1"]
-    command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", RESULTS, *settings]
+    command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", CORES, RESULTS, *settings]
     run = subprocess.Popen(
         command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -212,7 +212,7 @@ def test_the_training_configuration_runs_by_hand(copy_of_finished: Callable[[], 
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
     }
     for config in ("train", "predict_test"):
         command = [str(BIN / "llamafactory-cli"), "train", f"results/exp/configs/{config}.yaml"]

@@ -1,0 +1,76 @@
+"""loramake init."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loramake.errors import ConfigError
+
+if TYPE_CHECKING:
+    from loramake.init import Proposal
+
+_TINY, _HUB = "models/tiny: built in, trains on a CPU", "another: a hub id or a folder"
+_RULES, _LLM = "rules: built in, no key and no network", "a language model behind an OpenAI-compatible endpoint"
+_REVIEWS = {"me, at the terminal": "ask", "nobody: run through": "approve", "a file, for a cluster": "file"}
+
+
+def init(
+    csv: Annotated[Path, typer.Argument(help="The table to learn from.")],
+    name: Annotated[str | None, typer.Option(help="Of the experiment; unset, the CSV's.")] = None,
+    directory: Annotated[Path, typer.Option(help="Where config.yaml is to be.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the proposed answers.")] = False,
+) -> None:
+    """Write a commented config.yaml for a CSV, by four questions.
+
+    An experiment is added to a config.yaml that is there. Nothing else is changed, and Ctrl-C writes nothing.
+    """
+    from loramake.init import check_free, propose, write_config
+    from loramake.run import name_of
+
+    path = csv if directory == Path() else csv.resolve()
+    if not (yes or (sys.stdin.isatty() and sys.stdout.isatty())):
+        raise ConfigError("init asks four questions: run it in a terminal, or with --yes for the proposed answers.")
+    with contextlib.chdir(directory):
+        experiment = name or name_of(path)
+        check_free(experiment)
+        proposal = propose(path)
+        answers = _proposed(proposal) if yes else _ask(proposal)
+        write_config(experiment, {"csv": str(path), **answers})
+    typer.echo(f"config.yaml has {experiment}; go on with: loramake run --name {experiment}")
+
+
+def _proposed(proposal: "Proposal") -> dict[str, str]:
+    if proposal.target is None:
+        raise ConfigError("no column is a likely target: run init in a terminal, without --yes.")
+    return {"target": proposal.target, "model": "models/tiny", "agent": "builtin", "review": "ask"}
+
+
+def _ask(proposal: "Proposal") -> dict[str, str]:
+    import questionary
+
+    from loramake.console import printable
+
+    shown = {printable(f"{name}  ({proposal.values[name]})"): name for name in proposal.columns}
+    likely = next((text for text, name in shown.items() if name == proposal.target), None)
+    target = _answer(questionary.select("Which column is to be predicted?", choices=list(shown), default=likely))
+    model = _answer(questionary.select("Which base model?", choices=[_TINY, _HUB]))
+    model = "models/tiny" if model == _TINY else _answer(questionary.text("Its hub id or folder:"))
+    agent = _answer(questionary.select("Who plans and writes the preparation code?", choices=[_RULES, _LLM]))
+    reads: dict[str, str] = {"agent": "builtin"}
+    if agent == _LLM:
+        base = _answer(questionary.text("Its address:", default="http://127.0.0.1:8000/v1"))
+        reads = {"agent": "openai", "agent_model": _answer(questionary.text("Its name:")), "agent_api_base": base}
+        typer.echo("Its key, if it has one, belongs into OPENAI_API_KEY, in the environment or in .env.")
+    review = _answer(questionary.select("Who approves the three reviews?", choices=list(_REVIEWS)))
+    return {"target": shown[target], "model": model, **reads, "review": _REVIEWS[review]}
+
+
+def _answer(question: Any) -> str:
+    """What was answered; ConfigError where nothing was."""
+    answer = question.ask(kbi_msg="")
+    if not answer:
+        raise ConfigError("stopped by you; nothing is written.")
+    return str(answer)

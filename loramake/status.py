@@ -1,0 +1,102 @@
+"""Where experiments stand: every artifact fresh, stale or missing, by Snakemake's own summary, and who is awaited."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loramake.config import read_config, resolve
+from loramake.errors import ConfigError
+from loramake.experiments import RESULTS
+from loramake.paths import ROOT
+
+FRESH, STALE, MISSING, WAITING = "fresh", "stale", "missing", "waiting for you"
+"""Up to date; made from what has changed since; not there; a review that is asked next."""
+_REVIEWS = {"review_prep_data": "data", "review_balanced_data": "balance", "review_lmf_config": "config"}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a rule makes."""
+
+    path: str
+    rule: str
+    made: str
+    """When, as Snakemake writes it; empty of a missing one."""
+    state: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one experiment stands."""
+
+    experiment: str
+    artifacts: list[Artifact]
+    """In the order of the workflow; none of an experiment that config.yaml does not list."""
+    note: str = ""
+
+    def count(self, state: str) -> int:
+        return sum(artifact.state == state for artifact in self.artifacts)
+
+    @property
+    def next_rule(self) -> str | None:
+        """The first rule that would run; None where all is fresh, or nothing is known."""
+        return next((artifact.rule for artifact in self.artifacts if artifact.state != FRESH), None)
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.count(WAITING) > 0
+
+
+def read_status(experiments: Sequence[str]) -> list[Status]:
+    """Of each experiment, in their order; ConfigError where Snakemake refuses the settings."""
+    config = read_config()
+    listed = [name for name in experiments if name in (config.get("experiments") or {})]
+    rows = _summary(listed) if listed else []
+    found = []
+    for name in experiments:
+        if name not in listed:
+            there = sum(path.is_file() for path in (RESULTS / name).rglob("*"))
+            note = f"not in config.yaml, so its settings are not known: {there} files are there"
+            found.append(Status(name, [], note))
+            continue
+        modes = resolve(config, name)["review"]
+        own = [row for row in rows if row["output_file"].startswith(f"{RESULTS / name}/")]
+        found.append(Status(name, _artifacts(own, modes)))
+    return found
+
+
+def _summary(experiments: Sequence[str]) -> list[dict[str, str]]:
+    """Snakemake's table of every output: output_file, date, rule, log-file(s), status, plan; nothing is run."""
+    targets = [str(RESULTS / name / "evaluation/results.json") for name in experiments]
+    command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile")]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*command, "--summary", *targets], capture_output=True, text=True, check=False, env=environment
+    )
+    lines = done.stdout.splitlines()
+    start = next((at for at, line in enumerate(lines) if line.startswith("output_file\t")), None)
+    if done.returncode != 0 or start is None:
+        said = [line for line in done.stderr.splitlines() if line.startswith("loramake: ")]
+        last = (said or done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ConfigError(last.removeprefix("loramake: "))
+    rows = list(csv.DictReader(lines[start:], delimiter="\t"))
+    # The last rule stands first, since it is what was asked for.
+    return sorted(rows, key=lambda row: row["rule"] == "summarize_results")
+
+
+def _artifacts(rows: Sequence[dict[str, str]], modes: str | dict[str, str]) -> list[Artifact]:
+    found: list[Artifact] = []
+    for row in rows:
+        is_pending = row["plan"] != "no update"
+        state = FRESH if not is_pending else MISSING if row["status"] == "missing" else STALE
+        review = _REVIEWS.get(row["rule"])
+        if review and is_pending and all(artifact.state == FRESH for artifact in found):
+            mode = modes if isinstance(modes, str) else modes.get(review, "ask")
+            state = state if mode == "approve" else WAITING
+        made = "" if row["status"] == "missing" else row["date"]
+        found.append(Artifact(row["output_file"], row["rule"], made, state))
+    return found
