@@ -104,6 +104,7 @@ class _Run:
 
     def __init__(self, sandbox: Sandbox, place: Path, script: Path, inputs: Mapping[str, Path]) -> None:
         self._sandbox, self._script, self._place = sandbox, script, place
+        place = place.resolve()  # the script runs in a folder of its own
         self._staged = place / "inputs"
         self._staged.mkdir()
         self._folder = place / "folder"

@@ -89,3 +89,16 @@ def test_without_bubblewrap_llm_code_is_refused_and_templates_run_with_a_word(
     script.write_text("import os, sys\nopen(sys.argv[2], 'w').write(repr(sorted(os.environ)))\n")
     chosen.run(script, {}, {"out": tmp_path / "out"})
     assert "HOME" in (tmp_path / "out").read_text()
+
+
+def test_without_a_sandbox_a_script_runs_from_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    Path("results/script.py").write_text(
+        "import json, sys\nout = sys.argv[sys.argv.index('--out') + 1]\n"
+        "open(out, 'w').write(json.dumps([{'instruction': '?', 'input': 'a 1', 'row': 0}]))\n"
+    )
+    Path("results/state.json").write_text("{}")
+    rows = pd.DataFrame({"a": ["1"]})
+    sandbox = choose_sandbox("none", "builtin")
+    assert transform_rows(Path("results/script.py"), rows, Path("results/state.json"), sandbox)[0]["input"] == "a 1"

@@ -1,4 +1,4 @@
-"""The wheel in a virtual environment of its own: the workflow is found inside the package, in an empty folder."""
+"""The wheel in a virtual environment of its own: the workflow is found inside the package."""
 
 import os
 import shutil
@@ -55,8 +55,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
-def test_a_run_in_an_empty_folder_uses_the_workflow_of_the_package(installed: Path, tmp_path: Path) -> None:
+def test_a_run_away_from_the_repository_uses_the_workflow_of_the_package(installed: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "data/penguins.csv", tmp_path)
+    (tmp_path / "config.yaml").write_text("sandbox: none\n")  # the sandbox shows no borrowed packages
     where = "import loramake, loramake.paths; print(loramake.__file__, loramake.paths.ROOT)"
     for place in call(installed / "python", "-c", where, folder=tmp_path).split():
         assert place.startswith(str(installed.parent))

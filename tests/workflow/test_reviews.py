@@ -90,6 +90,11 @@ def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Pa
         ("config", "revise"),
         ("config", "approve"),
     ]
+    again = [str(BIN / "loramake"), "run", "--csv", "penguins.csv", "--start-from", "config"]
+    asked = subprocess.run(again, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert asked.returncode == 1
+    assert "results/penguins/review/config.json needs a person" in asked.stderr
+    assert {path.stem for path in (results / "review").glob("*.json")} == {"data", "balance"}
 
 
 def test_plain_snakemake_stops_when_told_goes_on_with_feedback_and_remembers_an_approval(tmp_path: Path) -> None:
@@ -120,6 +125,13 @@ def test_plain_snakemake_stops_when_told_goes_on_with_feedback_and_remembers_an_
     again = snakemake(folder, "results/penguins/review/data.json")
     assert again.returncode == 0, again.stdout
     assert "was approved before" in again.stdout
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["experiments"]["wider"] = {"extends": "penguins", "lora_rank": 8}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    shutil.copytree(folder / "results/penguins/feedback", folder / "results/wider/feedback")
+    inherited = snakemake(folder, "results/wider/review/data.json")
+    assert inherited.returncode == 0, inherited.stdout
+    assert "was approved before" in inherited.stdout
 
 
 def test_a_second_run_in_a_folder_is_one_sentence(tmp_path: Path) -> None:
@@ -140,6 +152,7 @@ ORDER = (
     "select_features",
     "plan_preparation",
     "write_prep_code",
+    "verify_prepared_data",
     "split_data",
     "write_balance_code",
     "generate_lmf_config",
@@ -155,6 +168,8 @@ ORDER = (
         ("plan", {"drop": ["sex"]}, "plan_preparation"),
         ("balance", {"balance": "oversample"}, "write_balance_code"),
         ("config", {"lora_rank": 2}, "generate_lmf_config"),
+        ("config", {"extra_training_args": {"save_strategy": "no"}}, "generate_lmf_config"),
+        ("config", {"template": "qwen"}, "verify_prepared_data"),
     ],
 )
 def test_feedback_runs_its_step_again_and_what_follows_and_nothing_before(
