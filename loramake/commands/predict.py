@@ -14,7 +14,7 @@ class Format(enum.StrEnum):
 
 
 def predict(
-    results: Annotated[Path, typer.Argument(help="A finished experiment, such as results/exp1.")],
+    experiment: Annotated[str, typer.Argument(help="A finished one, by its name or its folder.")],
     table: Annotated[
         Path, typer.Argument(metavar="CSV", help="New rows, with the columns the experiment was trained on.")
     ],
@@ -26,9 +26,11 @@ def predict(
     The result has one line a row of the CSV, in its order: row (0-based), prediction, and p_<label> for every label.
     """
     from loramake import artifacts
+    from loramake.experiments import find_experiment
     from loramake.prediction import predict_rows
     from loramake.tables import read_table
 
+    results = Path(experiment) if Path(experiment).is_dir() else find_experiment(experiment)
     predictions = predict_rows(results, read_table(table), table)
     if output_format is Format.csv:
         text = predictions.to_csv(index=False, lineterminator="\n")

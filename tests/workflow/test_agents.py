@@ -48,7 +48,7 @@ def test_a_model_decides_and_writes_the_code_of_a_whole_run_and_no_question_is_p
         assert verification["sandbox"]["used"].startswith("bubblewrap")
         report = (folder / "results/exp/report.html").read_text(encoding="utf-8")
         assert "ages are coarse" in report
-        assert "explore_data: 1 calls, 100 tokens in, 10 out" in report
+        assert "explore_data: 1 call, 100 tokens in, 10 out" in report
         assert not files_with(folder, KEY)
         assert KEY not in done.stdout
 

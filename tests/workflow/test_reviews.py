@@ -97,41 +97,76 @@ def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Pa
     assert {path.stem for path in (results / "review").glob("*.json")} == {"data", "balance"}
 
 
-def test_plain_snakemake_stops_when_told_goes_on_with_feedback_and_remembers_an_approval(tmp_path: Path) -> None:
+def test_plain_snakemake_run_again_and_again_goes_through_all_three_reviews(tmp_path: Path) -> None:
     folder = workplace(tmp_path / "work")
-    target = "results/penguins/data/train.json"
+    target, results = "results/penguins/review/config.json", folder / "results/penguins"
+    command = [str(BIN / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile"), "--cores", CORES]
     without_terminal = snakemake(folder, target)
     assert without_terminal.returncode != 0
     assert "needs a person: run the same command in a terminal" in without_terminal.stdout
-    command = [str(BIN / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile"), "--cores", CORES]
     person = Terminal(folder, command)
     person.choose("data", 4)
     assert person.end() != 0
-    assert not (folder / target).exists()
+    assert not (results / "data/train.json").exists()
     person = Terminal(folder, command)
     person.choose("data", 3)
     person.write("keep only features: island, body_mass_g", "understood: keep only the features")
     person.expect("run the same command to go on from plan_preparation")
     assert person.end() != 0
-    assert not (folder / target).exists()
     person = Terminal(folder, command)
-    person.choose("data", 0)
+    person.choose("data", 1)
+    person.choose("balance", 5)
+    assert person.end() != 0
+    person = Terminal(folder, [str(BIN / "loramake"), "review", "penguins"])
+    person.choose("balance", 0)
+    person.expect("approved, in results/penguins/feedback/approve_balance.yaml")
     assert person.end() == 0
-    plan = artifacts.read(folder / "results/penguins/plan.yaml", "plan")
+    person = Terminal(folder, command)
+    person.expect("the balance review was approved before")
+    person.choose("config", 1)
+    person.write("lora_rank: 2, eval_steps: 5, template: qwen", "understood: set template to qwen")
+    person.expect("run the same command to go on from generate_lmf_config")
+    assert person.end() != 0
+    (results / "feedback/config.yaml").write_text("lora_rank: 2\nextra_training_args: {save_strategy: epoch}\n")
+    person = Terminal(folder, command)
+    person.choose("config", 0)
+    assert person.end() == 0
+    plan = artifacts.read(results / "plan.yaml", "plan")
     assert [feature["name"] for feature in plan["features"]] == ["island", "body_mass_g"]
-    review = folder / "results/penguins/review/data.json"
-    assert artifacts.read(review, "review")["by"] == "person"
-    review.unlink()
+    assert artifacts.read(results / "review/data.json", "review")["balance"] == "oversample"
+    train = artifacts.read(results / "configs/train.yaml", "lmf_config")
+    assert (train["lora_rank"], train["save_strategy"]) == (2, "epoch")
+    balanced = artifacts.read(results / "data/balanced_data.json", "records")
+    assert len(balanced) > len(artifacts.read(results / "data/train.json", "records"))
+    (results / "review/data.json").unlink()
     again = snakemake(folder, "results/penguins/review/data.json")
     assert again.returncode == 0, again.stdout
     assert "was approved before" in again.stdout
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["experiments"]["wider"] = {"extends": "penguins", "lora_rank": 8}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    shutil.copytree(folder / "results/penguins/feedback", folder / "results/wider/feedback")
-    inherited = snakemake(folder, "results/wider/review/data.json")
+    (folder / "results/wider/feedback").mkdir(parents=True)
+    shutil.copy(results / "feedback/plan.yaml", folder / "results/wider/feedback")
+    inherited = snakemake(folder, "results/wider/review/balance.json")
     assert inherited.returncode == 0, inherited.stdout
-    assert "was approved before" in inherited.stdout
+    assert inherited.stdout.count("was approved before") == 2
+
+
+def test_two_experiments_ask_one_after_the_other(tmp_path: Path) -> None:
+    folder = workplace(tmp_path / "work")
+    experiments = {name: {"csv": "penguins.csv", "seed": seed} for seed, name in enumerate(("one", "two"))}
+    (folder / "config.yaml").write_text(yaml.safe_dump({**FAST, "experiments": experiments}))
+    targets = [f"results/{name}/review/data.json" for name in experiments]
+    person = Terminal(
+        folder, [str(BIN / "snakemake"), *targets, "--snakefile", str(ROOT / "Snakefile"), "--cores", "8"]
+    )
+    person.choose("data", 0)
+    first = sorted(path.parent.parent.name for path in folder.glob("results/*/review/data.json"))
+    assert first == []
+    person.choose("data", 0)
+    assert person.end() == 0
+    for target in targets:
+        assert artifacts.read(folder / target, "review")["by"] == "person"
 
 
 def test_a_second_run_in_a_folder_is_one_sentence(tmp_path: Path) -> None:
