@@ -10,7 +10,8 @@ import numpy as np
 from loramake import artifacts
 from loramake.errors import ConfigError
 from loramake.experiments import find_artifact
-from loramake.metrics import CONFIDENCE, LORAMAKE, Codes, Scores, compute_metrics, estimate, outcome_of, resample
+from loramake.metrics import CONFIDENCE, LORAMAKE, Scores, compute_metrics, estimate, outcome_of, resample
+from loramake.scored import Codes
 
 METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "log_loss")
 HIGHER_IS_BETTER = {"roc_auc": True, "accuracy": True, "balanced_accuracy": True, "log_loss": False}

@@ -121,6 +121,8 @@ def coerce(key: str, value: Any) -> Any:
         return str(value) if is_number and "string" in types else value
     if "object" in types and isinstance(read := _mapping(value), dict):
         return read
+    if "array" in types:
+        return _listed(value)
     if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
         return None
     if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
@@ -137,6 +139,15 @@ def _mapping(text: str) -> Any:
     except yaml.YAMLError:
         return text
     return read if isinstance(read, dict) else text
+
+
+def _listed(text: str) -> Any:
+    """`[a, b]` read as YAML, and `a, b` as well."""
+    try:
+        read = yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError:
+        return text
+    return read if isinstance(read, list) else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _number(text: str) -> Any:

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ArtifactError
+from loramake.scored import Codes, Floats, Key, as_matrix, name_of, read_scored
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -38,8 +39,6 @@ _COMPARED = 2_000_000
 _MANY_LABELS = 20
 """Of more labels the areas are not scikit-learn's, which takes 7 ms a label, but those of one resample, the same."""
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 Scores = dict[str, Floats]
 """P(label | row) by model, each of shape (rows, labels), the rows the same."""
 
@@ -84,61 +83,25 @@ def read_scores(predictions: str | Path, baselines: str | Path, labels: list[str
 
     ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
     """
-    lines = _by_row(artifacts.read(predictions, "predictions"), predictions)
-    places = {label: place for place, label in enumerate(labels)}
-    truth = [_code(line["label"], places, f"{predictions}: {_name(key)}") for key, line in lines.items()]
-    ours = [_ordered(line["probabilities"], labels, f"{predictions}: {_name(key)}") for key, line in lines.items()]
+    scored = read_scored(predictions, labels)
     plain = artifacts.read(baselines, "baselines")
     if plain["labels"] != labels:
         raise ArtifactError(f"{baselines} was made for other labels: delete it and run the same command again.")
-    scores = {LORAMAKE: _matrix(ours, labels)}
+    scores = {LORAMAKE: scored.probabilities}
     for name, model in plain["models"].items():
         found = model["splits"][split]
         keys = zip(found["sources"], found["rows"], strict=True)
         rows = dict(zip(keys, found["probabilities"], strict=True))
-        _check_same_rows(set(lines), set(rows), predictions, baselines)
-        scores[name] = _matrix([rows[key] for key in lines], labels)
-    return np.array(truth, dtype=np.int64), scores
+        _check_same_rows(set(scored.keys), set(rows), predictions, baselines)
+        scores[name] = as_matrix([rows[key] for key in scored.keys], labels)
+    return scored.truth, scores
 
 
-def _by_row(lines: list[dict[str, Any]], where: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
-    found: dict[tuple[str, int], dict[str, Any]] = {}
-    for line in lines:
-        key = (line["source"], line["row"])
-        if key in found:
-            raise ArtifactError(f"{where} holds {_name(key)} twice: delete it and run the same command again.")
-        found[key] = line
-    return found
-
-
-def _name(key: tuple[str, int]) -> str:
-    return f"row {key[1]} of {key[0]}"
-
-
-def _code(label: str | None, places: dict[str, int], where: str) -> int:
-    if label is None or label not in places:
-        known = "has no label" if label is None else f"has the label {label!r}, which the task does not know"
-        raise ArtifactError(f"{where} {known}: delete the file and run the same command again.")
-    return places[label]
-
-
-def _ordered(probabilities: dict[str, float], labels: list[str], where: str) -> list[float]:
-    if set(probabilities) != set(labels):
-        raise ArtifactError(f"{where} does not have a probability for each label: delete the file and run again.")
-    return [probabilities[label] for label in labels]
-
-
-def _matrix(rows: list[list[float]], labels: list[str]) -> Floats:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
-
-
-def _check_same_rows(
-    ours: set[tuple[str, int]], theirs: set[tuple[str, int]], predictions: str | Path, baselines: str | Path
-) -> None:
+def _check_same_rows(ours: set[Key], theirs: set[Key], predictions: str | Path, baselines: str | Path) -> None:
     for there, here, absent in ((ours, theirs, baselines), (theirs, ours, predictions)):
         if extra := sorted(there - here):
             raise ArtifactError(
-                f"{absent} lacks {_name(extra[0])}, which {predictions if absent == baselines else baselines} has: "
+                f"{absent} lacks {name_of(extra[0])}, which {predictions if absent == baselines else baselines} has: "
                 f"delete both and run the same command again."
             )
 

@@ -1,6 +1,6 @@
 from loramake.console import step
 from loramake.metrics import run_evaluation
-from loramake.plots import plot_evaluation
+from loramake.plots.evaluation import plot_evaluation
 
 with step(snakemake.log[0]):
     run_evaluation(

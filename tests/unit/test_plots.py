@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import auc, roc_auc_score
 
 from loramake import artifacts
-from loramake.plots import (
+from loramake.plots.evaluation import (
     average_roc,
     plot_confusion_matrix,
     plot_evaluation,

@@ -1,12 +1,6 @@
-"""The pictures: feature rankings, confusion matrix, ROC curves, loss curve.
+"""Feature rankings, confusion matrix, ROC curves, loss curve."""
 
-Same data, same bytes. Drawn on figures of their own, without pyplot, whose state is global. Text stays text in the SVG,
-so that the browser's fonts draw labels of every script.
-"""
-
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,13 +9,13 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from loramake import artifacts
-from loramake.metrics import LORAMAKE, Codes, Floats, Scores, confusion_matrix, mean_areas, read_scores
-from loramake.profile import shorten
+from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, read_scores
+from loramake.scored import Codes, Floats
+from loramake.plots.figure import BLUE, GREEN, GREY, LINES, ORANGE, explain_below, figure, readable, say_instead
 from loramake.ranking import METHODS
 
 MAX_LABELS_WITH_NUMBERS = 20
@@ -31,29 +25,8 @@ MAX_LABELS_WITH_CURVES = 6
 MAX_FEATURES_WITH_BARS = 40
 """Of more features, the best ones have bars."""
 
-# Okabe and Ito's palette, told apart with every kind of colour vision; dashes tell the lines apart without colour.
-_BLUE, _ORANGE, _GREEN, _VERMILION, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
-_PURPLE = "#CC79A7"
-_LINES: tuple[tuple[str, Any], ...] = (
-    (_ORANGE, (0, (6, 2))),
-    (_GREEN, (0, (3, 1, 1, 1))),
-    (_VERMILION, (0, (2, 2))),
-    (_PURPLE, (0, (8, 2, 2, 2))),
-)
-_LABEL_LENGTH = 24
 _MAX_TICKS = 40
 _MARKERS_UP_TO = 30
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "loramake",
-    "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans"],
-    "text.parse_math": False,  # a label may hold dollar signs
-    "font.size": 10.0,
-    "axes.titlesize": 11.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 
 
 def plot_evaluation(
@@ -73,29 +46,6 @@ def plot_evaluation(
     plot_loss(artifacts.read(trainer_log, "trainer_log"), loss_out)
 
 
-@contextmanager
-def _figure(path: str | Path, width: float, height: float) -> Iterator[Axes]:
-    """Axes of a figure (inches) that is written to `path`, SVG or PNG, when the block ends well."""
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.add_subplot()
-        # What matplotlib would add: the date into an SVG, its own version into a PNG.
-        metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
-        with artifacts.atomic(path) as temporary:
-            figure.savefig(temporary, metadata=metadata, dpi=150)
-
-
-def _readable(label: str) -> str:
-    """A label on one line, short, without signs that an SVG may not hold."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in label).split())
-    return shorten(line, _LABEL_LENGTH)
-
-
-def _say_instead(axes: Axes, sentence: str) -> None:
-    axes.text(0.5, 0.5, sentence, transform=axes.transAxes, ha="center", va="center", color=_GREY)
-
-
 def plot_confusion_matrix(
     matrix: Codes, labels: Sequence[str], path: str | Path, title: str = "Confusion matrix of the test split"
 ) -> None:
@@ -104,7 +54,7 @@ def plot_confusion_matrix(
     rows = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
     side = min(max(0.62 * count, 3.0), 12.0)
-    with _figure(path, side + 2.6, side + 1.6) as axes:
+    with figure(path, side + 2.6, side + 1.6) as axes:
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set(title=title, xlabel="predicted label", ylabel="true label")
         axes.spines[:].set_visible(False)
@@ -119,7 +69,7 @@ def plot_confusion_matrix(
 def _name_cells(axes: Axes, labels: Sequence[str]) -> None:
     """Label names on both sides, slanted where they are long or many; of very many, one in a few."""
     places = range(0, len(labels), -(-len(labels) // _MAX_TICKS))
-    names = [_readable(labels[place]) for place in places]
+    names = [readable(labels[place]) for place in places]
     size = 10.0 if len(labels) <= 12 else 8.0
     slanted = len(labels) > 6 or max(map(len, names)) > 10
     axes.set_yticks(list(places), names, fontsize=size)
@@ -147,33 +97,26 @@ def plot_roc(
     `truth` holds places in `labels`, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
     """
     present = np.unique(truth).tolist()
-    with _figure(path, 6.4, 6.8) as axes:
+    with figure(path, 6.4, 6.8) as axes:
         axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         if len(present) < 2:
-            _say_instead(axes, "no ROC curve: the split has fewer than two labels")
+            say_instead(axes, "no ROC curve: the split has fewer than two labels")
             return
         axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=1)
         ranked = [1] if len(labels) == 2 else present
         _draw_models(axes, truth, scores, ranked)
         if 2 < len(labels) <= MAX_LABELS_WITH_CURVES:
             _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked)
-        kind = "average of one label against the rest" if len(labels) > 2 else f"positive: {_readable(labels[-1])}"
-        _explain_below(axes, kind)
-
-
-def _explain_below(axes: Axes, title: str) -> None:
-    """The legend under the axes, where it hides no curve."""
-    names = axes.get_legend_handles_labels()[1]
-    columns = 2 if max(map(len, names)) <= 40 else 1
-    axes.figure.legend(loc="outside lower center", ncols=columns, title=title, fontsize=9, title_fontsize=9)
+        kind = "average of one label against the rest" if len(labels) > 2 else f"positive: {readable(labels[-1])}"
+        explain_below(axes, kind)
 
 
 def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int]) -> None:
-    others = iter(_LINES * len(scores))
+    others = iter(LINES * len(scores))
     for name, probabilities in scores.items():
         area, _ = mean_areas(truth, probabilities, ranked)
-        colour, dashes = (_BLUE, "-") if name == LORAMAKE else next(others)
+        colour, dashes = (BLUE, "-") if name == LORAMAKE else next(others)
         axes.plot(
             *average_roc(truth, probabilities, ranked),
             color=colour,
@@ -189,7 +132,7 @@ def _draw_labels(axes: Axes, truth: Codes, probabilities: Floats, labels: Sequen
     colours = matplotlib.colormaps["Blues"](np.linspace(0.75, 0.35, len(ranked)))
     for label, colour in zip(ranked, colours, strict=True):
         area = roc_auc_score(truth == label, probabilities[:, label])
-        name = f"{LORAMAKE}, {_readable(labels[label])} (AUC {area:.3f})"
+        name = f"{LORAMAKE}, {readable(labels[label])} (AUC {area:.3f})"
         axes.plot(*average_roc(truth, probabilities, [label]), color=colour, linewidth=1, zorder=2, label=name)
 
 
@@ -211,13 +154,13 @@ def average_roc(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> t
 def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "Loss during training") -> None:
     """The training loss by step, and the validation loss where it was measured, from the lines of trainer_log.jsonl."""
     series = {name: _points(lines, key) for name, key in (("training", "loss"), ("validation", "eval_loss"))}
-    with _figure(path, 6.4, 3.8) as axes:
+    with figure(path, 6.4, 3.8) as axes:
         axes.set(title=title, xlabel="step", ylabel="loss (nats a token)")
         if not any(series.values()):
             axes.set(xticks=[], yticks=[])
-            _say_instead(axes, "no loss was logged")
+            say_instead(axes, "no loss was logged")
             return
-        for (name, points), (colour, dashes) in zip(series.items(), ((_BLUE, "-"), _LINES[0]), strict=True):
+        for (name, points), (colour, dashes) in zip(series.items(), ((BLUE, "-"), LINES[0]), strict=True):
             if points:
                 marker = "o" if len(points) <= _MARKERS_UP_TO else ""
                 axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, marker=marker, ms=4, label=name)
@@ -243,10 +186,10 @@ def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
     table = pd.read_csv(rankings, dtype={"feature": str}, keep_default_na=False, na_values=[""])
     ranked = table[np.isfinite(table["average_rank"])]
     shown = ranked.head(MAX_FEATURES_WITH_BARS)
-    with _figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
+    with figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
         if shown.empty:
             axes.set(title="Feature ranking", xticks=[], yticks=[])
-            _say_instead(axes, "few enough features: all are kept and none is ranked")
+            say_instead(axes, "few enough features: all are kept and none is ranked")
             return
         axes.set(title=f"The best {len(shown)} of {len(table):,} features, by average rank on the train rows")
         _draw_bars(axes, shown, ranked)
@@ -260,12 +203,12 @@ def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
 def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
     """Best feature at the top, with its average rank behind the bar."""
     places, ends = np.arange(len(shown)), np.zeros(len(shown))
-    for method, colour in zip(METHODS, (_BLUE, _ORANGE, _GREEN), strict=True):
+    for method, colour in zip(METHODS, (BLUE, ORANGE, GREEN), strict=True):
         ahead = (ranked[f"{method}_rank"].max() - shown[f"{method}_rank"]).to_numpy()
         axes.barh(places, ahead, left=ends, color=colour, height=0.75, label=method.replace("_", " "))
         ends += ahead
     for place, end, average in zip(places, ends, shown["average_rank"], strict=True):
         text = f"{average:,.1f}"
-        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=_GREY, fontsize=8)
-    axes.set_yticks(places, [_readable(name) for name in shown["feature"]], fontsize=8)
+        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
+    axes.set_yticks(places, [readable(name) for name in shown["feature"]], fontsize=8)
     axes.invert_yaxis()

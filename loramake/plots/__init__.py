@@ -1,0 +1,1 @@
+"""The pictures, one module a rule that draws some."""

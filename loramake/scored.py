@@ -1,0 +1,84 @@
+"""Predictions of rows whose label is known, as arrays: what everything that measures begins with."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loramake import artifacts
+from loramake.errors import ArtifactError
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Key = tuple[str, int]
+"""Source (csv or test_csv) and 0-based data row of a row."""
+
+
+class Scored(NamedTuple):
+    """Rows of one split, in the file's order."""
+
+    keys: list[Key]
+    truth: Codes
+    """Place of the true label among the labels, shape (rows,)."""
+    probabilities: Floats
+    """P(label | row), shape (rows, labels)."""
+
+
+def read_scored(predictions: str | Path, labels: list[str]) -> Scored:
+    """The rows of a predictions file (JSON lines), their true labels and their probabilities in the order of `labels`.
+
+    ArtifactError where a row stands there twice, its label is not known, or a probability is missing.
+    """
+    lines = _by_row(artifacts.read(predictions, "predictions"), predictions)
+    places = {label: place for place, label in enumerate(labels)}
+    truth = [_code(line["label"], places, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
+    found = [_ordered(line["probabilities"], labels, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
+    return Scored(list(lines), np.array(truth, dtype=np.int64), as_matrix(found, labels))
+
+
+def scored_lines(scored: Scored, labels: list[str]) -> list[dict[str, Any]]:
+    """The lines of a predictions file that `read_scored` reads as these arrays."""
+    return [
+        {
+            "row": row,
+            "source": source,
+            "label": labels[truth],
+            "predicted": labels[int(probabilities.argmax())],
+            "probabilities": dict(zip(labels, probabilities.tolist(), strict=True)),
+        }
+        for (source, row), truth, probabilities in zip(*scored, strict=True)
+    ]
+
+
+def _by_row(lines: list[dict[str, Any]], where: str | Path) -> dict[Key, dict[str, Any]]:
+    found: dict[Key, dict[str, Any]] = {}
+    for line in lines:
+        key = (line["source"], line["row"])
+        if key in found:
+            raise ArtifactError(f"{where} holds {name_of(key)} twice: delete it and run the same command again.")
+        found[key] = line
+    return found
+
+
+def name_of(key: Key) -> str:
+    """A row as errors name it."""
+    return f"row {key[1]} of {key[0]}"
+
+
+def _code(label: str | None, places: dict[str, int], where: str) -> int:
+    if label is None or label not in places:
+        known = "has no label" if label is None else f"has the label {label!r}, which the task does not know"
+        raise ArtifactError(f"{where} {known}: delete the file and run the same command again.")
+    return places[label]
+
+
+def _ordered(probabilities: dict[str, float], labels: list[str], where: str) -> list[float]:
+    if set(probabilities) != set(labels):
+        raise ArtifactError(f"{where} does not have a probability for each label: delete the file and run again.")
+    return [probabilities[label] for label in labels]
+
+
+def as_matrix(rows: list[list[float]], labels: list[str]) -> Floats:
+    """Rows of probabilities as an array, shape (rows, labels) also where there is no row."""
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))

@@ -1,0 +1,1 @@
+"""What makes probabilities something to act on: calibration, sets, abstention, cost, audit."""

@@ -1,0 +1,17 @@
+from loramake.console import step
+from loramake.plots.audit import plot_audit
+from loramake.trust.audit import MEASURED, audit_groups
+
+with step(snakemake.log[0]):
+    audit_groups(
+        csv=snakemake.input.csv,
+        test_csv=snakemake.input.test_csv or None,
+        task=snakemake.input.task,
+        test=snakemake.input.test,
+        measured={name: snakemake.input[name] for name in MEASURED},
+        columns=snakemake.params.columns,
+        limits=snakemake.params.limits,
+        seed=snakemake.params.seed,
+        out=snakemake.output.audit,
+    )
+    plot_audit(snakemake.output.audit, snakemake.output.plot)

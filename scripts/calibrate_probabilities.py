@@ -1,0 +1,14 @@
+from loramake.console import step
+from loramake.trust.calibration import calibrate_probabilities
+
+with step(snakemake.log[0]):
+    calibrate_probabilities(
+        task=snakemake.input.task,
+        calibration=snakemake.input.calibration,
+        test=snakemake.input.test,
+        method=snakemake.params.method,
+        seed=snakemake.params.seed,
+        out=snakemake.output.calibrator,
+        calibration_out=snakemake.output.calibration,
+        test_out=snakemake.output.test,
+    )

@@ -1,0 +1,15 @@
+from loramake.console import step
+from loramake.plots.risk import plot_risk_coverage
+from loramake.trust.risk import control_risk
+
+with step(snakemake.log[0]):
+    control_risk(
+        task=snakemake.input.task,
+        calibration=snakemake.input.calibration,
+        test=snakemake.input.test,
+        max_error=snakemake.params.max_error,
+        confidence=snakemake.params.confidence,
+        seed=snakemake.params.seed,
+        out=snakemake.output.risk,
+    )
+    plot_risk_coverage(snakemake.output.risk, snakemake.output.plot)

@@ -1,0 +1,13 @@
+from loramake.console import step
+from loramake.trust.label_noise import find_label_noise
+
+with step(snakemake.log[0]):
+    find_label_noise(
+        csv=snakemake.input.csv,
+        test_csv=snakemake.input.test_csv or None,
+        task=snakemake.input.task,
+        plan=snakemake.input.plan,
+        calibrator=snakemake.input.calibrator,
+        predictions=[snakemake.input.calibration, snakemake.input.test],
+        out=snakemake.output.noise,
+    )
