@@ -107,6 +107,7 @@ rule audit_groups:
         conformal="results/{experiment}/trust/conformal.json",
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",
+        calibration="results/{experiment}/trust/calibration.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         audit="results/{experiment}/trust/audit.json",

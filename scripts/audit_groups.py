@@ -7,6 +7,7 @@ with step(snakemake.log[0]):
         csv=snakemake.input.csv,
         test_csv=snakemake.input.test_csv or None,
         task=snakemake.input.task,
+        calibration=snakemake.input.calibration,
         test=snakemake.input.test,
         measured={name: snakemake.input[name] for name in MEASURED},
         columns=snakemake.params.columns,
