@@ -28,6 +28,7 @@ rule run_evaluation:
         metrics="results/{experiment}/evaluation/metrics.json",
         confusion_matrix="results/{experiment}/evaluation/confusion_matrix.svg",
         roc="results/{experiment}/evaluation/roc.svg",
+        precision_recall="results/{experiment}/evaluation/precision_recall.svg",
         loss="results/{experiment}/evaluation/loss.svg",
     log:
         "results/{experiment}/logs/run_evaluation.log",

@@ -18,5 +18,6 @@ with step(snakemake.log[0]):
         trainer_log=snakemake.input.trainer_log,
         confusion_matrix_out=snakemake.output.confusion_matrix,
         roc_out=snakemake.output.roc,
+        precision_recall_out=snakemake.output.precision_recall,
         loss_out=snakemake.output.loss,
     )

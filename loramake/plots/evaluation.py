@@ -1,16 +1,17 @@
-"""Feature rankings, confusion matrix, ROC curves, loss curve."""
+"""Feature rankings, confusion matrix, ROC and precision–recall curves, loss curve."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
 from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, read_scores
@@ -36,13 +37,15 @@ def plot_evaluation(
     trainer_log: str | Path,
     confusion_matrix_out: str | Path,
     roc_out: str | Path,
+    precision_recall_out: str | Path,
     loss_out: str | Path,
 ) -> None:
-    """Draw the three pictures of run_evaluation from its artifacts: two of the test split, one of the training."""
+    """Draw the four pictures of run_evaluation from its artifacts: three of the test split, one of the training."""
     labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
     truth, scores = read_scores(test, baselines, labels, "test")
     plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), labels, confusion_matrix_out)
     plot_roc(truth, scores, labels, roc_out)
+    plot_precision_recall(truth, scores, labels, precision_recall_out)
     plot_loss(artifacts.read(trainer_log, "trainer_log"), loss_out)
 
 
@@ -96,44 +99,81 @@ def plot_roc(
 
     `truth` holds places in `labels`, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
     """
-    present = np.unique(truth).tolist()
-    with figure(path, 6.4, 6.8) as axes:
+    with _curves(truth, scores, labels, path, _ROC) as axes:
         axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
-        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-        if len(present) < 2:
-            say_instead(axes, "no ROC curve: the split has fewer than two labels")
-            return
         axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=1)
-        ranked = [1] if len(labels) == 2 else present
-        _draw_models(axes, truth, scores, ranked)
+
+
+def plot_precision_recall(
+    truth: Codes,
+    scores: Scores,
+    labels: Sequence[str],
+    path: str | Path,
+    title: str = "Precision and recall of the test split",
+) -> None:
+    """The same for precision by recall; the grey line is what chance gives: the label's share of the rows."""
+    with _curves(truth, scores, labels, path, _PRECISION_RECALL) as axes:
+        axes.set(title=title, xlabel="recall", ylabel="precision")
+        if ranked := _ranked(truth, labels):
+            chance = float(np.mean([(truth == label).mean() for label in ranked]))
+            axes.plot([0, 1], [chance, chance], color="#BBBBBB", linewidth=1, zorder=1)
+
+
+class _Kind(NamedTuple):
+    """One of the two kinds of curves: its points, and the place and name of its area in `mean_areas`."""
+
+    points: Callable[[Codes, Floats, Sequence[int]], tuple[Floats, Floats]]
+    area: int
+    name: str
+
+
+@contextmanager
+def _curves(truth: Codes, scores: Scores, labels: Sequence[str], path: str | Path, kind: _Kind) -> Iterator[Axes]:
+    """Axes for what is particular to a kind; the models' curves are drawn where the split has two labels."""
+    ranked = _ranked(truth, labels)
+    with figure(path, 6.4, 6.8) as axes:
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        yield axes
+        if not ranked:
+            say_instead(axes, "no curve: the split has fewer than two labels")
+            return
+        _draw_models(axes, truth, scores, ranked, kind)
         if 2 < len(labels) <= MAX_LABELS_WITH_CURVES:
-            _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked)
-        kind = "average of one label against the rest" if len(labels) > 2 else f"positive: {readable(labels[-1])}"
-        explain_below(axes, kind)
+            _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked, kind)
+        of = "average of one label against the rest" if len(labels) > 2 else f"positive: {readable(labels[-1])}"
+        explain_below(axes, of)
 
 
-def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int]) -> None:
+def _ranked(truth: Codes, labels: Sequence[str]) -> list[int]:
+    """The labels that are told from the rest: the positive one, or all that occur; none where only one occurs."""
+    present: list[int] = np.unique(truth).tolist()
+    return [] if len(present) < 2 else [1] if len(labels) == 2 else present
+
+
+def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int], kind: _Kind) -> None:
     others = iter(LINES * len(scores))
     for name, probabilities in scores.items():
-        area, _ = mean_areas(truth, probabilities, ranked)
+        area = mean_areas(truth, probabilities, ranked)[kind.area]
         colour, dashes = (BLUE, "-") if name == LORAMAKE else next(others)
         axes.plot(
-            *average_roc(truth, probabilities, ranked),
+            *kind.points(truth, probabilities, ranked),
             color=colour,
             linestyle=dashes,
             linewidth=2.4 if name == LORAMAKE else 1.6,
             zorder=4 if name == LORAMAKE else 3,
-            label=f"{name} (AUC {area:.3f})",
+            label=f"{name} ({kind.name} {area:.3f})",
         )
 
 
-def _draw_labels(axes: Axes, truth: Codes, probabilities: Floats, labels: Sequence[str], ranked: list[int]) -> None:
+def _draw_labels(
+    axes: Axes, truth: Codes, probabilities: Floats, labels: Sequence[str], ranked: list[int], kind: _Kind
+) -> None:
     """loramake's curve of each label against the rest, in thin lines of ever lighter blue."""
     colours = matplotlib.colormaps["Blues"](np.linspace(0.75, 0.35, len(ranked)))
     for label, colour in zip(ranked, colours, strict=True):
-        area = roc_auc_score(truth == label, probabilities[:, label])
-        name = f"{LORAMAKE}, {readable(labels[label])} (AUC {area:.3f})"
-        axes.plot(*average_roc(truth, probabilities, [label]), color=colour, linewidth=1, zorder=2, label=name)
+        area = mean_areas(truth, probabilities, [label])[kind.area]
+        name = f"{LORAMAKE}, {readable(labels[label])} ({kind.name} {area:.3f})"
+        axes.plot(*kind.points(truth, probabilities, [label]), color=colour, linewidth=1, zorder=2, label=name)
 
 
 def average_roc(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> tuple[Floats, Floats]:
@@ -149,6 +189,25 @@ def average_roc(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> t
         tops += np.interp(false, rates, hits) / len(curves)
         feet += np.interp(-false, -rates[::-1], hits[::-1]) / len(curves)
     return np.repeat(false, 2), np.stack([feet, tops], axis=1).ravel()
+
+
+def average_precision_recall(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> tuple[Floats, Floats]:
+    """Recall and precision of the mean one-vs-rest curve over the labels in `ranked`, each (points,).
+
+    A curve is a staircase, as average precision takes it: between two recalls it has the precision of the upper one.
+    """
+    curves = [precision_recall_curve(truth == label, probabilities[:, label])[:2] for label in ranked]
+    recall: Floats = np.unique(np.concatenate([found for _, found in curves]))
+    mean = np.zeros(len(recall) - 1)
+    for precision, found in curves:
+        ends, first = np.unique(found[::-1], return_index=True)
+        steps = np.searchsorted(ends, recall[1:])
+        mean += precision[::-1][first][steps] / len(curves)
+    return np.repeat(recall, 2)[1:-1], np.repeat(mean, 2)
+
+
+_ROC = _Kind(average_roc, 0, "AUC")
+_PRECISION_RECALL = _Kind(average_precision_recall, 1, "AP")
 
 
 def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "Loss during training") -> None:

@@ -7,15 +7,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
 from loramake import artifacts
 from loramake.plots.evaluation import (
+    average_precision_recall,
     average_roc,
     plot_confusion_matrix,
     plot_evaluation,
     plot_feature_rankings,
     plot_loss,
+    plot_precision_recall,
     plot_roc,
 )
 from loramake.ranking import METHODS, average_ranks, unranked
@@ -96,11 +98,31 @@ def test_the_average_curve_has_the_mean_of_the_areas(labels: int, digits: int) -
     assert auc(*average_roc(truth, probabilities, ranked)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("digits", [16, 1])
+@pytest.mark.parametrize("labels", [2, 4])
+def test_the_average_staircase_has_the_mean_of_the_average_precisions(labels: int, digits: int) -> None:
+    truth, found = scores(100, labels)
+    ranked = [1] if labels == 2 else list(range(labels))
+    probabilities = found["loramake"].round(digits)
+    expected = np.mean([average_precision_score(truth == label, probabilities[:, label]) for label in ranked])
+    assert auc(*average_precision_recall(truth, probabilities, ranked)) == pytest.approx(expected)
+
+
+def test_precision_and_recall_are_drawn_beside_what_chance_gives(tmp_path: Path) -> None:
+    truth, found = scores(200, 2)
+    plot_precision_recall(truth, found, ["no", "yes"], tmp_path / "pr.svg")
+    for name, probabilities in found.items():
+        area = average_precision_score(truth, probabilities[:, 1])
+        assert f"{name} (AP {area:.3f})" in texts(tmp_path / "pr.svg")
+
+
 @pytest.mark.parametrize("rows", [0, 5])
 def test_a_split_of_fewer_than_two_labels_says_so(tmp_path: Path, rows: int) -> None:
     empty = {"loramake": np.full((rows, 2), 0.5)}
     plot_roc(np.zeros(rows, dtype=int), empty, ["no", "yes"], tmp_path / "roc.svg")
-    assert "no ROC curve: the split has fewer than two labels" in texts(tmp_path / "roc.svg")
+    plot_precision_recall(np.zeros(rows, dtype=int), empty, ["no", "yes"], tmp_path / "pr.svg")
+    for name in ("roc", "pr"):
+        assert "no curve: the split has fewer than two labels" in texts(tmp_path / f"{name}.svg")
 
 
 def test_the_loss_curve_skips_lines_without_a_loss(tmp_path: Path) -> None:
@@ -133,7 +155,7 @@ def test_pictures_have_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> 
 
 
 @pytest.mark.parametrize("rows", [0, 60])
-def test_an_evaluation_has_three_pictures_of_its_artifacts(tmp_path: Path, rows: int) -> None:
+def test_an_evaluation_has_four_pictures_of_its_artifacts(tmp_path: Path, rows: int) -> None:
     files = Files(tmp_path, ["a", "b", "c"])
     files.put("test", *four_models(rows, 3, (1.0, 1.0, 1.0)))
     paths = files.write()
@@ -146,10 +168,12 @@ def test_an_evaluation_has_three_pictures_of_its_artifacts(tmp_path: Path, rows:
         trainer_log=tmp_path / "trainer_log.jsonl",
         confusion_matrix_out=tmp_path / "confusion_matrix.svg",
         roc_out=tmp_path / "roc.svg",
+        precision_recall_out=tmp_path / "precision_recall.svg",
         loss_out=tmp_path / "loss.svg",
     )
     assert "b" in texts(tmp_path / "confusion_matrix.svg")
     assert "true positive rate" in texts(tmp_path / "roc.svg")
+    assert "recall" in texts(tmp_path / "precision_recall.svg")
     assert "step" in texts(tmp_path / "loss.svg")
 
 
