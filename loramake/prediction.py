@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.errors import DataError, nearest
-from loramake.predictor import Predictor, load_predictor
 from loramake.preparation import transform_rows
 from loramake.profile import shorten
 from loramake.sandbox import choose_sandbox
+from loramake.scorer import LabelScorer, load_scorer
 from loramake.tables import align_names
 from loramake.training_extra import import_training
 
@@ -31,10 +31,10 @@ def run_prediction(
     labels = artifacts.read(plan, "plan")["labels"]
     value_of = {label["text"]: label["value"] for label in labels}
     import_training("torch").set_num_threads(threads)
-    predictor = load_predictor(artifacts.read(config, "lmf_config"))
+    scorer = load_scorer(artifacts.read(config, "lmf_config"))
     for split, path in data.items():
         records = artifacts.read(path, "records")
-        lines = predict_records(predictor, records, labels, f"scoring {split}, rows")
+        lines = predict_records(scorer, records, labels, f"scoring {split}, rows")
         truths = [value_of.get(record["output"]) for record in records]
         lines = [{**line, "label": truth} for line, truth in zip(lines, truths, strict=True)]
         artifacts.write(outs[split], lines, "predictions")
@@ -44,14 +44,14 @@ def run_prediction(
 
 
 def predict_records(
-    predictor: Predictor, records: list[dict[str, Any]], labels: list[dict[str, str]], what: str
+    scorer: LabelScorer, records: list[dict[str, Any]], labels: list[dict[str, str]], what: str
 ) -> list[Line]:
     """One line a record, in their order: row, source, label (None), predicted, probabilities by label value."""
     values = [label["value"] for label in labels]
     if not records:
         return []
     with progress(what) as advance:
-        probabilities = predictor.probabilities(records, [label["text"] for label in labels], advance)
+        probabilities = scorer.probabilities(records, [label["text"] for label in labels], advance)
     return [_line(record, values, row) for record, row in zip(records, probabilities, strict=True)]
 
 
@@ -78,8 +78,8 @@ def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) ->
     ran_in = artifacts.read(results / "data/verification.json", "verification")["sandbox"]
     sandbox = choose_sandbox(ran_in["setting"], plan["by"]["provider"])
     records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json", sandbox)
-    predictor = load_predictor(_config_from_anywhere(results))
-    lines = predict_records(predictor, records, plan["labels"], "scoring, rows")
+    scorer = load_scorer(_config_from_anywhere(results))
+    lines = predict_records(scorer, records, plan["labels"], "scoring, rows")
     return pd.DataFrame(
         [
             {"row": line["row"], "prediction": line["predicted"]}

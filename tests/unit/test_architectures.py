@@ -15,7 +15,7 @@ from llamafactory.hparams import FinetuningArguments, ModelArguments  # noqa: E4
 from llamafactory.model import load_model  # noqa: E402
 from llamafactory.model.model_utils.misc import find_all_linear_modules  # noqa: E402
 
-from loramake.predictor import load_predictor  # noqa: E402
+from loramake.scorer import load_scorer  # noqa: E402
 from loramake.scoring import label_log_probs_one_by_one  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 
@@ -59,12 +59,12 @@ def test_lora_on_all_modules_takes_every_linear_one_but_the_head(model: tuple[st
 def test_labels_are_scored_together_as_they_are_one_by_one(model: tuple[str, Path]) -> None:
     _, folder = model
     config = {"model_name_or_path": str(folder), "stage": "sft", "finetuning_type": "lora", "cutoff_len": 256}
-    predictor = load_predictor(config)
+    scorer = load_scorer(config)
     records = [{"instruction": "Answer.", "input": f"age {age} sex M " * (age % 5 + 1), "row": age} for age in range(8)]
-    probabilities = predictor.probabilities(records, LABELS)
-    prompts = [predictor.encoder.prompt_ids(record) for record in records]
-    labels = [predictor.encoder.label_ids(text) for text in LABELS]
-    alone = np.exp(label_log_probs_one_by_one(predictor.model, prompts, labels))
+    probabilities = scorer.probabilities(records, LABELS)
+    prompts = [scorer.encoder.prompt_ids(record) for record in records]
+    labels = [scorer.encoder.label_ids(text) for text in LABELS]
+    alone = np.exp(label_log_probs_one_by_one(scorer.model, prompts, labels))
     np.testing.assert_allclose(probabilities, alone / alone.sum(axis=1, keepdims=True), atol=1e-4)
 
 

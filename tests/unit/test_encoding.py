@@ -260,7 +260,7 @@ def test_planning_needs_no_training_extra() -> None:
     code = (
         "import sys\n"
         "sys.modules.update(torch=None, llamafactory=None, transformers=None)\n"  # None makes an import fail
-        "import loramake.encoding, loramake.scoring, loramake.predictor\n"
+        "import loramake.encoding, loramake.scoring, loramake.scorer\n"
         "try:\n"
         "    loramake.encoding.find_template('a/b', 'qwen')\n"
         "except loramake.errors.ConfigError as error:\n"

@@ -26,12 +26,12 @@ with step(results / "log"):
     run_finetuning(results / "configs/train.yaml", "fp32", "disabled", 1, results / "adapter")
 """
 PREDICT = """
-from loramake.predictor import load_predictor
+from loramake.scorer import load_scorer
 settings = {"model_name_or_path": "acme/tiny", "adapter_name_or_path": "results/exp/adapter", "stage": "sft"}
 settings |= {"finetuning_type": "lora", "cutoff_len": 64}
 with step(results / "predict_log"):
-    predictor = load_predictor(settings)
-    print(predictor.probabilities([{"instruction": "sick:", "input": "age <b3>", "row": 0}], ["no", "yes"]).sum())
+    scorer = load_scorer(settings)
+    print(scorer.probabilities([{"instruction": "sick:", "input": "age <b3>", "row": 0}], ["no", "yes"]).sum())
 """
 
 

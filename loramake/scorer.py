@@ -1,4 +1,4 @@
-"""A trained LlamaFactory adapter as a predictor: from records to a probability for every label.
+"""A trained LlamaFactory adapter as a scorer of labels: from records to a probability for every label.
 
 Knows how LlamaFactory loads a model; leaves tokens to `encoding` and log-probabilities to `scoring`.
 """
@@ -23,7 +23,7 @@ from loramake.training_extra import import_training
 
 
 @dataclass(frozen=True)
-class Predictor:
+class LabelScorer:
     """A causal language model, its encoder and the longest sequence (tokens) that its training did not cut off."""
 
     model: Any
@@ -98,8 +98,8 @@ def _softmax(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def load_predictor(config: Mapping[str, Any]) -> Predictor:
-    """The predictor that a LlamaFactory predict YAML describes, loaded as LlamaFactory loads it for inference.
+def load_scorer(config: Mapping[str, Any]) -> LabelScorer:
+    """The scorer that a LlamaFactory predict YAML describes, loaded as LlamaFactory loads it for inference.
 
     Adapters are merged into the base unless it is quantized. Keys of training alone are passed over. ConfigError for
     a setting, PredictionError for a model or adapter, that cannot be loaded.
@@ -120,7 +120,7 @@ def load_predictor(config: Mapping[str, Any]) -> Predictor:
             reason = explain(text_of(error), model_name, cache, "set HF_HOME to a folder with more")
             reason = reason or str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
             raise PredictionError(f"{_described(config)} cannot be loaded ({reason}).") from error
-        return Predictor(_settled(model, model_args), encoder, data_args.cutoff_len)
+        return LabelScorer(_settled(model, model_args), encoder, data_args.cutoff_len)
 
 
 def _described(config: Mapping[str, Any]) -> str:

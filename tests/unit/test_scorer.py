@@ -1,4 +1,4 @@
-"""A predictor gives the probabilities of the adapter it was loaded with."""
+"""A scorer gives the probabilities of the adapter it was loaded with."""
 
 # ruff: noqa: E402 - imports wait for importorskip
 
@@ -15,7 +15,7 @@ peft = pytest.importorskip("peft", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the training extra")
 
 from loramake.errors import ConfigError, PredictionError
-from loramake.predictor import Predictor, load_predictor
+from loramake.scorer import LabelScorer, load_scorer
 
 TINY = Path(__file__).parents[2] / "models" / "tiny"
 LABELS = ["1", "10", "yes", "no", "Iris-setosa"]
@@ -83,13 +83,13 @@ def config(base: Path, adapter: Path | None = None, **settings: Any) -> dict[str
     }
 
 
-def by_peft(base: Path, adapter: Path, predictor: Predictor) -> Any:
+def by_peft(base: Path, adapter: Path, scorer: LabelScorer) -> Any:
     """The probabilities by peft's own, unmerged model and a plain loop."""
     model = peft.PeftModel.from_pretrained(transformers.AutoModelForCausalLM.from_pretrained(base), adapter).eval()
     scores = np.empty((len(RECORDS), len(LABELS)))
     for row, record in enumerate(RECORDS):
         for column, text in enumerate(LABELS):
-            prompt, label = predictor.encoder.prompt_ids(record), predictor.encoder.label_ids(text)
+            prompt, label = scorer.encoder.prompt_ids(record), scorer.encoder.label_ids(text)
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([prompt + label])).logits[0].double().log_softmax(-1)
             scores[row, column] = sum(logits[len(prompt) - 1 + at, token] for at, token in enumerate(label))
@@ -104,98 +104,98 @@ def by_peft(base: Path, adapter: Path, predictor: Predictor) -> Any:
 )
 def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     trained = adapter(base, tmp_path / "adapter", **settings)
-    predictor = load_predictor(config(base, trained))
-    found = predictor.probabilities(RECORDS, LABELS)
-    np.testing.assert_allclose(found, by_peft(base, trained, predictor), atol=1e-5)
+    scorer = load_scorer(config(base, trained))
+    found = scorer.probabilities(RECORDS, LABELS)
+    np.testing.assert_allclose(found, by_peft(base, trained, scorer), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
-    bare = load_predictor(config(base)).probabilities(RECORDS, LABELS)
+    bare = load_scorer(config(base)).probabilities(RECORDS, LABELS)
     assert np.abs(found - bare).max() > 0.01
 
 
 def test_the_adapter_is_merged_into_the_base(base: Path, tmp_path: Path) -> None:
-    model = load_predictor(config(base, adapter(base, tmp_path))).model
+    model = load_scorer(config(base, adapter(base, tmp_path))).model
     assert isinstance(model, transformers.Qwen2ForCausalLM)
     assert not any("lora" in name for name, _ in model.named_modules())
     assert not model.training
 
 
 def test_infer_dtype_is_honoured(base: Path) -> None:
-    assert load_predictor(config(base)).model.dtype == torch.float32
-    predictor = load_predictor(config(base, infer_dtype="bfloat16"))
-    assert predictor.model.dtype == torch.bfloat16
-    np.testing.assert_allclose(predictor.probabilities(RECORDS, LABELS).sum(axis=1), 1.0, atol=1e-12)
+    assert load_scorer(config(base)).model.dtype == torch.float32
+    scorer = load_scorer(config(base, infer_dtype="bfloat16"))
+    assert scorer.model.dtype == torch.bfloat16
+    np.testing.assert_allclose(scorer.probabilities(RECORDS, LABELS).sum(axis=1), 1.0, atol=1e-12)
 
 
 def test_without_a_template_the_tokenizers_own_is_used(base: Path) -> None:
     settings = config(base)
     del settings["template"]
-    predictor = load_predictor(settings)
-    assert predictor.probabilities(RECORDS, LABELS).shape == (len(RECORDS), len(LABELS))
-    assert predictor.encoder.tokenizer.decode(predictor.encoder.label_ids("yes")) == "yes<|im_end|>"
+    scorer = load_scorer(settings)
+    assert scorer.probabilities(RECORDS, LABELS).shape == (len(RECORDS), len(LABELS))
+    assert scorer.encoder.tokenizer.decode(scorer.encoder.label_ids("yes")) == "yes<|im_end|>"
 
 
 def test_progress_is_told_and_rows_keep_their_order(base: Path) -> None:
     seen: list[tuple[int, int]] = []
-    predictor = load_predictor(config(base))
-    together = predictor.probabilities(RECORDS, LABELS, advance=lambda *at: seen.append(at))
-    alone = np.concatenate([predictor.probabilities([record], LABELS) for record in RECORDS])
+    scorer = load_scorer(config(base))
+    together = scorer.probabilities(RECORDS, LABELS, advance=lambda *at: seen.append(at))
+    alone = np.concatenate([scorer.probabilities([record], LABELS) for record in RECORDS])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     assert seen[-1] == (len(RECORDS), len(RECORDS))
 
 
 def test_no_records_give_no_rows(base: Path) -> None:
-    assert load_predictor(config(base)).probabilities([], LABELS).shape == (0, len(LABELS))
+    assert load_scorer(config(base)).probabilities([], LABELS).shape == (0, len(LABELS))
 
 
 def test_a_row_over_cutoff_len_is_named(base: Path) -> None:
-    predictor = load_predictor(config(base, cutoff_len=120))
+    scorer = load_scorer(config(base, cutoff_len=120))
     with pytest.raises(PredictionError, match=r"Row 24 has \d+ tokens .* cutoff_len 120"):
-        predictor.probabilities([RECORDS[0], {**RECORDS[4], "input": "age " * 200}], LABELS)
+        scorer.probabilities([RECORDS[0], {**RECORDS[4], "input": "age " * 200}], LABELS)
 
 
 def test_a_row_that_just_fits_is_scored(base: Path) -> None:
-    predictor = load_predictor(config(base))
-    needed = max(len(predictor.encoder.prompt_ids(record)) for record in RECORDS)
-    needed += max(len(predictor.encoder.label_ids(text)) for text in LABELS)
-    Predictor(predictor.model, predictor.encoder, needed).probabilities(RECORDS, LABELS)
+    scorer = load_scorer(config(base))
+    needed = max(len(scorer.encoder.prompt_ids(record)) for record in RECORDS)
+    needed += max(len(scorer.encoder.label_ids(text)) for text in LABELS)
+    LabelScorer(scorer.model, scorer.encoder, needed).probabilities(RECORDS, LABELS)
     with pytest.raises(PredictionError, match="cutoff_len"):
-        Predictor(predictor.model, predictor.encoder, needed - 1).probabilities(RECORDS, LABELS)
+        LabelScorer(scorer.model, scorer.encoder, needed - 1).probabilities(RECORDS, LABELS)
 
 
 @pytest.mark.parametrize("labels", [["yes", "yes"], []])
 def test_labels_that_cannot_be_told_apart_are_refused(base: Path, labels: list[str]) -> None:
     with pytest.raises(PredictionError, match=r"told apart|no labels"):
-        load_predictor(config(base)).probabilities(RECORDS, labels)
+        load_scorer(config(base)).probabilities(RECORDS, labels)
 
 
 def test_a_template_with_tokens_that_the_model_has_not_is_refused(base: Path) -> None:
     with pytest.raises(PredictionError, match="has no embedding for"):
-        load_predictor(config(base, template="llama3")).probabilities(RECORDS, LABELS)
+        load_scorer(config(base, template="llama3")).probabilities(RECORDS, LABELS)
 
 
 def test_a_damaged_model_is_no_probability(base: Path) -> None:
-    predictor = load_predictor(config(base))
+    scorer = load_scorer(config(base))
     with torch.no_grad():
-        predictor.model.model.norm.weight.fill_(float("nan"))
+        scorer.model.model.norm.weight.fill_(float("nan"))
     with pytest.raises(PredictionError, match="row 20 is not a number \\(12 such rows\\)"):
-        predictor.probabilities(RECORDS, LABELS)
+        scorer.probabilities(RECORDS, LABELS)
 
 
 def test_what_cannot_be_loaded_is_one_sentence(base: Path, tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="is not there: ask snakemake for the adapter"):
-        load_predictor(config(base, tmp_path / "absent"))
+        load_scorer(config(base, tmp_path / "absent"))
     with pytest.raises(PredictionError, match=r"with the adapter .* cannot be loaded \("):
-        load_predictor(config(base, tmp_path))
+        load_scorer(config(base, tmp_path))
     with pytest.raises(ConfigError, match="LlamaFactory refuses"):
-        load_predictor(config(base, finetuning_type="full", quantization_bit=4))
+        load_scorer(config(base, finetuning_type="full", quantization_bit=4))
     with pytest.raises(ConfigError, match="did you mean qwen"):
-        load_predictor(config(base, template="qwenn"))
+        load_scorer(config(base, template="qwenn"))
 
 
 def test_loading_and_scoring_are_silent(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     trained = adapter(base, tmp_path)
     capfd.readouterr()
     environment = dict(os.environ)
-    load_predictor(config(base, trained)).probabilities(RECORDS, LABELS)
+    load_scorer(config(base, trained)).probabilities(RECORDS, LABELS)
     assert capfd.readouterr() == ("", "")
     assert dict(os.environ) == environment
