@@ -1,0 +1,414 @@
+"""Sets of labels that hold the true one as often as asked (split conformal prediction), and how they fare on test.
+
+A label stands in a row's set where its score, how ill it fits the row, is at most the ⌈(n+1)·confidence⌉-th smallest
+score of the true labels of n calibration rows (Vovk, Gammerman and Shafer 2005; Papadopoulos et al. 2002). Where new
+rows are exchangeable with those, the true label is in the set with a probability of at least confidence, and of
+⌈(n+1)·confidence⌉/(n+1) where no two scores are equal. Of too few rows that rank is over n: the set holds all labels.
+
+- lac: 1 - P(label) (Sadinle, Lei and Wasserman 2019): the smallest sets on average.
+- aps: the probability of all labels that are more probable, and a random share of the label's own (Romano, Sesia and
+  Candès 2020): sets that grow with the doubt about a row.
+- raps: aps, and a penalty on labels far down the row's ranking (Angelopoulos, Bates, Malik and Jordan 2021).
+- class_conditional: lac, each label held to the calibration rows of its own (Vovk 2012, Mondrian): the promise holds
+  for every label by itself, also for a rare one.
+
+The formulas are here because MAPIE draws APS's random share by a row's place in the batch, refuses two labels and
+fewer than 1/(1 - confidence) rows, and crepes compares cell by cell in Python; tests hold them to both.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loramake import artifacts
+from loramake.console import say
+from loramake.errors import ArtifactError, ConfigError
+from loramake.scored import Codes, Floats, Scored, read_scored
+
+METHODS = ("lac", "aps", "raps", "class_conditional")
+LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
+"""Confidences at which the sets are tried on the test split, beside the one that is asked for."""
+INTERVAL = 0.95
+PENALTY = 0.1
+FREE_LABELS = 1
+"""RAPS's λ and k, fixed beforehand: chosen on rows, those rows would be lost to the quantile."""
+
+_DRAWS = 1000
+_CELLS = 200_000
+"""Scores worked on at once: few enough to stay in the processor's cache."""
+_NAMED = 5
+"""Labels that a note names."""
+
+Sets = NDArray[np.bool_]
+"""Whether a label stands in a row's set, shape (rows, labels)."""
+
+
+@dataclass(frozen=True)
+class SetPredictor:
+    """Calibration scores, from which the sets of any row at any confidence follow."""
+
+    method: str
+    confidence: float
+    labels: int
+    scores: tuple[Floats, ...]
+    """Rising scores of the true labels of the calibration rows: of all, or label by label where class-conditional."""
+
+    def predict(self, probabilities: Floats, confidence: float | None = None) -> Sets:
+        """The set of each row of `probabilities` (rows, labels); it depends on nothing but that row's probabilities.
+
+        `confidence` is the one that was fitted unless said otherwise; ConfigError where it is not within 0 and 1.
+        """
+        limits = self.quantiles(self.confidence if confidence is None else confidence)
+        return score_labels(self.method, probabilities) <= limits
+
+    def quantiles(self, confidence: float) -> Floats:
+        """The highest score in a set, by label, shape (labels,); infinite where there are too few calibration rows."""
+        if not 0 < confidence < 1:
+            raise ConfigError(f"confidence is {confidence}: set it above 0 and below 1, such as 0.9.")
+        found = np.array([_quantile(scores, confidence) for scores in self.scores])
+        return np.broadcast_to(found, self.labels)
+
+    def rows_of(self, truth: Codes) -> Codes:
+        """How many of these rows stand against each entry of `scores`."""
+        single = len(self.scores) == 1
+        return np.array([len(truth)]) if single else np.bincount(truth, minlength=self.labels)
+
+
+class Trial(NamedTuple):
+    """What sets did on rows whose label is known, each (confidences, rows): labels in the set, the true one in it."""
+
+    sizes: NDArray[np.int64]
+    hits: NDArray[np.bool_]
+
+
+def fit_conformal(
+    task: str | Path,
+    calibration: str | Path,
+    test: str | Path,
+    method: str,
+    confidence: float,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write conformal.json from the calibrated predictions (JSON lines) of the calibration and the test split."""
+    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    conformal = describe(read_scored(calibration, labels), read_scored(test, labels), labels, method, confidence, seed)
+    artifacts.write(out, conformal, "conformal")
+    say(conformal["sentence"])
+
+
+def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
+    """The sets of conformal.json; `calibration` holds the rows of trust/calibration.jsonl, on which they were fitted.
+
+    ArtifactError where those are other rows.
+    """
+    rows, labels = calibration.probabilities.shape
+    if (rows, labels) != (conformal["rows"], len(conformal["labels"])):
+        raise ArtifactError(
+            f"conformal.json was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels and "
+            f"calibration.jsonl holds {rows:,} of {labels:,}: delete conformal.json and run the same command again."
+        )
+    return fit_sets(calibration, conformal["method"], conformal["confidence"])
+
+
+def fit_sets(calibration: Scored, method: str, confidence: float) -> SetPredictor:
+    """Sets by one of METHODS from the rows of a calibration split that nothing else was fitted on."""
+    truth, probabilities = calibration.truth, calibration.probabilities
+    labels = probabilities.shape[1]
+    own = score_labels(method, probabilities)[np.arange(len(truth)), truth]
+    if method != "class_conditional":
+        return SetPredictor(method, confidence, labels, (np.sort(own),))
+    order = np.lexsort((own, truth))
+    ends = np.cumsum(np.bincount(truth, minlength=labels))[:-1]
+    return SetPredictor(method, confidence, labels, tuple(np.split(own[order], ends)))
+
+
+def score_labels(method: str, probabilities: Floats) -> Floats:
+    """How ill each label fits each row, by one of METHODS: shape (rows, labels), like `probabilities`."""
+    if method in ("lac", "class_conditional"):
+        return 1 - probabilities
+    penalty = PENALTY if method == "raps" else 0.0
+    scores = np.empty_like(probabilities)
+    for block in _blocks(probabilities):
+        scores[block] = _cumulated(probabilities[block], row_shares(probabilities[block]), penalty, FREE_LABELS)
+    return scores
+
+
+def row_shares(probabilities: Floats) -> Floats:
+    """A number from 0 to 1 for each row, shape (rows,), that stands in for the random one of APS and RAPS.
+
+    It is a hash (SplitMix64, Steele, Lea and Flood 2014) of how much more probable the row's first label is than its
+    second, in steps of 0.8%: the same row gets the same set in every batch, whatever the order of the labels, and
+    mostly so where another batch size or machine changes the last digits of its probabilities.
+
+    The coverage holds all the same, since it asks nothing of a score but that it is the same function of every row.
+    What is lost is that rows of one and the same step share their number; with few different rows scores can be
+    equal, and then the true label is in the set more often than promised.
+    """
+    first, second = -np.partition(-probabilities, 1, axis=1)[:, :2].T
+    with np.errstate(divide="ignore"):
+        odds = np.ascontiguousarray(first / second)
+    state = (odds.view(np.uint64) >> np.uint64(45)) + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state ^= state >> np.uint64(31)
+    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _cumulated(probabilities: Floats, shares: Floats, penalty: float, free: int) -> Floats:
+    """Scores of APS and RAPS. Labels of equal probability cannot be ranked: they count together and score the same."""
+    order = np.argsort(-probabilities, axis=1)
+    ranked = np.take_along_axis(probabilities, order, axis=1)
+    until = np.cumsum(ranked, axis=1)
+    labels = probabilities.shape[1]
+    places = np.arange(labels)
+    steps = ranked[:, 1:] != ranked[:, :-1]
+    edge = np.ones((len(ranked), 1), dtype=np.bool_)
+    last = np.where(np.hstack([steps, edge]), places, labels - 1)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    first = np.maximum.accumulate(np.where(np.hstack([edge, steps]), places, 0), axis=1)
+    above = np.where(first > 0, np.take_along_axis(until, np.maximum(first - 1, 0), axis=1), 0.0)
+    below = np.take_along_axis(until, last, axis=1)
+    scores = np.empty_like(probabilities)
+    values = above + shares[:, None] * (below - above) + penalty * np.maximum(last + 1 - free, 0)
+    np.put_along_axis(scores, order, values, axis=1)
+    return scores
+
+
+def rank_of(rows: int, confidence: float) -> int:
+    """⌈(rows+1)·confidence⌉, not one more where binary fractions overshoot a whole number (100 · 0.55)."""
+    return math.ceil(round((rows + 1) * confidence, 9))
+
+
+def guarantee_of(rows: int, confidence: float) -> float:
+    """The probability that the true label of a new row is in its set: exactly so where no two scores are equal."""
+    return rank_of(rows, confidence) / (rows + 1)
+
+
+def rows_needed(confidence: float) -> int:
+    """The fewest calibration rows of which a set need not hold all labels."""
+    return math.ceil(round(confidence / (1 - confidence), 9))
+
+
+def _quantile(scores: Floats, confidence: float) -> float:
+    rank = rank_of(len(scores), confidence)
+    return float(scores[rank - 1]) if rank <= len(scores) else math.inf
+
+
+def _blocks(matrix: Floats) -> Iterator[slice]:
+    size = max(1, _CELLS // max(1, matrix.shape[1]))
+    return (slice(start, start + size) for start in range(0, len(matrix), size))
+
+
+def try_sets(sets: SetPredictor, scored: Scored, confidences: list[float]) -> Trial:
+    """What the sets at each confidence do on rows whose label is known."""
+    limits = [sets.quantiles(confidence) for confidence in confidences]
+    shape = (len(limits), len(scored.truth))
+    trial = Trial(np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_))
+    for block in _blocks(scored.probabilities):
+        scores, truth = score_labels(sets.method, scored.probabilities[block]), scored.truth[block]
+        for place, limit in enumerate(limits):
+            inside = scores <= limit
+            trial.sizes[place, block] = inside.sum(axis=1)
+            trial.hits[place, block] = inside[np.arange(len(truth)), truth]
+    return trial
+
+
+def describe(
+    calibration: Scored, test: Scored, labels: list[str], method: str, confidence: float, seed: int
+) -> dict[str, Any]:
+    """The content of conformal.json: quantiles and guarantee, the sets on test, and the other methods beside them."""
+    sets = fit_sets(calibration, method, confidence)
+    confidences = [confidence, *sorted({*LEVELS, confidence})]
+    trial = try_sets(sets, test, confidences)
+    asked, *levels = _levels(sets, trial, test.truth, confidences, seed)
+    conformal = {
+        "labels": labels,
+        "method": method,
+        "confidence": confidence,
+        "raps": {"penalty": PENALTY, "free_labels": FREE_LABELS} if method == "raps" else None,
+        "rows": len(calibration.truth),
+        "rows_needed": rows_needed(confidence),
+        "quantile": None if method == "class_conditional" else _finite(sets.quantiles(confidence)[0]),
+        "guarantee": asked["guarantee"],
+        "by_class": _by_class(sets, calibration.truth, labels),
+        "test": _describe_test(trial, test.truth, labels, asked),
+        "levels": levels,
+        "methods": [_compare(calibration, test, labels, name, confidence) for name in METHODS],
+    }
+    conformal["notes"] = _notes(conformal)
+    conformal["sentence"] = _sentence(conformal)
+    return conformal
+
+
+def _by_class(sets: SetPredictor, truth: Codes, labels: list[str]) -> list[dict[str, Any]]:
+    """Of each label: its calibration rows, the highest score in a set, and what is promised to its rows."""
+    rows = np.bincount(truth, minlength=len(labels)).tolist()
+    quantiles = sets.quantiles(sets.confidence).tolist()
+    conditional = sets.method == "class_conditional"
+    return [
+        {
+            "label": label,
+            "rows": rows[code],
+            "quantile": _finite(quantiles[code]),
+            "guarantee": guarantee_of(rows[code], sets.confidence) if conditional else None,
+        }
+        for code, label in enumerate(labels)
+    ]
+
+
+def _levels(
+    sets: SetPredictor, trial: Trial, truth: Codes, confidences: list[float], seed: int
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "confidence": confidence,
+            "guarantee": min(guarantee_of(len(scores), confidence) for scores in sets.scores),
+            "coverage": proportion(int(hits.sum()), len(hits)),
+            "expected": _expected(sets, truth, confidence, seed),
+            "mean_set_size": _mean(sizes),
+        }
+        for confidence, sizes, hits in zip(confidences, trial.sizes, trial.hits, strict=True)
+    ]
+
+
+def _expected(sets: SetPredictor, truth: Codes, confidence: float, seed: int) -> dict[str, float | None]:
+    """Where the coverage of such a test falls 19 times in 20 if its rows are like the calibration rows.
+
+    Of n calibration rows the coverage is not one number but follows Beta(k, n+1-k), k the rank of the quantile (Vovk
+    2012, proposition 2a), and the test rows are a sample: both are drawn here.
+    """
+    if len(truth) == 0:
+        return {"low": None, "high": None}
+    rows = np.array([len(scores) for scores in sets.scores])
+    ranks = np.array([rank_of(count, confidence) for count in rows.tolist()])
+    generator = np.random.default_rng(seed)
+    drawn = generator.beta(ranks, np.maximum(rows + 1 - ranks, 1), size=(_DRAWS, len(rows)))
+    hits = generator.binomial(sets.rows_of(truth), np.where(ranks > rows, 1.0, drawn)).sum(axis=1)
+    low, high = np.quantile(hits / len(truth), [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+    return {"low": float(low), "high": float(high)}
+
+
+def proportion(hits: int, rows: int) -> dict[str, float | None]:
+    """A share of rows with Wilson's score interval (1927), wide also where all rows agree; null of no rows."""
+    if rows == 0:
+        return {"value": None, "low": None, "high": None}
+    share, weight = hits / rows, NormalDist().inv_cdf((1 + INTERVAL) / 2) ** 2 / rows
+    middle = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
+    low, high = (min(max(edge, 0.0), 1.0) for edge in (middle - half, middle + half))
+    return {"value": share, "low": 0.0 if hits == 0 else low, "high": 1.0 if hits == rows else high}
+
+
+def _describe_test(trial: Trial, truth: Codes, labels: list[str], asked: dict[str, Any]) -> dict[str, Any]:
+    sizes, hits = trial.sizes[0], trial.hits[0]
+    counts = np.bincount(sizes)
+    return {
+        "rows": len(truth),
+        "coverage": asked["coverage"],
+        "expected": asked["expected"],
+        "mean_set_size": asked["mean_set_size"],
+        "empty_sets": _mean(sizes == 0),
+        "full_sets": _mean(sizes == len(labels)),
+        "sizes": [{"size": size, "rows": int(counts[size])} for size in np.flatnonzero(counts).tolist()],
+        "by_class": _test_by_class(sizes, hits, truth, labels),
+    }
+
+
+def _test_by_class(sizes: Codes, hits: Sets, truth: Codes, labels: list[str]) -> list[dict[str, Any]]:
+    rows, held, summed = (
+        np.bincount(truth, weights=weights, minlength=len(labels)).tolist() for weights in (None, hits, sizes)
+    )
+    return [
+        {
+            "label": label,
+            "rows": rows[code],
+            "coverage": proportion(int(held[code]), rows[code]),
+            "mean_set_size": summed[code] / rows[code] if rows[code] else None,
+        }
+        for code, label in enumerate(labels)
+    ]
+
+
+def _compare(calibration: Scored, test: Scored, labels: list[str], method: str, confidence: float) -> dict[str, Any]:
+    """One method on test at the asked confidence, with the label that it serves worst."""
+    sizes, hits = (each[0] for each in try_sets(fit_sets(calibration, method, confidence), test, [confidence]))
+    by_class = [each for each in _test_by_class(sizes, hits, test.truth, labels) if each["rows"]]
+    worst = min(by_class, key=lambda each: each["coverage"]["value"], default=None)
+    return {
+        "method": method,
+        "coverage": proportion(int(hits.sum()), len(hits)),
+        "mean_set_size": _mean(sizes),
+        "worst_class": worst and {name: worst[name] for name in ("label", "rows", "coverage")},
+    }
+
+
+def _notes(conformal: dict[str, Any]) -> list[str]:
+    """What a reader has to know beside the sentence."""
+    notes = []
+    few = [each for each in conformal["by_class"] if each["quantile"] is None]
+    if 0 < len(few) < len(conformal["labels"]):
+        named = ", ".join(f"{each['label']} ({each['rows']:,})" for each in few[:_NAMED])
+        more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""
+        needed = conformal["rows_needed"]
+        notes.append(f"Labels with fewer than {needed:,} calibration rows stand in every set: {named}{more}.")
+    if empty := conformal["test"]["empty_sets"]:
+        notes.append(
+            f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
+            f"is right more often than {_percent(conformal['confidence'])}, some sets have to be; a higher confidence "
+            f"fills them."
+        )
+    return notes
+
+
+def _sentence(conformal: dict[str, Any]) -> str:
+    asked, test = _percent(conformal["confidence"]), conformal["test"]
+    conditional = conformal["method"] == "class_conditional"
+    if all(each["quantile"] is None for each in conformal["by_class"]):
+        whose = " of any label" if conditional else ""
+        rows = conformal["rows"] if not conditional else max(each["rows"] for each in conformal["by_class"])
+        found = f"Too few calibration rows{whose} ({rows:,})" if conformal["rows"] else "There are no calibration rows"
+        return f"{found} to promise {asked}, which takes {conformal['rows_needed']:,}: every set holds all labels."
+    promise = f"Sets that hold the true label in at least {asked} of new rows{' of every label' if conditional else ''}"
+    if test["rows"] == 0:
+        return f"{promise}; there are no test rows to try them on."
+    coverage = test["coverage"]
+    return (
+        f"{promise}: on test {coverage['value']:.1%} ({INTERVAL:.0%} interval {_range(coverage)}) with "
+        f"{test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on average{_shortfall(conformal)}."
+    )
+
+
+def _shortfall(conformal: dict[str, Any]) -> str:
+    """What to think of a coverage on test that is lower than asked."""
+    test = conformal["test"]
+    if test["coverage"]["value"] >= conformal["confidence"]:
+        return ""
+    if test["coverage"]["value"] >= test["expected"]["low"]:
+        return f"; what it lacks is within chance of {conformal['rows']:,} calibration and {test['rows']:,} test rows"
+    return (
+        f"; chance alone would give {_range(test['expected'])}, so the test rows differ from the calibration rows, "
+        f"and new rows may too"
+    )
+
+
+def _range(interval: dict[str, float]) -> str:
+    return f"{interval['low']:.1%} to {interval['high']:.1%}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.10g}%"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
