@@ -1,0 +1,177 @@
+"""Rows whose given label is probably wrong: a list for a person to look through.
+
+Confident learning (Northcutt, Jiang and Chuang 2021, through cleanlab) on rows that training did not see, so that the
+model could not learn their wrong labels by heart.
+"""
+
+import csv
+import re
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loramake import artifacts
+from loramake.console import say, working
+from loramake.scored import Codes, Floats, Key, Scored, name_of, read_scored
+from loramake.tables import sniff
+from loramake.trust.calibration import apply_calibrator
+from loramake.trust.cells import read_cells
+
+MIN_ROWS = 20
+"""Of fewer rows nothing is said: what a usual probability of a label is could not be told."""
+COLUMNS = ("source", "row", "line", "label", "more_probable_label", "p_label", "p_more_probable_label", "quality")
+"""What stands before a row's own cells; quality is cleanlab's normalized margin, 0 (worst) to 1."""
+
+_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+"""What makes a spreadsheet compute (OWASP, CSV injection), in full width too."""
+_STARTS_FORMULA = re.compile(rf"\s*[{_FORMULA}]|[\t\r\n]")
+_STARTS_INSIDE = re.compile(rf'([;|\t\r\n][\s"]*)(?=[{_FORMULA}])')
+"""The same behind a sign that parts cells where the comma does not, as in Excel of many languages."""
+_NUMBER = re.compile(r"[-+]?(\d[\d.,'\u2019 \u00a0\u202f]*|[.,]\d+)([eE][-+]?\d+)?%?")
+
+
+def find_label_noise(
+    csv: str | Path,
+    test_csv: str | Path | None,
+    task: str | Path,
+    plan: str | Path,
+    calibrator: str | Path,
+    predictions: Sequence[str | Path],
+    out: str | Path,
+) -> None:
+    """Write label_noise.csv: suspicious rows of the predictions files (calibration and test), worst first.
+
+    A header alone where there is none, or where there are fewer than MIN_ROWS rows. Cells that a spreadsheet would
+    compute begin with '.
+    """
+    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    planned = artifacts.read(plan, "plan")
+    names = [planned["target"], *(feature["name"] for feature in planned["features"])]
+    scored = _read_all(predictions, artifacts.read(calibrator, "calibrator"), labels)
+    with working("looking for wrong labels"):
+        suspects = find_suspects(scored.truth, scored.probabilities)
+        keys = [scored.keys[row] for row in suspects]
+        cells = read_cells(csv, test_csv, keys)[names]
+        lines = {
+            source: find_lines(path, {row for which, row in keys if which == source})
+            for source, path in (("csv", csv), ("test_csv", test_csv))
+            if path is not None
+        }
+    told = _tell(scored, suspects, labels)
+    found = [
+        [source, row, lines[source][row], *first, *own]
+        for (source, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
+    ]
+    _write(out, [[*COLUMNS, *_renamed(names)], *found])
+    say(_summary(len(scored.truth), keys))
+
+
+def _read_all(predictions: Sequence[str | Path], calibrator: dict[str, Any], labels: list[str]) -> Scored:
+    """The rows of all files, one after the other, their probabilities calibrated."""
+    parts = [read_scored(path, labels) for path in predictions]
+    keys = [key for part in parts for key in part.keys]
+    probabilities = apply_calibrator(calibrator, np.concatenate([part.probabilities for part in parts]))
+    return Scored(keys, np.concatenate([part.truth for part in parts]), probabilities)
+
+
+def find_suspects(truth: Codes, probabilities: Floats) -> Codes:
+    """Places of the rows whose label is probably wrong, worst first, from labels (rows,) and P (rows, labels).
+
+    cleanlab's default filter: as many rows of each pair of given and probable label as the confident joint counts.
+    """
+    if len(truth) < MIN_ROWS:
+        return np.zeros(0, dtype=np.int64)
+    from cleanlab.filter import find_label_issues  # a second, which few rows need not pay
+
+    with warnings.catch_warnings():
+        # Said of each label of one row or none, which cannot be told wrong.
+        warnings.filterwarnings("ignore", message="May not flag all label issues")
+        # One process: others would take longer to start than the work takes.
+        flagged = np.flatnonzero(find_label_issues(truth, probabilities, n_jobs=1))
+    worst: Codes = flagged[np.argsort(label_quality(truth[flagged], probabilities[flagged]), kind="stable")]
+    return worst
+
+
+def label_quality(truth: Codes, probabilities: Floats) -> Floats:
+    """cleanlab's normalized margin of each row, 0 to 1: (P(label) - largest P of another + 1) / 2."""
+    if len(truth) == 0:
+        return np.zeros(0)
+    from cleanlab.rank import get_label_quality_scores
+
+    quality: Floats = get_label_quality_scores(truth, probabilities, method="normalized_margin")
+    return quality
+
+
+def find_lines(path: str | Path, rows: Collection[int]) -> dict[int, int]:
+    """The line of a CSV (from 1) in which each of these data rows (from 0) begins."""
+    dialect = sniff(path)
+    found: dict[int, int] = {}
+    row, line = -1, 1  # the header's
+    with Path(path).open(encoding=dialect.encoding, newline="") as file:
+        records = csv.reader(file, delimiter=dialect.delimiter, skipinitialspace=True)
+        for record in records:
+            if len(found) == len(rows):
+                break
+            if record:  # pandas skips blank lines, too
+                if row in rows:
+                    found[row] = line
+                row += 1
+            line = records.line_num + 1
+    return found
+
+
+def _tell(scored: Scored, suspects: Codes, labels: Sequence[str]) -> list[list[str]]:
+    """The columns from label to quality of each suspicious row."""
+    truth, probabilities = scored.truth[suspects], scored.probabilities[suspects]
+    probable = probabilities.argmax(axis=1)
+    places = np.arange(len(suspects))
+    numbers = (probabilities[places, truth], probabilities[places, probable], label_quality(truth, probabilities))
+    return [
+        [labels[given], labels[other], *(f"{number:.4f}" for number in found)]
+        for given, other, *found in zip(truth, probable, *numbers, strict=True)
+    ]
+
+
+def _renamed(names: Sequence[str]) -> list[str]:
+    """The names, where one is also a column of ours with as many ' behind it as tell it apart."""
+    taken = {*COLUMNS, *names}
+    found = []
+    for name in names:
+        if name in COLUMNS:
+            while name in taken:
+                name += "'"
+            taken.add(name)
+        found.append(name)
+    return found
+
+
+def _write(out: str | Path, lines: Iterable[Sequence[object]]) -> None:
+    with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([harmless(cell) for cell in line] for line in lines)
+
+
+def harmless(cell: object) -> str:
+    """A cell as text that no spreadsheet computes: what begins like a formula gets a ' before it; numbers don't.
+
+    OWASP, "CSV injection". None becomes an empty cell.
+    """
+    text = "" if cell is None else str(cell)
+    if _NUMBER.fullmatch(text):
+        return text
+    text = _STARTS_INSIDE.sub(r"\1'", text)
+    return f"'{text}" if _STARTS_FORMULA.match(text) else text
+
+
+def _summary(rows: int, keys: Sequence[Key]) -> str:
+    if rows < MIN_ROWS:
+        return f"Too few rows ({rows} for calibration and test, under {MIN_ROWS}) to tell whose label may be wrong."
+    if not keys:
+        return f"None of {rows:,} rows for calibration and test has a label that the model contradicts."
+    return (
+        f"{len(keys):,} of {rows:,} rows for calibration and test have a label that the model contradicts; "
+        f"the first to look at is {name_of(keys[0])}."
+    )
