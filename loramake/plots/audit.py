@@ -1,0 +1,102 @@
+"""The audit's picture: a panel for each measure, a line for each group, a dot with its interval."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from loramake import artifacts
+from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
+
+PANELS = {
+    "accuracy": "accuracy",
+    "selection_rate": "selection rate",
+    "tpr": "true positive rate",
+    "fpr": "false positive rate",
+    "coverage": "coverage of sets",
+}
+MAX_GROUPS = 100
+"""Groups that are drawn, columns whole; the audit itself holds all."""
+
+_PALE = "#BBBBBB"
+
+
+def plot_audit(audit: str | Path, out: str | Path) -> None:
+    """Draw audit.json: each group's measures, with those of all test rows as a line across; small groups in grey."""
+    found = artifacts.read(audit, "audit")
+    shown = _first_columns(found["columns"])
+    panels = [name for name in PANELS if found["overall"][name]["value"] is not None]
+    lines = _lines(shown)
+    if not lines or not panels:
+        with figure(out, 7.2, 1.6) as axes:
+            axes.set(title="Groups of the test rows", xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            say_instead(axes, "no audit_columns are set" if not found["columns"] else "no test row has a group")
+        return
+    with figure(out, 2.4 + 1.9 * len(panels), 1.5 + 0.27 * len(lines)) as axes:
+        drawing = axes.figure
+        axes.remove()
+        row = drawing.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for panel, name in zip(row, panels, strict=True):
+            _draw_panel(panel, name, lines, found["overall"][name]["value"])
+        _name_lines(row[0], lines)
+        drawing.suptitle(_title(found, shown), fontsize=11)
+
+
+def _first_columns(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The columns whose groups fit into the picture, the first one in any case."""
+    shown: list[dict[str, Any]] = []
+    for column in columns:
+        if shown and sum(len(one["groups"]) for one in [*shown, column]) > MAX_GROUPS:
+            break
+        shown.append(column)
+    return shown
+
+
+def _lines(columns: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any] | None]]:
+    """Name and group of each line from the top; a column's name has a line of its own, without a group."""
+    lines: list[tuple[str, dict[str, Any] | None]] = []
+    for column in columns:
+        lines.append((readable(column["name"]), None))
+        lines += [(f"{readable(group['name'])} · {group['rows']:,}", group) for group in column["groups"]]
+    return lines if any(group for _, group in lines) else []
+
+
+def _draw_panel(axes: Axes, measure: str, lines: Sequence[tuple[str, dict[str, Any] | None]], overall: float) -> None:
+    axes.axvline(overall, color=_PALE, linewidth=1, zorder=1)
+    for place, (_, group) in enumerate(lines):
+        found = group[measure] if group else {"value": None}
+        if not group or found["value"] is None:
+            continue
+        colour = GREY if group["small"] else BLUE
+        if found["low"] is not None:
+            axes.plot([found["low"], found["high"]], [place, place], color=colour, linewidth=1.4, zorder=2)
+        inside = "white" if group["small"] else colour
+        axes.plot(found["value"], place, marker="o", ms=5, color=colour, markerfacecolor=inside, zorder=3)
+    axes.set(title=PANELS[measure], xlim=(-0.04, 1.04))
+    axes.title.set_fontsize(10)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.grid(axis="y", color="#EEEEEE", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) -> None:
+    """Groups by name and rows, columns in bold above theirs."""
+    axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=9)
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    for name, (_, group) in zip(axes.get_yticklabels(), lines, strict=True):
+        name.set_fontweight("bold" if group is None else "normal")
+        name.set_color(GREY if group and group["small"] else "black")
+
+
+def _title(audit: dict[str, Any], shown: Sequence[dict[str, Any]]) -> str:
+    title = f"Groups of the test rows · rows, with {audit['confidence']:.0%} intervals; the grey line is all rows"
+    notes = []
+    if any(column["too_small"] for column in shown):
+        notes.append(f"groups in grey have under {audit['min_rows']} rows")
+    if more := len(audit["columns"]) - len(shown):
+        notes.append(f"{more:,} more columns are in audit.json")
+    return "\n".join([title, "; ".join(notes)]) if notes else title

@@ -1,0 +1,379 @@
+"""Whether groups of rows fare alike, and whether the test keeps to its limits.
+
+Every measure is a share of sums over rows (of ECE: a sum of such), so that one product of matrices gives it for a
+thousand resamples. Tests hold all of them equal to fairlearn's MetricFrame and scikit-learn. MetricFrame itself does
+not stand here: it takes 45 ms a resample, and the rates that come with it are 0 where a group has no row of the label,
+which then makes the largest difference.
+
+A row counts as predicted with its most probable label, by the calibrated probabilities.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from loramake import artifacts
+from loramake.console import Advance, progress, say
+from loramake.errors import ConfigError, nearest
+from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.scored import Codes, Floats, Scored, read_scored
+from loramake.trust.calibration_measures import BINS, find_bins
+from loramake.trust.cells import read_cells
+from loramake.trust.conformal import load_sets
+from loramake.trust.groups import MIN_ROWS, Group, split_groups
+from loramake.trust.limits import Estimate, check_limits, summarize_limits
+from loramake.trust.risk import abstains
+
+MEASURED = {
+    "metrics": "metrics",
+    "measures": "calibration_measures",
+    "conformal": "conformal",
+    "risk": "risk",
+    "costs": "costs",
+}
+"""The artifacts that limits speak of, by name, with their schemas."""
+MAX_LABELS = 20
+"""Of more labels the most frequent ones have rates."""
+
+RATES = ("selection_rate", "tpr", "fpr")
+SHARES = ("accuracy", *RATES, "coverage", "abstention")
+MEASURES = ("accuracy", *RATES, "ece", "log_loss", "coverage", "mean_set_size", "abstention")
+
+NOTHING = {"value": None, "low": None, "high": None, "lowest": None, "highest": None, "label": None}
+"""A difference or a ratio that is not defined."""
+
+_CELLS = 2_000_000
+"""Counts held at once while resampling."""
+_FIXED = ("rows", "right", "loss", "covered", "set_size", "abstained")
+
+
+class Rows(NamedTuple):
+    """What became of the test rows, as numbers that are summed over a group."""
+
+    summands: Floats
+    """Shape (rows, sums): those of _FIXED; selected, true, and both, by label that has rates; ECE gaps by bin."""
+    labels: list[str]
+    """The labels that have rates: the positive one, or of more than two the most frequent, in the task's order."""
+    binary: bool
+
+
+def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: str | None, where: str | Path) -> None:
+    """Raise ConfigError where an audit column is none of the table's (`names`), or the target itself."""
+    known = list(names)
+    for column in columns:
+        if column not in known:
+            raise ConfigError(f"{where}: audit_columns: {column!r} is not a column{nearest(column, known)}.")
+        if column == target:
+            raise ConfigError(
+                f"{where}: audit_columns: {column} is the target, whose groups are the labels themselves: name another."
+            )
+
+
+def audit_groups(
+    csv: str | Path,
+    test_csv: str | Path | None,
+    task: str | Path,
+    calibration: str | Path,
+    test: str | Path,
+    measured: dict[str, str | Path],
+    columns: Sequence[str],
+    limits: dict[str, float],
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write audit.json: the measures of each group of each audit column on the test rows, and the limits.
+
+    `measured` holds the paths of MEASURED's artifacts; `calibration` and `test` the calibrated probabilities.
+    """
+    found = artifacts.read(task, "task")
+    labels = [label["value"] for label in found["labels"]]
+    read = {name: artifacts.read(measured[name], schema) for name, schema in MEASURED.items()}
+    scored = in_order(read_scored(test, labels))
+    sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
+    rows = count_rows(scored, sets, abstains(read["risk"], scored.probabilities), labels)
+    cells = pd.DataFrame(index=range(len(scored.keys)))
+    if columns:
+        cells = read_cells(csv, test_csv, scored.keys)
+        check_audit_columns(columns, cells.columns, found["target"], csv)
+    with progress("auditing, resamples") as advance:
+        overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
+    judged = check_limits(limits, read, audited)
+    passed = sum(limit["passed"] for limit in judged)
+    sentence = summarize_limits(judged)
+    compared = _describe_columns(audited)
+    content = {
+        "rows": len(scored.keys),
+        "rates_of": rows.labels,
+        "min_rows": MIN_ROWS,
+        "resamples": RESAMPLES,
+        "confidence": CONFIDENCE,
+        "overall": overall,
+        "columns": audited,
+        "groups_sentence": compared,
+        "limits": judged,
+        "summary": {"passed": passed, "failed": len(judged) - passed},
+        "sentence": sentence,
+    }
+    artifacts.write(out, content, "audit")
+    say(compared)
+    say(sentence)
+
+
+def in_order(scored: Scored) -> Scored:
+    """The rows in the order of their keys, so that the resamples don't depend on the file's."""
+    order = sorted(range(len(scored.keys)), key=scored.keys.__getitem__)
+    places = np.array(order, dtype=np.int64)
+    return Scored([scored.keys[place] for place in order], scored.truth[places], scored.probabilities[places])
+
+
+def count_rows(scored: Scored, sets: NDArray[np.bool_], abstained: NDArray[np.bool_], labels: Sequence[str]) -> Rows:
+    """What is summed of each row; `sets` (rows, labels) are the conformal sets, `abstained` is of shape (rows,)."""
+    truth, probabilities = scored.truth, scored.probabilities
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    places = np.arange(len(truth))
+    right = predicted == truth
+    epsilon = np.finfo(np.float64).eps  # keeps the loss off infinity, as scikit-learn's log_loss does
+    loss = -np.log(np.clip(probabilities[places, truth], epsilon, 1 - epsilon))
+    fixed = [np.ones(len(truth)), right, loss, sets[places, truth], sets.sum(axis=1), abstained]
+    codes = _labels_with_rates(truth, len(labels))
+    selected, true = predicted[:, None] == codes, truth[:, None] == codes
+    gaps = np.zeros((len(truth), BINS))
+    gaps[places, find_bins(confidence)] = confidence - right
+    summands = np.column_stack([*fixed, selected, true, selected & true, gaps]).astype(np.float64)
+    return Rows(summands, [labels[code] for code in codes], binary=len(labels) == 2)
+
+
+def _labels_with_rates(truth: Codes, labels: int) -> Codes:
+    if labels == 2:
+        return np.array([1])
+    rows = np.bincount(truth, minlength=labels)
+    return np.sort(np.argsort(-rows, kind="stable")[:MAX_LABELS])
+
+
+def measure(sums: Floats, binary: bool) -> tuple[dict[str, Floats], Floats]:
+    """Each of MEASURES, shape (times,), and RATES by label, shape (3, times, labels), from sums (times, sums).
+
+    Of more than two labels, tpr and fpr are means of the labels' one-vs-rest rates, and selection_rate is not defined:
+    its mean would be the same for everybody. NaN where a rate is 0/0; such a label is left out of the means.
+    """
+    rows, right, loss, covered, set_size, abstained = sums[:, : len(_FIXED)].T
+    selected, true, both = np.split(sums[:, len(_FIXED) : -BINS], 3, axis=1)
+    whole = rows[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = np.stack([selected / whole, both / true, (selected - both) / (whole - true)])
+        defined = ~np.isnan(rates)
+        selection_rate, tpr, fpr = rates.sum(axis=2, where=defined) / defined.sum(axis=2)
+        values = {
+            "accuracy": right / rows,
+            "selection_rate": selection_rate if binary else np.full(len(rows), np.nan),
+            "tpr": tpr,
+            "fpr": fpr,
+            "ece": np.abs(sums[:, -BINS:]).sum(axis=1) / rows,
+            "log_loss": loss / rows,
+            "coverage": covered / rows,
+            "mean_set_size": set_size / rows,
+            "abstention": abstained / rows,
+        }
+    return values, rates
+
+
+class Sums(NamedTuple):
+    """Sums over the rows of one group: as they are, shape (1, sums), and in each resample, (resamples, sums)."""
+
+    given: Floats
+    drawn: Floats
+
+
+def resample_sums(summands: Floats, groups: Sequence[Codes], seed: int, advance: Advance | None = None) -> list[Sums]:
+    """The sums over each group (its rows' places) on the same bootstrap resamples of all rows."""
+    parts: list[list[Floats]] = [[] for _ in groups]
+    held = [summands[rows] for rows in groups]
+    done = 0
+    for counts in draw_counts(len(summands), seed, _CELLS):
+        for part, rows, own in zip(parts, groups, held, strict=True):
+            part.append(counts[:, rows] @ own)
+        done += len(counts)
+        if advance is not None:
+            advance(done, RESAMPLES)
+    return [Sums(own.sum(axis=0)[None], np.concatenate(part)) for own, part in zip(held, parts, strict=True)]
+
+
+def audit(
+    rows: Rows, columns: Sequence["pd.Series[str]"], seed: int, advance: Advance | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """`overall` and `columns` of audit.json; each column is of text, shape (rows,)."""
+    parted = [split_groups(column) for column in columns]
+    everybody = np.arange(len(rows.summands))
+    members = [everybody, *(group.rows for _, groups in parted for group in groups)]
+    whole, *sums = resample_sums(rows.summands, members, seed, advance)
+    found = iter(sums)
+    audited = [
+        _audit_column(str(column.name), kind, groups, [next(found) for _ in groups], rows)
+        for column, (kind, groups) in zip(columns, parted, strict=True)
+    ]
+    return _describe(whole, rows), audited
+
+
+def _audit_column(name: str, kind: str, groups: list[Group], sums: list[Sums], rows: Rows) -> dict[str, Any]:
+    described = [
+        {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **_describe(own, rows)}
+        for group, own in zip(groups, sums, strict=True)
+    ]
+    large = [place for place, group in enumerate(described) if not group["small"]]
+    column = {
+        "name": name,
+        "kind": kind,
+        "groups": described,
+        "differences": _compare([groups[place].name for place in large], [sums[place] for place in large], rows),
+        "too_small": [group["name"] for group in described if group["small"]],
+    }
+    return {**column, "sentence": _describe_column(column)}
+
+
+def _describe(sums: Sums, rows: Rows) -> dict[str, Any]:
+    """Each measure of one group with its interval: Wilson's of shares of rows, else the bootstrap's percentiles."""
+    (values, _), (drawn, _) = measure(sums.given, rows.binary), measure(sums.drawn, rows.binary)
+    described = {name: estimate(values[name][0], drawn[name]) for name in MEASURES}
+    count, right, _, covered, _, abstained = sums.given[0, : len(_FIXED)]
+    for name, part in (("accuracy", right), ("coverage", covered), ("abstention", abstained)):
+        described[name] = wilson(part, count)
+    by_label = _describe_labels(sums.given[0], rows.labels)
+    if rows.binary:
+        described |= {name: by_label[0][name] for name in RATES}
+    return {"rows": int(count), **described, "by_label": [] if rows.binary else by_label}
+
+
+def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """RATES of each label against the rest."""
+    count = sums[0]
+    found = zip(labels, *np.split(sums[len(_FIXED) : -BINS], 3), strict=True)
+    return [
+        {
+            "label": label,
+            "rows": int(true),
+            "selection_rate": wilson(selected, count),
+            "tpr": wilson(both, true),
+            "fpr": wilson(selected - both, count - true),
+        }
+        for label, selected, true, both in found
+    ]
+
+
+def wilson(part: float, rows: float) -> Estimate:
+    """A share with Wilson's score interval (1927), which does not shrink to nothing where all rows agree."""
+    if rows == 0:
+        return {"value": None, "low": None, "high": None}
+    interval = binomtest(int(part), int(rows)).proportion_ci(CONFIDENCE, method="wilson")
+    return {"value": float(part / rows), "low": float(interval.low), "high": float(interval.high)}
+
+
+def _compare(names: list[str], sums: list[Sums], rows: Rows) -> dict[str, Any]:
+    """Largest less smallest, and of shares smallest by largest, of each measure over groups."""
+    if len(names) < 2:
+        return {name: {"difference": NOTHING, "ratio": NOTHING if name in SHARES else None} for name in MEASURES}
+    given = [measure(own.given, rows.binary) for own in sums]
+    drawn = [measure(own.drawn, rows.binary) for own in sums]
+    found = {}
+    for name in MEASURES:
+        # Who is selected is compared label by label, and the label that differs most counts.
+        by_label = name == "selection_rate"
+        one, many = (
+            np.stack([rates[0] if by_label else values[name][:, None] for values, rates in measured], axis=1)
+            for measured in (given, drawn)
+        )
+        candidates: list[str | None] = [*rows.labels] if by_label and not rows.binary else [None]
+        found[name] = {
+            "difference": _difference(names, candidates, one[0], many, top=1.0 if name in SHARES else np.inf),
+            "ratio": _ratio(names, candidates, one[0], many) if name in SHARES else None,
+        }
+    return found
+
+
+def _difference(
+    names: list[str], candidates: list[str | None], values: Floats, drawn: Floats, top: float
+) -> dict[str, Any]:
+    """Largest less smallest of values (groups, candidates), where that is most; `drawn` has resamples in front."""
+    low, high = find_ends(values)
+    reach = find_reach(drawn - values)
+    worst = np.fmax.reduce(high - low)
+    interval = np.clip([worst - reach, worst + reach], 0, top)
+    return _named(names, candidates, values, worst, high - low, interval)
+
+
+def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Floats) -> dict[str, Any]:
+    """Smallest by largest, where that is least; as `_difference`, since a ratio is a difference of logarithms."""
+    low, high = find_ends(values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = low / high
+        reach = find_reach(np.log(drawn) - np.log(values))
+    worst = np.fmin.reduce(ratios)
+    # Where nobody of a group is selected, nobody is in any resample: that tells nothing of how many might be.
+    interval = np.clip([worst * np.exp(-reach), worst * np.exp(reach)], 0, 1) if worst > 0 else np.full(2, np.nan)
+    return _named(names, candidates, values, worst, ratios, interval)
+
+
+def find_ends(values: Floats) -> tuple[Floats, Floats]:
+    """The smallest and the largest over groups of values (groups, candidates); NaN where fewer than two are defined."""
+    enough = (~np.isnan(values)).sum(axis=0) >= 2
+    low, high = (np.where(enough, end.reduce(values), np.nan) for end in (np.fmin, np.fmax))
+    return low, high
+
+
+def _named(
+    names: list[str], candidates: list[str | None], values: Floats, worst: float, all_of_them: Floats, interval: Floats
+) -> dict[str, Any]:
+    """A difference or ratio with the groups and the candidate it is of."""
+    if np.isnan(worst):
+        return NOTHING
+    place = int(np.flatnonzero(all_of_them == worst)[0])
+    low, high = (None if np.isnan(end) else float(end) for end in interval)
+    return {
+        "value": float(worst),
+        "low": low,
+        "high": high,
+        "lowest": names[int(np.nanargmin(values[:, place]))],
+        "highest": names[int(np.nanargmax(values[:, place]))],
+        "label": candidates[place],
+    }
+
+
+def find_reach(errors: Floats) -> float:
+    """How far the difference of any two groups is off in 95% of the resamples, from errors (times, groups, candidates).
+
+    No range of values can be off by more than the range of their errors, so that the largest difference, less and plus
+    this, holds the true one at least that often: Tukey's range test, by the bootstrap in place of the normal
+    distribution. A percentile interval would not do: chance alone makes the largest difference of resamples larger.
+    NaN where more than half of the resamples have no value in two groups.
+    """
+    ranges = np.fmax.reduce(errors, axis=1) - np.fmin.reduce(errors, axis=1)
+    worst = np.fmax.reduce(ranges, axis=1)
+    defined = worst[~np.isnan(worst)]
+    if 2 * len(defined) < len(worst):
+        return np.nan
+    return float(np.quantile(defined, CONFIDENCE, method="higher"))
+
+
+def _describe_column(column: dict[str, Any]) -> str:
+    """One sentence on one audited column."""
+    found, name = column["differences"]["accuracy"]["difference"], column["name"]
+    small = ", ".join(column["too_small"])
+    left_out = f"; left out, with under {MIN_ROWS} rows: {small}" if small else ""
+    if found["value"] is None:
+        return f"{name} has fewer than two groups of {MIN_ROWS} rows or more, so nothing is compared{left_out}."
+    accuracy = {group["name"]: group["accuracy"]["value"] for group in column["groups"] if not group["small"]}
+    low, high = (f"{accuracy[found[end]]:.2f} ({found[end]})" for end in ("lowest", "highest"))
+    interval = f"{CONFIDENCE:.0%} interval {found['low']:.2f} to {found['high']:.2f}"
+    return (
+        f"by {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
+    )
+
+
+def _describe_columns(columns: Sequence[dict[str, Any]]) -> str:
+    if not columns:
+        return "No audit_columns are set, so no groups are compared."
+    return " ".join(column["sentence"][0].upper() + column["sentence"][1:] for column in columns)

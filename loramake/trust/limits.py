@@ -1,0 +1,167 @@
+"""What the test has to keep to, and whether it does: the limits of config.yaml against what was measured.
+
+A limit is kept where the value itself keeps it; that the value's interval reaches beyond is said. What cannot be
+measured is not kept.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+Estimate = dict[str, float | None]
+"""{value, low, high}, each null where undefined."""
+
+_ROUNDING = 1e-9
+"""A difference of 0.3 comes out as 0.30000000000000004."""
+
+
+FILES = {
+    "metrics": "evaluation/metrics.json",
+    "measures": "trust/calibration_measures.json",
+    "conformal": "trust/conformal.json",
+    "risk": "trust/risk.json",
+    "costs": "trust/costs.json",
+}
+
+
+class Measured(NamedTuple):
+    """Where a measured value stands: a key of FILES, and the keys that lead to it within that file."""
+
+    file: str
+    keys: tuple[str, ...]
+    called: str
+    absent: str = "it is undefined on these test rows"
+
+
+class Compared(NamedTuple):
+    """A measure whose difference or ratio over the groups of each audited column is limited."""
+
+    measure: str
+    how: str
+    called: str
+
+
+_METRICS = ("splits", "test", "models", "loramake", "metrics")
+_NO_ANSWERS = "max_error is not set, or no row is answered"
+
+LIMITS: dict[str, Measured | Compared] = {
+    "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
+    "min_accuracy": Measured("metrics", (*_METRICS, "accuracy"), "accuracy"),
+    "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
+    "max_log_loss": Measured("metrics", (*_METRICS, "log_loss"), "log loss"),
+    "max_ece": Measured("measures", ("after", "measures", "ece"), "calibration error (ECE)"),
+    "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
+    "max_set_size": Measured("conformal", ("test", "mean_set_size"), "mean set size"),
+    "max_selective_error": Measured("risk", ("chosen", "test", "selective_error"), "selective error", _NO_ANSWERS),
+    "max_cost_per_row": Measured("costs", ("test", "loramake", "per_row"), "cost per row", "no costs are set"),
+    "max_accuracy_difference": Compared("accuracy", "difference", "accuracy difference"),
+    "max_selection_rate_difference": Compared("selection_rate", "difference", "selection rate difference"),
+    "min_selection_rate_ratio": Compared("selection_rate", "ratio", "selection rate ratio"),
+    "max_tpr_difference": Compared("tpr", "difference", "true positive rate difference"),
+    "max_fpr_difference": Compared("fpr", "difference", "false positive rate difference"),
+    "max_ece_difference": Compared("ece", "difference", "calibration error difference"),
+    "max_coverage_difference": Compared("coverage", "difference", "coverage difference"),
+}
+"""Every limit of config.schema.yaml, in its order."""
+
+
+def check_limits(
+    limits: dict[str, float], measured: dict[str, Any], columns: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """`limits` of audit.json: one entry for each limit that is set, in the order of LIMITS.
+
+    `measured` holds the contents of FILES by name, `columns` the audited ones.
+    """
+    found = []
+    for name, what in LIMITS.items():
+        if name in limits:
+            look = _look_up(what, measured) if isinstance(what, Measured) else _worst(what, columns)
+            found.append(_judged(name, limits[name], *look))
+    return found
+
+
+def summarize_limits(limits: Sequence[dict[str, Any]]) -> str:
+    """One sentence for a manager: how many are kept, and what is not."""
+    if not limits:
+        return "No limits are set."
+    kept = sum(limit["passed"] for limit in limits)
+    head = f"{kept} of {len(limits)} limits {'is' if kept == 1 else 'are'} kept"
+    if kept == len(limits):
+        head = "The one limit is kept" if kept == 1 else f"All {kept} limits are kept"
+    told = [limit["sentence"] for limit in limits if not limit["passed"]]
+    told += [limit["sentence"] for limit in limits if limit["passed"] and limit["certain"] is False]
+    return "; ".join([head, *told]) + "."
+
+
+def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estimate, str | None]:
+    """What the value is called, where it stands, the value, and why there is none."""
+    found: Any = measured[what.file]
+    for key in what.keys:
+        found = None if found is None else found[key]
+    value = found if isinstance(found, dict) else {"value": found, "low": None, "high": None}
+    where = f"{FILES[what.file]}: {'.'.join(what.keys)}"
+    return what.called, where, value, what.absent if value["value"] is None else None
+
+
+def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
+    """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
+    nothing: Estimate = {"value": None, "low": None, "high": None}
+    if not columns:
+        return what.called, "trust/audit.json: columns", nothing, "no audit_columns are set"
+    spreads = {column["name"]: column["differences"][what.measure][what.how] for column in columns}
+    name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
+    value = {key: spreads[name][key] for key in nothing}
+    where = f"trust/audit.json: columns: {name}: differences.{what.measure}.{what.how}"
+    absent = "fewer than two groups have enough rows and a value" if value["value"] is None else None
+    return f"{what.called} by {name}", where, value, absent
+
+
+def _badness(value: float | None, how: str) -> float:
+    if value is None:
+        return float("inf")
+    return value if how == "difference" else -value
+
+
+def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> dict[str, Any]:
+    found = value["value"]
+    passed = found is not None and _keeps(name, found, limit)
+    # What could turn the answer: the interval's worse end where the limit is kept, its better end where it is not.
+    end = value["low" if name.startswith("min_") == passed else "high"]
+    certain = None if found is None or end is None else _keeps(name, end, limit) == passed
+    if found is None:
+        sentence = f"{called} cannot be measured: {absent}"
+    else:
+        told, bound = _told(found, limit)
+        sentence = f"{called} {told} {_verb(name, passed)} {bound}"
+        if certain is False and end is not None:
+            sentence += f"{', though' if passed else ', but'} its interval reaches {_told(end, limit)[0]}"
+    return {
+        "name": name,
+        "limit": limit,
+        **value,
+        "passed": passed,
+        "certain": certain,
+        "of": where,
+        "sentence": sentence,
+    }
+
+
+def _keeps(name: str, value: float, limit: float) -> bool:
+    sign = 1 if name.startswith("min_") else -1
+    return sign * (value - limit) >= -_ROUNDING
+
+
+def _verb(name: str, passed: bool) -> str:
+    least = name.startswith("min_")
+    if passed:
+        return "is at least" if least else "is at most"
+    return "is under" if least else "is over"
+
+
+def _told(value: float, limit: float) -> tuple[str, str]:
+    """Both as text, with as many digits as tell them apart."""
+    bound = f"{limit:g}"
+    for digits in range(2, 10):
+        told = f"{value:.{digits}f}"
+        if abs(value - limit) <= _ROUNDING or float(told) != limit:
+            return told, bound
+    return repr(value), bound
