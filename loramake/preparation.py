@@ -1,6 +1,7 @@
 """The generated preparation code at work: on the rows to learn from, and again on new rows."""
 
 import tempfile
+from csv import QUOTE_ALL
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.errors import CodeError
+from loramake.errors import ArtifactError, CodeError
 from loramake.sandbox import Sandbox
 from loramake.tables import MISSING
 
@@ -32,7 +33,7 @@ def execute_prep_code(
                 inputs={"csv": Path(csv), "test-csv": test, "splits": Path(splits)},
                 outputs={"out": records, "state": fitted},
             )
-        made = artifacts.read(records, "records")
+        made = _read_records(records, script)
         artifacts.write(state, artifacts.read(fitted, "prep_state"), "prep_state")
         artifacts.write(out, made, "records")
     say(f"{len(made):,} records prepared, the first: {made[0]['input'][:100]!r} → {made[0]['output']!r}.")
@@ -44,13 +45,23 @@ def _folder_beside(path: str | Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".rows-")
 
 
+def _read_records(path: Path, script: str | Path) -> list[dict[str, Any]]:
+    """The records that a script wrote; CodeError, so that whoever wrote it can mend it, where they are none."""
+    try:
+        made: list[dict[str, Any]] = artifacts.read(path, "records")
+    except ArtifactError as error:
+        raise CodeError(f"{script} gave what is no records: {str(error).removeprefix(f'{path}: ')}") from error
+    return made
+
+
 def transform_rows(script: str | Path, rows: pd.DataFrame, state: str | Path, sandbox: Sandbox) -> list[dict[str, Any]]:
     """The prompts of new rows (text cells, missing ones None), without labels; `row` is the place in `rows`."""
     with _folder_beside(state) as folder:
-        csv, out = Path(folder, "rows.csv"), Path(folder, "records.json")
-        rows.to_csv(csv, index=False, na_rep=MISSING[1])
-        sandbox.run(script, inputs={"csv": csv, "state": Path(state)}, outputs={"out": out})
-        made: list[dict[str, Any]] = artifacts.read(out, "records")
+        table, out = Path(folder, "rows.csv"), Path(folder, "records.json")
+        # Quoted throughout: pandas would leave a lone carriage return bare, and read it back as the end of a row.
+        rows.to_csv(table, index=False, na_rep=MISSING[1], quoting=QUOTE_ALL)
+        sandbox.run(script, inputs={"csv": table, "state": Path(state)}, outputs={"out": out})
+        made = _read_records(out, script)
     if [record["row"] for record in made] != list(range(len(rows))):
         raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows, in their order.")
     return made

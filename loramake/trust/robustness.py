@@ -1,0 +1,353 @@
+"""How predictions change when the same rows are shown otherwise: columns in another order, under other names, missing.
+
+A model that reads a row as text can depend on what should not matter (prompt formats: Sclar et al. 2024, arXiv
+2310.11324). One column missing at a time, this is also a measure of what the model goes by: the increase of the log
+loss is the column's importance (feature removal, as surveyed by Covert, Lundberg and Lee 2021, JMLR 22).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from loramake import artifacts
+from loramake.console import progress, say
+from loramake.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate
+from loramake.preparation import transform_rows
+from loramake.profile import shorten
+from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.scored import Codes, Floats, Key, Scored, read_scored
+from loramake.scorer import LabelScorer, load_scorer
+from loramake.splits import read_splits
+from loramake.tables import NumberStyle, read_table, to_numbers
+from loramake.training_extra import import_training
+from loramake.trust.calibration import apply_calibrator
+from loramake.trust.prompts import put_together, take_apart
+
+MAX_ROWS = 500
+"""Of more test rows, a sample is looked at."""
+MAX_FEATURES = 30
+"""Of more features, the first ones of the plan are left out one at a time."""
+DIGITS = 2
+"""Significant digits that numbers are rounded to."""
+REORDERED, RENAMED, ROUNDED = "columns reordered", "columns renamed", "numbers rounded"
+VARIANTS = (REORDERED, RENAMED, ROUNDED)
+
+_AS_IT_IS = "as it is"
+_CHANGES = ("changed_decisions", "mean_change", "roc_auc_change", "log_loss_change")
+_NAMED = 5
+
+Record = dict[str, Any]
+Shown = list[Record | None]
+"""The record of each row, shown in one way; None where the row cannot be shown so."""
+Tables = dict[str, pd.DataFrame]
+
+
+def measure_robustness(
+    csv: str | Path,
+    test_csv: str | Path | None,
+    task: str | Path,
+    plan: str | Path,
+    splits: str | Path,
+    verification: str | Path,
+    script: str | Path,
+    state: str | Path,
+    config: str | Path,
+    calibrator: str | Path,
+    test: str | Path,
+    seed: int,
+    threads: int,
+    out: str | Path,
+) -> None:
+    """Write robustness.json: calibrated predictions of test rows beside those of the same rows shown otherwise.
+
+    `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML.
+    """
+    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    planned = artifacts.read(plan, "plan")
+    tables = _read_tables(csv, test_csv)
+    scored = read_scored(test, labels)
+    rows = choose_rows(scored, seed)
+    found: dict[str, Floats] = {}
+    if rows.keys:
+        setting = artifacts.read(verification, "verification")["sandbox"]["setting"]
+        sandbox = choose_sandbox(setting, planned["by"]["provider"])
+        shown = show_otherwise(_rows_of(tables, rows.keys), planned, script, state, sandbox, seed)
+        import_training("torch").set_num_threads(threads)
+        scorer = load_scorer(artifacts.read(config, "lmf_config"))
+        raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
+        fitted = artifacts.read(calibrator, "calibrator")
+        found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
+    gaps = _missing_in_training(tables, splits, planned)
+    robustness = describe(rows.truth, found, planned, gaps, len(scored.keys), seed)
+    artifacts.write(out, robustness, "robustness")
+    say(robustness["sentence"])
+
+
+def _read_tables(csv: str | Path, test_csv: str | Path | None) -> Tables:
+    tables = {"csv": read_table(csv)}
+    if test_csv is not None:
+        tables["test_csv"] = read_table(test_csv, like=list(tables["csv"].columns))
+    return tables
+
+
+def choose_rows(scored: Scored, seed: int) -> Scored:
+    """All rows, or MAX_ROWS of them drawn by the seed, in the order of the file."""
+    drawn = np.random.default_rng(seed).permutation(len(scored.keys))[:MAX_ROWS]
+    places = np.sort(drawn)
+    return Scored([scored.keys[place] for place in places], scored.truth[places], scored.probabilities[places])
+
+
+def _rows_of(tables: Tables, keys: Sequence[Key]) -> pd.DataFrame:
+    """The rows of text cells that the keys name, in their order; a column that a test_csv lacks is missing there."""
+    parts = [tables[source].loc[[row]] for source, row in keys]
+    return pd.concat(parts, ignore_index=True).reindex(columns=tables["csv"].columns).astype(object)
+
+
+def show_otherwise(
+    table: pd.DataFrame, plan: dict[str, Any], script: str | Path, state: str | Path, sandbox: Sandbox, seed: int
+) -> dict[str, Shown]:
+    """The rows as they are, in each of VARIANTS, and without each feature (under its place among the features)."""
+    features = plan["features"][:MAX_FEATURES]
+    changed = {
+        _AS_IT_IS: table,
+        ROUNDED: round_numbers(table, plan["features"]),
+        **{str(place): table.assign(**{one["name"]: None}) for place, one in enumerate(features)},
+    }
+    records = transform_rows(script, pd.concat(changed.values(), ignore_index=True), state, sandbox)
+    starts = range(0, len(records), len(table))
+    shown: dict[str, Shown] = {
+        name: list(records[start : start + len(table)]) for name, start in zip(changed, starts, strict=True)
+    }
+    return {**shown, **_rewritten(records[: len(table)], plan, seed)}
+
+
+def _rewritten(records: list[Record], plan: dict[str, Any], seed: int) -> dict[str, Shown]:
+    """The prompts with their columns in an order drawn by the seed, and with columns called x1, x2 and so on."""
+    names = [feature["name"] for feature in plan["features"]]
+    order = np.random.default_rng(seed).permutation(len(names)).tolist()
+    neutral = [f"x{place}" for place in range(1, len(names) + 1)]
+    shown: dict[str, Shown] = {REORDERED: [], RENAMED: []}
+    for record in records:
+        cells = take_apart(record["input"], names, plan)
+        if cells is None:
+            for rewritten in shown.values():
+                rewritten.append(None)
+            continue
+        reordered = put_together([names[at] for at in order], [cells[at] for at in order], plan)
+        shown[REORDERED].append({**record, "input": reordered})
+        shown[RENAMED].append({**record, "input": put_together(neutral, cells, plan)})
+    return shown
+
+
+def round_numbers(table: pd.DataFrame, features: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The cells of numeric features that are numbers, rounded to DIGITS significant digits, in the column's style."""
+    rounded = table.copy()
+    for feature in features:
+        if feature["number_style"] is not None:
+            style = NumberStyle(**feature["number_style"])
+            cells, numbers = table[feature["name"]].to_numpy(), to_numbers(table[feature["name"]], style).to_numpy()
+            rounded[feature["name"]] = [
+                cell if np.isnan(number) else _rounded(number, style)
+                for cell, number in zip(cells, numbers.tolist(), strict=True)
+            ]
+    return rounded
+
+
+def _rounded(number: float, style: NumberStyle) -> str:
+    text = np.format_float_positional(number, precision=DIGITS, unique=False, fractional=False, trim="-")
+    return text.replace(".", style.decimal)
+
+
+def score_shown(scorer: LabelScorer, shown: dict[str, Shown], texts: Sequence[str]) -> dict[str, Floats]:
+    """P(label | row) as the model gives it, (rows, labels) for each way of showing; NaN where a row has no record.
+
+    Equal prompts are scored once: a cell that was missing stays missing, and rounding leaves most bins as they are.
+    """
+    places: dict[tuple[str, str], int] = {}
+    unique: list[Record] = []
+    for record in (record for records in shown.values() for record in records if record is not None):
+        if places.setdefault(_prompt(record), len(unique)) == len(unique):
+            unique.append(record)
+    # Other names may take a few tokens more than the longest prompt of the training had.
+    roomy = dataclasses.replace(scorer, cutoff_len=2 * scorer.cutoff_len)
+    with progress("scoring rows shown otherwise") as advance:
+        scores = np.vstack([roomy.probabilities(unique, texts, advance), np.full((1, len(texts)), np.nan)])
+    return {
+        name: scores[[-1 if record is None else places[_prompt(record)] for record in records]]
+        for name, records in shown.items()
+    }
+
+
+def _prompt(record: Record) -> tuple[str, str]:
+    return record["instruction"], record["input"]
+
+
+def _calibrated(calibrator: dict[str, Any], probabilities: Floats) -> Floats:
+    known = ~np.isnan(probabilities[:, 0])
+    calibrated = probabilities.copy()
+    calibrated[known] = apply_calibrator(calibrator, probabilities[known])
+    return calibrated
+
+
+def _missing_in_training(tables: Tables, splits: str | Path, plan: dict[str, Any]) -> list[float | None]:
+    """Of each feature, the share of train rows in which it is missing; None where there are no train rows."""
+    assigned = read_splits(splits)
+    train = assigned[assigned["split"] == "train"]
+    rows = _rows_of(tables, list(zip(train["source"], train["row"], strict=True))) if len(train) else None
+    return [None if rows is None else float(rows[one["name"]].isna().mean()) for one in plan["features"]]
+
+
+def describe(
+    truth: Codes,
+    found: dict[str, Floats],
+    plan: dict[str, Any],
+    gaps: Sequence[float | None],
+    test_rows: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The content of robustness.json from the true labels (rows,) and the probabilities of each way of showing.
+
+    `gaps` are the shares of train rows in which each feature is missing. `found` is empty where there are no rows.
+    """
+    names = [feature["name"] for feature in plan["features"]]
+    robustness: dict[str, Any] = {
+        "rows": len(truth),
+        "test_rows": test_rows,
+        "confidence": CONFIDENCE,
+        "resamples": RESAMPLES,
+        "as_it_is": _quality(truth, found[_AS_IT_IS]) if found else {"roc_auc": None, "log_loss": None},
+        "variants": [_variant(name, truth, found, plan) for name in VARIANTS],
+        "importance": _importance(truth, found, names, gaps, seed),
+    }
+    robustness["notes"] = _notes(robustness, len(names))
+    robustness["sentence"] = _sentence(robustness)
+    return robustness
+
+
+def _quality(truth: Codes, probabilities: Floats) -> dict[str, float | None]:
+    values = compute_metrics(truth, probabilities)
+    return {name: None if np.isnan(values[name]) else values[name] for name in ("roc_auc", "log_loss")}
+
+
+def compare(truth: Codes, usual: Floats, other: Floats) -> dict[str, float | None]:
+    """What showing rows otherwise changes, by _CHANGES, from the probabilities (rows, labels) of at least one row."""
+    before, after = _quality(truth, usual), _quality(truth, other)
+    return {
+        "changed_decisions": float((usual.argmax(axis=1) != other.argmax(axis=1)).mean()),
+        "mean_change": float(np.abs(usual - other).sum(axis=1).mean() / 2),
+        **{f"{name}_change": _difference(after[name], before[name]) for name in ("roc_auc", "log_loss")},
+    }
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
+
+
+def _variant(name: str, truth: Codes, found: dict[str, Floats], plan: dict[str, Any]) -> dict[str, Any]:
+    """One of VARIANTS, on those rows that could be shown so."""
+    note = _objection(name, found, plan)
+    known = np.zeros(len(truth), dtype=np.bool_) if note else ~np.isnan(found[name][:, 0])
+    nothing = dict.fromkeys(("roc_auc", *_CHANGES))
+    measured = (
+        {"roc_auc": _quality(truth[known], found[name][known])["roc_auc"]}
+        | compare(truth[known], found[_AS_IT_IS][known], found[name][known])
+        if known.any()
+        else nothing
+    )
+    return {"name": name, "rows": int(known.sum()), **measured, "note": note}
+
+
+def _objection(name: str, found: dict[str, Floats], plan: dict[str, Any]) -> str | None:
+    """Why the rows cannot be shown so."""
+    if not found:
+        return "there are no test rows"
+    if name == REORDERED and len(plan["features"]) == 1:
+        return "there is one column only"
+    if name == RENAMED and "{name}" not in plan["feature_format"]:
+        return "the prompts do not name the columns"
+    if name == ROUNDED and not any(feature["number_style"] for feature in plan["features"]):
+        return "no column holds numbers"
+    if np.isnan(found[name]).all():
+        return "the prompts that the preparation code writes cannot be taken apart into their cells"
+    return None
+
+
+def _importance(
+    truth: Codes, found: dict[str, Floats], names: Sequence[str], gaps: Sequence[float | None], seed: int
+) -> list[dict[str, Any]]:
+    """What leaving out each feature changes, the most important first."""
+    if not found:
+        return []
+    usual = found[_AS_IT_IS]
+    others = [found[str(place)] for place in range(min(len(names), MAX_FEATURES))]
+    losses = row_losses(truth, usual)
+    increases = np.stack([row_losses(truth, other) - losses for other in others], axis=1)
+    means = [counts @ increases / len(truth) for counts in draw_counts(len(truth), seed)]
+    resampled = np.concatenate(means)
+    entries = []
+    for place, other in enumerate(others):
+        changes = compare(truth, usual, other)
+        entries.append(
+            {
+                "feature": names[place],
+                "log_loss_increase": estimate(float(increases[:, place].mean()), resampled[:, place]),
+                **{name: changes[name] for name in ("roc_auc_change", "changed_decisions", "mean_change")},
+                "missing_in_training": gaps[place],
+            }
+        )
+    return sorted(entries, key=lambda entry: -entry["log_loss_increase"]["value"])
+
+
+def row_losses(truth: Codes, probabilities: Floats) -> Floats:
+    """-log P(true label) of each row, shape (rows,), kept finite as scikit-learn's log_loss does."""
+    epsilon = np.finfo(np.float64).eps
+    own: Floats = probabilities[np.arange(len(truth)), truth]
+    return -np.log(np.clip(own, epsilon, 1 - epsilon))
+
+
+def _notes(robustness: dict[str, Any], features: int) -> list[str]:
+    notes = []
+    if robustness["rows"] < robustness["test_rows"]:
+        notes.append(f"Measured on {robustness['rows']:,} of {robustness['test_rows']:,} test rows, drawn by the seed.")
+    if features > MAX_FEATURES:
+        notes.append(f"Only the first {MAX_FEATURES} of {features:,} columns were left out one at a time.")
+    for variant in robustness["variants"]:
+        if variant["note"] and robustness["rows"]:
+            notes.append(f"{variant['name'].capitalize()}: not measurable, since {variant['note']}.")
+        elif variant["rows"] < robustness["rows"]:
+            notes.append(
+                f"{variant['name'].capitalize()}: measured on {variant['rows']:,} rows, since the prompts of "
+                "the others cannot be taken apart into their cells."
+            )
+    never = [entry["feature"] for entry in robustness["importance"] if entry["missing_in_training"] == 0]
+    if never:
+        notes.append(
+            f"Never missing in training: {_listed(never)}. What the model makes of an absence that it never saw is a "
+            "guess, and so is the importance that follows from it."
+        )
+    return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(shorten(name, 40) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _sentence(robustness: dict[str, Any]) -> str:
+    if not robustness["rows"]:
+        return "There are no test rows to show otherwise."
+    measured = [variant for variant in robustness["variants"] if not variant["note"]]
+    changes = ", ".join(f"{variant['name']} {variant['changed_decisions']:.1%}" for variant in measured)
+    opening = f"Decisions of {robustness['rows']:,} test rows that change: {changes}; " if changes else ""
+    first = robustness["importance"][0]
+    increase = first["log_loss_increase"]
+    if increase["low"] is None or increase["low"] <= 0:
+        return f"{opening}no column is surely missed when it is left out."
+    return (
+        f"{opening}most is lost without {shorten(first['feature'], 40)}: log loss {increase['value']:+.3f} "
+        f"({CONFIDENCE:.0%} interval {increase['low']:+.3f} to {increase['high']:+.3f})."
+    )
