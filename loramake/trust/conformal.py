@@ -144,7 +144,7 @@ def row_shares(probabilities: Floats) -> Floats:
     """A number from 0 to 1 for each row, shape (rows,), that stands in for the random one of APS and RAPS.
 
     It is a hash (SplitMix64, Steele, Lea and Flood 2014) of how much more probable the row's first label is than its
-    second, in steps of 0.8%: the same row gets the same set in every batch, whatever the order of the labels, and
+    second, in steps of 0.1%: the same row gets the same set in every batch, whatever the order of the labels, and
     mostly so where another batch size or machine changes the last digits of its probabilities.
 
     The coverage holds all the same, since it asks nothing of a score but that it is the same function of every row.
@@ -154,7 +154,7 @@ def row_shares(probabilities: Floats) -> Floats:
     first, second = -np.partition(-probabilities, 1, axis=1)[:, :2].T
     with np.errstate(divide="ignore"):
         odds = np.ascontiguousarray(first / second)
-    state = (odds.view(np.uint64) >> np.uint64(45)) + np.uint64(0x9E3779B97F4A7C15)
+    state = (odds.view(np.uint64) >> np.uint64(42)) + np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     state ^= state >> np.uint64(31)
@@ -286,11 +286,12 @@ def _expected(sets: SetPredictor, truth: Codes, confidence: float, seed: int) ->
     """
     if len(truth) == 0:
         return {"low": None, "high": None}
-    rows = np.array([len(scores) for scores in sets.scores])
+    tested = sets.rows_of(truth)
+    rows = np.array([len(scores) for scores in sets.scores])[tested > 0]
     ranks = np.array([rank_of(count, confidence) for count in rows.tolist()])
     generator = np.random.default_rng(seed)
     drawn = generator.beta(ranks, np.maximum(rows + 1 - ranks, 1), size=(_DRAWS, len(rows)))
-    hits = generator.binomial(sets.rows_of(truth), np.where(ranks > rows, 1.0, drawn)).sum(axis=1)
+    hits = generator.binomial(tested[tested > 0], np.where(ranks > rows, 1.0, drawn)).sum(axis=1)
     low, high = np.quantile(hits / len(truth), [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
     return {"low": float(low), "high": float(high)}
 
