@@ -1,0 +1,71 @@
+"""Reliability diagrams: how often predictions of each confidence are right, before and after calibration."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from scipy.stats import binomtest
+
+from loramake import artifacts
+from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
+
+_METHODS = {"temperature": "after temperature scaling", "isotonic": "after isotonic regression"}
+
+
+def plot_reliability(measures: str | Path, out: str | Path) -> None:
+    """Draw the diagrams of calibration_measures.json beside each other, each over the numbers of rows in its bins.
+
+    Where nothing was calibrated, there is one.
+    """
+    found = artifacts.read(measures, "calibration_measures")
+    panels = {"before calibration" if found["method"] != "none" else "not calibrated": (found["before"], VERMILION)}
+    if found["method"] != "none":
+        panels[_METHODS[found["method"]]] = (found["after"], BLUE)
+    with figure(out, 4.2 * len(panels) + 0.6, 6.2) as axes:
+        if found["rows"] == 0:
+            axes.set(title="Reliability on the test split", xticks=[], yticks=[])
+            say_instead(axes, "no reliability diagram: the test split has no rows")
+            return
+        # `figure` gives one pair of axes, and this needs a grid of them.
+        drawing = axes.figure
+        axes.remove()
+        drawing.suptitle(f"Reliability on the test split, {found['rows']:,} rows", fontsize=12)
+        grid = drawing.subplots(2, len(panels), sharex=True, sharey="row", height_ratios=(3.4, 1), squeeze=False)
+        for (name, (measured, colour)), above, below in zip(panels.items(), *grid, strict=True):
+            bins = [each for each in measured["reliability"] if each["rows"]]
+            _draw_accuracy(above, bins, colour, found["confidence"])
+            above.set_title(f"{name}: ECE {measured['measures']['ece']['value']:.3f}")
+            _draw_rows(below, bins, colour)
+        grid[0, 0].set_ylabel("share of right predictions")
+        grid[1, 0].set_ylabel("rows")
+        drawing.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+
+
+def _draw_accuracy(axes: Axes, bins: list[dict[str, Any]], colour: str, confidence: float) -> None:
+    """A point for each bin with rows, and the Wilson interval of its accuracy."""
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=(0, (4, 3)), linewidth=1, label="perfectly calibrated")
+    across = [each["mean_confidence"] for each in bins]
+    up = [each["accuracy"] for each in bins]
+    intervals = [_interval(each, confidence) for each in bins]
+    lows, highs = zip(*intervals, strict=True)
+    axes.vlines(across, lows, highs, color=colour, linewidth=1.2, alpha=0.6)
+    axes.plot(across, up, color=colour, marker="o", markersize=5, linewidth=1.4)
+    axes.plot([], [], color=GREY, marker="o", markersize=5, label=f"rows of one bin, with {confidence:.0%} interval")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _interval(each: dict[str, Any], confidence: float) -> tuple[float, float]:
+    found = binomtest(round(each["accuracy"] * each["rows"]), each["rows"]).proportion_ci(confidence, method="wilson")
+    return found.low, found.high
+
+
+def _draw_rows(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
+    """A bar for each bin with rows, as wide as the bin."""
+    lows, widths = [each["low"] for each in bins], [each["high"] - each["low"] for each in bins]
+    rows = [each["rows"] for each in bins]
+    axes.bar(lows, rows, widths, align="edge", color=colour, edgecolor="white", linewidth=0.6)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.set_xlabel("probability of the predicted label")

@@ -1,0 +1,260 @@
+"""How far probabilities can be taken at their word: calibration errors and proper scores, with bootstrap intervals.
+
+Bins are of equal width and open below, as in Guo et al. 2017; only those of the adaptive error hold equal numbers of
+rows. Calibration errors are biased upwards: of few rows, even perfect probabilities have some.
+
+Time and memory grow with resamples times rows times bins in use.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from loramake import artifacts
+from loramake.console import progress, say
+from loramake.errors import ArtifactError
+from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.scored import Codes, Floats, Scored, name_of, read_scored
+
+BINS = 15
+MEASURES = (
+    "ece",
+    "adaptive_ece",
+    "mce",
+    "classwise_ece",
+    "brier",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
+    "log_loss",
+)
+
+_CELLS = 5_000_000
+"""Numbers in the largest arrays: 40 MB each."""
+
+
+def evaluate_calibration(
+    task: str | Path, before: str | Path, after: str | Path, calibrator: str | Path, seed: int, out: str | Path
+) -> None:
+    """Write calibration_measures.json from the test rows' predictions (JSON lines) before and after calibration."""
+    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    scored = [_by_key(read_scored(path, labels)) for path in (before, after)]
+    _check_same_rows(scored[0], scored[1], before, after)
+    fitted = artifacts.read(calibrator, "calibrator")
+    truth = scored[0].truth
+    found = dict(zip(("before", "after"), describe(truth, [each.probabilities for each in scored], seed), strict=True))
+    measures = {
+        "rows": len(truth),
+        "method": fitted["method"],
+        "bins": BINS,
+        "confidence": CONFIDENCE,
+        "resamples": RESAMPLES,
+        **found,
+        "sentence": _sentence(found["before"], found["after"], len(truth), fitted),
+    }
+    artifacts.write(out, measures, "calibration_measures")
+    say(measures["sentence"])
+
+
+def _by_key(scored: Scored) -> Scored:
+    """The rows in an order that is not the file's, so that resamples don't depend on that."""
+    order = sorted(range(len(scored.keys)), key=scored.keys.__getitem__)
+    at = np.array(order, dtype=np.int64)
+    return Scored([scored.keys[place] for place in order], scored.truth[at], scored.probabilities[at])
+
+
+def _check_same_rows(ours: Scored, theirs: Scored, before: str | Path, after: str | Path) -> None:
+    if extra := sorted(set(zip(ours.keys, ours.truth, strict=True)) ^ set(zip(theirs.keys, theirs.truth, strict=True))):
+        raise ArtifactError(
+            f"{before} and {after} do not agree on {name_of(extra[0][0])}: "
+            f"delete {after} and run the same command again."
+        )
+
+
+def describe(truth: Codes, several: list[Floats], seed: int) -> list[dict[str, Any]]:
+    """Measures with intervals and reliability bins of each (rows, labels) in `several`, all on the same resamples."""
+    parts: list[list[dict[str, Floats]]] = [[] for _ in several]
+    done = 0
+    # One thread: on a busy machine several wait for each other.
+    with threadpool_limits(limits=1), progress("evaluating calibration, resamples") as advance:
+        for counts in draw_counts(len(truth), seed, _CELLS):
+            for found, probabilities in zip(parts, several, strict=True):
+                found.append(compute_measures(truth, probabilities, counts))
+            done += len(counts)
+            advance(done, RESAMPLES)
+        values = [compute_measures(truth, probabilities, np.ones((1, len(truth)))) for probabilities in several]
+    return [
+        {
+            "measures": {
+                name: estimate(value[name][0], np.concatenate([part[name] for part in found])) for name in MEASURES
+            },
+            "ece_if_calibrated": error_if_calibrated(probabilities, seed),
+            "reliability": reliability_bins(truth, probabilities),
+        }
+        for value, found, probabilities in zip(values, parts, several, strict=True)
+    ]
+
+
+def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dict[str, Floats]:
+    """Every measure of each resample, each of shape (resamples,); `counts` (resamples, rows) tells what it holds.
+
+    - ece, mce: top-label, bins of equal width (Naeini et al. 2015; Guo et al. 2017, equations 3 and 5).
+    - adaptive_ece: top-label, bins of equal mass (Nguyen and O'Connor 2015), `equal_mass_error`.
+    - classwise_ece: mean over the labels of the error of each one's probability (Kull et al. 2019, equation 3).
+    - brier: summed over the labels (Brier 1950); and its parts, summed over the labels, such that
+      brier = reliability - resolution + uncertainty holds exactly: the resolution is Stephenson et al.'s generalised
+      one (2008, equation 9), which has the spread within bins in it and may therefore fall below 0.
+    - log_loss: probabilities kept off 0 and 1 as scikit-learn's log_loss does.
+
+    All are NaN where there is no row.
+    """
+    rows, labels = probabilities.shape
+    if rows == 0:
+        return dict.fromkeys(MEASURES, np.full(len(counts), np.nan))
+    confidence, right = _top_label(truth, probabilities)
+    gaps, held = _binned(confidence[:, None], (right - confidence)[:, None], counts)
+    reliability, uncertainty, classwise = _label_parts(truth, probabilities, counts)
+    brier = counts @ ((probabilities**2).sum(axis=1) - 2 * _own(truth, probabilities) + 1) / rows
+    epsilon = np.finfo(np.float64).eps
+    return {
+        "ece": np.abs(gaps).sum(axis=1) / rows,
+        "adaptive_ece": equal_mass_error(confidence, right, counts),
+        "mce": (np.abs(gaps) / np.maximum(held, 1)).max(axis=1),
+        "classwise_ece": classwise / labels,
+        "brier": brier,
+        "brier_reliability": reliability,
+        "brier_resolution": reliability + uncertainty - brier,
+        "brier_uncertainty": uncertainty,
+        "log_loss": counts @ -np.log(np.clip(_own(truth, probabilities), epsilon, 1 - epsilon)) / rows,
+    }
+
+
+def error_if_calibrated(probabilities: Floats, seed: int) -> dict[str, float | None]:
+    """The ECE that rows of these confidences would show if those were right exactly, with the interval it falls into.
+
+    Truth is drawn from the confidences again and again (consistency resampling: Bröcker and Smith 2007; Vaicenavicius
+    et al. 2019). An ECE below the upper end is no evidence against the probabilities.
+    """
+    rows = len(probabilities)
+    if rows == 0:
+        return estimate(np.nan, np.zeros(0))
+    confidence = probabilities.max(axis=1)
+    generator = np.random.default_rng(seed)
+    errors = []
+    for size in np.diff([*range(0, RESAMPLES, max(1, _CELLS // rows)), RESAMPLES]):
+        gaps = (generator.random((size, rows)) < confidence) - confidence
+        errors.append(np.abs(_binned(confidence[:, None], np.ones((rows, 1)), gaps)[0]).sum(axis=1) / rows)
+    drawn = np.concatenate(errors)
+    return estimate(float(drawn.mean()), drawn)
+
+
+def _own(truth: Codes, probabilities: Floats) -> Floats:
+    found: Floats = probabilities[np.arange(len(truth)), truth]
+    return found
+
+
+def _top_label(truth: Codes, probabilities: Floats) -> tuple[Floats, Floats]:
+    """The probability of the predicted label, and 1 where that is the true one, each (rows,)."""
+    return probabilities.max(axis=1), (probabilities.argmax(axis=1) == truth).astype(np.float64)
+
+
+def find_bins(probabilities: Floats) -> Codes:
+    """The bin of equal width, 0 to BINS - 1, of each probability; an edge is in the bin below it, 0 in the first."""
+    return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probabilities, side="left").astype(np.int64)
+
+
+def _binned(probabilities: Floats, gaps: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Sum of `gaps` and number of rows in every bin of every column that holds a row, twice (resamples, such bins).
+
+    `probabilities` and `gaps` have shape (rows, columns). As two products of matrices, of all resamples at once.
+    """
+    rows, columns = probabilities.shape
+    bins = find_bins(probabilities) + BINS * np.arange(columns)
+    used = np.flatnonzero(np.bincount(bins.ravel(), minlength=BINS * columns))
+    places = np.zeros(BINS * columns, dtype=np.int64)
+    places[used] = np.arange(len(used))
+    at = (np.arange(rows)[:, None], places[bins])
+    spread = np.zeros((rows, len(used)))
+    spread[at] = gaps
+    sums = counts @ spread
+    spread[at] = 1
+    return sums, counts @ spread
+
+
+def _label_parts(truth: Codes, probabilities: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Reliability, uncertainty and calibration error of each label against the rest, summed, each (resamples,)."""
+    rows = len(truth)
+    reliability, uncertainty, error = np.zeros((3, len(counts)))
+    for places in _label_blocks(rows, probabilities.shape[1]):
+        true = (truth[:, None] == places).astype(np.float64)
+        gaps, held = _binned(probabilities[:, places], true - probabilities[:, places], counts)
+        shares = counts @ true / rows
+        reliability += (gaps**2 / np.maximum(held, 1)).sum(axis=1) / rows
+        uncertainty += (shares * (1 - shares)).sum(axis=1)
+        error += np.abs(gaps).sum(axis=1) / rows
+    return reliability, uncertainty, error
+
+
+def _label_blocks(rows: int, labels: int) -> Iterator[Codes]:
+    """Labels, as many at once as fit into _CELLS with all their bins."""
+    size = max(1, _CELLS // (rows * BINS))
+    for start in range(0, labels, size):
+        yield np.arange(start, min(start + size, labels))
+
+
+def equal_mass_error(confidence: Floats, right: Floats, counts: Floats) -> Floats:
+    """Mean gap between confidence and accuracy over BINS bins of equal numbers of rows, shape (resamples,).
+
+    The bins part the rows of a resample, sorted by confidence, into runs whose lengths differ by 1 at most. Rows of
+    one confidence all go to the bin of the first of them, so that the order of the rows doesn't matter.
+    """
+    rows = len(confidence)
+    order = np.argsort(confidence, kind="stable")
+    gaps = (right - confidence)[order]
+    starts = np.flatnonzero(np.diff(confidence[order], prepend=-np.inf))
+    ends = np.cumsum([len(run) for run in np.array_split(order, BINS)])[:-1]
+    errors = np.empty(len(counts))
+    for place, count in enumerate(counts):  # what one resample needs stays in the processor's cache
+        drawn = count[order]
+        before = (np.cumsum(drawn) - drawn)[starts]
+        edges = np.append(starts, rows)[np.searchsorted(before, ends)]
+        sums = np.diff(np.append(0, np.cumsum(drawn * gaps))[[0, *edges, rows]])
+        errors[place] = np.abs(sums).sum() / rows
+    return errors
+
+
+def reliability_bins(truth: Codes, probabilities: Floats) -> list[dict[str, Any]]:
+    """The bins of a reliability diagram: edges, rows, mean confidence and accuracy (None of a bin without rows)."""
+    confidence, right = _top_label(truth, probabilities) if len(truth) else (np.zeros(0), np.zeros(0))
+    bins = find_bins(confidence)
+    rows = np.bincount(bins, minlength=BINS).tolist()
+    sums = zip(*(np.bincount(bins, weights=each, minlength=BINS).tolist() for each in (confidence, right)), strict=True)
+    edges = np.linspace(0, 1, BINS + 1).tolist()
+    return [
+        {
+            "low": edges[place],
+            "high": edges[place + 1],
+            "rows": held,
+            "mean_confidence": confident / held if held else None,
+            "accuracy": hits / held if held else None,
+        }
+        for place, (held, (confident, hits)) in enumerate(zip(rows, sums, strict=True))
+    ]
+
+
+def _sentence(before: dict[str, Any], after: dict[str, Any], rows: int, calibrator: dict[str, Any]) -> str:
+    """The calibration error before and after, and what of it is chance."""
+    ece, perfect = after["measures"]["ece"], after["ece_if_calibrated"]
+    if ece["value"] is None:
+        return "Calibration is not measured: the test split has no rows."
+    found = f"Calibration: ECE {ece['value']:.3f} ({CONFIDENCE:.0%} interval {ece['low']:.3f} to {ece['high']:.3f})"
+    method, temperature = calibrator["method"], calibrator["temperature"]
+    if method == "none":
+        found += ", the probabilities being as the model gives them"
+    else:
+        name = "isotonic regression" if temperature is None else f"temperature {temperature:.2f}"
+        found += f" after {name}, {before['measures']['ece']['value']:.3f} before"
+    return f"{found}; on {rows:,} rows, perfect probabilities would show up to {perfect['high']:.3f}."
