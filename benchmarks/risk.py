@@ -1,0 +1,138 @@
+"""How often an abstention threshold breaks its promise, over many random calibration splits, and what it answers.
+
+    python benchmarks/risk.py                         # some minutes: the tables that docs and issues quote
+    python benchmarks/risk.py --splits 200 --tries 50 # to see that it runs
+
+`broken` is the share of splits whose threshold has a true selective error over max_error: it may be 10%, δ, at most.
+`found` is the share of splits that have a threshold at all, `answered` the mean true share of rows that it answers.
+
+Of the populations in the table, the first two are as the proof in loramake/trust/risk.py wants them, surer answers
+wrong less often; the third is not. The search draws populations of two to four layers of certainty, each with its own
+error rate, mostly with surer layers that are wrong more often than others, and shows those whose promise is broken most
+often, measured anew on splits of their own.
+"""
+
+import argparse
+
+import numpy as np
+
+from loramake.scored import Scored
+from loramake.trust.risk import find_threshold, rank, rows_needed
+
+CONFIDENCE = 0.9
+ANEW = 100
+"""Times as many splits for what a search shows as while it looks."""
+
+
+class Population:
+    """Rows by falling certainty, the probability of the most probable label, and the probability that it is wrong."""
+
+    def __init__(self, certainty: np.ndarray, error: np.ndarray) -> None:
+        order = np.argsort(-certainty, kind="stable")
+        self.certainty, self.error = certainty[order], error[order]
+        self._share_wrong = np.cumsum(self.error) / np.arange(1, len(order) + 1)
+
+    def answers(self, threshold: float) -> tuple[float, float]:
+        """True share of rows answered, and the share of these that is wrong."""
+        answered = int(np.searchsorted(-self.certainty, -threshold, side="right"))
+        return answered / len(self.certainty), float(self._share_wrong[answered - 1]) if answered else 0.0
+
+
+def calibrated(spread: float, size: int = 100_000) -> Population:
+    """Two labels; the smaller `spread`, the surer the model is."""
+    positive = np.random.default_rng(0).beta(spread, spread, size)
+    certainty = np.maximum(positive, 1 - positive)
+    return Population(certainty, 1 - certainty)
+
+
+def one_digit(spread: float) -> Population:
+    """The same with few distinct probabilities, as isotonic regression may leave."""
+    population = calibrated(spread)
+    return Population(population.certainty.round(1), population.error)
+
+
+def falsely_sure(spread: float) -> Population:
+    """The same, but one row in twenty has the highest certainty for no reason."""
+    population = calibrated(spread)
+    certainty = population.certainty.copy()
+    certainty[::20] = 1.0
+    return Population(certainty, population.error)
+
+
+def layered(weights: np.ndarray, errors: np.ndarray, size: int = 100_000) -> Population:
+    """Layers of falling certainty, which is between 1 and 1/2."""
+    places = np.linspace(0, 1, size)
+    layer = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
+    return Population(1 - places / 2, errors[layer])
+
+
+def promise(population: Population, rows: int, max_error: float, splits: int, seed: int) -> tuple[float, float, float]:
+    """Shares of splits that break the promise and that have a threshold, and the mean share of rows answered."""
+    generator = np.random.default_rng(seed)
+    broken, found, covered = 0, 0, 0.0
+    for _ in range(splits):
+        drawn = generator.integers(len(population.certainty), size=rows)
+        threshold = find_threshold(rank(scored(population, drawn, generator)), max_error, CONFIDENCE)
+        if threshold is not None:
+            answered, error = population.answers(threshold)
+            broken += error > max_error
+            found += 1
+            covered += answered
+    return broken / splits, found / splits, covered / splits
+
+
+def scored(population: Population, drawn: np.ndarray, generator: np.random.Generator) -> Scored:
+    """Predictions of two labels, the first the most probable."""
+    certainty = population.certainty[drawn]
+    truth = (generator.random(len(drawn)) < population.error[drawn]).astype(np.int64)
+    return Scored([("csv", int(row)) for row in drawn], truth, np.column_stack([certainty, 1 - certainty]))
+
+
+def show_populations(splits: int) -> None:
+    kinds = {"calibrated": calibrated, "one digit": one_digit, "falsely sure": falsely_sure}
+    print(f"{splits} splits each, confidence {CONFIDENCE:.0%}")
+    print(f"{'population':<14} {'wrong':>6} {'max_error':>9} {'rows':>5} {'broken':>7} {'found':>6} {'answered':>8}")
+    for name, make in kinds.items():
+        for spread in (0.15, 0.5):
+            population = make(spread)
+            for max_error in (0.02, 0.05, 0.1):
+                for rows in (60, 150, 400, 1000):
+                    if rows < rows_needed(max_error, CONFIDENCE):
+                        continue
+                    broken, found, answered = promise(population, rows, max_error, splits, seed=rows)
+                    overall = population.error.mean()
+                    case = f"{name:<14} {overall:>6.1%} {max_error:>9} {rows:>5}"
+                    print(f"{case} {broken:>7.1%} {found:>6.0%} {answered:>8.0%}", flush=True)
+
+
+def search(tries: int, splits: int, shown: int = 8) -> None:
+    """The layered populations, of so many, that break the promise most often."""
+    generator = np.random.default_rng(1)
+    found = []
+    for _ in range(tries):
+        max_error = float(generator.choice([0.05, 0.1, 0.2]))
+        rows = int(generator.choice([1.3, 2, 4]) * rows_needed(max_error, CONFIDENCE))
+        layers = int(generator.choice([2, 3, 4]))
+        weights = generator.dirichlet(np.full(layers, 0.7))
+        errors = generator.beta(0.5, 2, layers) * generator.choice([0.5, 1.0])
+        broken = promise(layered(weights, errors), rows, max_error, splits, seed=2)[0]
+        found.append((broken, max_error, rows, weights, errors))
+    found.sort(key=lambda entry: -entry[0])
+    print(f"\n{tries} populations in layers, {splits} splits each; the worst, on {ANEW * splits:,} others")
+    for _, max_error, rows, weights, errors in found[:shown]:
+        broken = promise(layered(weights, errors), rows, max_error, ANEW * splits, seed=3)[0]
+        layers = f"weights {weights.round(3)}  wrong {errors.round(3)}"
+        print(f"broken {broken:.2%}  max_error {max_error}  rows {rows}  {layers}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--splits", type=int, default=2000)
+    parser.add_argument("--tries", type=int, default=1500)
+    options = parser.parse_args()
+    show_populations(options.splits)
+    search(options.tries, max(1, options.splits // 4))
+
+
+if __name__ == "__main__":
+    main()

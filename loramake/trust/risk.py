@@ -1,0 +1,338 @@
+"""When to abstain, so that of the answers given no larger share is wrong than asked for.
+
+A row is answered with its most probable label where that label's probability reaches a threshold. The threshold is
+found by Learn-then-Test (Angelopoulos et al. 2021, "Learn then Test", section 3): thresholds are tested one after the
+other, from the strictest on, until one fails, each against "more than r of these answers are wrong" with an exact
+binomial p-value at level δ. Fixed-sequence testing spends δ once, not once a threshold.
+
+Why that holds in finite samples, although the thresholds are the calibration rows' own probabilities:
+- How many rows a fixed threshold answers is random, but given that number their errors are binomial.
+- The sequence begins with the fewest rows that can pass, which r and δ fix (`rows_needed`); nothing is looked for.
+- Let the share wrong among the answers not rise with the threshold, let U be the rows above the fixed threshold at
+  which it reaches r, and N the calibration rows in U. Where N is at least `rows_needed`, the first test that should
+  not pass is that of just U, whose errors are binomial given N. Where N is less, the very first test should not pass;
+  given N, its rows in U are wrong with probability r and its other rows with more. Either way it passes with
+  probability δ at most, and a sequence that stops there is right.
+- Where surer answers are wrong more often than others, this argument has a gap. benchmarks/risk.py searches for
+  populations that make use of it, and finds none that exceeds δ.
+A fixed sequence of thresholds, as MAPIE's controllers have it, needs no such assumption, but a threshold to begin with:
+often too few rows have it, or, of overconfident probabilities, nearly all.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, betaincinv
+
+from loramake import artifacts
+from loramake.console import Advance, progress, say
+from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.scored import Codes, Floats, Scored, read_scored
+
+LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Settings of max_error that are looked at whatever is set."""
+COVERAGES = (0.7, 0.8, 0.9)
+"""Shares of rows whose accuracy is told."""
+MAX_POINTS = 200
+"""Of a curve."""
+
+_ROUNDING = 1e-12
+"""Of a p-value that is just δ."""
+
+
+class Ranked(NamedTuple):
+    """Rows by falling probability of their most probable label, those of one probability in one group."""
+
+    thresholds: Floats
+    """Probability of each group, falling, shape (groups,)."""
+    answered: Codes
+    """Rows that have at least this probability, shape (groups,)."""
+    wrong: Codes
+    """Of these, those whose most probable label is not the true one, shape (groups,)."""
+
+
+def control_risk(
+    task: str | Path,
+    calibration: str | Path,
+    test: str | Path,
+    max_error: float | None,
+    confidence: float,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write risk.json: the threshold for `max_error`, those for other levels, and the risk–coverage curve on test.
+
+    `calibration` holds calibrated predictions of rows that the calibrator was not fitted on.
+    """
+    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    held_out, tested = read_scored(calibration, labels), read_scored(test, labels)
+    ranked, ranked_test = rank(held_out), rank(tested)
+    chosen = None if max_error is None else find_level(ranked, ranked_test, max_error, confidence)
+    with progress("risk and coverage, resamples") as advance:
+        measured = measure_ranking(tested, seed, advance)
+    sentence = _without_level(ranked_test) if chosen is None else chosen["sentence"]
+    risk = {
+        "rows": {"calibration": len(held_out.truth), "test": len(tested.truth)},
+        "confidence": confidence,
+        "interval_confidence": CONFIDENCE,
+        "resamples": RESAMPLES,
+        "chosen": chosen,
+        "levels": [find_level(ranked, ranked_test, level, confidence) for level in LEVELS],
+        "levels_sentence": "Each of these thresholds keeps to its share on its own, not all of them together.",
+        "test": measured | {"curve": find_curve(ranked_test)},
+        "sentence": sentence,
+    }
+    artifacts.write(out, risk, "risk")
+    say(sentence)
+
+
+def abstains(risk: dict[str, Any], probabilities: Floats) -> NDArray[np.bool_]:
+    """Whether no answer is given, shape (rows,), for calibrated `probabilities` of shape (rows, labels).
+
+    No row where max_error is not set; every row where it is not achievable.
+    """
+    chosen = risk["chosen"]
+    if chosen is None:
+        return np.zeros(len(probabilities), dtype=np.bool_)
+    if chosen["threshold"] is None:
+        return np.ones(len(probabilities), dtype=np.bool_)
+    return np.asarray(probabilities.max(axis=1) < chosen["threshold"])
+
+
+def rank(scored: Scored) -> Ranked:
+    """The rows that each threshold answers, and those of them that are wrong."""
+    order, ends = _order(scored)
+    wrong = scored.probabilities.argmax(axis=1) != scored.truth
+    return Ranked(
+        scored.probabilities.max(axis=1)[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends]
+    )
+
+
+def _order(scored: Scored) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows by falling probability of their most probable label, and where in this order each group ends."""
+    certainty = scored.probabilities.max(axis=1)
+    order = np.argsort(-certainty, kind="stable")
+    return order, np.flatnonzero(np.diff(certainty[order], append=-np.inf))
+
+
+def rows_needed(max_error: float, confidence: float) -> int:
+    """The fewest calibration rows with which it can be had, none of them wrong: (1 - max_error)^rows <= δ."""
+    return max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_error) - _ROUNDING))
+
+
+def find_threshold(ranked: Ranked, max_error: float, confidence: float) -> float | None:
+    """The loosest threshold whose answers are wrong in at most `max_error` of all cases, so sure; None where none is.
+
+    In the middle between the last probability that is answered and the next, as no calibration row tells them apart;
+    0 where every row is answered.
+    """
+    start = int(np.searchsorted(ranked.answered, rows_needed(max_error, confidence)))
+    p_values = bdtr(ranked.wrong[start:], ranked.answered[start:], max_error)
+    failed = np.flatnonzero(p_values > 1 - confidence + _ROUNDING)
+    last = start + (failed[0] if len(failed) else len(p_values)) - 1
+    if last < start:
+        return None
+    if last == len(ranked.answered) - 1:
+        return 0.0
+    answered, next_one = ranked.thresholds[last : last + 2].tolist()
+    middle: float = (answered + next_one) / 2
+    return middle if middle > next_one else float(answered)
+
+
+def find_level(ranked: Ranked, ranked_test: Ranked, max_error: float, confidence: float) -> dict[str, Any]:
+    """What one setting of max_error gives, as risk.json has it."""
+    threshold = find_threshold(ranked, max_error, confidence)
+    needed = rows_needed(max_error, confidence)
+    answered, wrong = count_answers(ranked_test, threshold)
+    rows = _rows(ranked_test)
+    level = {
+        "max_error": max_error,
+        "confidence": confidence,
+        "achievable": threshold is not None,
+        "threshold": threshold,
+        "rows_needed": needed,
+        "calibration": dict(zip(("answered", "wrong"), _tested(ranked, threshold, needed), strict=True)),
+        "test": {
+            "answered": answered,
+            "wrong": wrong,
+            "coverage": answered / rows if rows else None,
+            "selective_error": share_wrong(answered, wrong),
+        },
+    }
+    return level | {"sentence": _sentence(level, _rows(ranked), rows)}
+
+
+def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
+    """Rows that are answered at a threshold and, of these, wrong."""
+    groups = 0 if threshold is None else int(np.searchsorted(-ranked.thresholds, -threshold, side="right"))
+    return (int(ranked.answered[groups - 1]), int(ranked.wrong[groups - 1])) if groups else (0, 0)
+
+
+def _tested(ranked: Ranked, threshold: float | None, needed: int) -> tuple[int, int]:
+    """Answered and wrong calibration rows at the threshold; where there is none, of the first set that was tested."""
+    if threshold is not None or not len(ranked.answered):
+        return count_answers(ranked, threshold)
+    first = min(int(np.searchsorted(ranked.answered, needed)), len(ranked.answered) - 1)
+    return int(ranked.answered[first]), int(ranked.wrong[first])
+
+
+def _rows(ranked: Ranked) -> int:
+    return int(ranked.answered[-1]) if len(ranked.answered) else 0
+
+
+def share_wrong(answered: int, wrong: int) -> dict[str, float | None]:
+    """The share with its Clopper–Pearson interval, which, unlike a bootstrap's, is not empty where nothing is wrong."""
+    if not answered:
+        return {"value": None, "low": None, "high": None}
+    low, high = _clopper_pearson(np.array([answered]), np.array([wrong]))
+    return {"value": wrong / answered, "low": float(low[0]), "high": float(high[0])}
+
+
+def _clopper_pearson(answered: Codes, wrong: Codes) -> tuple[Floats, Floats]:
+    """Exact interval of a share (Clopper and Pearson 1934), from quantiles of beta distributions; each (shares,)."""
+    tail, right = (1 - CONFIDENCE) / 2, answered - wrong
+    low = np.where(wrong > 0, betaincinv(np.maximum(wrong, 1), right + 1, tail), 0.0)
+    high = np.where(right > 0, betaincinv(wrong + 1, np.maximum(right, 1), 1 - tail), 1.0)
+    return low, high
+
+
+def find_curve(ranked: Ranked) -> list[dict[str, float]]:
+    """Share of rows answered and share of these wrong, by falling threshold; at most MAX_POINTS of them."""
+    rows = _rows(ranked)
+    aims = np.linspace(0, rows, MAX_POINTS) if rows > MAX_POINTS else ranked.answered
+    groups = np.unique(np.searchsorted(ranked.answered, aims))
+    answered, wrong = ranked.answered[groups], ranked.wrong[groups]
+    columns = (ranked.thresholds[groups], answered / max(1, rows), wrong / answered, *_clopper_pearson(answered, wrong))
+    names = ("threshold", "coverage", "error", "low", "high")
+    points = np.column_stack(columns).tolist()
+    return [dict(zip(names, point, strict=True)) for point in points]
+
+
+def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -> dict[str, Any]:
+    """Error, AURC, excess AURC and accuracy at COVERAGES, with percentile-bootstrap intervals."""
+    order, ends = _order(scored)
+    rows = len(order)
+    wrong = (scored.probabilities.argmax(axis=1) != scored.truth)[order]
+    parts = [_measures(np.ones((1, rows)), wrong, ends)]
+    done = 0
+    for counts in draw_counts(rows, seed):
+        parts.append(_measures(counts[:, order], wrong, ends))
+        done += len(counts)
+        if advance is not None:
+            advance(done, RESAMPLES)
+    found = np.concatenate(parts)
+    error, aurc, excess, *accuracies = (estimate(float(column[0]), column[1:]) for column in found.T)
+    return {
+        "error": error,
+        "aurc": aurc,
+        "excess_aurc": excess,
+        "accuracy_at_coverage": [
+            {"coverage": coverage, "accuracy": accuracy}
+            for coverage, accuracy in zip(COVERAGES, accuracies, strict=True)
+        ],
+    }
+
+
+def _measures(counts: Floats, wrong: NDArray[np.bool_], ends: NDArray[np.intp]) -> Floats:
+    """Shape (resamples, measures): error, AURC, excess AURC, accuracies; of no rows NaN.
+
+    `counts` (resamples, rows) tells how often each resample holds a row, rows in the order of `_order`, as is `wrong`
+    (rows,); `ends` (groups,) are the places of each group's last row.
+
+    AURC is the mean over rows of the share wrong among rows of at least the same probability (Geifman, Uziel and
+    El-Yaniv 2019, "Bias-reduced uncertainty estimation for deep neural classifiers", section 3).
+    """
+    rows = counts.shape[1]
+    if not rows:
+        return np.full((len(counts), 3 + len(COVERAGES)), np.nan)
+    answered = np.cumsum(counts, axis=1)[:, ends]
+    errors = np.cumsum(counts * wrong, axis=1)[:, ends]
+    risks = np.divide(errors, answered, out=np.zeros_like(errors), where=answered > 0)
+    aurc = (np.diff(answered, axis=1, prepend=0) * risks).sum(axis=1) / rows
+    excess = aurc - ideal_aurc(rows)[errors[:, -1].astype(np.int64)]
+    return np.column_stack([errors[:, -1] / rows, aurc, excess, _accuracies(answered, errors, rows)])
+
+
+def ideal_aurc(rows: int) -> Floats:
+    """AURC where every wrong row comes after every right one, by the number of wrong rows: shape (rows + 1,).
+
+    The j-th of k wrong rows adds j / (rows - k + j), so that the sum is k less rows - k times a sum of reciprocals.
+    """
+    reciprocals = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, rows + 1))])
+    right = np.arange(rows, -1, -1)
+    found: Floats = (np.arange(rows + 1) - right * (reciprocals[-1] - reciprocals[right])) / rows
+    return found
+
+
+def _accuracies(answered: Floats, errors: Floats, rows: int) -> Floats:
+    """Accuracy at COVERAGES, shape (resamples, coverages); of a group that is answered in part, its mean counts."""
+    aims = np.array(COVERAGES) * rows
+    both = zip(answered, errors, strict=True)
+    wrong = [np.interp(aims, np.append(0.0, each), np.append(0.0, summed)) for each, summed in both]
+    found: Floats = 1 - np.array(wrong) / aims
+    return found
+
+
+def _sentence(level: dict[str, Any], rows: int, rows_test: int) -> str:
+    """What a level means, for a manager."""
+    wish = f"{_setting(level['confidence'])} sure that at most {_setting(level['max_error'])} of answers are wrong"
+    answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
+    if not level["achievable"] and rows < level["rows_needed"]:
+        return (
+            f"Not achievable with this data: to be {wish} takes {level['rows_needed']:,} calibration rows without an "
+            f"error, and there are {rows:,}."
+        )
+    if not level["achievable"]:
+        return (
+            f"Not achievable with this data: to be {wish} is too much to ask where {wrong:,} of the {answered:,} "
+            f"calibration rows that the model is surest of are wrong."
+        )
+    found = _on_test(level, rows_test)
+    if level["threshold"] == 0:
+        return f"Every row may be answered to be {wish}: {found}."
+    return f"To be {wish}, only rows with a label of {_probability(level['threshold'])} or more are answered: {found}."
+
+
+def _on_test(level: dict[str, Any], rows: int) -> str:
+    test = level["test"]
+    if not test["answered"]:
+        return "on test none is" if rows else "there are no test rows to see it on"
+    told = f"on test {_percent(test['coverage'])} of rows are, {_told(test['selective_error'])} of them wrong"
+    if test["selective_error"]["low"] <= level["max_error"]:
+        return told
+    chance = _setting(1 - level["confidence"])
+    return (
+        f"{told}, more than asked for, as happens by chance in {chance} of cases or where test rows are of another kind"
+    )
+
+
+def _without_level(ranked_test: Ranked) -> str:
+    opening = "No error rate is asked for (max_error), so every row is answered"
+    rows = _rows(ranked_test)
+    if not rows:
+        return f"{opening}; there are no test rows."
+    return f"{opening}: {_told(share_wrong(rows, int(ranked_test.wrong[-1])))} of test answers are wrong."
+
+
+def _told(share: dict[str, Any]) -> str:
+    interval = f"{CONFIDENCE:.0%} interval {_percent(share['low'])} to {_percent(share['high'])}"
+    return f"{_percent(share['value'])} ({interval})"
+
+
+def _percent(share: float) -> str:
+    """A measured share, to one decimal."""
+    return f"{share:.1%}"
+
+
+def _setting(share: float) -> str:
+    """A share that was set, as it was: 5%, 99.95%."""
+    return f"{100 * share:.8g}%"
+
+
+def _probability(threshold: float) -> str:
+    """A threshold, with digits enough to tell it from 1."""
+    digits = min(15, max(3, 1 - math.floor(math.log10(1 - threshold)))) if threshold < 1 else 3
+    return f"probability {threshold:.{digits}f}"

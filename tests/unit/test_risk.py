@@ -1,0 +1,398 @@
+"""Abstention that keeps its promise, and the risk–coverage curve, against formulas from the papers."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from loramake import artifacts
+from loramake.plots.risk import plot_risk_coverage
+from loramake.scored import Scored, scored_lines
+from loramake.trust.risk import (
+    MAX_POINTS,
+    abstains,
+    control_risk,
+    count_answers,
+    find_curve,
+    find_level,
+    find_threshold,
+    ideal_aurc,
+    measure_ranking,
+    rank,
+    rows_needed,
+    share_wrong,
+)
+
+
+def as_scored(truth: Any, probabilities: Any) -> Scored:
+    return Scored([("csv", row) for row in range(len(truth))], np.asarray(truth, dtype=np.int64), probabilities)
+
+
+def random_scored(rows: int, labels: int, seed: int, digits: int = 16) -> Scored:
+    """Calibrated predictions; few digits make ties."""
+    generator = np.random.default_rng(seed)
+    probabilities = generator.dirichlet(np.full(labels, 0.4), size=rows)
+    truth = (generator.random((rows, 1)) > probabilities.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    return as_scored(truth, probabilities.round(digits))
+
+
+def of_two(certainty: Any, wrong: Any) -> Scored:
+    """Rows whose first label has this probability and is wrong or not."""
+    certainty = np.asarray(certainty, dtype=np.float64)
+    return as_scored(np.asarray(wrong, dtype=np.int64), np.column_stack([certainty, 1 - certainty]))
+
+
+def binomial_cdf(successes: int, trials: int, share: float) -> float:
+    return sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(successes + 1))
+
+
+def reference_threshold(scored: Scored, max_error: float, confidence: float) -> float | None:
+    """Learn-then-Test word for word: from the strictest set of rows that could pass on, until one does not."""
+    certainty = scored.probabilities.max(axis=1)
+    wrong = scored.probabilities.argmax(axis=1) != scored.truth
+    levels = sorted(set(certainty.tolist()), reverse=True)
+    passed = None
+    for place, level in enumerate(levels):
+        answered = certainty >= level
+        if (1 - max_error) ** answered.sum() > 1 - confidence:
+            continue
+        if binomial_cdf(int(wrong[answered].sum()), int(answered.sum()), max_error) > 1 - confidence:
+            break
+        passed = place
+    if passed is None:
+        return None
+    return 0.0 if passed == len(levels) - 1 else (levels[passed] + levels[passed + 1]) / 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("digits", [16, 2, 1])
+def test_the_threshold_is_that_of_learn_then_test_word_for_word(seed: int, digits: int) -> None:
+    scored = random_scored([0, 1, 40, 90, 150][seed % 5], labels=2 + seed % 3, seed=seed, digits=digits)
+    found = [find_threshold(rank(scored), level, 0.9) for level in (0.05, 0.1, 0.2, 0.3)]
+    assert found == [reference_threshold(scored, level, 0.9) for level in (0.05, 0.1, 0.2, 0.3)]
+
+
+def beta_population(spread: float) -> tuple[Any, Any]:
+    certainty = np.random.default_rng(0).beta(spread, spread, 50_000)
+    certainty = np.maximum(certainty, 1 - certainty)
+    return certainty, 1 - certainty
+
+
+def population_in_steps() -> tuple[Any, Any]:
+    """Few distinct probabilities, as isotonic regression leaves them, and not calibrated."""
+    certainty = np.repeat([0.99, 0.9, 0.8, 0.7, 0.6], 10_000)
+    return certainty, np.repeat([0.01, 0.04, 0.09, 0.2, 0.45], 10_000)
+
+
+@pytest.mark.parametrize(
+    ("population", "rows", "max_error"),
+    [
+        (beta_population(0.15), 60, 0.05),
+        (beta_population(0.15), 400, 0.05),
+        (beta_population(0.5), 150, 0.1),
+        (beta_population(0.5), 1000, 0.1),
+        (population_in_steps(), 120, 0.05),
+        (population_in_steps(), 500, 0.1),
+    ],
+)
+def test_over_many_splits_the_true_selective_error_breaks_the_promise_in_a_share_of_delta_at_most(
+    population: tuple[Any, Any], rows: int, max_error: float
+) -> None:
+    certainty, error = population
+    generator = np.random.default_rng(rows)
+    splits, broken, found = 500, 0, 0
+    for _ in range(splits):
+        drawn = generator.integers(len(certainty), size=rows)
+        scored = of_two(certainty[drawn], generator.random(rows) < error[drawn])
+        threshold = find_threshold(rank(scored), max_error, 0.9)
+        if threshold is not None:
+            found += 1
+            broken += error[certainty >= threshold].mean() > max_error
+    assert broken / splits <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / splits)
+    assert found / splits > 0.15  # a promise that is never made is never broken
+
+
+def test_the_best_threshold_on_the_same_rows_would_break_the_promise_in_half_of_the_splits() -> None:
+    """What the tests are for: the loosest threshold whose rows look good enough is chosen by luck."""
+    certainty, error = beta_population(0.5)
+    generator = np.random.default_rng(1)
+    broken = 0
+    for _ in range(200):
+        drawn = generator.integers(len(certainty), size=300)
+        ranked = rank(of_two(certainty[drawn], generator.random(300) < error[drawn]))
+        looks_good = np.flatnonzero(ranked.wrong / ranked.answered <= 0.1)
+        broken += error[certainty >= ranked.thresholds[looks_good[-1]]].mean() > 0.1
+    assert broken / 200 > 0.3
+
+
+@pytest.mark.parametrize(("max_error", "confidence", "rows"), [(0.05, 0.9, 45), (0.01, 0.9, 230), (0.5, 0.75, 2)])
+def test_so_many_rows_without_an_error_are_just_enough(max_error: float, confidence: float, rows: int) -> None:
+    assert rows_needed(max_error, confidence) == rows
+    certainty = np.linspace(0.6, 0.9, rows)
+    assert find_threshold(rank(of_two(certainty, np.zeros(rows))), max_error, confidence) == 0.0
+    assert find_threshold(rank(of_two(certainty[1:], np.zeros(rows - 1))), max_error, confidence) is None
+
+
+def test_what_cannot_be_had_is_said_with_what_it_takes() -> None:
+    few = rank(of_two(np.linspace(0.6, 0.9, 12), np.zeros(12)))
+    level = find_level(few, few, 0.05, 0.9)
+    assert (level["achievable"], level["threshold"], level["rows_needed"]) == (False, None, 45)
+    assert level["test"]["coverage"] == 0.0
+    assert level["test"]["selective_error"] == {"value": None, "low": None, "high": None}
+    assert level["sentence"].startswith("Not achievable with this data: to be 90% sure that at most 5% of answers are")
+    assert "takes 45 calibration rows without an error, and there are 12." in level["sentence"]
+    wrong = rank(of_two(np.linspace(0.6, 0.9, 100), np.arange(100) % 2 == 0))
+    assert "22 of the 45 calibration rows" in find_level(wrong, wrong, 0.05, 0.9)["sentence"]
+
+
+def test_test_rows_that_are_wrong_more_often_than_asked_for_are_owned_up_to() -> None:
+    certainty = np.linspace(0.6, 0.9, 100)
+    level = find_level(rank(of_two(certainty, np.zeros(100))), rank(of_two(certainty, np.ones(100))), 0.1, 0.9)
+    assert level["test"]["selective_error"]["value"] == 1.0
+    assert "more than asked for, as happens by chance in 10% of cases" in level["sentence"]
+
+
+def test_rows_below_the_threshold_are_abstained_from() -> None:
+    probabilities = np.array([[0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
+    for threshold, expected in ((0.7, [False, False, True]), (0.0, [False] * 3), (None, [True] * 3)):
+        assert abstains({"chosen": {"threshold": threshold}}, probabilities).tolist() == expected
+    assert abstains({"chosen": None}, probabilities).tolist() == [False] * 3
+    assert abstains({"chosen": {"threshold": 0.7}}, np.zeros((0, 2))).shape == (0,)
+
+
+@pytest.mark.parametrize("digits", [16, 1])
+def test_a_row_is_abstained_from_where_it_counts_as_not_answered(digits: int) -> None:
+    scored = random_scored(200, 3, seed=4, digits=digits)
+    for threshold in (None, 0.0, 0.5, 0.9, float(scored.probabilities.max())):
+        abstained = abstains({"chosen": {"threshold": threshold}}, scored.probabilities)
+        wrong = scored.probabilities.argmax(axis=1) != scored.truth
+        assert count_answers(rank(scored), threshold) == ((~abstained).sum(), (wrong & ~abstained).sum())
+
+
+def reference_aurc(certainty: Any, wrong: Any) -> float:
+    """Geifman, Uziel and El-Yaniv 2019, section 3: the mean over rows of the selective risk at the row's threshold."""
+    return float(np.mean([wrong[certainty >= threshold].mean() for threshold in certainty]))
+
+
+@pytest.mark.parametrize("digits", [16, 1])
+@pytest.mark.parametrize("seed", range(4))
+def test_aurc_is_the_papers(seed: int, digits: int) -> None:
+    scored = random_scored(70, 3, seed=seed, digits=digits)
+    found = measure_ranking(scored, seed=0)
+    wrong = scored.probabilities.argmax(axis=1) != scored.truth
+    aurc = reference_aurc(scored.probabilities.max(axis=1), wrong)
+    assert found["aurc"]["value"] == pytest.approx(aurc)
+    assert found["excess_aurc"]["value"] == pytest.approx(aurc - reference_aurc(-np.arange(70), np.sort(wrong)))
+    assert found["error"]["value"] == pytest.approx(wrong.mean())
+    for name in ("aurc", "excess_aurc", "error"):
+        assert found[name]["low"] < found[name]["value"] < found[name]["high"]
+
+
+def test_the_ideal_ranking_has_every_wrong_row_last() -> None:
+    found = ideal_aurc(40)
+    for wrong in (0, 1, 17, 39, 40):
+        assert found[wrong] == pytest.approx(reference_aurc(-np.arange(40), np.arange(40) >= 40 - wrong))
+    # The paper's approximation for many rows: r + (1 - r) ln(1 - r).
+    assert ideal_aurc(100_000)[20_000] == pytest.approx(0.2 + 0.8 * math.log(0.8), abs=1e-5)
+
+
+def test_every_resample_is_measured_as_rows_drawn_again_would_be() -> None:
+    scored = random_scored(30, 2, seed=3, digits=1)
+    found = measure_ranking(scored, seed=7)
+    generator = np.random.default_rng(8)
+    again = []
+    for _ in range(1000):
+        drawn = generator.integers(30, size=30)
+        wrong = scored.probabilities[drawn].argmax(axis=1) != scored.truth[drawn]
+        again.append(reference_aurc(scored.probabilities[drawn].max(axis=1), wrong))
+    assert [found["aurc"]["low"], found["aurc"]["high"]] == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=0.03)
+
+
+def test_accuracy_at_a_coverage_is_that_of_the_surest_rows() -> None:
+    scored = random_scored(200, 2, seed=1)
+    surest = np.argsort(-scored.probabilities.max(axis=1))
+    right = scored.probabilities.argmax(axis=1) == scored.truth
+    for entry in measure_ranking(scored, seed=0)["accuracy_at_coverage"]:
+        expected = right[surest[: round(entry["coverage"] * 200)]].mean()
+        assert entry["accuracy"]["value"] == pytest.approx(expected)
+        assert entry["accuracy"]["low"] < expected < entry["accuracy"]["high"]
+
+
+def test_a_perfect_predictor_has_no_risk_and_needs_no_abstention() -> None:
+    truth = np.arange(90) % 3
+    scored = as_scored(truth, np.eye(3)[truth])
+    found = measure_ranking(scored, seed=0)
+    zero = {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert (found["error"], found["aurc"], found["excess_aurc"]) == (zero, zero, zero)
+    assert all(entry["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0} for entry in found["accuracy_at_coverage"])
+    assert find_threshold(rank(scored), 0.05, 0.9) == 0.0
+
+
+def test_a_constant_predictor_has_its_error_at_every_coverage() -> None:
+    scored = as_scored(np.arange(100) % 5 == 0, np.tile([0.8, 0.2], (100, 1)))
+    found = measure_ranking(scored, seed=0)
+    assert found["aurc"]["value"] == pytest.approx(0.2)
+    assert found["excess_aurc"]["value"] == pytest.approx(0.2 - ideal_aurc(100)[20])
+    for entry in found["accuracy_at_coverage"]:
+        assert entry["accuracy"]["value"] == pytest.approx(0.8)
+    assert find_curve(rank(scored)) == [
+        {"threshold": 0.8, "coverage": 1.0, "error": 0.2, **{end: share_wrong(100, 20)[end] for end in ("low", "high")}}
+    ]
+
+
+@pytest.mark.parametrize("digits", [16, 1])
+def test_permuting_rows_or_labels_changes_nothing(digits: int) -> None:
+    # Every row has one most probable label: which of two comes first depends on the labels' order.
+    scored = random_scored(120, 3, seed=5)
+    certainty = scored.probabilities.max(axis=1).round(digits) if digits == 1 else scored.probabilities.max(axis=1)
+    probabilities = np.where(scored.probabilities == scored.probabilities.max(axis=1, keepdims=True), 1.0, 0.1)
+    scored = as_scored(scored.truth, probabilities * certainty[:, None])
+    generator = np.random.default_rng(0)
+    rows, labels = generator.permutation(120), np.array([2, 0, 1])
+    by_rows = as_scored(scored.truth[rows], scored.probabilities[rows])
+    by_labels = as_scored(np.argsort(labels)[scored.truth], scored.probabilities[:, labels])
+    for other in (by_rows, by_labels):
+        assert find_level(rank(other), rank(other), 0.2, 0.9) == find_level(rank(scored), rank(scored), 0.2, 0.9)
+        assert find_curve(rank(other)) == find_curve(rank(scored))
+        for name, found in measure_ranking(scored, seed=0).items():
+            if name != "accuracy_at_coverage":
+                assert measure_ranking(other, seed=0)[name]["value"] == pytest.approx(found["value"])
+
+
+@pytest.mark.parametrize(("answered", "wrong"), [(1, 0), (1, 1), (30, 0), (30, 4), (30, 30), (5000, 12)])
+def test_the_interval_of_a_share_is_clopper_and_pearsons(answered: int, wrong: int) -> None:
+    expected = binomtest(wrong, answered).proportion_ci(0.95, method="exact")
+    found = share_wrong(answered, wrong)
+    assert [found["low"], found["high"]] == pytest.approx([expected.low, expected.high])
+
+
+def test_the_curve_of_many_rows_keeps_its_ends_and_few_points() -> None:
+    scored = random_scored(20_000, 5, seed=2)
+    curve, ranked = find_curve(rank(scored)), rank(scored)
+    assert len(curve) == MAX_POINTS
+    assert (curve[0]["coverage"], curve[-1]["coverage"]) == (ranked.answered[0] / 20_000, 1.0)
+    assert curve[-1]["error"] == ranked.wrong[-1] / 20_000
+    for point in curve:
+        assert count_answers(ranked, point["threshold"])[0] / 20_000 == point["coverage"]
+        assert point["low"] <= point["error"] <= point["high"]
+
+
+LABELS = ["no", "yes"]
+
+
+def write_inputs(folder: Path, calibration: Scored, test: Scored, labels: list[str] = LABELS) -> dict[str, Path]:
+    task = {
+        "target": "y",
+        "task_type": "binary" if len(labels) == 2 else "multiclass",
+        "labels": [{"value": label, "rows": 1} for label in labels],
+        "positive_label": labels[-1] if len(labels) == 2 else None,
+        "reason": "said so",
+        "rows": {"with_target": 1, "without_target": 0, "with_rare_label": 0},
+        "group_column": None,
+        "time_column": None,
+        "ids": [],
+        "constants": [],
+        "leaks": [],
+        "feedback": {"keep": [], "drop": [], "unread_notes": 0},
+        "test_header": None,
+        "by": {"provider": "builtin", "model": None},
+    }
+    artifacts.write(folder / "task.json", task, "task")
+    artifacts.write(folder / "calibration.jsonl", scored_lines(calibration, labels), "predictions")
+    artifacts.write(folder / "test.jsonl", scored_lines(test, labels), "predictions")
+    return {"task": folder / "task.json"} | {name: folder / f"{name}.jsonl" for name in ("calibration", "test")}
+
+
+def controlled(folder: Path, calibration: Scored, test: Scored, max_error: float | None, **more: Any) -> dict[str, Any]:
+    files = write_inputs(folder, calibration, test, **more)
+    control_risk(**files, max_error=max_error, confidence=0.9, seed=42, out=folder / "risk.json")
+    return artifacts.read(folder / "risk.json", "risk")
+
+
+def test_the_threshold_is_found_on_calibration_rows_and_measured_on_test_rows(tmp_path: Path) -> None:
+    calibration, test = random_scored(300, 2, seed=1), random_scored(200, 2, seed=2)
+    risk = controlled(tmp_path, calibration, test, 0.05)
+    chosen = risk["chosen"]
+    assert chosen["threshold"] == find_threshold(rank(calibration), 0.05, 0.9)
+    abstained = abstains(risk, test.probabilities)
+    wrong = test.probabilities.argmax(axis=1) != test.truth
+    assert chosen["test"]["coverage"] == pytest.approx((~abstained).mean())
+    assert chosen["test"]["selective_error"]["value"] == pytest.approx(wrong[~abstained].mean())
+    assert [level["max_error"] for level in risk["levels"]] == [0.01, 0.02, 0.05, 0.1, 0.2]
+    assert risk["levels"][2] == chosen
+    assert risk["sentence"] == chosen["sentence"]
+    assert risk["sentence"].startswith("To be 90% sure that at most 5% of answers are wrong, only rows with a label of")
+
+
+def test_stricter_levels_answer_no_more(tmp_path: Path) -> None:
+    risk = controlled(tmp_path, random_scored(2000, 2, seed=1), random_scored(200, 2, seed=2), 0.05)
+    coverages = [level["test"]["coverage"] for level in risk["levels"]]
+    assert coverages == sorted(coverages)
+    assert 0 < coverages[0] < coverages[-1]
+
+
+def test_without_max_error_no_row_is_abstained_from_and_the_levels_are_there(tmp_path: Path) -> None:
+    risk = controlled(tmp_path, random_scored(100, 2, seed=1), random_scored(100, 2, seed=2), None)
+    assert risk["chosen"] is None
+    assert not abstains(risk, random_scored(100, 2, seed=3).probabilities).any()
+    assert len(risk["levels"]) == 5
+    assert risk["sentence"].startswith("No error rate is asked for (max_error), so every row is answered: ")
+
+
+def test_what_is_not_achievable_abstains_from_every_row(tmp_path: Path) -> None:
+    risk = controlled(tmp_path, random_scored(30, 2, seed=1), random_scored(100, 2, seed=2), 0.01)
+    assert not risk["chosen"]["achievable"]
+    assert abstains(risk, random_scored(100, 2, seed=3).probabilities).all()
+
+
+@pytest.mark.parametrize(("rows", "rows_test"), [(0, 0), (0, 1), (1, 0), (1, 1), (60, 0)])
+@pytest.mark.parametrize("max_error", [None, 0.05])
+def test_empty_and_one_row_splits_run_and_say_so(
+    tmp_path: Path, rows: int, rows_test: int, max_error: float | None
+) -> None:
+    certain = [of_two(np.full(count, 1.0), np.zeros(count)) for count in (rows, rows_test)]
+    risk = controlled(tmp_path, *certain, max_error)
+    assert risk["rows"] == {"calibration": rows, "test": rows_test}
+    assert (risk["test"]["aurc"]["value"] is None) == (rows_test == 0)
+    assert len(risk["test"]["curve"]) == rows_test
+    if max_error and rows < 45:
+        assert f"and there are {rows}." in risk["sentence"]
+    elif not rows_test:
+        assert "there are no test rows" in risk["sentence"]
+    plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
+    assert ("there are no test rows" in (tmp_path / "risk.svg").read_text()) == (rows_test == 0)
+
+
+def test_a_thousand_labels_are_controlled(tmp_path: Path) -> None:
+    labels = [f"label {code}" for code in range(1000)]
+    risk = controlled(tmp_path, random_scored(60, 1000, 1), random_scored(40, 1000, 2), 0.2, labels=labels)
+    assert risk["test"]["error"]["value"] > 0.5
+
+
+def test_controlling_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+    controlled(tmp_path, random_scored(100, 2, seed=1), random_scored(100, 2, seed=2), 0.2)
+    first = (tmp_path / "risk.json").read_bytes()
+    controlled(tmp_path, random_scored(100, 2, seed=1), random_scored(100, 2, seed=2), 0.2)
+    assert (tmp_path / "risk.json").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("max_error", "shown"),
+    [
+        (0.1, ["at most 10% asked for", "answered, ", "every row answered: "]),
+        (0.001, ["at most 0.1% asked for: not achievable", "every row answered: "]),
+        (None, ["surest rows answered first", "95% interval", "every row answered: "]),
+    ],
+)
+def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
+    tmp_path: Path, max_error: float | None, shown: list[str]
+) -> None:
+    controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), max_error)
+    plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
+    text = (tmp_path / "risk.svg").read_text()
+    assert all(words in text for words in shown)
+    assert ("threshold " in text) == (max_error == 0.1)
+    assert ("asked for" in text) == (max_error is not None)
