@@ -30,6 +30,7 @@ def plot_conformal(conformal: str | Path, path: str | Path) -> None:
             axes.axvline(100 * found["confidence"], color=GREY, linewidth=1, linestyle=":", zorder=1)
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
             axes.set_axisbelow(True)
+        upper.figure.legend(loc="outside lower center", ncols=3, fontsize=9)  # below, where it hides nothing
 
 
 def _draw_coverage(axes: Axes, found: dict[str, Any]) -> None:
@@ -43,7 +44,6 @@ def _draw_coverage(axes: Axes, found: dict[str, Any]) -> None:
     axes.set_ylabel("sets that hold the true label")
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_ylim(top=102)
-    axes.legend(loc="upper left")
 
 
 def _draw_sizes(axes: Axes, found: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ def _draw_sizes(axes: Axes, found: dict[str, Any]) -> None:
     axes.plot(asked, sizes, color=VERMILION, marker="s", ms=4, linewidth=1.6)
     axes.set(xlabel=f"confidence (dotted: the {100 * found['confidence']:.10g}% asked for)", ylabel="labels in a set")
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
-    axes.set_ylim(0, 1.08 * max(*sizes, 1))
+    axes.set_ylim(0, 1.2 * max(*sizes, 1))
     place = [level["confidence"] for level in levels].index(found["confidence"])
     side, shift = ("left", 6) if place < 3 else ("right", -6)
     text = f"{sizes[place]:.2f} of {len(found['labels']):,}"

@@ -394,8 +394,8 @@ def _shortfall(conformal: dict[str, Any]) -> str:
     if test["coverage"]["value"] >= test["expected"]["low"]:
         return f"; what it lacks is within chance of {conformal['rows']:,} calibration and {test['rows']:,} test rows"
     return (
-        f"; chance alone would give {_range(test['expected'])}, so the test rows differ from the calibration rows, "
-        f"and new rows may too"
+        f"; chance seldom gives less than {test['expected']['low']:.1%}, so the test rows may differ from the "
+        f"calibration rows, and new rows too"
     )
 
 

@@ -353,7 +353,7 @@ def test_what_chance_explains_holds_19_tests_in_20() -> None:
     inside = []
     for seed in range(60):
         calibration, test = random_case(40, 2, 2 * seed), random_case(50, 2, 2 * seed + 1)
-        for method in ("lac", "class_conditional"):
+        for method in ("lac", "aps", "class_conditional"):
             found = described(calibration, test, method, confidence=0.8)["test"]
             inside.append(found["expected"]["low"] <= found["coverage"]["value"] <= found["expected"]["high"])
     assert 0.9 < np.mean(inside) < 1
@@ -364,7 +364,7 @@ def test_a_coverage_below_what_was_asked_is_explained() -> None:
     wrong = test._replace(truth=(test.truth + (np.arange(300) % 4 == 0)) % 3)
     found = described(calibration, wrong)
     assert found["test"]["coverage"]["value"] < found["test"]["expected"]["low"]
-    assert "so the test rows differ from the calibration rows, and new rows may too." in found["sentence"]
+    assert "so the test rows may differ from the calibration rows, and new rows too." in found["sentence"]
     lacking = [described(random_case(40, 3, seed), test)["sentence"] for seed in range(8)]
     assert any(sentence.endswith("within chance of 40 calibration and 300 test rows.") for sentence in lacking)
 
