@@ -16,7 +16,7 @@ PANELS = {
     "fpr": "false positive rate",
     "coverage": "coverage of sets",
 }
-MAX_GROUPS = 100
+MAX_GROUPS = 60
 """Groups that are drawn, columns whole; the audit itself holds all."""
 
 _PALE = "#BBBBBB"
@@ -65,15 +65,14 @@ def _lines(columns: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any] 
 
 def _draw_panel(axes: Axes, measure: str, lines: Sequence[tuple[str, dict[str, Any] | None]], overall: float) -> None:
     axes.axvline(overall, color=_PALE, linewidth=1, zorder=1)
-    for place, (_, group) in enumerate(lines):
-        found = group[measure] if group else {"value": None}
-        if not group or found["value"] is None:
-            continue
-        colour = GREY if group["small"] else BLUE
-        if found["low"] is not None:
-            axes.plot([found["low"], found["high"]], [place, place], color=colour, linewidth=1.4, zorder=2)
-        inside = "white" if group["small"] else colour
-        axes.plot(found["value"], place, marker="o", ms=5, color=colour, markerfacecolor=inside, zorder=3)
+    for small, colour, inside in ((False, BLUE, BLUE), (True, GREY, "white")):
+        found = [(place, group[measure]) for place, (_, group) in enumerate(lines) if group and group["small"] == small]
+        dots = [(one["value"], place) for place, one in found if one["value"] is not None]
+        intervals = [(place, one["low"], one["high"]) for place, one in found if one["low"] is not None]
+        if intervals:
+            axes.hlines(*zip(*intervals, strict=True), color=colour, linewidth=1.4, zorder=2)
+        if dots:
+            axes.plot(*zip(*dots, strict=True), "o", ms=5, color=colour, markerfacecolor=inside, zorder=3)
     axes.set(title=PANELS[measure], xlim=(-0.04, 1.04))
     axes.title.set_fontsize(10)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -93,7 +92,7 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) 
 
 
 def _title(audit: dict[str, Any], shown: Sequence[dict[str, Any]]) -> str:
-    title = f"Groups of the test rows · rows, with {audit['confidence']:.0%} intervals; the grey line is all rows"
+    title = f"Groups of the test rows and how many these are, with {audit['confidence']:.0%} intervals; the grey line is all rows"
     notes = []
     if any(column["too_small"] for column in shown):
         notes.append(f"groups in grey have under {audit['min_rows']} rows")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
@@ -96,32 +97,37 @@ def audit_groups(
     scored = in_order(read_scored(test, labels))
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
     rows = count_rows(scored, sets, abstains(read["risk"], scored.probabilities), labels)
-    cells = pd.DataFrame(index=range(len(scored.keys)))
-    if columns:
-        cells = read_cells(csv, test_csv, scored.keys)
-        check_audit_columns(columns, cells.columns, found["target"], csv)
-    with progress("auditing, resamples") as advance:
+    cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
+    check_audit_columns(columns, cells.columns, found["target"], csv)
+    # One thread: on a busy machine several wait for each other.
+    with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
     judged = check_limits(limits, read, audited)
-    passed = sum(limit["passed"] for limit in judged)
-    sentence = summarize_limits(judged)
-    compared = _describe_columns(audited)
-    content = {
-        "rows": len(scored.keys),
+    content = describe(rows, overall, audited, judged)
+    artifacts.write(out, content, "audit")
+    say(content["groups_sentence"])
+    say(content["sentence"])
+
+
+def describe(
+    rows: Rows, overall: dict[str, Any], columns: list[dict[str, Any]], limits: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """audit.json of what `audit` and `check_limits` found."""
+    passed = sum(limit["passed"] for limit in limits)
+    told = " ".join(column["sentence"] for column in columns)
+    return {
+        "rows": len(rows.summands),
         "rates_of": rows.labels,
         "min_rows": MIN_ROWS,
         "resamples": RESAMPLES,
         "confidence": CONFIDENCE,
         "overall": overall,
-        "columns": audited,
-        "groups_sentence": compared,
-        "limits": judged,
-        "summary": {"passed": passed, "failed": len(judged) - passed},
-        "sentence": sentence,
+        "columns": columns,
+        "groups_sentence": told or "No audit_columns are set, so no groups are compared.",
+        "limits": limits,
+        "summary": {"passed": passed, "failed": len(limits) - passed},
+        "sentence": summarize_limits(limits),
     }
-    artifacts.write(out, content, "audit")
-    say(compared)
-    say(sentence)
 
 
 def in_order(scored: Scored) -> Scored:
@@ -325,12 +331,12 @@ def find_ends(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _named(
-    names: list[str], candidates: list[str | None], values: Floats, worst: float, all_of_them: Floats, interval: Floats
+    names: list[str], candidates: list[str | None], values: Floats, worst: float, each: Floats, interval: Floats
 ) -> dict[str, Any]:
-    """A difference or ratio with the groups and the candidate it is of."""
+    """A difference or ratio with the groups and the candidate it is of, the worst in `each` (candidates,)."""
     if np.isnan(worst):
         return NOTHING
-    place = int(np.flatnonzero(all_of_them == worst)[0])
+    place = int(np.flatnonzero(each == worst)[0])
     low, high = (None if np.isnan(end) else float(end) for end in interval)
     return {
         "value": float(worst),
@@ -351,7 +357,8 @@ def find_reach(errors: Floats) -> float:
     NaN where more than half of the resamples have no value in two groups.
     """
     ranges = np.fmax.reduce(errors, axis=1) - np.fmin.reduce(errors, axis=1)
-    worst = np.fmax.reduce(ranges, axis=1)
+    compared = (~np.isnan(errors)).sum(axis=1) >= 2
+    worst = np.fmax.reduce(np.where(compared, ranges, np.nan), axis=1)
     defined = worst[~np.isnan(worst)]
     if 2 * len(defined) < len(worst):
         return np.nan
@@ -365,15 +372,9 @@ def _describe_column(column: dict[str, Any]) -> str:
     left_out = f"; left out, with under {MIN_ROWS} rows: {small}" if small else ""
     if found["value"] is None:
         return f"{name} has fewer than two groups of {MIN_ROWS} rows or more, so nothing is compared{left_out}."
-    accuracy = {group["name"]: group["accuracy"]["value"] for group in column["groups"] if not group["small"]}
-    low, high = (f"{accuracy[found[end]]:.2f} ({found[end]})" for end in ("lowest", "highest"))
+    values = [group["accuracy"]["value"] for group in column["groups"] if not group["small"]]
+    low, high = f"{min(values):.2f} ({found['lowest']})", f"{max(values):.2f} ({found['highest']})"
     interval = f"{CONFIDENCE:.0%} interval {found['low']:.2f} to {found['high']:.2f}"
     return (
-        f"by {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
+        f"By {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
     )
-
-
-def _describe_columns(columns: Sequence[dict[str, Any]]) -> str:
-    if not columns:
-        return "No audit_columns are set, so no groups are compared."
-    return " ".join(column["sentence"][0].upper() + column["sentence"][1:] for column in columns)

@@ -85,5 +85,6 @@ def _name_range(low: float, high: float) -> str:
 
 
 def _written(number: float) -> str:
-    """A number as people write it, exactly."""
-    return f"{number:,.0f}" if number == round(number) and abs(number) < 1e15 else repr(float(number))
+    """A number as people write it, exactly; without a thousands sign where it may be a year."""
+    text = f"{number:,.0f}" if number == round(number) and abs(number) < 1e15 else f"{float(number):,}"
+    return text if abs(number) >= 10_000 else text.replace(",", "")

@@ -45,9 +45,8 @@ class Experiment:
     ) -> None:
         """A table of these rows, and their predictions."""
         with (self.folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(
-                [self.names, *([self.labels[code], *own] for code, own in zip(truth, cells, strict=True))]
-            )
+            lines = ([self.labels[code], *own] for code, own in zip(truth, cells, strict=True))
+            csv.writer(file).writerows([self.names, *lines])
         self.predict(split or name, source, np.arange(len(truth)), truth, probabilities)
 
     def predict(self, split: str, source: str, rows: Any, truth: Any, probabilities: Any) -> None:

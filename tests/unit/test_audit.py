@@ -1,0 +1,708 @@
+"""Groups of rows side by side, and limits: agreement with fairlearn and scikit-learn, and what is said of them."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+from sklearn import metrics as sklearn_metrics
+
+from loramake import artifacts
+from loramake.artifacts import load_schema
+from loramake.errors import ConfigError
+from loramake.plots.audit import MAX_GROUPS, plot_audit
+from loramake.scored import Scored, scored_lines
+from loramake.trust.audit import (
+    MEASURED,
+    MEASURES,
+    audit,
+    audit_groups,
+    check_audit_columns,
+    count_rows,
+    describe,
+    find_reach,
+    wilson,
+)
+from loramake.trust.calibration import calibrate_probabilities
+from loramake.trust.calibration_measures import evaluate_calibration
+from loramake.trust.conformal import fit_conformal
+from loramake.trust.costs import decide_by_cost
+from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
+from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
+from loramake.trust.risk import control_risk
+from tests.unit.test_metrics import Files, four_models, random_case
+
+NAMES = ["no", "maybe", "perhaps", "surely", "yes"]
+
+
+def column(cells: Any, name: str = "Sex") -> Any:
+    return pd.Series(list(cells), name=name, dtype=object)
+
+
+def measured_rows(truth: Any, probabilities: Any, sets: Any = None, abstained: Any = None) -> Any:
+    count, labels = probabilities.shape
+    sets = np.ones((count, labels), dtype=bool) if sets is None else sets
+    abstained = np.zeros(count, dtype=bool) if abstained is None else abstained
+    names = NAMES[:labels] if labels <= len(NAMES) else [f"label {place}" for place in range(labels)]
+    return count_rows(Scored([("csv", row) for row in range(count)], truth, probabilities), sets, abstained, names)
+
+
+def audited(truth: Any, probabilities: Any, cells: Any, **rest: Any) -> dict[str, Any]:
+    """The one audited column."""
+    return audit(measured_rows(truth, probabilities, **rest), [column(cells)], seed=0)[1][0]
+
+
+def values(group: dict[str, Any]) -> dict[str, Any]:
+    return {name: group[name]["value"] for name in MEASURES}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rates_differences_and_ratios_of_two_labels_are_fairlearns(seed: int) -> None:
+    truth, probabilities = random_case(300, 2, seed)
+    cells = np.random.default_rng(seed).choice(["a", "b", "c"], p=[0.5, 0.3, 0.2], size=300)
+    frame = MetricFrame(
+        metrics={
+            "accuracy": sklearn_metrics.accuracy_score,
+            "selection_rate": selection_rate,
+            "tpr": true_positive_rate,
+            "fpr": false_positive_rate,
+        },
+        y_true=truth,
+        y_pred=probabilities.argmax(axis=1),
+        sensitive_features=cells,
+    )
+    found = audited(truth, probabilities, cells)
+    assert [group["name"] for group in found["groups"]] == ["a", "b", "c"]
+    for group in found["groups"]:
+        for name in frame.by_group:
+            assert group[name]["value"] == pytest.approx(frame.by_group[name][group["name"]])
+    for name in frame.by_group:
+        differences = found["differences"][name]
+        assert differences["difference"]["value"] == pytest.approx(frame.difference(method="between_groups")[name])
+        assert differences["ratio"]["value"] == pytest.approx(frame.ratio(method="between_groups")[name])
+        assert differences["difference"]["lowest"] == frame.by_group[name].idxmin()
+        assert differences["difference"]["highest"] == frame.by_group[name].idxmax()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_of_more_labels_are_means_of_each_against_the_rest(seed: int) -> None:
+    truth, probabilities = random_case(300, 4, seed)
+    predicted = probabilities.argmax(axis=1)
+    cells = np.random.default_rng(seed + 100).choice(["a", "b", "c"], size=300)
+    found = audited(truth, probabilities, cells)
+    for group in found["groups"]:
+        own = cells == group["name"]
+        recall = sklearn_metrics.recall_score(truth[own], predicted[own], average="macro")
+        assert group["tpr"]["value"] == pytest.approx(recall)
+        assert group["tpr"]["low"] < recall < group["tpr"]["high"]
+        false = [false_positive_rate(truth[own] == label, predicted[own] == label) for label in range(4)]
+        assert group["fpr"]["value"] == pytest.approx(np.mean(false))
+        assert group["selection_rate"]["value"] is None
+        for label, entry in enumerate(group["by_label"]):
+            assert entry["label"] == NAMES[label]
+            assert entry["rows"] == (truth[own] == label).sum()
+            assert entry["selection_rate"]["value"] == pytest.approx((predicted[own] == label).mean())
+            assert entry["tpr"]["value"] == pytest.approx(
+                true_positive_rate(truth[own] == label, predicted[own] == label)
+            )
+            assert entry["fpr"]["value"] == pytest.approx(false[label])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_selection_rate_of_more_labels_is_compared_for_the_label_where_it_is_worst(seed: int) -> None:
+    truth, probabilities = random_case(300, 4, seed)
+    cells = np.random.default_rng(seed + 100).choice(["a", "b", "c"], size=300)
+    frames = {
+        NAMES[label]: MetricFrame(
+            metrics=selection_rate,
+            y_true=truth == label,
+            y_pred=probabilities.argmax(axis=1) == label,
+            sensitive_features=cells,
+        )
+        for label in range(4)
+    }
+    found = audited(truth, probabilities, cells)["differences"]["selection_rate"]
+    differences = {label: frame.difference() for label, frame in frames.items()}
+    ratios = {label: frame.ratio() for label, frame in frames.items()}
+    assert found["difference"]["value"] == pytest.approx(max(differences.values()))
+    assert found["difference"]["label"] == max(differences, key=differences.__getitem__)
+    assert found["ratio"]["value"] == pytest.approx(min(ratios.values()))
+    assert found["ratio"]["label"] == min(ratios, key=ratios.__getitem__)
+
+
+def expected_calibration_error(truth: Any, probabilities: Any, bins: int = 15) -> float:
+    """Guo et al. 2017, equation 3, row by row."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    error = 0.0
+    for place in range(bins):
+        held = (confidence > place / bins) & (confidence <= (place + 1) / bins)
+        if held.any():
+            error += held.mean() * abs(right[held].mean() - confidence[held].mean())
+    return error
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_the_other_measures_are_those_of_the_rows_of_the_group(labels: int) -> None:
+    truth, probabilities = random_case(200, labels, seed=4)
+    generator = np.random.default_rng(4)
+    cells = generator.choice(["a", "b"], size=200)
+    sets, abstained = generator.random((200, labels)) < 0.7, generator.random(200) < 0.2
+    for group in audited(truth, probabilities, cells, sets=sets, abstained=abstained)["groups"]:
+        own = cells == group["name"]
+        assert group["rows"] == own.sum()
+        assert group["log_loss"]["value"] == pytest.approx(
+            sklearn_metrics.log_loss(truth[own], probabilities[own], labels=range(labels))
+        )
+        assert group["ece"]["value"] == pytest.approx(expected_calibration_error(truth[own], probabilities[own]))
+        assert group["coverage"]["value"] == pytest.approx(sets[own, truth[own]].mean())
+        assert group["mean_set_size"]["value"] == pytest.approx(sets[own].sum(axis=1).mean())
+        assert group["abstention"]["value"] == pytest.approx(abstained[own].mean())
+
+
+def test_the_measures_of_all_rows_stand_beside_the_groups() -> None:
+    truth, probabilities = random_case(150, 2, seed=1)
+    overall, _ = audit(measured_rows(truth, probabilities), [], seed=0)
+    assert overall["rows"] == 150
+    assert overall["accuracy"]["value"] == pytest.approx((probabilities.argmax(axis=1) == truth).mean())
+    assert overall["ece"]["value"] == pytest.approx(expected_calibration_error(truth, probabilities))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_rows_changes_no_group_and_no_value(seed: int) -> None:
+    truth, probabilities = random_case(200, 3, seed)
+    generator = np.random.default_rng(seed)
+    cells = generator.choice(["a", "b", "c", None], size=200)
+    order = generator.permutation(200)
+    one, other = audited(truth, probabilities, cells), audited(truth[order], probabilities[order], cells[order])
+    assert [group["name"] for group in one["groups"]] == [group["name"] for group in other["groups"]]
+    for ours, theirs in zip(one["groups"], other["groups"], strict=True):
+        for name, value in values(ours).items():
+            assert value == pytest.approx(values(theirs)[name]) if value is not None else values(theirs)[name] is None
+
+
+def test_the_order_of_labels_changes_no_value_of_more_than_two() -> None:
+    truth, probabilities = random_case(200, 3, seed=0)
+    cells = np.array(["a", "b"] * 100)
+    turned = np.array([2, 0, 1])
+    one = audited(truth, probabilities, cells)["groups"][0]
+    other = audited(turned[truth], probabilities[:, np.argsort(turned)], cells)["groups"][0]
+    for name in ("accuracy", "tpr", "fpr", "ece", "log_loss"):
+        assert one[name]["value"] == pytest.approx(other[name]["value"])
+
+
+def test_a_perfect_predictor_treats_all_groups_alike() -> None:
+    truth = np.arange(120) % 2
+    found = audited(truth, np.eye(2)[truth], ["a", "a", "b", "b"] * 30)
+    for group in found["groups"]:
+        assert [group[name]["value"] for name in ("accuracy", "tpr", "fpr", "ece")] == [1, 1, 0, 0]
+    assert found["differences"]["accuracy"]["difference"]["value"] == 0
+    assert found["differences"]["accuracy"]["ratio"]["value"] == 1
+    assert found["differences"]["fpr"]["ratio"]["value"] is None
+
+
+def test_a_constant_predictor_selects_nobody_and_has_no_ratio() -> None:
+    truth = np.arange(120) % 2
+    found = audited(truth, np.tile([0.75, 0.25], (120, 1)), ["a", "a", "b", "b"] * 30)
+    for group in found["groups"]:
+        assert [group[name]["value"] for name in ("selection_rate", "tpr", "fpr")] == [0, 0, 0]
+        assert group["ece"]["value"] == pytest.approx(0.25)
+    assert found["differences"]["selection_rate"]["difference"]["value"] == 0
+    assert found["differences"]["selection_rate"]["ratio"]["value"] is None
+
+
+def test_a_group_without_a_positive_row_has_no_true_positive_rate_and_makes_no_difference() -> None:
+    """fairlearn's rate is 0 there, and its difference the largest there can be."""
+    truth, probabilities = random_case(300, 2, seed=2)
+    cells = np.array(["a", "b", "c"] * 100)
+    truth[cells == "c"] = 0
+    found = audited(truth, probabilities, cells)
+    rates = {group["name"]: group["tpr"]["value"] for group in found["groups"]}
+    assert rates["c"] is None
+    assert found["differences"]["tpr"]["difference"]["value"] == pytest.approx(abs(rates["a"] - rates["b"]))
+    assert true_positive_rate(truth[cells == "c"], probabilities[cells == "c"].argmax(axis=1)) == 0
+
+
+def test_groups_of_few_rows_are_named_and_left_out_of_the_differences() -> None:
+    truth = np.arange(200) % 2
+    probabilities = np.eye(2)[truth]
+    cells = np.array(["a"] * 90 + ["b"] * (91 - MIN_ROWS) + ["c"] * (MIN_ROWS - 1) + ["d"] * MIN_ROWS)
+    cells = np.append(cells, ["a"] * (200 - len(cells)))
+    probabilities[cells == "c"] = probabilities[cells == "c"][:, ::-1]
+    found = audited(truth, probabilities, cells)
+    assert found["too_small"] == ["c"]
+    assert {group["name"]: group["small"] for group in found["groups"]} == {
+        "a": False,
+        "b": False,
+        "c": True,
+        "d": False,
+    }
+    assert next(group for group in found["groups"] if group["small"])["accuracy"]["value"] == 0
+    assert found["differences"]["accuracy"]["difference"]["value"] == 0
+    assert found["sentence"].endswith(f"left out, with under {MIN_ROWS} rows: c.")
+
+
+def test_one_large_group_cannot_be_compared() -> None:
+    truth, probabilities = random_case(60, 2, seed=0)
+    found = audited(truth, probabilities, ["a"] * 55 + ["b"] * 5)
+    for name in MEASURES:
+        assert found["differences"][name]["difference"]["value"] is None
+    assert found["sentence"].startswith(f"Sex has fewer than two groups of {MIN_ROWS} rows or more")
+
+
+def test_the_interval_of_a_share_does_not_shrink_to_nothing_where_all_rows_agree() -> None:
+    assert wilson(20, 20) == {"value": 1.0, "low": pytest.approx(0.8389, abs=1e-4), "high": 1.0}
+    share, z = 7 / 30, 1.959964
+    centre = (share + z**2 / 60) / (1 + z**2 / 30)
+    half = z / (1 + z**2 / 30) * np.sqrt(share * (1 - share) / 30 + z**2 / 3600)
+    assert wilson(7, 30) == {"value": share, "low": pytest.approx(centre - half), "high": pytest.approx(centre + half)}
+    assert wilson(0, 0) == {"value": None, "low": None, "high": None}
+
+
+def test_the_reach_is_that_of_the_worst_pair_of_groups() -> None:
+    errors = np.random.default_rng(0).normal(size=(1000, 4, 2))
+    errors[:, 3, 1] = np.nan
+    pairs = [np.abs(errors[:, one] - errors[:, other]) for one in range(4) for other in range(one)]
+    expected = np.quantile(np.nanmax(np.stack(pairs), axis=(0, 2)), 0.95, method="higher")
+    assert find_reach(errors) == pytest.approx(expected)
+    errors[:501, 1:] = np.nan
+    assert np.isnan(find_reach(errors))
+
+
+@pytest.mark.parametrize(("worse", "groups"), [(0.0, 2), (0.0, 8), (0.3, 4)])
+def test_the_interval_of_the_largest_difference_holds_the_true_one(worse: float, groups: int) -> None:
+    """A percentile interval would miss 0 each time: chance makes the largest difference of eight equal groups large."""
+    hits = 0
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        cells = np.repeat(np.arange(groups), 60)
+        right = generator.random(len(cells)) < np.where(cells == 0, 0.8 - worse, 0.8)
+        probabilities = np.where(right[:, None], [0.8, 0.2], [0.2, 0.8])
+        found = audited(np.zeros(len(cells), dtype=int), probabilities, [f"group {cell}" for cell in cells])
+        difference, ratio = (found["differences"]["accuracy"][how] for how in ("difference", "ratio"))
+        assert difference["low"] <= difference["value"] <= difference["high"]
+        assert ratio["low"] <= ratio["value"] <= ratio["high"]
+        hits += difference["low"] <= worse + 1e-9 and difference["high"] >= worse
+        hits += ratio["low"] <= (0.8 - worse) / 0.8 <= ratio["high"] + 1e-9
+    assert hits >= 18
+
+
+def test_the_ratio_to_a_group_of_which_nobody_is_selected_is_nought_without_an_interval() -> None:
+    truth = np.arange(100) % 2
+    cells = np.array(["a"] * 50 + ["b"] * 50)
+    probabilities = np.where((cells == "a")[:, None], [0.9, 0.1], [0.4, 0.6])
+    ratio = audited(truth, probabilities, cells)["differences"]["selection_rate"]["ratio"]
+    assert ratio == {"value": 0.0, "low": None, "high": None, "lowest": "a", "highest": "b", "label": None}
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize("labels", [2, 3])
+def test_no_row_or_one_is_no_trouble(rows: int, labels: int) -> None:
+    truth, probabilities = random_case(rows, labels, seed=0)
+    found = content(truth, probabilities, [["a"] * rows, ["7"] * rows])
+    artifacts.validate(found, "audit", "audit.json")
+    assert [len(entry["groups"]) for entry in found["columns"]] == [rows, rows]
+    if not rows:
+        assert all(value is None for value in values(found["overall"]).values())
+
+
+def test_a_thousand_labels_have_rates_of_the_most_frequent_ones() -> None:
+    generator = np.random.default_rng(0)
+    probabilities = generator.random((400, 1000))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    truth = np.append(np.repeat(np.arange(900, 920), 15), generator.integers(0, 900, size=100))
+    found = content(truth, probabilities, [["a", "b"] * 200])
+    assert found["rates_of"] == [f"label {place}" for place in range(900, 920)]
+    artifacts.validate(found, "audit", "audit.json")
+
+
+def test_probabilities_of_nought_and_one_that_are_wrong_have_a_finite_loss() -> None:
+    truth = np.arange(60) % 2
+    found = content(truth, np.eye(2)[1 - truth], [["a", "b", "b", "a"] * 15])
+    artifacts.validate(found, "audit", "audit.json")
+    assert found["overall"]["log_loss"]["value"] == pytest.approx(36.04, abs=0.01)
+
+
+def content(truth: Any, probabilities: Any, cells: list[Any], names: Any = None, limits: Any = ()) -> dict[str, Any]:
+    rows = measured_rows(truth, probabilities)
+    names = names or [f"column {place}" for place in range(len(cells))]
+    overall, found = audit(rows, [column(own, name) for own, name in zip(cells, names, strict=True)], seed=0)
+    return describe(rows, overall, found, list(limits))
+
+
+def names_of(cells: Any) -> list[tuple[str, str, int]]:
+    return [(group.name, group.kind, len(group.rows)) for group in split_groups(column(cells))[1]]
+
+
+def test_numbers_are_parted_at_quartiles_and_named_by_what_is_in_them() -> None:
+    kind, _ = split_groups(column(str(number) for number in range(1, 101)))
+    assert kind == "numeric"
+    assert names_of(str(number) for number in range(1, 101)) == [
+        ("1 to 25", "range", 25),
+        ("26 to 50", "range", 25),
+        ("51 to 75", "range", 25),
+        ("76 to 100", "range", 25),
+    ]
+    for write, first, last in (
+        (lambda number: f"{number / 4 - 3}", "-2.75 to 3.25", "16 to 22"),
+        (lambda number: f"{1000 * number},5", "1000.5 to 25,000.5", "76,000.5 to 100,000.5"),
+        (lambda number: f"{1920 + number}", "1921 to 1945", "1996 to 2020"),
+    ):
+        names = [name for name, *_ in names_of(write(number) for number in range(1, 101))]
+        assert (names[0], names[-1]) == (first, last)
+
+
+def test_fewer_rows_are_parted_into_fewer_ranges_and_equal_numbers_stay_together() -> None:
+    assert [rows for *_, rows in names_of(str(number) for number in range(60))] == [20, 20, 20]
+    assert [rows for *_, rows in names_of(str(number) for number in range(10))] == [5, 5]
+    zeros = ["0"] * 70 + [str(number) for number in range(1, 31)]
+    assert [(name, rows) for name, _, rows in names_of(zeros)] == [("0", 70), ("1 to 5", 5), ("6 to 30", 25)]
+
+
+def test_few_different_numbers_stay_as_they_are_in_rising_order() -> None:
+    cells = ["10"] * 30 + ["2"] * 50 + ["2.0"] + ["-1"] * 3
+    assert names_of(cells) == [("-1", "value", 3), ("2", "value", 51), ("10", "value", 30)]
+
+
+def test_missing_cells_and_cells_that_are_no_number_are_groups_of_their_own_at_the_end() -> None:
+    cells = [None, "unknown", *[str(number) for number in range(40)], None]
+    assert names_of(cells)[-2:] == [("(no number)", "words", 1), ("(missing)", "missing", 2)]
+    assert names_of(["b", None, "a", "a"]) == [("a", "value", 2), ("b", "value", 1), ("(missing)", "missing", 1)]
+    assert names_of([None, None]) == [("(missing)", "missing", 2)]
+
+
+def test_rare_values_are_one_group_which_no_value_of_that_name_joins() -> None:
+    cells = [f"town {place:02}" for place in range(MAX_VALUES + 3) for _ in range(40 - place)] + ["(other)"] * 50
+    found = names_of(cells)
+    assert found[0] == ("(other)", "value", 50)
+    assert found[-1] == ("(other)", "other", 30 + 29 + 28 + 31)
+    assert len(found) == MAX_VALUES + 1
+
+
+def test_values_of_equal_rows_come_by_name_whatever_the_order_of_the_rows() -> None:
+    cells = np.array(["b", "a", "c", "d"] * 5 + ["e"])
+    for seed in range(3):
+        shuffled = np.random.default_rng(seed).permutation(cells)
+        assert [name for name, *_ in names_of(shuffled)] == ["a", "b", "c", "d", "e"]
+
+
+def test_every_row_is_in_one_group() -> None:
+    generator = np.random.default_rng(0)
+    for cells in (
+        generator.choice([None, "x", *map(str, range(50))], size=300),
+        generator.choice([None, *(f"v{place}" for place in range(30))], size=300),
+    ):
+        places = np.concatenate([group.rows for group in split_groups(column(cells))[1]])
+        assert sorted(places) == list(range(300))
+
+
+NOTHING = {"value": None, "low": None, "high": None}
+
+
+def results(**changes: Any) -> dict[str, Any]:
+    """What the measured artifacts hold of what limits speak of; changes by the file's name."""
+    between = {"value": 0.8, "low": 0.7, "high": 0.9}
+    metrics = dict.fromkeys(("roc_auc", "accuracy", "balanced_accuracy", "log_loss"), between)
+    found = {
+        "metrics": {"splits": {"test": {"models": {"loramake": {"metrics": metrics}}}}},
+        "measures": {"after": {"measures": {"ece": between}}},
+        "conformal": {"test": {"coverage": between, "mean_set_size": between}},
+        "risk": {"chosen": {"test": {"selective_error": between}}},
+        "costs": {"test": {"loramake": {"per_row": between}}},
+    }
+    return found | changes
+
+
+def test_there_is_a_limit_for_each_one_of_the_settings() -> None:
+    assert list(LIMITS) == list(load_schema("config")["properties"]["limits"]["properties"])
+    assert list(FILES) == list(MEASURED)
+
+
+@pytest.mark.parametrize(
+    ("limit", "passed", "certain", "sentence"),
+    [
+        (0.6, True, True, "accuracy 0.80 is at least 0.6"),
+        (0.75, True, False, "accuracy 0.80 is at least 0.75, though its interval reaches 0.70"),
+        (0.8, True, False, "accuracy 0.80 is at least 0.8, though its interval reaches 0.70"),
+        (0.85, False, False, "accuracy 0.80 is under 0.85, but its interval reaches 0.90"),
+        (0.95, False, True, "accuracy 0.80 is under 0.95"),
+    ],
+)
+def test_a_least_value_is_kept_by_the_value_and_the_interval_tells_how_surely(
+    limit: float, passed: bool, certain: bool, sentence: str
+) -> None:
+    (found,) = check_limits({"min_accuracy": limit}, results(), [])
+    assert (found["passed"], found["certain"], found["sentence"]) == (passed, certain, sentence)
+    assert found["of"] == "evaluation/metrics.json: splits.test.models.loramake.metrics.accuracy"
+
+
+@pytest.mark.parametrize(
+    ("limit", "passed", "sentence"),
+    [
+        (0.95, True, "calibration error (ECE) 0.80 is at most 0.95"),
+        (0.85, True, "calibration error (ECE) 0.80 is at most 0.85, though its interval reaches 0.90"),
+        (0.75, False, "calibration error (ECE) 0.80 is over 0.75, but its interval reaches 0.70"),
+        (0.5, False, "calibration error (ECE) 0.80 is over 0.5"),
+    ],
+)
+def test_a_largest_value_is_kept_from_below(limit: float, passed: bool, sentence: str) -> None:
+    (found,) = check_limits({"max_ece": limit}, results(), [])
+    assert (found["passed"], found["sentence"]) == (passed, sentence)
+
+
+@pytest.mark.parametrize("name", [name for name, what in LIMITS.items() if isinstance(what, Measured)])
+def test_each_measured_limit_finds_its_value(name: str) -> None:
+    (found,) = check_limits({name: 0.8}, results(), [])
+    assert (found["value"], found["low"], found["high"], found["passed"]) == (0.8, 0.7, 0.9, True)
+
+
+def test_a_value_without_an_interval_is_neither_sure_nor_in_doubt() -> None:
+    changed = results(costs={"test": {"loramake": {"per_row": 0.5}}})
+    (found,) = check_limits({"max_cost_per_row": 1}, changed, [])
+    assert (found["value"], found["passed"], found["certain"]) == (0.5, True, None)
+    assert found["sentence"] == "cost per row 0.50 is at most 1"
+
+
+def test_rounding_does_not_break_a_limit_and_digits_tell_what_does() -> None:
+    changed = results(measures={"after": {"measures": {"ece": {**NOTHING, "value": 0.1 + 0.2}}}})
+    assert check_limits({"max_ece": 0.3}, changed, [])[0]["passed"]
+    changed["measures"]["after"]["measures"]["ece"]["value"] = 0.3002
+    assert check_limits({"max_ece": 0.3}, changed, [])[0]["sentence"] == "calibration error (ECE) 0.3002 is over 0.3"
+
+
+@pytest.mark.parametrize(
+    ("limits", "changes", "why"),
+    [
+        ({"max_cost_per_row": 1}, {"costs": {"test": None}}, "no costs are set"),
+        ({"max_selective_error": 1}, {"risk": {"chosen": None}}, "max_error is not set"),
+        ({"max_ece": 1}, {"measures": {"after": {"measures": {"ece": NOTHING}}}}, "undefined on these test rows"),
+        ({"max_tpr_difference": 1}, {}, "no audit_columns are set"),
+    ],
+)
+def test_what_cannot_be_measured_is_not_kept_and_says_why(limits: Any, changes: Any, why: str) -> None:
+    (found,) = check_limits(limits, results(**changes), [])
+    assert (found["passed"], found["certain"], found["value"]) == (False, None, None)
+    assert why in found["sentence"]
+
+
+def test_the_groups_that_differ_most_count_and_a_column_without_groups_is_not_kept() -> None:
+    truth = np.arange(100) % 2
+    probabilities = np.eye(2)[truth]
+    probabilities[:20] = probabilities[:20, ::-1]
+    quarters = np.repeat(["a", "b"], 50)
+    tenths = np.array(["a", "b"] * 50)
+    found = content(truth, probabilities, [tenths, quarters], names=["tenths", "quarters"])["columns"]
+    (limit,) = check_limits({"max_accuracy_difference": 0.3}, results(), found)
+    assert limit["value"] == pytest.approx(0.4)
+    assert limit["of"] == "trust/audit.json: columns: quarters: differences.accuracy.difference"
+    assert limit["sentence"].startswith("accuracy difference by quarters 0.40 is over 0.3")
+    (limit,) = check_limits({"min_selection_rate_ratio": 0.8}, results(), found)
+    assert limit["sentence"].startswith("selection rate ratio by tenths") or "by quarters" in limit["sentence"]
+    alone = content(truth, probabilities, [tenths, ["a"] * 100], names=["tenths", "alone"])["columns"]
+    (limit,) = check_limits({"max_accuracy_difference": 1}, results(), alone)
+    assert not limit["passed"]
+    assert limit["sentence"].startswith("accuracy difference by alone cannot be measured: fewer than two groups")
+
+
+def test_the_summary_counts_and_tells_what_is_not_kept_then_what_is_in_doubt() -> None:
+    assert summarize_limits([]) == "No limits are set."
+    found = check_limits({"min_accuracy": 0.6, "min_roc_auc": 0.75, "max_cost_per_row": 0.1}, results(), [])
+    assert [limit["name"] for limit in found] == ["min_roc_auc", "min_accuracy", "max_cost_per_row"]
+    assert summarize_limits(found) == (
+        "2 of 3 limits are kept; cost per row 0.80 is over 0.1; "
+        "ROC-AUC 0.80 is at least 0.75, though its interval reaches 0.70."
+    )
+    assert summarize_limits(found[1:2]) == "The one limit is kept."
+    assert summarize_limits(found[2:]) == "0 of 1 limits are kept; cost per row 0.80 is over 0.1."
+    assert summarize_limits(found[:2]).startswith("All 2 limits are kept; ROC-AUC")
+
+
+def test_an_audit_column_has_to_be_a_column_and_not_the_target() -> None:
+    names = ["Age", "Sex", "y"]
+    check_audit_columns([], names, "y", "config.yaml")
+    check_audit_columns(["Age", "Sex"], names, "y", "config.yaml")
+    check_audit_columns(["y"], names, None, "config.yaml")
+    with pytest.raises(ConfigError, match=r"config\.yaml: audit_columns: 'sex' is not a column \(did you mean Sex\?\)"):
+        check_audit_columns(["Age", "sex"], names, "y", "config.yaml")
+    with pytest.raises(ConfigError, match=r"audit_columns: y is the target"):
+        check_audit_columns(["y"], names, "y", "config.yaml")
+
+
+def texts(path: Path) -> list[str]:
+    """Every text of an SVG, which must be well formed."""
+    root = ElementTree.parse(path).getroot()
+    return ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
+
+
+def drawn(folder: Path, found: dict[str, Any]) -> list[str]:
+    artifacts.write(folder / "audit.json", found, "audit")
+    plot_audit(folder / "audit.json", folder / "audit.svg")
+    return texts(folder / "audit.svg")
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_the_picture_names_columns_groups_and_their_rows(tmp_path: Path, columns: int) -> None:
+    truth, probabilities = random_case(200, 2, seed=0)
+    cells = [["F", "F", "F", "M"] * 50, [str(row % 60) for row in range(200)], ["x"] * 195 + [None] * 5]
+    found = drawn(tmp_path, content(truth, probabilities, cells[:columns]))
+    assert {"column 0", "F · 150", "M · 50", "accuracy", "selection rate", "coverage of sets"} <= set(found)
+    assert ("(missing) · 5" in found) == (columns == 3)
+    assert any("under 20 rows" in text for text in found) == (columns == 3)
+
+
+def test_the_picture_of_more_labels_leaves_out_what_is_not_defined(tmp_path: Path) -> None:
+    truth, probabilities = random_case(100, 3, seed=0)
+    found = drawn(tmp_path, content(truth, probabilities, [["a", "b"] * 50]))
+    assert "selection rate" not in found
+    assert "true positive rate" in found
+
+
+def test_the_picture_without_columns_or_rows_says_so(tmp_path: Path) -> None:
+    truth, probabilities = random_case(50, 2, seed=0)
+    assert "no audit_columns are set" in drawn(tmp_path, content(truth, probabilities, []))
+    empty = random_case(0, 2, seed=0)
+    assert "no test row has a group" in drawn(tmp_path, content(*empty, [[]]))
+
+
+def test_the_picture_is_the_same_each_time_and_draws_names_of_any_script(tmp_path: Path) -> None:
+    truth, probabilities = random_case(100, 2, seed=0)
+    hostile = ["<script>alert(1)</script>", "$x^2$\x00\n", "日本", "=cmd()", "x" * 200] * 20
+    found = content(truth, probabilities, [hostile], names=["</svg>&'\""])
+    names = drawn(tmp_path, found)
+    assert {"</svg>&'\"", "<script>alert(1)</scrip… · 20", "$x^2$ · 20", "日本 · 20", "=cmd() · 20"} <= set(names)
+    first = (tmp_path / "audit.svg").read_bytes()
+    plot_audit(tmp_path / "audit.json", tmp_path / "audit.svg")
+    assert (tmp_path / "audit.svg").read_bytes() == first
+
+
+def test_the_picture_of_very_many_columns_shows_the_first_and_counts_the_rest(tmp_path: Path) -> None:
+    truth, probabilities = random_case(100, 2, seed=0)
+    found = content(truth, probabilities, [["a", "b"] * 50])
+    found["columns"] *= MAX_GROUPS // 2 + 7
+    assert any(text.endswith("7 more columns are in audit.json") for text in drawn(tmp_path, found))
+
+
+class Trust:
+    """The files of the trust stage, made by its own functions, of a table with the columns y, Sex and Age."""
+
+    def __init__(self, folder: Path, rows: int = 240) -> None:
+        self.folder = folder
+        self.table = folder / "table.csv"
+        files = Files(folder, ["no", "yes"])
+        truth, scores = four_models(rows, 2, (1.5, 1.0, 1.0))
+        for split in ("train", "test"):
+            files.put(split, truth, scores)
+        files.evaluate()
+        lines = scored_lines(
+            Scored([("csv", rows + row) for row in range(rows)], truth, scores["loramake"]), files.labels
+        )
+        artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
+        self.write_table(2 * [files.labels[code] for code in truth])
+        self.fit()
+
+    def write_table(self, labels: list[str]) -> None:
+        cells = [["M" if row % 3 else "F", str(20 + row * 7 % 60)] for row in range(len(labels))]
+        lines = [["y", "Sex", "Age"], *([label, *own] for label, own in zip(labels, cells, strict=True))]
+        self.table.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
+
+    def fit(self) -> None:
+        at = self.folder
+        task, calibration, test = at / "task.json", at / "calibration.jsonl", at / "calibrated_test.jsonl"
+        calibrate_probabilities(
+            task,
+            at / "calibration_rows.jsonl",
+            at / "test.jsonl",
+            "temperature",
+            1,
+            at / "calibrator.json",
+            calibration,
+            test,
+        )
+        evaluate_calibration(task, at / "test.jsonl", test, at / "calibrator.json", 1, at / "measures.json")
+        fit_conformal(task, calibration, test, "lac", 0.9, 1, at / "conformal.json")
+        control_risk(task, calibration, test, 0.2, 0.9, 1, at / "risk.json")
+        costs = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
+        decide_by_cost(
+            task=task,
+            train=at / "train.jsonl",
+            test=test,
+            baselines=at / "baselines.json",
+            costs=costs,
+            abstain_cost=None,
+            seed=1,
+            out=at / "costs.json",
+        )
+
+    def audit(self, columns: list[str], limits: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
+        at = self.folder
+        audit_groups(
+            csv=self.table,
+            test_csv=None,
+            task=at / "task.json",
+            calibration=at / "calibration.jsonl",
+            test=at / "calibrated_test.jsonl",
+            measured={name: at / f"{name}.json" for name in MEASURED},
+            columns=columns,
+            limits=limits,
+            seed=1,
+            out=at / name,
+        )
+        found: dict[str, Any] = artifacts.read(at / name, "audit")
+        return found
+
+
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
+    return Trust(tmp_path_factory.mktemp("trust"))
+
+
+def test_the_groups_sets_and_abstentions_are_those_of_the_other_artifacts(trust: Trust) -> None:
+    found = trust.audit(["Sex", "Age"], {})
+    conformal, risk = (artifacts.read(trust.folder / f"{name}.json", name) for name in ("conformal", "risk"))
+    measures = artifacts.read(trust.folder / "measures.json", "calibration_measures")["after"]["measures"]
+    assert found["overall"]["coverage"]["value"] == pytest.approx(conformal["test"]["coverage"]["value"])
+    assert found["overall"]["mean_set_size"]["value"] == pytest.approx(conformal["test"]["mean_set_size"]["value"])
+    assert found["overall"]["abstention"]["value"] == pytest.approx(1 - risk["chosen"]["test"]["coverage"]["value"])
+    for name in ("ece", "log_loss"):
+        assert found["overall"][name]["value"] == pytest.approx(measures[name]["value"])
+    assert [entry["kind"] for entry in found["columns"]] == ["categorical", "numeric"]
+    assert [(group["name"], group["rows"]) for group in found["columns"][0]["groups"]] == [("M", 160), ("F", 80)]
+
+
+def test_limits_are_read_from_the_artifacts_and_from_the_groups(
+    trust: Trust, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = {name: 0.01 if name.startswith("min_") else 3.0 for name in LIMITS}
+    found = trust.audit(["Sex"], limits)
+    assert found["summary"] == {"passed": len(LIMITS), "failed": 0}
+    assert found["sentence"].startswith(f"All {len(LIMITS)} limits are kept")
+    assert all(limit["value"] is not None for limit in found["limits"])
+    found = trust.audit(["Sex"], {"min_accuracy": 0.99, "max_accuracy_difference": 0.9})
+    assert found["sentence"].startswith("1 of 2 limits is kept; accuracy 0.")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "By Sex, accuracy runs from" in said
+    assert "1 of 2 limits is kept" in said
+
+
+def test_no_columns_and_no_limits_are_said(trust: Trust, capsys: pytest.CaptureFixture[str]) -> None:
+    found = trust.audit([], {})
+    assert found["columns"] == found["limits"] == []
+    assert found["groups_sentence"] == "No audit_columns are set, so no groups are compared."
+    assert found["sentence"] == "No limits are set."
+    assert "No limits are set." in capsys.readouterr().err
+
+
+def test_a_wrong_audit_column_is_refused_in_the_step_too(trust: Trust) -> None:
+    with pytest.raises(ConfigError, match="y is the target"):
+        trust.audit(["y"], {})
+
+
+def test_auditing_twice_and_lines_in_another_order_give_the_same_bytes(trust: Trust) -> None:
+    trust.audit(["Sex", "Age"], {"min_accuracy": 0.5}, "first.json")
+    path = trust.folder / "calibrated_test.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(reversed(lines)), encoding="utf-8")
+    trust.audit(["Sex", "Age"], {"min_accuracy": 0.5}, "second.json")
+    assert (trust.folder / "first.json").read_bytes() == (trust.folder / "second.json").read_bytes()
