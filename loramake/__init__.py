@@ -1,1 +1,20 @@
-"""From any CSV to a fine-tuned LLM predictor whose probabilities can be trusted."""
+"""From any CSV to a fine-tuned LLM predictor whose probabilities can be trusted.
+
+from loramake import Predictor
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loramake.predictor import Predictor
+
+__all__ = ["Predictor"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Predictor` where it is asked for, so that importing the package costs nothing."""
+    if name == "Predictor":
+        from loramake.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

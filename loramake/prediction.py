@@ -1,22 +1,29 @@
-"""A probability for every label of every row: of the experiment's own splits, and of new rows."""
+"""A probability for every label of every row of the experiment's splits, and decisions about new rows as they come."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from loramake import artifacts
-from loramake.console import progress, say
-from loramake.errors import DataError, nearest
-from loramake.preparation import transform_rows
-from loramake.profile import shorten
-from loramake.sandbox import choose_sandbox
+from loramake.console import Advance, progress, say
+from loramake.new_rows import Rows
+from loramake.predictor import Decisions, Predictor
+from loramake.resumable import growing
 from loramake.scorer import LabelScorer, load_scorer
-from loramake.tables import align_names
 from loramake.training_extra import import_training
+
+FORMATS = ("csv", "jsonl")
+SET_SIGN = " | "
+"""What stands between the labels of a set in a CSV."""
 
 Line = dict[str, Any]
 
@@ -65,51 +72,116 @@ def _line(record: dict[str, Any], values: list[str], probabilities: NDArray[np.f
     }
 
 
-def predict_rows(results: str | Path, table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
-    """Predict new rows (text cells, missing ones None) with a finished experiment.
+class Sink(Protocol):
+    """Where the text of predicted rows goes."""
 
-    Gives one line a row: row, prediction, and P(label) in a column `p_<label>` for every label, in the task's order.
-    DataError names a column that the experiment needs and the table lacks; further columns are passed over with a word.
+    @property
+    def rows(self) -> int:
+        """Rows that are there already."""
+
+    def append(self, text: str, rows: int) -> None:
+        """Add the text of so many rows."""
+
+
+class _Terminal:
+    """Standard output, which nothing can go on with."""
+
+    rows = 0
+
+    def append(self, text: str, rows: int) -> None:  # noqa: ARG002 - nobody counts them
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def predict_new_rows(
+    predictor: Predictor,
+    rows: Rows,
+    output: str | Path | None,
+    form: str,
+    confidence: float | None,
+    batch_size: int,
+) -> None:
+    """Write what is decided about new rows to `output` (None: standard output), one line each in one of FORMATS.
+
+    The rows are predicted in batches of `batch_size`, each written before the
+    next is begun, so that a run that is killed is gone on with by the same call, to the same bytes.
     """
-    results = Path(results)
-    plan = artifacts.read(results / "plan.yaml", "plan")
-    table = table.set_axis(align_names(list(table.columns), [feature["name"] for feature in plan["features"]]), axis=1)
-    check_columns(table.columns, plan, where)
-    ran_in = artifacts.read(results / "data/verification.json", "verification")["sandbox"]
-    sandbox = choose_sandbox(ran_in["setting"], plan["by"]["provider"])
-    records = transform_rows(results / "scripts/prepare_data.py", table, results / "data/prep_state.json", sandbox)
-    scorer = load_scorer(_config_from_anywhere(results))
-    lines = predict_records(scorer, records, plan["labels"], "scoring, rows")
-    return pd.DataFrame(
-        [
-            {"row": line["row"], "prediction": line["predicted"]}
-            | {f"p_{label}": probability for label, probability in line["probabilities"].items()}
-            for line in lines
-        ]
+    predictor.say_unused(rows.names, rows.where)
+    options = f"{form}, confidence {confidence or 'of the experiment'}, batches of {batch_size}"
+    with contextlib.ExitStack() as stack:
+        sink: Sink = _Terminal()
+        if output is not None:
+            belongs_to = {"input": rows.sha256, "experiment": predictor.fingerprint(), "set of options": options}
+            sink = stack.enter_context(growing(output, belongs_to))
+        advance = stack.enter_context(progress("predicting, rows")) if rows.count > 1 else None
+        unpredicted = _predict_all(predictor, rows, sink, form, confidence, batch_size, advance)
+    if output is not None:
+        say(f"{rows.count:,} rows predicted: {output}.")
+    if unpredicted:
+        say(f"{unpredicted:,} of them could not be predicted: their reason says why.")
+
+
+def _predict_all(
+    predictor: Predictor,
+    rows: Rows,
+    sink: Sink,
+    form: str,
+    confidence: float | None,
+    batch_size: int,
+    advance: Advance | None,
+) -> int:
+    """Every batch that is not in the sink yet; how many of their rows could not be predicted."""
+    unpredicted, first, done = 0, 0, sink.rows
+    for cells in rows.batches(batch_size):
+        if first >= done:
+            found = predictor.decide_cells(cells, confidence, first, _shifted(advance, first, rows.count))
+            sink.append(_rendered(found, predictor.classes_.tolist(), first, form), len(cells))
+            unpredicted += int(np.isnan(found.probabilities[:, 0]).sum())
+        first += len(cells)
+    return unpredicted
+
+
+def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:
+    """Progress inside a batch as progress of the whole."""
+    return None if advance is None else lambda done, _: advance(first + done, count)
+
+
+def _rendered(found: Decisions, labels: list[str], first: int, form: str) -> str:
+    lines = _lines(found, labels, first)
+    if form == "jsonl":
+        return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if first == 0:
+        names = [f"p_{label}" for label in labels]
+        writer.writerow(["row", "decision", "abstain", "reason", *names, "set", "expected_cost"])
+    writer.writerows(_cells(line, labels) for line in lines)
+    return text.getvalue()
+
+
+def _lines(found: Decisions, labels: list[str], first: int) -> Iterator[Line]:
+    """One JSON object a row; what is not known is null."""
+    values = zip(
+        *(each.tolist() for each in (found.codes, found.probabilities, found.sets, found.expected_costs)),
+        found.reasons,
+        strict=True,
     )
+    for row, (code, probabilities, inside, cost, reason) in enumerate(values, first):
+        yield {
+            "row": row,
+            "decision": labels[code] if code >= 0 else None,
+            "abstain": code < 0,
+            "reason": reason,
+            "probabilities": dict(zip(labels, probabilities, strict=True))
+            if not math.isnan(probabilities[0])
+            else None,
+            "set": [label for label, is_inside in zip(labels, inside, strict=True) if is_inside],
+            "expected_cost": None if math.isnan(cost) else cost,
+        }
 
 
-def _config_from_anywhere(results: Path) -> dict[str, Any]:
-    """The predict configuration with this very experiment's adapter, and a base beside results/, from any folder."""
-    config: dict[str, Any] = artifacts.read(results / "configs/predict_test.yaml", "lmf_config")
-    beside = results.resolve().parent.parent / config["model_name_or_path"]
-    model = str(beside) if beside.is_dir() else config["model_name_or_path"]
-    return {**config, "model_name_or_path": model, "adapter_name_or_path": str(results / "adapter")}
-
-
-def check_columns(columns: Iterable[str], plan: dict[str, Any], where: str | Path) -> None:
-    """Raise DataError where a feature is missing; say which columns are not used because training never saw them."""
-    there = list(columns)
-    features = [feature["name"] for feature in plan["features"]]
-    for name in features:
-        if name not in there:
-            raise DataError(f"{where} lacks the column {name!r}{nearest(name, there)}, which the model was trained on.")
-    known = {*features, plan["target"], *(entry["name"] for entry in plan["dropped"])}
-    extra = [name for name in there if name not in known]
-    if extra:
-        say(f"{where}: not used, since training never saw them: {_listed(extra)}.")
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(shorten(name, 40) for name in names[:5])
-    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _cells(line: Line, labels: list[str]) -> list[Any]:
+    """A line of the CSV: what is null is an empty cell."""
+    probabilities = line["probabilities"] or dict.fromkeys(labels)
+    decided = [line["row"], line["decision"], str(line["abstain"]).lower(), line["reason"]]
+    return [*decided, *probabilities.values(), SET_SIGN.join(line["set"]), line["expected_cost"]]

@@ -1,11 +1,18 @@
 """loramake predict."""
 
+import contextlib
 import enum
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from loramake.new_rows import Rows
+    from loramake.predictor import Predictor
 
 
 class Format(enum.StrEnum):
@@ -15,28 +22,51 @@ class Format(enum.StrEnum):
 
 def predict(
     experiment: Annotated[str, typer.Argument(help="A finished one, by its name or its folder.")],
-    table: Annotated[
-        Path, typer.Argument(metavar="CSV", help="New rows, with the columns the experiment was trained on.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="Where to write; unset, to the terminal.")] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="CSV, or one JSON object a line.")] = Format.csv,
+    source: Annotated[str | None, typer.Argument(metavar="[-]", help="- reads rows from standard input.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="A table with the columns the experiment was trained on.")] = None,
+    json: Annotated[str | None, typer.Option(metavar="OBJECT", help='One row, such as {"age": 40}, or a list.')] = None,
+    input_format: Annotated[Format | None, typer.Option(help="Of standard input; unset, found.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Where to write; unset, to the terminal.")] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="CSV, or one JSON object a line; unset, that of the input.")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(min=0.01, max=0.9999, help="Of the sets; unset, the experiment's.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows prepared and predicted at once.")] = 2000,
 ) -> None:
-    """Predict the label of new rows, with a probability for every label.
+    """Decide about new rows: a label, or to ask a person, with calibrated probabilities and a set of labels.
 
-    The result has one line a row of the CSV, in its order: row (0-based), prediction, and p_<label> for every label.
+    One line a row: row (0-based), decision, abstain and its reason, probabilities, set, and expected_cost where costs
+    are set. Give --csv, --json or -. With --output, the same command goes on where it was stopped.
     """
-    from loramake import artifacts
-    from loramake.experiments import find_experiment
-    from loramake.prediction import predict_rows
-    from loramake.tables import read_table
+    from loramake.prediction import predict_new_rows
+    from loramake.predictor import Predictor
 
-    results = Path(experiment) if Path(experiment).is_dir() else find_experiment(experiment)
-    predictions = predict_rows(results, read_table(table), table)
-    if output_format is Format.csv:
-        text = predictions.to_csv(index=False, lineterminator="\n")
+    if sum(given is not None for given in (source, csv, json)) != 1:
+        raise typer.BadParameter("give one of --csv PATH, --json OBJECT and - (standard input).")
+    if source not in (None, "-"):
+        raise typer.BadParameter(f"{source!r} is not understood: give --csv {shlex.quote(str(source))}, or -.")
+    predictor = Predictor(experiment)
+    try:
+        with _opened(predictor, csv, json, input_format) as rows:
+            predict_new_rows(predictor, rows, output, form or rows.form, confidence, batch_size)
+    except KeyboardInterrupt:
+        again = shlex.join(["loramake", *sys.argv[1:]])
+        sys.exit(f"loramake: stopped by you; {again} goes on." if output else "loramake: stopped by you.")
+
+
+@contextlib.contextmanager
+def _opened(
+    predictor: "Predictor", csv: Path | None, json: str | None, input_format: Format | None
+) -> Iterator["Rows"]:
+    """The rows to predict: of the CSV, of the JSON, or else of standard input."""
+    from loramake.new_rows import open_csv, open_objects, open_standard_input
+
+    if csv is not None:
+        yield open_csv(csv, predictor.columns)
+    elif json is not None:
+        yield open_objects(json, predictor.columns)
     else:
-        text = predictions.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        artifacts.write_text(out, text)
+        with open_standard_input(predictor.columns, predictor.folder / "data", input_format) as rows:
+            yield rows

@@ -1,0 +1,346 @@
+"""A finished experiment as a predictor of new rows, in scikit-learn's manner.
+
+from loramake import Predictor
+predictor = Predictor("heart")
+predictor.predict_proba(table)
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from loramake import artifacts
+from loramake.console import Advance, say, working
+from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
+from loramake.experiments import RESULTS, find_experiment
+from loramake.new_rows import Columns, table_of_objects
+from loramake.preparation import transform_rows
+from loramake.profile import shorten
+from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.scored import Codes, Floats, read_scored
+from loramake.scorer import LabelScorer, load_scorer
+from loramake.trust.calibration import apply_calibrator
+from loramake.trust.conformal import SetPredictor, Sets, load_sets
+from loramake.trust.costs import ABSTAIN, decide
+from loramake.trust.risk import abstains
+
+_FILES = (
+    "task.json",
+    "profile.json",
+    "plan.yaml",
+    "scripts/prepare_data.py",
+    "data/prep_state.json",
+    "data/verification.json",
+    "configs/predict_test.yaml",
+    "adapter/adapter_config.json",
+    "adapter/adapter_model.safetensors",
+    "trust/calibrator.json",
+    "trust/calibration.jsonl",
+    "trust/conformal.json",
+    "trust/risk.json",
+    "trust/costs.json",
+)
+"""All that a prediction follows from, below the experiment's folder."""
+_MOST_BROKEN = 10
+"""Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
+_NAMED = 5
+
+Table = pd.DataFrame | Sequence[Mapping[str, Any]]
+
+
+class Decisions(NamedTuple):
+    """What is decided about rows."""
+
+    codes: Codes
+    """Place of the decision among the labels, or ABSTAIN where a person should decide, shape (rows,)."""
+    reasons: list[str | None]
+    """Why a row is left to a person."""
+    probabilities: Floats
+    """Calibrated P(label | row), shape (rows, labels); NaN in a row that could not be predicted."""
+    sets: Sets
+    """Conformal set of each row, shape (rows, labels); every label of a row that could not be predicted."""
+    expected_costs: Floats
+    """Of the decision, shape (rows,); NaN without costs."""
+
+
+def find_results(experiment: str | Path) -> Path:
+    """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError without."""
+    path = Path(experiment)
+    if (path / "task.json").is_file():
+        return path
+    if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
+        raise ConfigError(f"{path} is no experiment's folder: give one such as results/exp1, which holds a task.json.")
+    return find_experiment(str(experiment))
+
+
+class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Calibrated probabilities, decisions and conformal sets of new rows from a finished experiment.
+
+    A table is a DataFrame or a list of dicts, of cells of any kind, with the columns that the experiment was trained
+    on; None and NaN are missing cells. DataError names a column that is missing; what training never saw is not used
+    and said so once. Everything is read when it is first needed.
+
+    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text, in the order of
+    `classes_`; rows that it is compared with have to be read as text, too (`pd.read_csv(..., dtype=str)`).
+    """
+
+    def __init__(self, experiment: str | Path) -> None:
+        self.experiment = experiment
+        self.folder = find_results(experiment).resolve()
+        self._said: set[str] = set()
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """The labels in the task's order, which is rising, shape (labels,)."""
+        return np.array(self._labels)
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """The columns that it reads, shape (features,)."""
+        return np.array(self.columns.features, dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        return len(self.columns.features)
+
+    def fit(self, X: Any, y: Any = None) -> NoReturn:  # noqa: ARG002 - scikit-learn's signature
+        """Refuses: fitted anew on each fold it would be tested on rows that it was trained on."""
+        raise ConfigError(
+            "a Predictor is trained by `loramake run`, not by fit: where scikit-learn has to fit something around it, "
+            "give it sklearn.frozen.FrozenEstimator(predictor)."
+        )
+
+    def predict_proba(self, X: Table) -> Floats:
+        """Calibrated P(label | row), shape (rows, labels); an error of the row where one cannot be predicted."""
+        probabilities, failures = self._probabilities(self._cells(X), 0, None)
+        for row, failure in sorted(failures.items()):
+            raise PredictionError(f"the table, row {row}: {self._reason(failure)}") from failure
+        return probabilities
+
+    def predict(self, X: Table) -> NDArray[np.str_]:
+        """The label of each row: of the lowest expected cost where costs are set, else the most probable one.
+
+        A label for every row; `decide` says which rows should be left to a person.
+        """
+        certain = {**self._costs, "abstain_cost": None}
+        return self.classes_[decide(certain, self.predict_proba(X)).codes]
+
+    def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
+        """Whether each label is in the row's conformal set, shape (rows, labels).
+
+        The set holds the true label of new rows with a probability of at least `confidence`; unset, the experiment's.
+        """
+        return self._sets.predict(self.predict_proba(X), confidence)
+
+    def decide(self, X: Table, confidence: float | None = None) -> pd.DataFrame:
+        """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
+
+        A row that cannot be predicted is one to abstain from, with the reason.
+        """
+        found = self.decide_cells(self._cells(X), confidence)
+        labels = self.classes_
+        return pd.DataFrame(
+            {
+                "decision": [labels[code] if code >= 0 else None for code in found.codes],
+                "abstain": found.codes < 0,
+                "reason": found.reasons,
+                **{f"p_{label}": found.probabilities[:, place] for place, label in enumerate(labels)},
+                "set": [labels[inside].tolist() for inside in found.sets],
+                "expected_cost": found.expected_costs,
+            },
+            index=X.index if isinstance(X, pd.DataFrame) else None,
+        )
+
+    def decide_cells(
+        self, cells: pd.DataFrame, confidence: float | None = None, first: int = 0, advance: Advance | None = None
+    ) -> Decisions:
+        """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
+        probabilities, failures = self._probabilities(cells, first, advance)
+        good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
+        found = self._decided(probabilities[good], confidence)
+        codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
+        sets = np.ones(probabilities.shape, dtype=np.bool_)
+        codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
+        reasons = iter(found.reasons)
+        said = [next(reasons) if fine else self._reason(failures[row]) for row, fine in enumerate(good.tolist())]
+        return Decisions(codes, said, probabilities, sets, costs)
+
+    def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
+        codes, costs = decide(self._costs, probabilities)
+        reasons: list[str | None] = [None if code >= 0 else _DEAR for code in codes.tolist()]
+        asking = self._costs["abstain_cost"]
+        for row in np.flatnonzero(abstains(self._risk, probabilities)).tolist():
+            codes[row], costs[row] = ABSTAIN, np.nan if asking is None else asking
+            reasons[row] = _uncertain(self._risk["chosen"], float(probabilities[row].max()))
+        return Decisions(codes, reasons, probabilities, self._sets.predict(probabilities, confidence), costs)
+
+    def _reason(self, failure: LoramakeError) -> str:
+        """Why a row cannot be predicted, without the path of the script."""
+        if isinstance(failure, CodeError):
+            return f"cannot be prepared: {str(failure).removeprefix(f'{self._script} ')}"
+        return str(failure)
+
+    def say_unused(self, names: Sequence[str], where: str) -> None:
+        """Name, once each, the columns of a table that training never saw."""
+        if new := [name for name in self.columns.unknown(names) if name not in self._said]:
+            self._said.update(new)
+            shown = ", ".join(shorten(name, 40) for name in new[:_NAMED])
+            more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+            say(f"{where}: not used, since training never saw them: {shown}{more}.")
+
+    def fingerprint(self) -> str:
+        """A sha256 of all that a prediction follows from but the rows and the base model."""
+        together = hashlib.sha256(importlib.metadata.version("loramake").encode())
+        for name in _FILES:
+            together.update(f"{name} {artifacts.sha256(self.folder / name)}\n".encode())
+        return together.hexdigest()
+
+    @functools.cached_property
+    def columns(self) -> Columns:
+        """What new rows need."""
+        return Columns.of(self._plan, self._read("profile.json", "profile"))
+
+    def _cells(self, table: Table) -> pd.DataFrame:
+        where = "the table"
+        if isinstance(table, pd.DataFrame):
+            names = self.columns.align([str(name) for name in table.columns], where)
+            cells = self.columns.as_text(table.set_axis(names, axis=1), where)
+        elif isinstance(table, list | tuple):
+            cells, names = table_of_objects(table, self.columns, where)
+        else:
+            raise DataError(f"a {type(table).__name__} has no named columns: give a DataFrame or a list of dicts.")
+        self.say_unused(names, where)
+        return cells
+
+    def _probabilities(
+        self, cells: pd.DataFrame, first: int, advance: Advance | None
+    ) -> tuple[Floats, dict[int, LoramakeError]]:
+        """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
+        labels = [label["text"] for label in self._plan["labels"]]
+        probabilities = np.full((len(cells), len(labels)), np.nan)
+        prepared = _sifted(list(range(len(cells))), lambda rows: self._records(cells, rows), CodeError)
+        records = {row: {**record, "row": first + row} for row, record in prepared.good.items()}
+
+        def score(rows: list[int]) -> list[Floats]:
+            return list(self._scorer.probabilities([records[row] for row in rows], labels, advance))
+
+        scored = _sifted(list(records), score, PredictionError)
+        if scored.good:
+            found = np.stack(list(scored.good.values()))
+            probabilities[list(scored.good)] = apply_calibrator(self._calibrator, found)
+        return probabilities, {**prepared.failures, **scored.failures}
+
+    def _records(self, cells: pd.DataFrame, rows: list[int]) -> list[dict[str, Any]]:
+        return transform_rows(self._script, cells.iloc[rows], self.folder / "data/prep_state.json", self._sandbox)
+
+    @property
+    def _script(self) -> Path:
+        return self.folder / "scripts/prepare_data.py"
+
+    def _read(self, name: str, schema: str) -> Any:
+        return artifacts.read(self.folder / name, schema)
+
+    @functools.cached_property
+    def _plan(self) -> dict[str, Any]:
+        plan: dict[str, Any] = self._read("plan.yaml", "plan")
+        return plan
+
+    @functools.cached_property
+    def _labels(self) -> list[str]:
+        return [label["value"] for label in self._read("task.json", "task")["labels"]]
+
+    @functools.cached_property
+    def _sandbox(self) -> Sandbox:
+        setting = self._read("data/verification.json", "verification")["sandbox"]["setting"]
+        return choose_sandbox(setting, self._plan["by"]["provider"])
+
+    @functools.cached_property
+    def _scorer(self) -> LabelScorer:
+        """With this very experiment's adapter, and a base beside results/, from any working folder."""
+        config = self._read("configs/predict_test.yaml", "lmf_config")
+        beside = self.folder.parent.parent / config["model_name_or_path"]
+        model = str(beside) if beside.is_dir() else config["model_name_or_path"]
+        with working("loading the model"):
+            return load_scorer(
+                {**config, "model_name_or_path": model, "adapter_name_or_path": str(self.folder / "adapter")}
+            )
+
+    @functools.cached_property
+    def _calibrator(self) -> dict[str, Any]:
+        calibrator: dict[str, Any] = self._read("trust/calibrator.json", "calibrator")
+        return calibrator
+
+    @functools.cached_property
+    def _sets(self) -> SetPredictor:
+        calibration = read_scored(self.folder / "trust/calibration.jsonl", self._labels)
+        return load_sets(self._read("trust/conformal.json", "conformal"), calibration)
+
+    @functools.cached_property
+    def _risk(self) -> dict[str, Any]:
+        risk: dict[str, Any] = self._read("trust/risk.json", "risk")
+        return risk
+
+    @functools.cached_property
+    def _costs(self) -> dict[str, Any]:
+        costs: dict[str, Any] = self._read("trust/costs.json", "costs")
+        return costs
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> "Predictor":
+        """The same: there is nothing in it that fitting would change, and a model is large."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The folder alone, so that another process reads its own model."""
+        return {name: self.__dict__[name] for name in ("experiment", "folder", "_said")}
+
+
+_DEAR = "asking a person costs less than any decision is expected to"
+
+
+def _uncertain(chosen: dict[str, Any], highest: float) -> str:
+    """Why risk control abstains from a row."""
+    asked = f"at most {chosen['max_error']:.1%} of the answers are wrong"
+    if chosen["threshold"] is None:
+        return f"the calibration rows show no threshold from which on {asked}"
+    return f"its most probable label has {highest:.1%}, below the {chosen['threshold']:.1%} from which on {asked}"
+
+
+class _Sifted(NamedTuple):
+    good: dict[int, Any]
+    failures: dict[int, LoramakeError]
+
+
+def _sifted(rows: list[int], work: Callable[[list[int]], list[Any]], failure: type[LoramakeError]) -> _Sifted:
+    """What `work` gives for each row, and the failures of those rows with which it fails, found by halving.
+
+    Where more than a few rows fail the last failure is raised: then it is not the rows that are wrong.
+    """
+    good: dict[int, Any] = {}
+    failures: dict[int, LoramakeError] = {}
+
+    def sift(some: list[int]) -> None:
+        try:
+            good.update(zip(some, work(some), strict=True))
+        except failure as error:
+            if len(some) > 1:
+                sift(some[: len(some) // 2])
+                sift(some[len(some) // 2 :])
+            elif len(failures) < _MOST_BROKEN:
+                failures[some[0]] = error
+            else:
+                raise
+
+    if rows:
+        sift(rows)
+    return _Sifted(good, failures)

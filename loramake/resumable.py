@@ -1,0 +1,121 @@
+"""A file that grows in parts and that a killed run goes on with: nothing stands at its place before it is whole.
+
+Beside FILE lie FILE.partial, what is written so far, and FILE.progress.json, which says how many rows and bytes of it
+count and what it belongs to. Bytes behind that are of a part that was not finished, and are cut off.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from loramake import artifacts
+from loramake.console import say
+from loramake.errors import ConfigError
+
+
+@dataclass
+class Growing:
+    """The open partial file."""
+
+    rows: int
+    """Rows that are in it."""
+    _file: BinaryIO
+    _state: Path
+    _belongs_to: Mapping[str, str]
+
+    def append(self, text: str, rows: int) -> None:
+        """Add text that holds so many rows; once this returns, neither a kill nor a power cut loses it."""
+        with _writing(self._state.parent):
+            self._file.write(text.encode("utf-8"))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.rows += rows
+            state = {"rows": self.rows, "bytes": self._file.tell(), "belongs_to": dict(self._belongs_to)}
+            artifacts.write_text(self._state, json.dumps(state, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written to ({error.strerror}): give another --output.") from error
+
+
+@contextlib.contextmanager
+def growing(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[Growing]:
+    """Go on with `path` where an earlier run stopped, or begin; it is put in place when the block ends well.
+
+    `belongs_to` names what the text follows from, each with its value: text that follows from anything else is not
+    gone on with. ConfigError where `path` is no ordinary file, and while another run writes it.
+    """
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is no ordinary file: give --output the path of one.")
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    partial, state = (path.with_name(path.name + ending) for ending in (".partial", ".progress.json"))
+    with _locked(partial, path) as file:
+        rows, size = _read_state(state, belongs_to, file, path)
+        file.truncate(size)
+        file.seek(size)
+        grown = Growing(rows, file, state, belongs_to)
+        try:
+            yield grown
+        except BaseException:
+            if not grown.rows:
+                partial.unlink()
+            raise
+        partial.replace(path)
+        state.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(partial: Path, path: Path) -> Iterator[BinaryIO]:
+    """The partial file, open for this process alone."""
+    while True:
+        with _writing(path.parent):
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+        with os.fdopen(descriptor, "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(f"another run is writing {path}: wait for it, or give another --output.") from None
+            # Between the opening and the lock, the run that had it may have put it in place as the finished file.
+            if _is_still(partial, file):
+                yield file
+                return
+
+
+def _is_still(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _read_state(state: Path, belongs_to: Mapping[str, str], file: BinaryIO, path: Path) -> tuple[int, int]:
+    """Rows and bytes of the partial file that count; says where it is gone on with, and why not where it is not."""
+    try:
+        found = json.loads(state.read_text(encoding="utf-8"))
+        rows, size, of = int(found["rows"]), int(found["bytes"]), dict(found["belongs_to"])
+    except FileNotFoundError:
+        return 0, 0
+    except (ValueError, TypeError, KeyError):
+        say(f"{state} cannot be read: beginning with the first row.")
+        return 0, 0
+    other = [name for name, value in belongs_to.items() if of.get(name) != value]
+    if other:
+        say(f"what lies in {path}.partial was made with another {' and another '.join(other)}: beginning anew.")
+        return 0, 0
+    if file.seek(0, os.SEEK_END) < size:
+        say(f"{path}.partial is shorter than it was: beginning anew.")
+        return 0, 0
+    if rows:
+        say(f"going on behind row {rows - 1:,}: {rows:,} rows are in {path}.partial.")
+    return rows, size

@@ -1,0 +1,318 @@
+"""What is shown otherwise is what is meant to be, and what it changes is measured rightly."""
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+from loramake import artifacts
+from loramake.errors import ArtifactError
+from loramake.plots.importance import plot_importance
+from loramake.scored import Scored
+from loramake.tables import read_table
+from loramake.trust import robustness
+from loramake.trust.prompts import put_together, take_apart
+from loramake.trust.robustness import (
+    MAX_FEATURES,
+    MAX_ROWS,
+    RENAMED,
+    REORDERED,
+    ROUNDED,
+    choose_rows,
+    compare,
+    describe,
+    round_numbers,
+    show_otherwise,
+)
+from tests.conftest import ROOT
+from tests.unit.test_preparation import SANDBOX, Experiment
+
+SPACED = {"feature_format": "{name} {value}", "feature_separator": " "}
+LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n"}
+NAMES = ["age", "sex", "chest pain"]
+
+
+@pytest.mark.parametrize("plan", [SPACED, LINES, {"feature_format": "{{{name}}}={value};", "feature_separator": ""}])
+def test_a_prompt_is_taken_apart_into_what_it_was_put_together_from(plan: dict[str, Any]) -> None:
+    for cells in (["40", "M", "typical"], ["", "", ""], ["<b1>", "{x}", "a: b"], ["x", "y z", "\\s"]):
+        text = put_together(NAMES, cells, plan)
+        assert take_apart(text, NAMES, plan) == cells
+
+
+def test_a_prompt_that_could_be_read_in_two_ways_is_not_taken_apart() -> None:
+    for cells in (["40 sex M", "F", "no"], ["40", "M chest pain no", "yes"]):
+        assert take_apart(put_together(NAMES, cells, SPACED), NAMES, SPACED) is None
+        assert take_apart(put_together(NAMES, cells, LINES), NAMES, LINES) == cells
+
+
+@pytest.mark.parametrize(
+    "text", ["", "age 40", "A patient of 40, male.", "sex M age 40 chest pain no", "age 40 sex M x"]
+)
+def test_a_prompt_that_is_not_written_as_planned_is_not_taken_apart(text: str) -> None:
+    assert take_apart(text, NAMES, SPACED) is None
+
+
+def test_numbers_are_rounded_to_two_digits_in_their_own_style_and_nothing_else_is() -> None:
+    style, comma = {"decimal": ".", "thousands": None}, {"decimal": ",", "thousands": "."}
+    table = pd.DataFrame(
+        {"a": ["123", "0.0456", None, "many", "-9.96"], "b": ["1.234,5", "0,125", "7", None, "x"], "c": ["123"] * 5}
+    ).astype(object)
+    features = [{"name": "a", "number_style": style}, {"name": "b", "number_style": comma}]
+    found = round_numbers(table, [*features, {"name": "c", "number_style": None}])
+    assert found["a"].tolist() == ["120", "0.046", None, "many", "-10"]
+    assert found["b"].tolist() == ["1200", "0,12", "7", None, "x"]
+    assert found["c"].tolist() == ["123"] * 5
+
+
+@pytest.fixture(scope="module")
+def heart(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    experiment = Experiment(tmp_path_factory.mktemp("heart"), ROOT / "data/heart.csv")
+    experiment.execute()
+    return experiment
+
+
+def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Experiment) -> None:
+    plan = artifacts.read(heart.plan, "plan")
+    table = read_table(heart.csv).head(5)
+    shown = show_otherwise(table, plan, heart.script, heart.state, SANDBOX, seed=1)
+    names = [feature["name"] for feature in plan["features"]]
+    usual = [record["input"] for record in shown["as it is"]]
+    assert len(shown) == 4 + len(names)
+    for text, reordered, renamed in zip(usual, shown[REORDERED], shown[RENAMED], strict=True):
+        cells = take_apart(text, names, plan)
+        assert cells is not None
+        assert text.split(" ") != reordered["input"].split(" ")
+        assert sorted(text.split(" ")) == sorted(reordered["input"].split(" "))
+        assert renamed["input"] == " ".join(f"x{place} {cell}" for place, cell in enumerate(cells, 1))
+    for place, name in enumerate(names):
+        for text, record in zip(usual, shown[str(place)], strict=True):
+            before, after = (take_apart(each, names, plan) for each in (text, record["input"]))
+            assert after == [*before[:place], "<na>", *before[place + 1 :]], name
+
+
+def random_case(rows: int, labels: int, seed: int) -> tuple[Any, Any]:
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(labels, size=rows)
+    probabilities = generator.dirichlet(np.ones(labels), size=rows)
+    probabilities[np.arange(rows), truth] += 0.5
+    return truth, probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("labels", [2, 4])
+def test_changes_agree_with_plain_formulas(seed: int, labels: int) -> None:
+    truth, usual = random_case(80, labels, seed)
+    other = random_case(80, labels, seed + 100)[1]
+    found = compare(truth, usual, other)
+    assert found["changed_decisions"] == sum(a.argmax() != b.argmax() for a, b in zip(usual, other, strict=True)) / 80
+    moved = [sum(max(a - b, 0) for a, b in zip(one, two, strict=True)) for one, two in zip(usual, other, strict=True)]
+    assert found["mean_change"] == pytest.approx(np.mean(moved))
+    losses = [log_loss(truth, each, labels=range(labels)) for each in (usual, other)]
+    assert found["log_loss_change"] == pytest.approx(losses[1] - losses[0])
+    if labels == 2:
+        areas = [roc_auc_score(truth, each[:, 1]) for each in (usual, other)]
+        assert found["roc_auc_change"] == pytest.approx(areas[1] - areas[0])
+    order = np.random.default_rng(seed).permutation(80)
+    assert compare(truth[order], usual[order], other[order]) == pytest.approx(found)
+    assert set(compare(truth, usual, usual).values()) == {0.0}
+
+
+def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str, Any]:
+    style = {"decimal": ".", "thousands": None} if numeric else None
+    return {
+        "features": [{"name": f"f{place}", "number_style": style} for place in range(features)],
+        "feature_format": "{name} {value}" if named else "{value}",
+    }
+
+
+def described(truth: Any, found: Mapping[str, Any], plan: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    gaps = settings.pop("gaps", [0.5] * len(plan["features"]))
+    made = describe(truth, dict(found), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
+    artifacts.validate(made, "robustness", "here")
+    return made
+
+
+def ways(truth: Any, usual: Any, features: int) -> dict[str, Any]:
+    """The first feature is all that counts; rounding moves nothing; the rest moves a little."""
+    even = np.full_like(usual, 1 / usual.shape[1])
+    mixed = 0.95 * usual + 0.05 * even
+    others = {str(place): even if place == 0 else usual for place in range(features)}
+    return {"as it is": usual, REORDERED: mixed, RENAMED: mixed, ROUNDED: usual, **others}
+
+
+def test_the_feature_that_counts_comes_first_with_an_interval_and_the_others_have_none_of_it() -> None:
+    truth, usual = random_case(300, 2, seed=1)
+    made = described(truth, ways(truth, usual, 3), planned(3))
+    first, *others = made["importance"]
+    assert first["feature"] == "f0"
+    increase = first["log_loss_increase"]
+    assert increase["value"] == pytest.approx(np.log(2) - log_loss(truth, usual))
+    assert 0 < increase["low"] < increase["value"] < increase["high"]
+    assert all(entry["log_loss_increase"] == {"value": 0.0, "low": 0.0, "high": 0.0} for entry in others)
+    assert made["sentence"].startswith(
+        "Decisions of 300 test rows that change: columns reordered 0.0%, columns renamed"
+    )
+    assert "most is lost without f0: log loss +0." in made["sentence"]
+
+
+def test_what_cannot_be_measured_says_why() -> None:
+    truth, usual = random_case(20, 2, seed=2)
+    found = ways(truth, usual, 1)
+    notes = {entry["name"]: entry["note"] for entry in described(truth, found, planned(1, False, False))["variants"]}
+    assert notes[REORDERED] == "there is one column only"
+    assert notes[RENAMED] == "the prompts do not name the columns"
+    assert notes[ROUNDED] == "no column holds numbers"
+    found[REORDERED] = np.full_like(usual, np.nan)
+    found[RENAMED] = np.where(np.arange(20)[:, None] < 5, np.nan, usual)
+    made = described(truth, found | {"1": usual}, planned(2), gaps=[0.0, 0.1], test_rows=900)
+    reordered, renamed, _ = made["variants"]
+    assert reordered["changed_decisions"] is None
+    assert renamed["rows"] == 15
+    assert [note.partition(":")[0] for note in made["notes"]] == [
+        "Measured on 20 of 900 test rows, drawn by the seed.",
+        "Columns reordered",
+        "Columns renamed",
+        "Never missing in training",
+    ]
+
+
+def test_no_rows_one_row_and_rows_of_one_label_are_no_errors(tmp_path: Path) -> None:
+    nothing = described(np.zeros(0, dtype=int), {}, planned(2))
+    assert nothing["sentence"] == "There are no test rows to show otherwise."
+    assert nothing["importance"] == []
+    for rows in (1, 5):
+        usual = np.tile([1.0, 0.0], (rows, 1))
+        made = described(np.zeros(rows, dtype=int), ways(None, usual, 2), planned(2))
+        assert made["as_it_is"] == {"roc_auc": None, "log_loss": pytest.approx(0, abs=1e-12)}
+        assert made["variants"][0]["roc_auc_change"] is None
+        artifacts.write(tmp_path / f"{rows}.json", made, "robustness")
+        plot_importance(tmp_path / f"{rows}.json", tmp_path / f"{rows}.svg")
+    artifacts.write(tmp_path / "none.json", nothing, "robustness")
+    plot_importance(tmp_path / "none.json", tmp_path / "none.svg")
+    assert "there are no test rows" in (tmp_path / "none.svg").read_text(encoding="utf-8")
+
+
+def test_a_long_test_split_is_sampled_by_the_seed_in_its_order() -> None:
+    scored = Scored([("csv", row) for row in range(2000)], np.arange(2000) % 2, np.tile([0.5, 0.5], (2000, 1)))
+    chosen = choose_rows(scored, 3)
+    assert len(chosen.keys) == MAX_ROWS
+    assert chosen.keys == sorted(chosen.keys)
+    assert [row % 2 for _, row in chosen.keys] == chosen.truth.tolist()
+    assert chosen.keys == choose_rows(scored, 3).keys != choose_rows(scored, 4).keys
+    few = Scored(scored.keys[:7], scored.truth[:7], scored.probabilities[:7])
+    assert choose_rows(few, 3).keys == few.keys
+
+
+UNCALIBRATED = {
+    "asked": "none",
+    "method": "none",
+    "note": None,
+    "temperature": None,
+    "isotonic": None,
+    "labels": ["0", "1"],
+    "rows": {"fitted": 0, "held_out": 1},
+    "sentence": "Not calibrated.",
+}
+VERIFICATION = {
+    "checks": [{"name": "each row once", "passed": True, "detail": "so it is"}],
+    "tokens": {"longest": 1, "mean": 1.0, "cutoff_len": 1, "estimated": False},
+    "classes": {},
+    "critique": [],
+    "judged": "nothing",
+    "sandbox": {"setting": "auto", "used": "some"},
+    "by": {"provider": "builtin", "model": None},
+}
+CONFIG = {
+    "model_name_or_path": "none",
+    "stage": "sft",
+    "finetuning_type": "lora",
+    "dataset_dir": "none",
+    "cutoff_len": 100,
+    "output_dir": "none",
+    "report_to": "none",
+}
+
+
+@dataclass
+class FakeScorer:
+    """Knows a row by what stands for one feature; counts what it is asked."""
+
+    asked: list[int]
+    cutoff_len: int = 100
+
+    def probabilities(self, records: Sequence[Mapping[str, Any]], texts: Sequence[str], advance: Any) -> Any:
+        self.asked.append(len(records))
+        known = np.array([0.9 if "ST_Slope Up" in record["input"] else 0.2 for record in records])
+        return np.stack([known, 1 - known], axis=1)
+
+
+def test_the_whole_step_finds_the_column_that_a_model_goes_by(
+    heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(robustness, "load_scorer", lambda config: FakeScorer(asked))
+    monkeypatch.setattr(
+        robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
+    )
+    found = run_step(heart, tmp_path)
+    best = found["importance"][0]
+    assert (best["feature"], best["changed_decisions"] > 0.3) == ("ST_Slope", True)
+    assert all(entry["changed_decisions"] == 0 for entry in found["importance"][1:])
+    assert [entry["changed_decisions"] for entry in found["variants"]] == [0.0, best["changed_decisions"], 0.0]
+    assert asked[0] < found["rows"] * (4 + len(found["importance"]))
+    before = (tmp_path / "robustness.json").read_bytes()
+    run_step(heart, tmp_path)
+    assert (tmp_path / "robustness.json").read_bytes() == before
+    plot_importance(tmp_path / "robustness.json", tmp_path / "importance.svg")
+    assert "ST_Slope" in (tmp_path / "importance.svg").read_text(encoding="utf-8")
+
+
+def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
+    answers = read_table(heart.csv)["HeartDisease"]
+    lines = [
+        {"row": row, "source": "csv", "label": answers[row], "predicted": "0", "probabilities": {"0": 0.5, "1": 0.5}}
+        for row in range(0, 900, 30)
+    ]
+    artifacts.write(folder / "test.jsonl", lines, "predictions")
+    for name, schema, content in (
+        ("calibrator.json", "calibrator", UNCALIBRATED),
+        ("verification.json", "verification", VERIFICATION),
+        ("config.yaml", "lmf_config", CONFIG),
+    ):
+        artifacts.write(folder / name, content, schema)
+    robustness.measure_robustness(
+        csv=heart.csv,
+        test_csv=None,
+        task=heart.task,
+        plan=heart.plan,
+        splits=heart.splits,
+        verification=folder / "verification.json",
+        script=heart.script,
+        state=heart.state,
+        config=folder / "config.yaml",
+        calibrator=folder / "calibrator.json",
+        test=folder / "test.jsonl",
+        seed=0,
+        threads=1,
+        out=folder / "robustness.json",
+    )
+    return artifacts.read(folder / "robustness.json", "robustness")
+
+
+def test_a_wide_table_is_tried_on_its_first_columns_only(heart: Experiment) -> None:
+    truth, usual = random_case(20, 2, seed=3)
+    made = described(truth, ways(truth, usual, MAX_FEATURES + 5), planned(MAX_FEATURES + 5))
+    assert len(made["importance"]) == MAX_FEATURES
+    assert made["notes"] == ["Only the first 30 of 35 columns were left out one at a time."]
+
+
+def test_an_artifact_of_another_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "robustness.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="robustness"):
+        plot_importance(tmp_path / "robustness.json", tmp_path / "x.svg")
