@@ -30,7 +30,8 @@ def plot_reliability(measures: str | Path, out: str | Path) -> None:
         # `figure` gives one pair of axes, and this needs a grid of them.
         drawing = axes.figure
         axes.remove()
-        drawing.suptitle(f"Reliability on the test split, {found['rows']:,} rows", fontsize=12)
+        rows = f"{found['rows']:,} row{'s' if found['rows'] > 1 else ''}"
+        drawing.suptitle(f"Reliability on the test split, {rows}", fontsize=12)
         grid = drawing.subplots(2, len(panels), sharex=True, sharey="row", height_ratios=(3.4, 1), squeeze=False)
         for (name, (measured, colour)), above, below in zip(panels.items(), *grid, strict=True):
             bins = [each for each in measured["reliability"] if each["rows"]]

@@ -103,10 +103,10 @@ def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dic
 
     - ece, mce: top-label, bins of equal width (Naeini et al. 2015; Guo et al. 2017, equations 3 and 5).
     - adaptive_ece: top-label, bins of equal mass (Nguyen and O'Connor 2015), `equal_mass_error`.
-    - classwise_ece: mean over the labels of the error of each one's probability (Kull et al. 2019, equation 3).
+    - classwise_ece: mean over the labels of the error of each one's probability (Kull et al. 2019).
     - brier: summed over the labels (Brier 1950); and its parts, summed over the labels, such that
       brier = reliability - resolution + uncertainty holds exactly: the resolution is Stephenson et al.'s generalised
-      one (2008, equation 9), which has the spread within bins in it and may therefore fall below 0.
+      one (2008), which has the spread within bins in it and may therefore fall below 0.
     - log_loss: probabilities kept off 0 and 1 as scikit-learn's log_loss does.
 
     All are NaN where there is no row.
@@ -257,4 +257,5 @@ def _sentence(before: dict[str, Any], after: dict[str, Any], rows: int, calibrat
     else:
         name = "isotonic regression" if temperature is None else f"temperature {temperature:.2f}"
         found += f" after {name}, {before['measures']['ece']['value']:.3f} before"
-    return f"{found}; on {rows:,} rows, perfect probabilities would show up to {perfect['high']:.3f}."
+    on = f"on {rows:,} row{'s' if rows > 1 else ''}"
+    return f"{found}; {on}, perfect probabilities would show up to {perfect['high']:.3f}."

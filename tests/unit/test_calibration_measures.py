@@ -366,8 +366,11 @@ def test_a_test_split_of_no_row_or_one_is_measured(tmp_path: Path, rows: int) ->
     found = files.measure(too_sure(200, seed=0), too_sure(rows, seed=1))
     if rows == 0:
         assert found["sentence"] == "Calibration is not measured: the test split has no rows."
+    else:
+        assert "; on 1 row, perfect probabilities" in found["sentence"]
     drawn = texts(files.draw())
     assert ("no reliability diagram: the test split has no rows" in drawn) == (rows == 0)
+    assert ("Reliability on the test split, 1 row" in drawn) == (rows == 1)
 
 
 def test_predictions_of_other_rows_are_refused_by_name(tmp_path: Path) -> None:
