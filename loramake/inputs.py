@@ -21,9 +21,12 @@ from loramake.tables import check_file, read_table
 CHECKED = Path("results/.cache/checked")
 """One empty file for every look that found nothing to refuse; its name is a hash of what was looked at."""
 
-_VERSION = 1
+_VERSION = 2
 """Raise it when the checks become stricter, so that what passed is looked at again."""
-_SETTINGS = ("target", "test_csv", "group_column", "time_column", "rare_labels", "agent")
+_SETTINGS = (
+    *("target", "test_csv", "group_column", "time_column", "rare_labels", "agent"),
+    *("audit_columns", "costs", "abstain_cost"),
+)
 _MIN_ROWS = 2
 _RESULTS = re.compile(r"results/(.+)/evaluation/results\.json")
 
@@ -62,6 +65,8 @@ def _look(settings: Settings, asked: dict[str, Any], last_target: str | None) ->
     # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
     from loramake.explore import check_columns, compare_headers, read_test_target
     from loramake.labels import check_test_labels, find_labels
+    from loramake.trust.audit import check_audit_columns
+    from loramake.trust.costs import check_costs
 
     csv, test_csv = settings["csv"], settings["test_csv"]
     table = read_table(csv)
@@ -72,10 +77,12 @@ def _look(settings: Settings, asked: dict[str, Any], last_target: str | None) ->
     theirs = None if test_csv is None else read_table(test_csv)
     if theirs is not None:
         compare_headers(csv, names, test_csv, list(map(str, theirs.columns)), target)
+    check_audit_columns(settings["audit_columns"], names, target, csv)
     if target is None:
         return
     _check_features(csv, table, target)
     rows = find_labels(csv, table[target], settings["rare_labels"])
+    check_costs(settings["costs"], settings["abstain_cost"], list(rows.index), csv)
     if theirs is not None:
         labels = read_test_target(test_csv, table, table[target], settings["rare_labels"])
         check_test_labels(test_csv, labels, list(rows.index))

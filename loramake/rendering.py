@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import pprint
+import re
 from typing import Any
 
 import jinja2
@@ -22,6 +23,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["python"] = lambda value: pprint.pformat(value, width=100, sort_dicts=False)
     environment.filters["fenced"] = fenced
+    environment.filters["markdown"] = in_markdown
     environment.filters["spoken"] = lambda words: fenced(words, "owner")
     return environment
 
@@ -31,6 +33,12 @@ def fenced(data: object, whose: str = "data") -> str:
     text = str(data)
     mark = f"{whose}-{hashlib.sha256(text.encode('utf-8', errors='surrogatepass')).hexdigest()[:8]}"
     return f"<{mark}>\n{text}\n</{mark}>"
+
+
+def in_markdown(value: object) -> str:
+    """A cell or a name inside a line of Markdown: it breaks no table and opens no tag, link or code."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(value)).split())
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", line)
 
 
 def render(template: str, **values: Any) -> str:

@@ -1,13 +1,17 @@
-"""report.html: one self-contained page for a person to look at."""
+"""report.html: one self-contained page that a manager and an engineer both read."""
 
 import base64
-from collections.abc import Sequence
+import csv
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
 from loramake.config import Settings
 from loramake.console import say
+from loramake.paths import TEMPLATES
 from loramake.rendering import render
 from loramake.results import package_versions
 from loramake.splits import describe_splits
@@ -28,43 +32,92 @@ FILES = {
     "balanced": "records",
     "train_config": "lmf_config",
     "adapter": None,
-    "predictions": "predictions",
     "metrics": "metrics",
+    "calibrator": "calibrator",
+    "predictions": "predictions",
+    "measures": "calibration_measures",
+    "conformal": "conformal",
+    "risk": "risk",
+    "costs": "costs",
+    "audit": "audit",
+    "noise": None,
+    "robustness": "robustness",
 }
-"""The artifacts that the page speaks of and signs, with their schemas; the adapter is signed only."""
+"""The artifacts that the page speaks of and signs, with their schemas; those without one are no JSON."""
+
+CONTENTS = {
+    "verdict": "Verdict",
+    "performance": "How well it predicts",
+    "calibration": "Can the probabilities be trusted?",
+    "conformal": "Sets that hold the true label",
+    "risk": "When to abstain",
+    "costs": "What it costs",
+    "audit": "Groups and limits",
+    "robustness": "What it looks at",
+    "samples": "Right and wrong",
+    "data": "The data",
+    "decisions": "Who decided what",
+    "making": "Settings, time, versions, hashes",
+}
+"""The page's sections, each a template of this name, with their titles."""
+
+MEASURE_NAMES = {
+    "ece": "expected calibration error",
+    "adaptive_ece": "the same, bins of equal rows",
+    "mce": "maximum calibration error",
+    "classwise_ece": "classwise calibration error",
+    "brier": "Brier score",
+    "brier_reliability": "Brier: reliability",
+    "brier_resolution": "Brier: resolution",
+    "brier_uncertainty": "Brier: uncertainty",
+}
 
 _LABELS_SHOWN = 20
-_PREDICTIONS_SHOWN = 8
+_SAMPLES_SHOWN = 3
 _NAMES_SHOWN = 20
+_NOISE_SHOWN = 10
+_NOISE_COLUMNS_SHOWN = 16
 
 
 def render_report(
     experiment: str,
     files: dict[str, str | Path],
-    rankings_plot: str | Path,
     plots: Sequence[str | Path],
     settings: Settings,
     benchmarks: str | Path,
     transcripts: str | Path,
+    history: str | Path,
     out: str | Path,
 ) -> None:
-    """Write report.html: task, verdict against the baselines, metrics, plots, settings, where the time went, hashes.
+    """Write report.html, which asks nothing of a network and runs no script but its own.
 
-    `files` are the artifacts that FILES names, by those words; `transcripts` the folder of what an LLM was asked.
+    `files` are the artifacts that FILES names, by those words; `plots` are SVG files; `transcripts` is the folder of
+    what an LLM was asked, `history` the lines of who decided what (either may be absent).
     """
     read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
+    style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
+    noise = read_table(files["noise"])
     page = render(
         "render_report.html.j2",
         experiment=experiment,
+        contents=CONTENTS,
+        style=style,
+        style_hash=_hash_of_inline(style),
+        script=script,
+        script_hash=_hash_of_inline(script),
         rows_by_split=describe_splits(read["splits"]),
         trained_on=count_labels(read["balanced"], read["plan"]),
         sample=read["all_data"][0],
+        samples=pick_samples(read["predictions"], read["all_data"]),
         settings=settings,
         shown_metrics=METRICS,
+        measure_names=MEASURE_NAMES,
         shown_labels=_LABELS_SHOWN,
         shown_names=_NAMES_SHOWN,
-        shown_predictions=_PREDICTIONS_SHOWN,
-        rankings_plot=_as_data_url(rankings_plot),
+        shown_noise=_NOISE_SHOWN,
+        noise=noise,
+        noise_columns=list(noise[0])[:_NOISE_COLUMNS_SHOWN] if noise else [],
+        history=read_history(history),
         plots={Path(path).stem: _as_data_url(path) for path in plots},
         seconds=read_timings(benchmarks),
         hashes={str(path): artifacts.sha256(path) for path in files.values()},
@@ -74,6 +127,57 @@ def render_report(
     )
     artifacts.write_text(out, page)
     say(f"report: {out}")
+
+
+def _static(name: str) -> str:
+    return (TEMPLATES / "render_report" / name).read_text(encoding="utf-8")
+
+
+def _hash_of_inline(text: str) -> str:
+    """What the page's Content-Security-Policy lets through (base64 of the sha256): this text, and none from a cell."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def pick_samples(
+    lines: Sequence[dict[str, Any]], records: Sequence[Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Test rows to look at: right and wrong ones of the highest probability, and those of the lowest, with prompts."""
+    prompts = {(record.get("source", "csv"), record["row"]): record for record in records}
+    ordered = sorted(lines, key=lambda line: -_highest(line))
+    right = [line for line in ordered if line["predicted"] == line["label"]]
+    wrong = [line for line in ordered if line["predicted"] != line["label"]]
+    picked = {"right": right, "wrong": wrong, "unsure": ordered[::-1]}
+    return {
+        name: [_sample(line, prompts[line["source"], line["row"]]) for line in found[:_SAMPLES_SHOWN]]
+        for name, found in picked.items()
+    }
+
+
+def _highest(line: Mapping[str, Any]) -> float:
+    return float(max(line["probabilities"].values()))
+
+
+def _sample(line: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": f"row {line['row']} of {line['source']}",
+        "label": line["label"],
+        "predicted": line["predicted"],
+        "probability": _highest(line),
+        "prompt": f"{record['instruction']}\n{record['input']}",
+    }
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV that the workflow made."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_history(path: str | Path) -> list[dict[str, Any]]:
+    """Who decided what and when, the earliest first; [] where no review was held."""
+    path = Path(path)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]
 
 
 def read_transcripts(folder: str | Path) -> dict[str, list[dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from loramake import artifacts
 from loramake.console import console, say
 from loramake.errors import ArtifactError
 from loramake.timings import read_timings, timings_table
+
+TRUST = ("calibration_measures", "conformal", "risk", "costs", "audit", "robustness")
+"""Artifacts of the trust stage that say in a sentence what they found; each is its own schema's name."""
 
 _PACKAGES = ("loramake", "snakemake", "scikit-learn", "llamafactory", "torch", "transformers", "peft")
 
@@ -22,6 +25,7 @@ def summarize_results(
     train_config: str | Path,
     metrics: str | Path,
     predictions: str | Path,
+    trust: Mapping[str, str | Path],
     all_artifacts: Sequence[str | Path],
     benchmarks: str | Path,
     out: str | Path,
@@ -43,6 +47,7 @@ def summarize_results(
         "made_by": artifacts.read(plan, "plan")["by"],
         "verdict": measured["verdict"],
         "test": {model: _values(part["metrics"]) for model, part in test.items()},
+        "trust": {name: artifacts.read(path, name)["sentence"] for name, path in trust.items()},
         "checks": check_predictions(artifacts.read(predictions, "predictions"), labels, predictions),
         "versions": package_versions(),
         "seconds": seconds,

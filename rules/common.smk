@@ -20,6 +20,9 @@ from loramake.paths import APPROVALS
 from loramake.training_extra import check_quantization
 
 TEMPLATES = f"{workflow.basedir}/templates"
+REPORT_TEMPLATES = sorted(
+    str(path) for path in Path(TEMPLATES).glob("render_report*/*")
+) + [f"{TEMPLATES}/render_report.html.j2"]
 
 
 def refuse_in_one_sentence(function):

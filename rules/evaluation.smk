@@ -46,23 +46,38 @@ rule render_report:
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.json",
         selected="results/{experiment}/feature_selection/selected_features.json",
-        rankings_plot="results/{experiment}/feature_selection/feature_rankings.svg",
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",
         all_data="results/{experiment}/data/all_data.json",
         balanced="results/{experiment}/data/balanced_data.json",
         train_config="results/{experiment}/configs/train.yaml",
         adapter="results/{experiment}/adapter/adapter_model.safetensors",
-        predictions="results/{experiment}/predictions/test.jsonl",
         metrics="results/{experiment}/evaluation/metrics.json",
+        calibrator="results/{experiment}/trust/calibrator.json",
+        predictions="results/{experiment}/trust/test.jsonl",
+        measures="results/{experiment}/trust/calibration_measures.json",
+        conformal="results/{experiment}/trust/conformal.json",
+        risk="results/{experiment}/trust/risk.json",
+        costs="results/{experiment}/trust/costs.json",
+        audit="results/{experiment}/trust/audit.json",
+        noise="results/{experiment}/trust/label_noise.csv",
+        robustness="results/{experiment}/trust/robustness.json",
         plots=[
+            "results/{experiment}/feature_selection/feature_rankings.svg",
             "results/{experiment}/evaluation/roc.svg",
+            "results/{experiment}/evaluation/precision_recall.svg",
             "results/{experiment}/evaluation/confusion_matrix.svg",
             "results/{experiment}/evaluation/loss.svg",
+            "results/{experiment}/trust/reliability.svg",
+            "results/{experiment}/trust/conformal.svg",
+            "results/{experiment}/trust/risk_coverage.svg",
+            "results/{experiment}/trust/audit.svg",
+            "results/{experiment}/trust/importance.svg",
         ],
-        template=f"{TEMPLATES}/render_report.html.j2",
+        templates=REPORT_TEMPLATES,
     output:
-        report="results/{experiment}/report.html",
+        report=report("results/{experiment}/report.html", category="{experiment}"),
+        model_card="results/{experiment}/model_card.md",
     log:
         "results/{experiment}/logs/render_report.log",
     benchmark:
@@ -72,6 +87,7 @@ rule render_report:
         settings=get_all_settings,
         benchmarks="results/{experiment}/benchmarks",
         transcripts="results/{experiment}/agent",
+        history="results/{experiment}/review/history.jsonl",
     script:
         "../scripts/render_report.py"
 
@@ -88,6 +104,12 @@ rule summarize_results:
         metrics="results/{experiment}/evaluation/metrics.json",
         train_config="results/{experiment}/configs/train.yaml",
         predictions="results/{experiment}/predictions/test.jsonl",
+        calibration_measures="results/{experiment}/trust/calibration_measures.json",
+        conformal="results/{experiment}/trust/conformal.json",
+        risk="results/{experiment}/trust/risk.json",
+        costs="results/{experiment}/trust/costs.json",
+        audit="results/{experiment}/trust/audit.json",
+        robustness="results/{experiment}/trust/robustness.json",
     output:
         results="results/{experiment}/evaluation/results.json",
     log:

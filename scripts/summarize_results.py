@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.results import summarize_results
+from loramake.results import TRUST, summarize_results
 
 with step(snakemake.log[0]):
     summarize_results(
@@ -10,6 +10,7 @@ with step(snakemake.log[0]):
         train_config=snakemake.input.train_config,
         metrics=snakemake.input.metrics,
         predictions=snakemake.input.predictions,
+        trust={name: snakemake.input[name] for name in TRUST},
         all_artifacts=snakemake.input.artifacts,
         benchmarks=snakemake.params.benchmarks,
         out=snakemake.output.results,

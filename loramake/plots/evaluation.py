@@ -15,9 +15,9 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
 from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, read_scores
-from loramake.scored import Codes, Floats
 from loramake.plots.figure import BLUE, GREEN, GREY, LINES, ORANGE, explain_below, figure, readable, say_instead
 from loramake.ranking import METHODS
+from loramake.scored import Codes, Floats
 
 MAX_LABELS_WITH_NUMBERS = 20
 """A confusion matrix of more labels has colours only."""
