@@ -92,7 +92,8 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) 
 
 
 def _title(audit: dict[str, Any], shown: Sequence[dict[str, Any]]) -> str:
-    title = f"Groups of the test rows and how many these are, with {audit['confidence']:.0%} intervals; the grey line is all rows"
+    interval = f"{audit['confidence']:.0%} intervals"
+    title = f"Groups of the test rows and how many these are, with {interval}; the grey line is all rows"
     notes = []
     if any(column["too_small"] for column in shown):
         notes.append(f"groups in grey have under {audit['min_rows']} rows")

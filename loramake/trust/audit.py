@@ -22,6 +22,7 @@ from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
 from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.profile import shorten
 from loramake.scored import Codes, Floats, Scored, read_scored
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
@@ -367,13 +368,16 @@ def find_reach(errors: Floats) -> float:
 
 def _describe_column(column: dict[str, Any]) -> str:
     """One sentence on one audited column."""
-    found, name = column["differences"]["accuracy"]["difference"], column["name"]
-    small = ", ".join(column["too_small"])
+    found, name = column["differences"]["accuracy"]["difference"], shorten(column["name"], 40)
+    small = ", ".join(shorten(group, 40) for group in column["too_small"])
     left_out = f"; left out, with under {MIN_ROWS} rows: {small}" if small else ""
     if found["value"] is None:
         return f"{name} has fewer than two groups of {MIN_ROWS} rows or more, so nothing is compared{left_out}."
     values = [group["accuracy"]["value"] for group in column["groups"] if not group["small"]]
-    low, high = f"{min(values):.2f} ({found['lowest']})", f"{max(values):.2f} ({found['highest']})"
+    low, high = (
+        f"{min(values):.2f} ({shorten(found['lowest'], 40)})",
+        f"{max(values):.2f} ({shorten(found['highest'], 40)})",
+    )
     interval = f"{CONFIDENCE:.0%} interval {found['low']:.2f} to {found['high']:.2f}"
     return (
         f"By {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."

@@ -7,9 +7,14 @@ measured is not kept.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from loramake.profile import shorten
+
 Estimate = dict[str, float | None]
 """{value, low, high}, each null where undefined."""
 
+_NOTHING: Estimate = {"value": None, "low": None, "high": None}
+_LENGTH = 40
+"""Names in sentences are cut to so many characters."""
 _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
@@ -41,7 +46,7 @@ class Compared(NamedTuple):
 
 
 _METRICS = ("splits", "test", "models", "loramake", "metrics")
-_NO_ANSWERS = "max_error is not set, or no row is answered"
+_NO_ANSWERS = "max_error is not set, or so low that no row is answered"
 
 LIMITS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
@@ -104,15 +109,26 @@ def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estima
 
 def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
-    nothing: Estimate = {"value": None, "low": None, "high": None}
     if not columns:
-        return what.called, "trust/audit.json: columns", nothing, "no audit_columns are set"
-    spreads = {column["name"]: column["differences"][what.measure][what.how] for column in columns}
+        return what.called, "trust/audit.json: columns", _NOTHING, "no audit_columns are set"
+    spreads: dict[str, dict[str, Any]] = {
+        column["name"]: column["differences"][what.measure][what.how] for column in columns
+    }
     name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
-    value = {key: spreads[name][key] for key in nothing}
+    own = spreads[name]
+    value = dict(_NOTHING) if own["low"] is None else _interval(list(spreads.values()), what.how)
     where = f"trust/audit.json: columns: {name}: differences.{what.measure}.{what.how}"
-    absent = "fewer than two groups have enough rows and a value" if value["value"] is None else None
-    return f"{what.called} by {name}", where, value, absent
+    absent = "fewer than two groups have enough rows and a value" + ("" if what.how == "difference" else " above 0")
+    of = "" if own["label"] is None else f" of {shorten(own['label'], _LENGTH)}"
+    called = f"{what.called}{of} by {shorten(name, _LENGTH)}"
+    return called, where, {**value, "value": own["value"]}, absent if own["value"] is None else None
+
+
+def _interval(spreads: Sequence[dict[str, Any]], how: str) -> Estimate:
+    """Around the worst of several values: another column's may be worse than the one that looks worst."""
+    worst = max if how == "difference" else min
+    low, high = (worst(spread[end] for spread in spreads if spread[end] is not None) for end in ("low", "high"))
+    return {"value": None, "low": low, "high": high}
 
 
 def _badness(value: float | None, how: str) -> float:
