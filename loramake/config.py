@@ -116,6 +116,8 @@ def coerce(key: str, value: Any) -> Any:
     schema = load_schema("config")["properties"][key]
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
+    if isinstance(value, Mapping):
+        return {name: _with_numbers(part) for name, part in value.items()}
     if not isinstance(value, str):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return str(value) if is_number and "string" in types else value
@@ -139,6 +141,13 @@ def _mapping(text: str) -> Any:
     except yaml.YAMLError:
         return text
     return read if isinstance(read, dict) else text
+
+
+def _with_numbers(part: Any) -> Any:
+    """A part of a mapping, whose numbers --config hands over as text."""
+    if isinstance(part, Mapping):
+        return {name: _with_numbers(own) for name, own in part.items()}
+    return _number(part) if isinstance(part, str) else part
 
 
 def _listed(text: str) -> Any:

@@ -24,6 +24,19 @@ def test_the_built_in_defaults_are_those_of_the_issue() -> None:
     assert {key: defaults()[key] for key in wanted} == wanted
 
 
+def test_mappings_and_lists_of_the_command_line_are_read() -> None:
+    told = {"costs": {"0": {"0": "0", "1": "2.5"}, "1": {"0": "5", "1": "0"}}, "audit_columns": "sex, age"}
+    told |= {"limits": {"min_accuracy": "0.8"}}
+    check_config(told, "--config")
+    settings = resolve({}, "e", {"csv": "a.csv", **told})
+    assert settings["costs"] == {"0": {"0": 0, "1": 2.5}, "1": {"0": 5, "1": 0}}
+    assert settings["audit_columns"] == ["sex", "age"]
+    assert coerce("audit_columns", "[sex, 'age, in years']") == ["sex", "age, in years"]
+    assert settings["limits"] == {"min_accuracy": 0.8}
+    with pytest.raises(ConfigError, match=r"limits: .*min_acuracy"):
+        check_config({"limits": {"min_acuracy": 0.8}})
+
+
 def test_config_yaml_explains_every_key_of_the_schema_with_its_default() -> None:
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
     check_config(yaml.safe_load(text))

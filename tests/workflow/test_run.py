@@ -58,7 +58,7 @@ def test_the_report_is_self_contained(finished: Path) -> None:
     assert "predicting species" in page
     assert "hist gradient boosting" in page
     assert 'src="http' not in page
-    assert page.count('src="data:image/svg+xml;base64,') == 3
+    assert page.count('src="data:image/svg+xml;base64,') == 8
 
 
 def test_the_same_seed_gives_the_same_bytes_up_to_training_and_another_seed_other_splits(
