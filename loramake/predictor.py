@@ -22,7 +22,7 @@ from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_experiment
 from loramake.new_rows import Columns, table_of_objects
-from loramake.preparation import transform_rows
+from loramake.preparation import transform_each_row, transform_rows
 from loramake.profile import shorten
 from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.scored import Codes, Floats, read_scored
@@ -121,8 +121,8 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Table) -> Floats:
         """Calibrated P(label | row), shape (rows, labels); an error of the row where one cannot be predicted."""
         probabilities, failures = self._probabilities(self._cells(X), 0, None)
-        for row, failure in sorted(failures.items()):
-            raise PredictionError(f"the table, row {row}: {self._reason(failure)}") from failure
+        if failures:
+            raise failures[min(failures)]
         return probabilities
 
     def predict(self, X: Table) -> NDArray[np.str_]:
@@ -170,7 +170,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sets = np.ones(probabilities.shape, dtype=np.bool_)
         codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
         reasons = iter(found.reasons)
-        said = [next(reasons) if fine else self._reason(failures[row]) for row, fine in enumerate(good.tolist())]
+        said = [next(reasons) if fine else str(failures[row]) for row, fine in enumerate(good.tolist())]
         return Decisions(codes, said, probabilities, sets, costs)
 
     def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
@@ -181,12 +181,6 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             codes[row], costs[row] = ABSTAIN, np.nan if asking is None else asking
             reasons[row] = _uncertain(self._risk["chosen"], float(probabilities[row].max()))
         return Decisions(codes, reasons, probabilities, self._sets.predict(probabilities, confidence), costs)
-
-    def _reason(self, failure: LoramakeError) -> str:
-        """Why a row cannot be predicted, without the path of the script."""
-        if isinstance(failure, CodeError):
-            return f"cannot be prepared: {str(failure).removeprefix(f'{self._script} ')}"
-        return str(failure)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
         """Name, once each, the columns of a table that training never saw."""
@@ -226,24 +220,39 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
         labels = [label["text"] for label in self._plan["labels"]]
         probabilities = np.full((len(cells), len(labels)), np.nan)
-        prepared = _sifted(list(range(len(cells))), lambda rows: self._records(cells, rows), CodeError)
-        records = {row: {**record, "row": first + row} for row, record in prepared.good.items()}
+        records, failures = self._records(cells, first)
+        if records:
+            scorer = self._scorer
+            found = _sifted(
+                list(records),
+                lambda rows: scorer.probabilities([records[row] for row in rows], labels, advance),
+                failures,
+            )
+            if found:
+                probabilities[list(found)] = apply_calibrator(self._calibrator, np.stack(list(found.values())))
+        return probabilities, failures
 
-        def score(rows: list[int]) -> list[Floats]:
-            return list(self._scorer.probabilities([records[row] for row in rows], labels, advance))
+    def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, dict[str, Any]], dict[int, LoramakeError]]:
+        """The records of rows by their place, which count from `first`, and why others have none."""
+        made = self._transformed(cells) if len(cells) else []
+        records = {row: {**each, "row": first + row} for row, each in enumerate(made) if not isinstance(each, str)}
+        failures: dict[int, LoramakeError] = {
+            row: CodeError(f"Row {first + row} cannot be prepared ({each}).")
+            for row, each in enumerate(made)
+            if isinstance(each, str)
+        }
+        return records, failures
 
-        scored = _sifted(list(records), score, PredictionError)
-        if scored.good:
-            found = np.stack(list(scored.good.values()))
-            probabilities[list(scored.good)] = apply_calibrator(self._calibrator, found)
-        return probabilities, {**prepared.failures, **scored.failures}
-
-    def _records(self, cells: pd.DataFrame, rows: list[int]) -> list[dict[str, Any]]:
-        return transform_rows(self._script, cells.iloc[rows], self.folder / "data/prep_state.json", self._sandbox)
-
-    @property
-    def _script(self) -> Path:
-        return self.folder / "scripts/prepare_data.py"
+    def _transformed(self, cells: pd.DataFrame) -> Sequence[dict[str, Any] | str]:
+        """The record of each row, or why it has none; CodeError where nearly any row would have none."""
+        script, state = self.folder / "scripts/prepare_data.py", self.folder / "data/prep_state.json"
+        try:
+            return transform_rows(script, cells, state, self._sandbox)
+        except CodeError:
+            made = transform_each_row(script, cells, state, self._sandbox)
+            if len(made) > _MOST_BROKEN and all(isinstance(each, str) for each in made):
+                raise
+            return made
 
     def _read(self, name: str, schema: str) -> Any:
         return artifacts.read(self.folder / name, schema)
@@ -316,31 +325,20 @@ def _uncertain(chosen: dict[str, Any], highest: float) -> str:
     return f"its most probable label has {highest:.1%}, below the {chosen['threshold']:.1%} from which on {asked}"
 
 
-class _Sifted(NamedTuple):
-    good: dict[int, Any]
-    failures: dict[int, LoramakeError]
+def _sifted(
+    rows: list[int], score: Callable[[list[int]], Floats], failures: dict[int, LoramakeError]
+) -> dict[int, Floats]:
+    """The probabilities of each row; rows that cannot be scored are found by halving and put among the failures.
 
-
-def _sifted(rows: list[int], work: Callable[[list[int]], list[Any]], failure: type[LoramakeError]) -> _Sifted:
-    """What `work` gives for each row, and the failures of those rows with which it fails, found by halving.
-
-    Where more than a few rows fail the last failure is raised: then it is not the rows that are wrong.
+    Where more than a few cannot be, the last failure is raised: then it is not the rows that are wrong.
     """
-    good: dict[int, Any] = {}
-    failures: dict[int, LoramakeError] = {}
-
-    def sift(some: list[int]) -> None:
-        try:
-            good.update(zip(some, work(some), strict=True))
-        except failure as error:
-            if len(some) > 1:
-                sift(some[: len(some) // 2])
-                sift(some[len(some) // 2 :])
-            elif len(failures) < _MOST_BROKEN:
-                failures[some[0]] = error
-            else:
+    try:
+        return dict(zip(rows, score(rows), strict=True))
+    except PredictionError as error:
+        if len(rows) == 1:
+            if len(failures) >= _MOST_BROKEN:
                 raise
-
-    if rows:
-        sift(rows)
-    return _Sifted(good, failures)
+            failures[rows[0]] = error
+            return {}
+        half = len(rows) // 2
+        return {**_sifted(rows[:half], score, failures), **_sifted(rows[half:], score, failures)}

@@ -1,0 +1,388 @@
+"""A finished experiment is a scikit-learn classifier that decides, abstains and gives sets."""
+
+# ruff: noqa: E402 - imports wait for importorskip
+
+import pickle
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the training extra")
+peft = pytest.importorskip("peft", reason="needs the training extra")
+transformers = pytest.importorskip("transformers", reason="needs the training extra")
+
+from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibrationDisplay
+from sklearn.frozen import FrozenEstimator
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
+from sklearn.model_selection import cross_val_score
+from sklearn.utils.validation import check_is_fitted
+
+import loramake
+from loramake import Predictor, artifacts
+from loramake.errors import CodeError, ConfigError, DataError
+from loramake.predictor import find_results
+from loramake.scorer import load_scorer
+from loramake.tables import read_table
+from loramake.trust.calibration import apply_calibrator, calibrate_probabilities
+from loramake.trust.conformal import fit_conformal
+from loramake.trust.costs import decide
+from loramake.trust.risk import control_risk
+from tests.conftest import ROOT
+from tests.unit.test_preparation import Experiment
+from tests.unit.test_robustness import CONFIG, VERIFICATION
+
+LABELS = ["0", "1"]
+COSTS = {"configured": True, "matrix": [[0.0, 1.0], [5.0, 0.0]], "abstain_cost": 0.4}
+NO_COSTS = {"configured": False, "matrix": None, "abstain_cost": None}
+PLACES = {
+    "profile.json": "profile.json",
+    "task.json": "task.json",
+    "plan.yaml": "plan.yaml",
+    "prepare_data.py": "scripts/prepare_data.py",
+    "prep_state.json": "data/prep_state.json",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """results/exp of heart.csv, its adapter random; everything that a prediction follows from."""
+    folder = tmp_path_factory.mktemp("workplace")
+    made = folder / "made"
+    made.mkdir()
+    Experiment(made, ROOT / "data/heart.csv").execute()
+    results = folder / "results/exp"
+    for name, place in PLACES.items():
+        (results / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made / name, results / place)
+    (folder / "models").symlink_to(ROOT / "models")
+    artifacts.write(results / "data/verification.json", VERIFICATION, "verification")
+    config = {**CONFIG, "model_name_or_path": "models/tiny", "cutoff_len": 128, "adapter_name_or_path": "elsewhere"}
+    artifacts.write(results / "configs/predict_test.yaml", config, "lmf_config")
+    make_adapter(results / "adapter")
+    make_trust(results)
+    return results
+
+
+def make_adapter(folder: Path) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(ROOT / "models/tiny")
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules="all-linear"))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in wrapped.named_parameters():
+            if "lora_" in name:
+                weight.normal_(std=0.15)
+    wrapped.save_pretrained(folder)
+
+
+def make_trust(results: Path, max_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
+    """The trust artifacts, fitted on made-up predictions of the calibration split."""
+    generator = np.random.default_rng(0)
+    positive = generator.uniform(size=200)
+    truth = (generator.uniform(size=200) < positive).astype(int)
+    lines = [
+        {"row": row, "source": "csv", "label": LABELS[code], "predicted": LABELS[int(p > 0.5)],
+         "probabilities": {"0": 1 - p, "1": p}}
+        for row, (code, p) in enumerate(zip(truth, positive.tolist(), strict=True))
+    ]  # fmt: skip
+    trust, task = results / "trust", results / "task.json"
+    given, held_out, test = trust / "given.jsonl", trust / "calibration.jsonl", trust / "test.jsonl"
+    artifacts.write(given, lines, "predictions")
+    calibrate_probabilities(task, given, given, "temperature", 0, trust / "calibrator.json", held_out, test)
+    fit_conformal(task, held_out, test, "lac", 0.8, 0, trust / "conformal.json")
+    control_risk(task, held_out, test, max_error, 0.9, 0, trust / "risk.json")
+    whole = {"labels": LABELS, "confidence": 0.95, "resamples": 1000, "test": None, "sentence": "Made up.", **costs}
+    artifacts.write(trust / "costs.json", whole, "costs")
+
+
+@dataclass(frozen=True)
+class OpenSandbox:
+    """Runs a script in this very process, so that a test does not wait for pandas to be imported a hundred times."""
+
+    def run(self, script: Path, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> None:
+        given = [part for name, path in {**inputs, **outputs}.items() for part in (f"--{name}", str(path))]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", [str(script), *given])
+            try:
+                runpy.run_path(str(script), run_name="__main__")
+            except Exception as error:
+                raise CodeError(f"{script} failed: {type(error).__name__}: {error}") from error
+
+
+def quick(results: Path, like: Predictor | None = None) -> Predictor:
+    """A predictor without a process for each batch, and with the model of another one where there is one."""
+    made = Predictor(results)
+    made.__dict__["_sandbox"] = OpenSandbox()
+    if like is not None:
+        made.__dict__["_scorer"] = like._scorer
+    return made
+
+
+@pytest.fixture(scope="module")
+def predictor(results: Path) -> Predictor:
+    return quick(results)
+
+
+@pytest.fixture
+def copied(results: Path, tmp_path: Path) -> Path:
+    """A copy of the results that a test may change, its base beside it."""
+    shutil.copytree(results, tmp_path / "results/exp")
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    return tmp_path / "results/exp"
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "data/heart.csv").head(40)
+
+
+def test_probabilities_are_those_of_the_adapter_calibrated(
+    predictor: Predictor, results: Path, rows: pd.DataFrame
+) -> None:
+    config = artifacts.read(results / "configs/predict_test.yaml", "lmf_config")
+    scorer = load_scorer(
+        {**config, "model_name_or_path": str(ROOT / "models/tiny"), "adapter_name_or_path": str(results / "adapter")}
+    )
+    records = artifacts.read(results.parents[1] / "made/all_data.json", "records")[:40]
+    raw = scorer.probabilities(records, ["<c0>", "<c1>"])
+    expected = apply_calibrator(artifacts.read(results / "trust/calibrator.json", "calibrator"), raw)
+    found = Predictor(results).predict_proba(rows)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.std(axis=0).min() > 0.01
+    assert predictor.classes_.tolist() == LABELS
+
+
+def test_a_table_of_types_a_table_of_text_and_dicts_are_the_same_rows(predictor: Predictor, rows: pd.DataFrame) -> None:
+    usual = predictor.predict_proba(rows)
+    for same in (
+        read_table(ROOT / "data/heart.csv").head(40),
+        rows.astype({"Age": float, "FastingBS": bool, "Sex": "category"}),
+        rows[rows.columns[::-1]],
+        rows.rename(columns=str.upper).set_index(rows.index + 1000),
+        rows.to_dict("records"),
+    ):
+        np.testing.assert_array_equal(predictor.predict_proba(same), usual)
+    gaps = rows.assign(Age=np.nan)
+    np.testing.assert_array_equal(
+        predictor.predict_proba(gaps),
+        predictor.predict_proba([{**row, "Age": None} for row in rows.to_dict("records")]),
+    )
+    assert not np.allclose(predictor.predict_proba(gaps), usual)
+
+
+def test_missing_and_unknown_columns_are_named(
+    predictor: Predictor, results: Path, rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictor = quick(results, predictor)
+    with pytest.raises(DataError, match=r"the table lacks the column 'Age' \(did you mean Agee\?\)"):
+        predictor.predict(rows.rename(columns={"Age": "Agee"}))
+    with pytest.raises(DataError, match="the table, row 0 lacks the column 'Age'"):
+        predictor.predict([{"Sex": "M"}])
+    with pytest.raises(DataError, match="a ndarray has no named columns: give a DataFrame or a list of dicts"):
+        predictor.predict(rows.to_numpy())
+    for _ in range(2):
+        predictor.predict(rows.head(1).assign(mood="good", weather="fine"))
+    assert capsys.readouterr().err.count("not used, since training never saw them: mood, weather.") == 1
+
+
+def test_no_rows_are_no_error(predictor: Predictor, rows: pd.DataFrame) -> None:
+    assert predictor.predict_proba(rows.head(0)).shape == (0, 2)
+    assert predictor.predict([]).shape == (0,)
+    assert predictor.predict_set(rows.head(0)).shape == (0, 2)
+    assert predictor.decide(rows.head(0)).empty
+
+
+def test_scikit_learn_takes_it_as_a_classifier_that_is_fitted(predictor: Predictor, rows: pd.DataFrame) -> None:
+    truth = rows["HeartDisease"].astype(str)
+    check_is_fitted(predictor)
+    assert is_classifier(predictor)
+    assert clone(predictor) is predictor
+    assert predictor.n_features_in_ == len(predictor.feature_names_in_) == 11
+    assert predictor.score(rows, truth) == accuracy_score(truth, predictor.predict(rows))
+    expected = log_loss(truth, predictor.predict_proba(rows), labels=LABELS)
+    for estimator in (predictor, FrozenEstimator(predictor)):
+        assert get_scorer("neg_log_loss")(estimator, rows, truth) == pytest.approx(-expected)
+    display = CalibrationDisplay.from_estimator(predictor, rows, truth, n_bins=3)
+    np.testing.assert_array_equal(display.y_prob, predictor.predict_proba(rows)[:, 1])
+
+
+def test_permutation_importance_takes_it(predictor: Predictor, rows: pd.DataFrame) -> None:
+    table, truth = rows.drop(columns="HeartDisease").head(20), rows["HeartDisease"].astype(str).head(20)
+    table = table[["Age", "ST_Slope"]].join(
+        table.drop(columns=["Age", "ST_Slope"]).iloc[[0] * 20].set_index(table.index)
+    )
+    found = permutation_importance(predictor, table, truth, scoring="neg_log_loss", n_repeats=1, random_state=0)
+    assert np.abs(found.importances_mean[:2]).min() > 1e-4
+    np.testing.assert_allclose(found.importances_mean[2:], 0.0, atol=1e-6)
+
+
+def test_it_is_not_fitted_again(predictor: Predictor, rows: pd.DataFrame) -> None:
+    with pytest.raises(ConfigError, match="a Predictor is trained by `loramake run`, not by fit"):
+        predictor.fit(rows, rows["HeartDisease"])
+    with pytest.raises(ConfigError, match="FrozenEstimator"):
+        cross_val_score(predictor, rows, rows["HeartDisease"].astype(str), cv=2, error_score="raise")
+
+
+def test_another_process_gets_the_folder_and_not_the_model(predictor: Predictor, rows: pd.DataFrame) -> None:
+    usual = predictor.predict_proba(rows)
+    sent = pickle.dumps(predictor)
+    assert len(sent) < 1000
+    found = pickle.loads(sent)
+    found.__dict__["_sandbox"] = OpenSandbox()
+    np.testing.assert_array_equal(found.predict_proba(rows), usual)
+
+
+def test_sets_grow_with_the_confidence_and_hold_the_likely_labels(predictor: Predictor, rows: pd.DataFrame) -> None:
+    probabilities = predictor.predict_proba(rows)
+    usual = predictor.predict_set(rows)
+    np.testing.assert_array_equal(usual, predictor.predict_set(rows, 0.8))
+    small, large = predictor.predict_set(rows, 0.5), predictor.predict_set(rows, 0.99)
+    assert (small <= usual).all()
+    assert (usual <= large).all()
+    assert small.sum() < large.sum()
+    assert (large[np.arange(40), probabilities.argmax(axis=1)]).all()
+    with pytest.raises(ConfigError, match="confidence"):
+        predictor.predict_set(rows, 1.0)
+
+
+def test_everything_about_a_row_is_decided_at_once(predictor: Predictor, rows: pd.DataFrame) -> None:
+    found = predictor.decide(rows.set_index(rows.index + 7), confidence=0.9)
+    assert list(found.columns) == ["decision", "abstain", "reason", "p_0", "p_1", "set", "expected_cost"]
+    assert found.index.tolist() == list(range(7, 47))
+    assert found["decision"].tolist() == predictor.predict(rows).tolist()
+    assert not found["abstain"].any()
+    assert found["expected_cost"].isna().all()
+    sets = predictor.predict_set(rows, 0.9)
+    assert found["set"].tolist() == [predictor.classes_[inside].tolist() for inside in sets]
+
+
+def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame
+) -> None:
+    make_trust(copied, max_error=0.4)
+    highest = predictor.predict_proba(rows).max(axis=1)
+    threshold = float(np.median(highest))
+    risk = artifacts.read(copied / "trust/risk.json", "risk")
+    risk["chosen"]["threshold"] = threshold
+    artifacts.write(copied / "trust/risk.json", risk, "risk")
+    predictor = quick(copied, predictor)
+    found = predictor.decide(rows)
+    assert found["abstain"].sum() == 20
+    np.testing.assert_array_equal(found["abstain"], highest < threshold)
+    first = found[found["abstain"]].iloc[0]
+    assert first["decision"] is None
+    assert first["reason"].startswith("its most probable label has ")
+    assert first["reason"].endswith(f"below the {threshold:.1%} from which on at most 40.0% of the answers are wrong")
+    assert set(predictor.predict(rows)) <= set(LABELS)
+    make_trust(copied, max_error=0.001)
+    hopeless = quick(copied, predictor).decide(rows)
+    assert hopeless["abstain"].all()
+    assert set(hopeless["reason"]) == {
+        "the calibration rows show no threshold from which on at most 0.1% of the answers are wrong"
+    }
+
+
+def test_where_costs_are_set_the_cheapest_decision_counts(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame
+) -> None:
+    make_trust(copied, costs=COSTS)
+    predictor = quick(copied, predictor)
+    probabilities = predictor.predict_proba(rows)
+    expected = decide(artifacts.read(copied / "trust/costs.json", "costs"), probabilities)
+    found = predictor.decide(rows)
+    np.testing.assert_array_equal(found["abstain"], expected.codes < 0)
+    np.testing.assert_array_equal(found["expected_cost"], expected.expected)
+    assert 0 < found["abstain"].sum() < 40
+    assert set(found["reason"].dropna()) == {"asking a person costs less than any decision is expected to"}
+    labels = predictor.predict(rows)
+    np.testing.assert_array_equal(labels == "1", 5 * probabilities[:, 1] > probabilities[:, 0])
+    assert (labels != np.array(LABELS)[probabilities.argmax(axis=1)]).any()
+
+
+def spoil(results: Path, condition: str) -> None:
+    """Have the preparation code fail on rows of which the condition holds."""
+    script = results / "scripts/prepare_data.py"
+    code = script.read_text(encoding="utf-8")
+    line = "    records = []\n"
+    assert code.count(line) == 1
+    script.write_text(
+        code.replace(line, f"{line}    if ({condition}).any(): raise KeyError('beak')\n"), encoding="utf-8"
+    )
+
+
+def test_a_row_that_cannot_be_prepared_is_left_to_a_person_and_the_others_are_predicted(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame
+) -> None:
+    usual = predictor.predict_proba(rows)
+    spoil(copied, "rows['Sex'] == 'X'")
+    table = rows.assign(Sex=rows["Sex"].where(~rows.index.isin([3, 17]), "X"))
+    predictor = quick(copied, predictor)
+    found = predictor.decide(table)
+    assert np.flatnonzero(found["abstain"]).tolist() == [3, 17]
+    assert set(found["reason"].dropna()) == {f"Row {row} cannot be prepared (KeyError: 'beak')." for row in (3, 17)}
+    assert found.loc[3, "p_1"] != found.loc[3, "p_1"]
+    assert found.loc[3, "set"] == LABELS
+    good = ~found["abstain"].to_numpy()
+    np.testing.assert_allclose(found.loc[good, "p_1"], usual[good, 1], atol=1e-6)
+    with pytest.raises(CodeError, match=r"Row 3 cannot be prepared \(KeyError: 'beak'\)"):
+        predictor.predict(table)
+
+
+def test_where_nearly_every_row_fails_it_is_the_code_that_is_wrong(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame
+) -> None:
+    spoil(copied, "rows['Age'] != '0'")
+    with pytest.raises(CodeError, match="failed: KeyError: 'beak'"):
+        quick(copied, predictor).decide(rows)
+
+
+def test_a_row_that_is_too_long_is_left_to_a_person_by_its_number(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame
+) -> None:
+    table = rows.assign(Sex=rows["Sex"].where(rows.index != 5, "very long " * 40))
+    predictor = quick(copied, predictor)
+    found = predictor.decide(table)
+    assert np.flatnonzero(found["abstain"]).tolist() == [5]
+    assert found.loc[5, "reason"].startswith("Row 5 has ")
+    assert (
+        predictor.decide_cells(predictor.columns.as_text(table, "it"), first=100).reasons[5].startswith("Row 105 has")
+    )
+
+
+def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parents[1])
+    (Path("exp")).mkdir(exist_ok=True)
+    for named in ("exp", "results/exp", str(results), results):
+        assert find_results(named).resolve() == results
+    with pytest.raises(ConfigError, match=r"results/ex is not there \(did you mean exp\?\)"):
+        Predictor("ex")
+    with pytest.raises(ConfigError, match="is no experiment's folder"):
+        Predictor(tmp_path / "exp")
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    code = "import loramake, sys; print(sorted({'pandas', 'torch', 'sklearn', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="no attribute 'Predicter'"):
+        _ = loramake.Predicter
