@@ -1,0 +1,159 @@
+"""How long the report of many test rows takes to make and to open, beside that of few.
+
+    python benchmarks/report.py results/demo                    # 200 and 100,000 test rows; minutes; needs chromium
+
+Takes a finished experiment, puts made-up test rows in place of its own (probabilities of loramake and of the baselines
+drawn, labels drawn from them), makes all that grows with the test rows again by the workflow's own functions, and
+renders the page. What the page holds of groups, importance and label noise stays the experiment's own. Opening is from
+the start of the navigation to the load event, all pictures decoded, in a fresh headless Chromium; the median of five.
+"""
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import sync_playwright
+from running import markdown
+
+from loramake import artifacts
+from loramake.metrics import run_evaluation
+from loramake.plots.conformal import plot_conformal
+from loramake.plots.evaluation import plot_evaluation
+from loramake.plots.reliability import plot_reliability
+from loramake.plots.risk import plot_risk_coverage
+from loramake.report import FILES, render_report
+from loramake.scored import Scored, scored_lines
+from loramake.trust.calibration_measures import evaluate_calibration
+from loramake.trust.conformal import fit_conformal
+from loramake.trust.risk import control_risk
+
+PLACES = {
+    **dict.fromkeys(("profile", "task", "splits", "plan"), ""),
+    **dict.fromkeys(("verification", "all_data"), "data/"),
+    **dict.fromkeys(("calibrator", "conformal", "risk", "costs", "audit", "robustness"), "trust/"),
+    "metrics": "evaluation/",
+}
+"""Folders of the artifacts that are called as the report calls them."""
+NAMES = {
+    "plan": "plan.yaml",
+    "selected": "feature_selection/selected_features.json",
+    "balanced": "data/balanced_data.json",
+    "train_config": "configs/train.yaml",
+    "adapter": "adapter/adapter_model.safetensors",
+    "predictions": "trust/test.jsonl",
+    "measures": "trust/calibration_measures.json",
+    "noise": "trust/label_noise.csv",
+}
+
+
+def grow(results: Path, rows: int) -> None:
+    """Put made-up test rows in place of the experiment's, and make again what follows from them."""
+    rng = np.random.default_rng(0)
+    labels = [label["value"] for label in artifacts.read(results / "task.json", "task")["labels"]]
+    strong = rng.dirichlet(np.full(len(labels), 0.5), size=rows)
+    truth = (strong.cumsum(axis=1) > rng.random(rows)[:, None]).argmax(axis=1)
+    keys = [("csv", row) for row in range(rows)]
+    lines = scored_lines(Scored(keys, truth, strong), labels)
+    for path in ("predictions/test.jsonl", "trust/test.jsonl"):
+        artifacts.write(results / path, lines, "predictions")
+    grow_baselines(results / "evaluation/baselines.json", strong, rng)
+    grow_records(results / "data/all_data.json", rows)
+    measure(results)
+
+
+def grow_baselines(path: Path, strong: np.ndarray, rng: np.random.Generator) -> None:
+    baselines = artifacts.read(path, "baselines")
+    for model in baselines["models"].values():
+        noisy = 0.7 * strong + 0.3 * rng.dirichlet(np.ones(strong.shape[1]), size=len(strong))
+        made = {"rows": list(range(len(strong))), "sources": ["csv"] * len(strong), "probabilities": noisy.tolist()}
+        model["splits"]["test"] = made
+    artifacts.write(path, baselines, "baselines", indent=None)
+
+
+def grow_records(path: Path, rows: int) -> None:
+    records = artifacts.read(path, "records")
+    grown = [{**records[row % len(records)], "row": row, "source": "csv"} for row in range(rows)]
+    artifacts.write(path, grown, "records")
+
+
+def measure(results: Path) -> None:
+    """The steps of the workflow that read the test rows and whose pictures the page shows."""
+    task, trust, evaluation = results / "task.json", results / "trust", results / "evaluation"
+    test = results / "predictions/test.jsonl"
+    run_evaluation(
+        task, results / "predictions/train.jsonl", test, evaluation / "baselines.json", 42, evaluation / "metrics.json"
+    )
+    pictures = [evaluation / f"{name}.svg" for name in ("confusion_matrix", "roc", "precision_recall", "loss")]
+    plot_evaluation(task, test, evaluation / "baselines.json", results / "adapter/trainer_log.jsonl", *pictures)
+    after, calibration = trust / "test.jsonl", trust / "calibration.jsonl"
+    evaluate_calibration(task, test, after, trust / "calibrator.json", 42, trust / "calibration_measures.json")
+    plot_reliability(trust / "calibration_measures.json", trust / "reliability.svg")
+    fit_conformal(task, calibration, after, "lac", 0.9, 42, trust / "conformal.json")
+    plot_conformal(trust / "conformal.json", trust / "conformal.svg")
+    control_risk(task, calibration, after, 0.1, 0.9, 42, trust / "risk.json")
+    plot_risk_coverage(trust / "risk.json", trust / "risk_coverage.svg")
+
+
+def render(results: Path) -> float:
+    """Seconds to make the page from its artifacts."""
+    files: dict[str, Any] = {name: results / NAMES.get(name, f"{PLACES.get(name, '')}{name}.json") for name in FILES}
+    started = time.perf_counter()
+    render_report(
+        "grown",
+        files,
+        sorted(
+            [
+                *(results / "evaluation").glob("*.svg"),
+                *(results / "trust").glob("*.svg"),
+                *results.glob("*/*rankings.svg"),
+            ]
+        ),
+        {},
+        results / "benchmarks",
+        results / "agent",
+        results / "review/history.jsonl",
+        results / "report.html",
+    )
+    return time.perf_counter() - started
+
+
+def open_in_chromium(page: Path) -> float:
+    """Seconds until the page is loaded and its pictures are decoded, the median of five."""
+    seconds = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for _ in range(5):
+            tab = browser.new_context().new_page()
+            started = time.perf_counter()
+            tab.goto(page.resolve().as_uri(), wait_until="load")
+            tab.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
+            seconds.append(time.perf_counter() - started)
+            tab.context.close()
+        browser.close()
+    return statistics.median(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, help="the folder of a finished experiment")
+    parser.add_argument("--rows", type=int, nargs="+", default=[200, 100_000])
+    options = parser.parse_args()
+    table = []
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory(prefix="report-") as temporary:
+            results = Path(shutil.copytree(options.results, Path(temporary) / "results"))
+            grow(results, rows)
+            made = render(results)
+            size = (results / "report.html").stat().st_size / 1e6
+            opened = open_in_chromium(results / "report.html")
+        table.append([f"{rows:,}", f"{made:.1f}", f"{size:.2f}", f"{opened:.2f}"])
+    print(markdown(("test rows", "seconds to make", "MB", "seconds to open"), table))
+
+
+if __name__ == "__main__":
+    main()
