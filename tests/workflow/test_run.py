@@ -1,6 +1,5 @@
 """The whole path with the real command, real LlamaFactory and a real terminal."""
 
-import json
 import math
 import os
 import signal
@@ -16,11 +15,6 @@ from loramake import artifacts
 from tests.conftest import BIN, CORES, ROOT, make_workplace, snakemake
 
 RESULTS = "results/exp/evaluation/results.json"
-
-
-def predict(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "loramake"), "predict", "results/exp", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_three_classes_end_to_end_give_a_probability_for_every_label(finished: Path) -> None:
@@ -77,39 +71,6 @@ def test_the_same_seed_gives_the_same_bytes_up_to_training_and_another_seed_othe
     assert len(made) == 25
     assert [path for path in made if (same / path).read_bytes() != (first / path).read_bytes()] == []
     assert (tmp_path / "43/results/exp/splits.csv").read_bytes() != (first / "splits.csv").read_bytes()
-
-
-def test_new_rows_get_the_probabilities_that_the_pipeline_gave_them(finished: Path, tmp_path: Path) -> None:
-    lines = artifacts.read(finished / "results/exp/predictions/test.jsonl", "predictions")
-    table = pd.read_csv(finished / "penguins.csv", dtype=str, keep_default_na=False)
-    new = tmp_path / "new.csv"
-    table.loc[[line["row"] for line in lines]].drop(columns="species").to_csv(new, index=False, sep=";")
-    done = predict(finished, str(new), "--format", "jsonl")
-    assert done.returncode == 0, done.stderr
-    predicted = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["prediction"] for row in predicted] == [line["predicted"] for line in lines]
-    for row, line in zip(predicted, lines, strict=True):
-        assert row["p_Adelie"] == pytest.approx(line["probabilities"]["Adelie"], abs=1e-5)
-
-
-def test_new_rows_as_csv_with_an_extra_column_are_predicted_and_the_column_named(
-    finished: Path, tmp_path: Path
-) -> None:
-    new, out = tmp_path / "new.csv", tmp_path / "out.csv"
-    pd.read_csv(finished / "penguins.csv").head(3).assign(mood="good").to_csv(new, index=False)
-    done = predict(finished, str(new), "--out", str(out))
-    assert done.returncode == 0, done.stderr
-    assert "mood" in done.stderr
-    assert list(pd.read_csv(out).columns) == ["row", "prediction", "p_Adelie", "p_Chinstrap", "p_Gentoo"]
-    assert len(pd.read_csv(out)) == 3
-
-
-def test_new_rows_without_a_column_are_refused_by_its_name(finished: Path, tmp_path: Path) -> None:
-    new = tmp_path / "new.csv"
-    pd.read_csv(finished / "penguins.csv").drop(columns="island").to_csv(new, index=False)
-    done = predict(finished, str(new))
-    assert done.returncode != 0
-    assert done.stderr.strip().endswith("lacks the column 'island', which the model was trained on.")
 
 
 def test_an_experiment_that_the_configuration_does_not_list_runs_from_the_command_line(tmp_path: Path) -> None:
