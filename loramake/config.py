@@ -57,7 +57,7 @@ EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 COLUMN_LISTS = ("keep", "drop")
 """What the feedback for explore and plan may list."""
 
-_FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
+FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
 """What else the feedback of a step may hold."""
 
 _BY_NAME = "extra_training_args"
@@ -259,8 +259,8 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is no YAML ({error}): mend or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
-    content |= {key: as_written[key] for key in _FEEDBACK_KEYS["plan"] if key in content}
-    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *_FEEDBACK_KEYS.get(path.stem, ())}
+    content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
+    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
         if key not in known:
             raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")

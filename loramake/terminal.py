@@ -5,19 +5,27 @@ The jobs of a run are processes of their own in one folder; a lock there tells t
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _LOCK = Path("results/.cache/terminal.lock")
 _WAITING = Path("results/.cache/terminal.waiting")
 
+_BAR = Path("results/.cache/terminal.bar")
+
 _is_mine = False
+_bar: int | None = None
+"""The open file of the lock of the one bar that is drawn, where that is this process's."""
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Have the terminal alone; waits while another job has it."""
+    """Have the terminal alone; waits while another job has it. Within itself it does nothing."""
     global _is_mine
+    if _is_mine:
+        yield
+        return
     _LOCK.parent.mkdir(parents=True, exist_ok=True)
     with _LOCK.open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -38,6 +46,32 @@ def is_held_elsewhere() -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def may_draw() -> bool:
+    """Whether progress is to be drawn by this job: not while one asks somebody, nor beside another's on one line."""
+    global _bar
+    if is_held_elsewhere():
+        return False
+    if _bar is not None or not _BAR.parent.parent.is_dir():
+        return True
+    _BAR.parent.mkdir(exist_ok=True)
+    file = os.open(_BAR, os.O_WRONLY | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    _bar = file
+    return True
+
+
+def end_drawing() -> None:
+    """Leave the line to another job's progress."""
+    global _bar
+    if _bar is not None:
+        os.close(_bar)
+        _bar = None
 
 
 def show(line: str, write: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from loramake.config import (
     read_feedback,
     resolve,
 )
+from loramake.console import fitted
 from loramake.errors import LoramakeError
 from loramake.inputs import check_experiment_names, check_inputs
 from loramake.lmf_names import check_extra, check_template
@@ -30,7 +31,7 @@ def refuse_in_one_sentence(function):
         try:
             return function(*arguments)
         except LoramakeError as error:
-            sys.exit(f"loramake: {error}")
+            sys.exit(fitted(f"loramake: {error}"))
 
     return wrapped
 

@@ -41,3 +41,29 @@ def test_a_killed_question_holds_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         other.stdout.readline()
         other.kill()
     assert not terminal.is_held_elsewhere()
+
+
+def test_one_job_draws_its_progress_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert terminal.may_draw(), "in a folder without results nobody else draws"
+    Path("results").mkdir()
+    drawer = "import sys; from loramake.terminal import may_draw; print(may_draw(), flush=True); sys.stdin.readline()"
+    with subprocess.Popen([sys.executable, "-c", drawer], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert not terminal.may_draw()
+        other.communicate("\n")
+    assert terminal.may_draw()
+    terminal.end_drawing()
+
+
+def test_the_terminal_is_held_once_however_often_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with terminal.held():
+        with terminal.held():
+            pass
+        here = "from loramake.terminal import is_held_elsewhere; print(is_held_elsewhere())"
+        done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=True)
+        assert done.stdout == "True\n"
