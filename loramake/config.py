@@ -166,7 +166,7 @@ def resolve(
     if settings["csv"] is None:
         raise ConfigError(
             f"experiment {experiment} has no csv: write `experiments: {{{experiment}: {{csv: PATH}}}}` in config.yaml, "
-            f"or add --config csv=PATH."
+            f"or add --config csv=PATH (of loramake run: --csv PATH)."
         )
     _check_splits(settings)
     return settings
