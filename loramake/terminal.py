@@ -5,14 +5,19 @@ The jobs of a run are processes of their own in one folder; a lock there tells t
 
 import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 _LOCK = Path("results/.cache/terminal.lock")
 _WAITING = Path("results/.cache/terminal.waiting")
 
 _BAR = Path("results/.cache/terminal.bar")
+
+_WIPE = "\r\x1b[2K"
+"""To the line's start, and nothing left on it."""
 
 _is_mine = False
 _bar: int | None = None
@@ -72,6 +77,29 @@ def end_drawing() -> None:
     if _bar is not None:
         os.close(_bar)
         _bar = None
+
+
+class Waiting(logging.Filter):
+    """Has what a handler would write to a terminal wait as well, in order, and takes the place of a job's bar."""
+
+    def __init__(self, handler: "logging.StreamHandler[TextIO]") -> None:
+        super().__init__()
+        self._handler = handler
+        self._kept: list[logging.LogRecord] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if is_held_elsewhere():
+            self._kept.append(record)
+            return False
+        self._handler.stream.write(_WIPE)
+        self.show_kept()
+        return True
+
+    def show_kept(self) -> None:
+        """What is left when nothing more is said."""
+        kept, self._kept = self._kept, []
+        for record in kept:
+            self._handler.emit(record)
 
 
 def show(line: str, write: Callable[[str], None]) -> None:

@@ -1,7 +1,11 @@
+import atexit
 import functools
+import logging
 import re
 import sys
 from pathlib import Path
+
+from snakemake.logging import logger
 
 from loramake.agents import AGENT_KEYS
 from loramake.config import (
@@ -18,6 +22,7 @@ from loramake.inputs import check_experiment_names, check_inputs
 from loramake.lmf_names import check_extra, check_template
 from loramake.models import check_model
 from loramake.paths import APPROVALS
+from loramake.terminal import Waiting
 from loramake.training_extra import check_quantization
 
 TEMPLATES = f"{workflow.basedir}/templates"
@@ -34,6 +39,15 @@ def refuse_in_one_sentence(function):
             sys.exit(fitted(f"loramake: {error}"))
 
     return wrapped
+
+
+def let_snakemake_wait():
+    """Snakemake's own lines are not to tear a review's question, either."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
+            waiting = Waiting(handler)
+            handler.addFilter(waiting)
+            atexit.register(waiting.show_kept)
 
 
 @refuse_in_one_sentence

@@ -1,3 +1,5 @@
+import io
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,27 @@ def test_what_others_say_waits_until_a_question_is_answered(tmp_path: Path, monk
         other.wait()
     terminal.show("after", shown.append)
     assert shown == ["before", "during", "after"]
+
+
+def test_snakemakes_own_lines_wait_too_and_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    waiting = terminal.Waiting(handler)
+    handler.addFilter(waiting)
+    logger = logging.Logger("snakemake's")
+    logger.addHandler(handler)
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        logger.info("one")
+        logger.info("two")
+        assert stream.getvalue() == ""
+        other.communicate("\n")
+    logger.info("three")
+    assert stream.getvalue().replace("\r\x1b[2K", "").split() == ["one", "two", "three"]
+    waiting.show_kept()
+    assert stream.getvalue().count("three") == 1
 
 
 def test_a_killed_question_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
