@@ -37,7 +37,7 @@ class Terminal:
         )
 
     def choose(self, review: str, place: int) -> None:
-        self._child.expect(f"Approve the {review} review")
+        self._child.expect(rf"Approve the {review} review of .*?Use arrow keys")
         self._child.expect("stop")
         assert "jobid" not in self._child.before, "a line of Snakemake's stands in the question"
         time.sleep(0.5)
