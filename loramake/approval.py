@@ -18,6 +18,7 @@ import yaml
 from rich.text import Text
 
 from loramake import artifacts
+from loramake.config import REVIEWS
 from loramake.console import console, fitted, log, printable, say
 from loramake.errors import ConfigError, ReviewError
 from loramake.feedback import Change, Known, check_values, first_rule, parse_feedback, save_feedback
@@ -26,8 +27,6 @@ from loramake.terminal import held
 
 STRATEGIES = ("none", "oversample", "undersample")
 """Of balancing the training split."""
-REVIEWS = ("data", "balance", "config")
-"""In the order of the workflow."""
 _OTHER, _STOP = "something else …", "stop"
 _HINT = (
     "drop features: a, b · add features: a · keep only features: a, b · use oversample · test_ratio: 0.3 · "

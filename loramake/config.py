@@ -51,6 +51,9 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
+REVIEWS = ("data", "balance", "config")
+"""In the order of the workflow."""
+
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """What an experiment, a folder under results/, may be called."""
 
@@ -256,7 +259,7 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(text) or {}
         as_written = yaml.load(text, Loader=yaml.BaseLoader) or {}  # texts as they stand there: No is no False
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({error}): mend or delete it.") from error
+        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}

@@ -26,6 +26,8 @@ def find_experiment(named: str) -> Path:
     name = Path(named).name
     folder = RESULTS / name
     if not folder.is_dir():
+        if name in find_experiments():
+            raise ConfigError(f"{name} has not been run yet: loramake run --name {name} runs it.")
         raise ConfigError(f"{folder} is not there{nearest(name, find_experiments())}: loramake status lists what is.")
     return folder
 

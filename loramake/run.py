@@ -29,6 +29,16 @@ def name_of(csv: Path) -> str:
     return name
 
 
+def check_name(name: str) -> str:
+    """The name, before anything is written under it; ConfigError where no experiment may be called so."""
+    if not re.fullmatch(EXPERIMENT_NAME, name):
+        raise ConfigError(
+            f"--name {name!r} is no name of an experiment: use letters, digits, '_', '-' and '.' only, a letter or "
+            f"digit first."
+        )
+    return name
+
+
 @dataclass(frozen=True)
 class Run:
     """An experiment to be run in a folder."""

@@ -18,8 +18,12 @@ from loramake.config import (
 )
 from loramake.console import fitted
 from loramake.errors import LoramakeError
-from loramake.inputs import check_experiment_names, check_inputs
-from loramake.lmf_names import check_extra, check_template
+from loramake.inputs import (
+    check_experiment_names,
+    check_feedback_files,
+    check_inputs,
+)
+from loramake.lmf_names import check_extra, check_scheduler, check_template
 from loramake.models import check_model
 from loramake.paths import APPROVALS
 from loramake.terminal import Waiting
@@ -87,9 +91,8 @@ def get_slice(*keys, feedback=None):
 def look_at_tables(experiment):
     """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
     settings = get_settings(experiment, "explore")
-    feedback = Path(f"results/{experiment}/feedback/explore.yaml")
-    asked = read_feedback(feedback) if feedback.is_file() else {}
-    check_inputs(settings, asked, f"results/{experiment}/task.json")
+    check_feedback_files(f"results/{experiment}/feedback")
+    check_inputs(settings, f"results/{experiment}")
     return settings["csv"], settings["test_csv"]
 
 
@@ -131,6 +134,7 @@ def look_at_model(experiment):
     extra = settings["extra_training_args"]
     check_model(settings["model"])
     check_template(settings["template"])
+    check_scheduler(settings["lr_scheduler_type"])
     check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)
     check_quantization(settings["quantization_bit"], extra.get("quantization_method"))
     return settings["model"]
@@ -171,6 +175,7 @@ def get_prompts(*names):
     return refuse_in_one_sentence(get_files)
 
 
+@refuse_in_one_sentence
 def get_balance_feedback(wildcards):
     """The balancing that feedback/balance.yaml asks for; None leaves it to the data review."""
     path = Path(f"results/{wildcards.experiment}/feedback/balance.yaml")

@@ -67,7 +67,7 @@ def run(
 
     The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
     """
-    from loramake.run import Run, name_of
+    from loramake.run import Run, check_name, name_of
 
     if csv is None and name is None:
         raise ConfigError("nothing says what to run: give --csv PATH, or --name of an experiment of config.yaml.")
@@ -79,7 +79,7 @@ def run(
     settings |= {key: _seen_from(directory, path) for key, path in paths.items() if path}
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
-    one = Run(name or name_of(csv or Path()), directory, options, key, verbose)
+    one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
         one.forget_reviews(start_from.value)
     raise typer.Exit(one.until_approved(settings))
