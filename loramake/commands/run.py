@@ -1,6 +1,7 @@
 """loramake run."""
 
 import enum
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +78,8 @@ def run(
         settings["agent"] = "openai"
     paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
     settings |= {key: _seen_from(directory, path) for key, path in paths.items() if path}
+    if ask_api_key and not sys.stdin.isatty():
+        raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
     one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)

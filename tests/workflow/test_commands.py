@@ -87,3 +87,18 @@ def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_f
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     misspelt = loramake(folder, "status", "nw")
     assert misspelt.stderr == "loramake: results/nw is not there (did you mean new?): loramake status lists what is.\n"
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for arguments, sentence in (
+        (("run",), "nothing says what to run: give --csv PATH"),
+        (("run", "--csv", "x.csv", "--name", "../x"), "--name '../x' is no name of an experiment"),
+        (("run", "--csv", "x.csv", "--ask-api-key"), "--ask-api-key needs a terminal"),
+        (("report", "new"), "new has not been run yet: loramake run --name new runs it."),
+    ):
+        (tmp_path / "config.yaml").write_text("experiments: {new: {csv: x.csv}}\n")
+        done = loramake(tmp_path, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"loramake: {sentence}")
+        assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
