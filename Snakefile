@@ -12,6 +12,7 @@ if Path("config.yaml").is_file():
 include: "rules/common.smk"
 
 
+let_snakemake_wait()
 check_settings()
 
 

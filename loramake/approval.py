@@ -18,20 +18,21 @@ import yaml
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.console import console, log, printable, say
+from loramake.config import REVIEWS
+from loramake.console import console, fitted, log, printable, say
 from loramake.errors import ConfigError, ReviewError
-from loramake.feedback import Change, Known, parse_feedback, save_feedback
+from loramake.feedback import Change, Known, check_values, first_rule, parse_feedback, save_feedback
 from loramake.paths import APPROVALS
 from loramake.terminal import held
 
 STRATEGIES = ("none", "oversample", "undersample")
 """Of balancing the training split."""
-REVIEWS = ("data", "balance", "config")
-"""In the order of the workflow."""
-_STEPS = {"plan": "plan_preparation", "splits": "assign_splits", "balance": "write_balance_code"}
-_STEPS |= {"config": "generate_lmf_config"}
-"""The rule from which a run goes on after feedback for a step."""
 _OTHER, _STOP = "something else …", "stop"
+_HINT = (
+    "drop features: a, b · add features: a · keep only features: a, b · use oversample · test_ratio: 0.3 · "
+    "change target mapping: 0: No, 1: Yes · change instruction to: … · lora_rank: 32, num_train_epochs: 5 · YAML · JSON"
+)
+_ENDS = "One change a line; an empty line ends."
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,21 @@ class Approval:
     def decide(self, mode: str) -> None:
         """Write the decision, or raise ReviewError where nobody approves."""
         by = {"approve": "setting", "file": "file"}.get(mode, "person")
+        earlier = self._earlier() if by == "person" else None
         if by == "person":
-            earlier = self._earlier()
             decided = self._ask() if earlier is None else earlier
         else:
             decided = self._question.proposed if by == "setting" else self._read_file()
-        self._remember("approve", by)
+        self._remember("approve", by, **({} if earlier is None else {"remembered": True}))
         made = {"review": self._question.name, "decision": "approve", "by": by, **decided, "reviewed": self._hashes}
         artifacts.write(self._out, made, "review")
 
     def decide_ahead(self) -> None:
         """Ask a person outside of a run, and keep an approval for the run to find, whatever its mode."""
-        if self._earlier() is not None:
-            return
-        decided = self._ask()
+        decided = self._earlier()
+        if decided is None:
+            decided = self._ask()
+            self._remember("approve", "person")
         text = yaml.safe_dump({"sha256": self._digest(), **decided}, sort_keys=False)
         artifacts.write_text(self._file, f"# Approved at the terminal, for these very files.\n{text}")
         say(f"approved, in {self._file} and {self._history}: run the experiment again to go on.")
@@ -101,11 +103,14 @@ class Approval:
     def _digest(self) -> str:
         return hashlib.sha256("".join(sorted(self._hashes.values())).encode()).hexdigest()
 
-    def _remember(self, decision: str, by: str, feedback: Sequence[str] = ()) -> None:
-        """A line in the experiment's own history: who decided what, when, on which bytes."""
+    def _remember(self, decision: str, by: str, **more: Any) -> None:
+        """A line in the experiment's own history: who decided what, when, on which bytes.
+
+        `remembered` stands in it where a person was not asked again, `feedback` where something was to be changed.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = {"time": now, "review": self._question.name, "decision": decision, "by": by, "sha256": self._hashes}
-        _append(self._out.parent / "history.jsonl", {**line, **({"feedback": list(feedback)} if feedback else {})})
+        _append(self._out.parent / "history.jsonl", {**line, **more})
 
     def _read_file(self) -> dict[str, str]:
         """The decision of feedback/approve_NAME.yaml, which has to name these very bytes."""
@@ -130,13 +135,15 @@ class Approval:
         question = self._question
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise ReviewError(
-                f"{self._out} needs a person: run the same command in a terminal, approve all reviews with --config "
-                f"review=approve, or approve these very files in {self._file} with --config review=file."
+                f"{self._out} needs a person: run the same command in a terminal, or set review: approve to approve "
+                f"all reviews, or review: file to approve these very files in {self._file} (in config.yaml, by "
+                f"snakemake --config review=…, or by loramake run --review …)."
             )
         with held():
             while True:
                 choices = [*question.approvals, *question.shortcuts, _OTHER, _STOP]
-                answer = questionary.select(f"Approve the {question.name} review?", choices=choices).ask(kbi_msg="")
+                asked = f"Approve the {question.name} review of {self._folder.parent.name}?"
+                answer = questionary.select(asked, choices=choices).ask(kbi_msg="")
                 if answer in question.approvals:
                     _append(self._history, self._content(question.approvals[answer]))
                     return question.approvals[answer]
@@ -152,23 +159,26 @@ class Approval:
     def _understand(self, text: str | None) -> list[Change]:
         """What a person asks for, said back and confirmed; nothing where it was not meant."""
         text = _typed() if text is None else text
-        if not text.strip():
-            return []
-        try:
-            changes = parse_feedback(text, self._question.known)
-        except ConfigError as error:
-            console.print(Text(printable(str(error)), style="bold red"), soft_wrap=True)
-            return []
-        for change in changes:
-            console.print(Text(printable(f"understood: {change.said_back()}"), style="bold"), soft_wrap=True)
-        return changes if questionary.confirm("Save this and stop here?").ask(kbi_msg="") else []
+        while text.strip():
+            try:
+                changes = parse_feedback(text, self._question.known)
+                check_values(changes, self._question.known)
+            except ConfigError as error:
+                console.print(Text(fitted(printable(str(error))), style="bold red"))
+                text = _typed(text)
+                continue
+            for change in changes:
+                console.print(Text(fitted(printable(f"understood: {change.said_back()}")), style="bold"))
+            is_meant = questionary.confirm(f"Save this, to go on from {first_rule(changes)}?").ask(kbi_msg="")
+            return changes if is_meant else []
+        return []
 
     def _revise(self, changes: list[Change]) -> None:
         files = save_feedback(changes, self._folder)
-        self._remember("revise", "person", [change.said_back() for change in changes])
-        steps = " and ".join(dict.fromkeys(_STEPS[change.step] for change in changes))
+        self._remember("revise", "person", feedback=[change.said_back() for change in changes])
         raise ReviewError(
-            f"feedback is saved in {', '.join(map(str, files))}: run the same command to go on from {steps}."
+            f"feedback is saved in {', '.join(map(str, files))}: "
+            f"run the same command to go on from {first_rule(changes)}."
         )
 
 
@@ -191,13 +201,15 @@ def forget_reviews(results: str | Path, first: str) -> None:
         path.unlink()
 
 
-def _typed() -> str:
-    """Lines until an empty one."""
-    console.print("One change a line (README, “Reviews”); an empty line ends.", highlight=False)
+def _typed(before: str = "") -> str:
+    """Lines until an empty one, the first one to be mended where it was refused; nothing after Ctrl-C."""
+    console.print(Text(fitted(_ENDS if before else f"{_HINT}\n{_ENDS}")))
     lines: list[str] = []
-    while line := questionary.text(">", qmark="").ask(kbi_msg=""):
+    line: str | None = questionary.text(">", qmark="", default=before).ask(kbi_msg="")
+    while line:
         lines.append(line)
-    return "\n".join(lines)
+        line = questionary.text(">", qmark="").ask(kbi_msg="")
+    return "" if line is None else "\n".join(lines)
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:

@@ -24,7 +24,9 @@ class _OneSentence(TyperGroup):
         try:
             return super().invoke(ctx)
         except LoramakeError as error:
-            sys.exit(f"loramake: {error}")
+            from loramake.console import fitted
+
+            sys.exit(fitted(f"loramake: {error}"))
 
 
 app = typer.Typer(
@@ -40,8 +42,10 @@ app = typer.Typer(
 app.command(epilog="Example: loramake init visits.csv")(init)
 app.command(epilog="Example: loramake run --csv visits.csv --target ill --epochs 5")(run)
 app.command(epilog="Example: loramake review exp1")(review)
-app.command(epilog="Exit code: 0 all is fresh, 3 something is stale, missing or waited for, 1 refused.")(status)
+app.command(epilog="Example: loramake status exp1. Exit codes: 0 all is fresh, 1 refused, 3 not all is fresh.")(status)
 app.command(epilog="Example: loramake predict exp1 --csv new.csv --output predictions.csv")(predict)
 app.command(epilog="Example: loramake compare exp1 exp2")(compare)
 app.command(epilog="Example: loramake report exp1")(report)
-app.command(epilog="Exit code: 0 all is well, 1 something that some need is missing, 2 nothing can run.")(doctor)
+app.command(epilog="Example: loramake doctor. Exit codes: 0 all is well, 1 something is missing, 2 nothing can run.")(
+    doctor
+)

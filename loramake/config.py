@@ -51,13 +51,16 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
+REVIEWS = ("data", "balance", "config")
+"""In the order of the workflow."""
+
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """What an experiment, a folder under results/, may be called."""
 
 COLUMN_LISTS = ("keep", "drop")
 """What the feedback for explore and plan may list."""
 
-_FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
+FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
 """What else the feedback of a step may hold."""
 
 _BY_NAME = "extra_training_args"
@@ -186,7 +189,7 @@ def resolve(
     if settings["csv"] is None:
         raise ConfigError(
             f"experiment {experiment} has no csv: write `experiments: {{{experiment}: {{csv: PATH}}}}` in config.yaml, "
-            f"or add --config csv=PATH."
+            f"or add --config csv=PATH (of loramake run: --csv PATH)."
         )
     _check_splits(settings)
     return settings
@@ -276,11 +279,11 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(text) or {}
         as_written = yaml.load(text, Loader=yaml.BaseLoader) or {}  # texts as they stand there: No is no False
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({error}): mend or delete it.") from error
+        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
-    content |= {key: as_written[key] for key in _FEEDBACK_KEYS["plan"] if key in content}
-    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *_FEEDBACK_KEYS.get(path.stem, ())}
+    content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
+    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
         if key not in known:
             raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")

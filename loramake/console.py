@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,13 +61,13 @@ def step(log_file: str | Path) -> Iterator[None]:
         _say_done(Path(log_file).stem, time.monotonic() - start)
     except LoramakeError as error:
         log.exception("failed")
-        sys.exit(printable(without_secrets(f"loramake: {error}")))
+        sys.exit(fitted(printable(without_secrets(f"loramake: {error}"))))
     except KeyboardInterrupt:
-        sys.exit("loramake: stopped by you; run the same command to go on.")
+        sys.exit(fitted("loramake: stopped by you; run the same command to go on."))
     except Exception as error:
         log.exception("failed")
         text = f"loramake: {type(error).__name__}: {error} (the traceback is in {log_file})"
-        sys.exit(printable(without_secrets(text)))
+        sys.exit(fitted(printable(without_secrets(text))))
     finally:
         if console.is_terminal:
             terminal.show_waiting(_write)
@@ -109,6 +110,16 @@ def printable(text: str) -> str:
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "�", text)
 
 
+def fitted(text: str) -> str:
+    """The text broken between words for the terminal, which would break it anywhere; as it is off a terminal."""
+    if not console.is_terminal:
+        return text
+    lines = [
+        textwrap.fill(line, console.width, break_long_words=False, break_on_hyphens=False) for line in text.splitlines()
+    ]
+    return "\n".join(lines)
+
+
 def say(message: str) -> None:
     """One line for the user, and for the log."""
     message = printable(without_secrets(message))
@@ -149,14 +160,15 @@ def _drawn(*columns: ProgressColumn) -> Iterator[Progress]:
     with _every(_SECONDS_BETWEEN_FRAMES, lambda: _draw(bar)):
         yield bar
     bar.stop()
+    terminal.end_drawing()
 
 
 def _draw(bar: Progress) -> None:
-    if terminal.is_held_elsewhere():
-        bar.stop()
-    else:
+    if terminal.may_draw():
         bar.start()
         bar.refresh()
+    else:
+        bar.stop()
 
 
 @contextlib.contextmanager

@@ -55,7 +55,13 @@ class PredictionError(LoramakeError):
     """A row or a label that cannot be scored."""
 
 
+_LONG_ENOUGH = 4
+"""Letters of a word that is looked for inside of others."""
+
+
 def nearest(word: str, known: Iterable[object]) -> str:
-    """` (did you mean X?)`, or nothing where no known word is near."""
-    close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    """` (did you mean X?)`, or nothing where no known word is near; one that holds the word is the nearest."""
+    names = [str(name) for name in known]
+    close = [name for name in names if len(word) >= _LONG_ENOUGH and word in name]
+    close = close or difflib.get_close_matches(word, names, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

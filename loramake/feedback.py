@@ -10,7 +10,7 @@ One a line, or a mapping of such keys as YAML or JSON. Anything else is a note f
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ import jsonschema
 import yaml
 
 from loramake import artifacts
-from loramake.config import FEEDBACK_SETTINGS, check_setting, coerce, read_feedback
+from loramake.artifacts import load_schema
+from loramake.config import FEEDBACK_KEYS, FEEDBACK_SETTINGS, check_setting, coerce, read_feedback
 from loramake.errors import ConfigError, nearest
+from loramake.lmf_names import check_extra, check_scheduler, check_template
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
 _STRATEGIES = ("none", "oversample", "undersample")
@@ -49,6 +51,7 @@ _OF_LLAMAFACTORY: dict[str, dict[str, Any]] = {
     "preprocessing_num_workers": {"type": "integer", "minimum": 1},
 }
 """Arguments that are no settings: they go into extra_training_args."""
+_EXTRA = "extra_training_args"
 _PRECISIONS = ("bf16", "fp16")
 _EVERY_KEY = (*_KEYS, *_OF_LLAMAFACTORY, *_PRECISIONS, "val_size", *_WORDS, *_BALANCE)
 
@@ -62,6 +65,8 @@ class Known:
     labels: list[str]
     reads_notes: bool
     """Whether the agent understands free text."""
+    has_validation: bool = True
+    """Whether rows are set aside for evaluations during the training, as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,33 @@ class Change:
             "only": f"keep only the features {listed}",
             "notes": f"tell the agent: {listed}",
         }
-        if self.key == "extra_training_args":
+        if self.key == _EXTRA:
             return ", ".join(f"set {key} to {value}" for key, value in self.value.items())
         return texts.get(self.key, f"set {self.key} to {self.value}")
+
+
+_RULES: dict[str, Callable[[Change], bool]] = {
+    "assign_splits": lambda change: change.step == "splits",
+    "plan_preparation": lambda change: change.step == "plan",
+    "verify_prepared_data": lambda change: change.key == "template",  # other tokens are counted
+    "write_balance_code": lambda change: change.step == "balance",
+    "generate_lmf_config": lambda change: change.step == "config",
+}
+"""Rules that read feedback, in the order of the workflow: each needs what the ones before it make."""
+
+
+def first_rule(changes: Sequence[Change]) -> str:
+    """The rule from which a run goes on after these changes."""
+    return next(rule for rule, reads in _RULES.items() if any(reads(change) for change in changes))
+
+
+def check_values(changes: Sequence[Change], known: Known) -> None:
+    """Raise ConfigError for a value that LlamaFactory does not take: once saved it would stop every run."""
+    extra = {name: value for change in changes if change.key == _EXTRA for name, value in change.value.items()}
+    asked = {change.key: change.value for change in changes}
+    check_template(asked.get("template"))
+    check_scheduler(asked.get("lr_scheduler_type"))
+    check_extra(extra, asked["validation_ratio"] > 0 if "validation_ratio" in asked else known.has_validation)
 
 
 def parse_feedback(text: str, known: Known) -> list[Change]:
@@ -119,6 +148,8 @@ def _of_line(line: str, known: Known) -> list[Change]:
     read = [re.fullmatch(r"([A-Za-z_]\w*)\s*:\s*(.+)", pair.strip()) for pair in pairs]
     if all(read):
         return [change for pair in read if pair for change in _of_key(pair[1], pair[2], known)]
+    if (bare := line.rstrip(": ").lower()) in _EVERY_KEY:
+        raise ConfigError(f"{bare}: has no value: write it behind the colon.")
     return _note(line, known)
 
 
@@ -126,13 +157,13 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
     """A key with its value, as typed or as read from YAML."""
     word = re.sub(r"[\s-]+", "_", key.strip().lower())
     if word in _BALANCE:
-        return [_balance(str("none" if value is None else value))]
+        return [_balance(str(value).lower())]
     if word == "val_size":
         return _of_key("validation_ratio", value, known)
     if word in _PRECISIONS:
         return _of_key("precision", word if _flag(word, value) else "fp32", known)
     if word in _OF_LLAMAFACTORY:
-        return [Change("config", "extra_training_args", {word: _argument(word, value)})]
+        return [Change("config", _EXTRA, {word: _argument(word, value)})]
     if word in _KEYS:
         check_setting(word, value, "feedback")
         return [Change(_KEYS[word], word, coerce(word, value))]
@@ -167,13 +198,24 @@ def _argument(word: str, value: Any) -> Any:
 
 
 def _features(key: str, named: str | list[Any], known: Known) -> Change:
+    if isinstance(named, str) and named not in known.features:
+        named = _flow(named, list)
     names = [str(name) for name in named] if isinstance(named, list) else split_names(named, known.features)
     for name in names:
         if name not in known.features:
             raise ConfigError(f"{name!r} is not a feature{nearest(name, known.features)}.")
     if not names:
         raise ConfigError("no feature is named: write, for example, drop features: a, b.")
-    return Change("plan", key, names)
+    return Change("plan", key, list(dict.fromkeys(names)))
+
+
+def _flow(text: str, kind: type) -> Any:
+    """A list or mapping that stands on one line as in YAML; the text itself where it is none."""
+    try:
+        read = yaml.load(text, Loader=yaml.BaseLoader) if text[:1] in ("[", "{") else None
+    except yaml.YAMLError:
+        read = None
+    return read if isinstance(read, kind) else text
 
 
 def split_names(text: str, known: Iterable[str]) -> list[str]:
@@ -191,12 +233,13 @@ def split_names(text: str, known: Iterable[str]) -> list[str]:
 
 
 def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
+    named = _flow(named, dict) if isinstance(named, str) else named
     if isinstance(named, Mapping):
         pairs = {str(value): str(text) for value, text in named.items()}
     else:
         labels = "|".join(re.escape(label) for label in sorted(known.labels, key=len, reverse=True))
         read = [part.partition(":") for part in re.split(rf",\s*(?=[\"']?(?:{labels})[\"']?\s*:)", named)]
-        pairs = {value.strip(" \"'"): text.strip(" \"'") for value, _, text in read}
+        pairs = {value.strip(" \"'"): _text(text.strip(), known) for value, _, text in read}
     for value, text in pairs.items():
         if value not in known.labels:
             raise ConfigError(f"{value!r} is not a label{nearest(value, known.labels)}.")
@@ -209,6 +252,14 @@ def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
     if twice is not None:
         raise ConfigError(f"two labels would have the same text {twice!r}: give each its own.")
     return Change("plan", "labels", pairs)
+
+
+def _text(text: str, known: Known) -> str:
+    """A label's text; ConfigError where what stands behind a comma looks like another label's."""
+    other = re.search(r",\s*([^,:]+?)\s*:", text) if text[:1] not in ("'", '"') else None
+    if other:
+        raise ConfigError(f"{other[1]!r} is not a label{nearest(other[1], known.labels)}: quote a text with commas.")
+    return text.strip(" \"'")
 
 
 def _balance(strategy: str) -> Change:
@@ -235,24 +286,57 @@ _PATTERNS: list[tuple[str, _Make]] = [
     ),
     (r"use\s+(\w+)", lambda found, _: [_balance(found[1].lower())]),
     (r"change target mapping\s*:\s*(.+)", lambda found, known: [_mapping(found[1], known)]),
-    (r"change instruction to\s*:?\s*(.+)", lambda found, _: [Change("plan", "instruction", found[1].strip())]),
+    (r"change instruction to\b\s*:?\s*([^:\s].*)", lambda found, _: [Change("plan", "instruction", found[1].strip())]),
 ]
 
 
 def save_feedback(changes: list[Change], folder: str | Path) -> list[Path]:
-    """Put changes into the files of their steps, over what stands there; gives the files."""
+    """Put changes into the files of their steps, over what stands there; gives the files.
+
+    What a file may hold is told at its top, and lines of comment that somebody wrote stay.
+    """
     files = []
     for step in dict.fromkeys(change.step for change in changes):
         path = Path(folder) / f"{step}.yaml"
         content = read_feedback(path) if path.is_file() else {}
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         for change in changes:
             if change.step == step:
                 _put(content, change)
+        head = describe_step(step)
+        own = [line for line in lines if line.startswith("#") and line not in head]
         text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
-        artifacts.write_text(path, f"# Feedback for one step of this experiment; README says what it may hold.\n{text}")
+        artifacts.write_text(path, "".join(f"{line}\n" for line in [*head, *own]) + text)
         read_feedback(path)
         files.append(path)
     return files
+
+
+_ABOUT = {
+    "keep": "[columns]: taken back in",
+    "drop": "[columns]: left out",
+    "only": "[columns]: all others are left out",
+    "instruction": "text: what is asked of each row",
+    "labels": "{label: text}: what the model answers for a label",
+    "notes": "[texts]: for a language model; the built-in agent does not read them",
+}
+"""What feedback may hold beside settings."""
+
+
+def describe_step(step: str) -> list[str]:
+    """Lines of comment that say what a step's feedback file may hold."""
+    properties = load_schema("config")["properties"]
+    settings = {key: f"{_kind(properties[key])}: {properties[key]['description']}" for key in FEEDBACK_SETTINGS[step]}
+    others = {key: _ABOUT[key] for key in (*FEEDBACK_KEYS.get(step, ()), "notes")}
+    known = {**settings, **others}
+    head = f"# Feedback for one step of this experiment: {step}. It wins over config.yaml, and may hold:"
+    return [head, *(f"#   {key}: {about}" for key, about in known.items())]
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    kinds = schema["enum"] if "enum" in schema else schema["type"]
+    listed = [kinds] if isinstance(kinds, str) else kinds
+    return " | ".join(str(kind) for kind in listed if kind not in (None, "null"))
 
 
 def _put(content: dict[str, Any], change: Change) -> None:

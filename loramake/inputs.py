@@ -7,15 +7,15 @@ made from the last good one. The tables are read whole here, once for every chan
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from loramake.config import EXPERIMENT_NAME, Settings
+from loramake.config import COLUMN_LISTS, EXPERIMENT_NAME, FEEDBACK_SETTINGS, REVIEWS, Settings, read_feedback
 from loramake.console import working
-from loramake.errors import ConfigError, DataError
+from loramake.errors import ConfigError, DataError, nearest
 from loramake.tables import check_file, read_table
 
 CHECKED = Path("results/.cache/checked")
@@ -27,16 +27,23 @@ _SETTINGS = (
     *("target", "test_csv", "group_column", "time_column", "rare_labels", "agent"),
     *("audit_columns", "costs", "abstain_cost"),
 )
+_OF_PLAN = (*COLUMN_LISTS, "only")
+"""What feedback/plan.yaml says of columns."""
 _MIN_ROWS = 2
 _RESULTS = re.compile(r"results/(.+)/evaluation/results\.json")
 
 
-def check_inputs(settings: Settings, asked: dict[str, Any], task: str | Path) -> None:
+def check_inputs(settings: Settings, results: str | Path) -> None:
     """Raise DataError, in one sentence, for a table or a column setting that cannot be used.
 
-    `asked` is the content of feedback/explore.yaml; `task`, where the file is there, names the target of the last run.
+    `results` is the experiment's folder: its feedback speaks of columns, too, and task.json, where it is there, names
+    the target of the last run.
     """
-    key = [_VERSION, asked, _last_target(task), [settings[name] for name in _SETTINGS]]
+    results = Path(results)
+    task, asked = results / "task.json", _read_feedback(results / "feedback/explore.yaml")
+    plan = results / "feedback/plan.yaml"
+    planned = {key: names for key, names in _read_feedback(plan).items() if key in _OF_PLAN}
+    key = [_VERSION, asked, planned, _last_target(task), [settings[name] for name in _SETTINGS]]
     for path in (settings["csv"], settings["test_csv"]):
         if path is not None:
             stat = check_file(path).stat()
@@ -45,7 +52,7 @@ def check_inputs(settings: Settings, asked: dict[str, Any], task: str | Path) ->
     if mark.is_file():
         return
     with working(f"looking at {settings['csv']}"):
-        _look(settings, asked, _last_target(task))
+        _look(settings, asked, planned, str(plan), _last_target(task))
     try:
         CHECKED.mkdir(parents=True, exist_ok=True)
         mark.touch()
@@ -61,7 +68,21 @@ def _last_target(task: str | Path) -> str | None:
         return None
 
 
-def _look(settings: Settings, asked: dict[str, Any], last_target: str | None) -> None:
+def check_feedback_files(folder: str | Path) -> None:
+    """Raise ConfigError for a file that no step would read: a misspelt one would do nothing, and not say so."""
+    known = [f"{name}.yaml" for name in (*FEEDBACK_SETTINGS, *(f"approve_{review}" for review in REVIEWS))]
+    for path in sorted(Path(folder).glob("*.y*ml")):
+        if path.name not in known:
+            raise ConfigError(f"{path} is no feedback of any step{nearest(path.name, known)}: rename or delete it.")
+
+
+def _read_feedback(path: Path) -> dict[str, Any]:
+    return read_feedback(path) if path.is_file() else {}
+
+
+def _look(
+    settings: Settings, asked: dict[str, Any], planned: Mapping[str, list[str]], where: str, last_target: str | None
+) -> None:
     # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
     from loramake.explore import check_columns, compare_headers, read_test_target
     from loramake.labels import check_test_labels, find_labels
@@ -72,6 +93,9 @@ def _look(settings: Settings, asked: dict[str, Any], last_target: str | None) ->
     table = read_table(csv)
     _check_size(csv, table)
     check_columns(settings, asked, table.columns, csv)
+    for name in [name for names in planned.values() for name in names]:
+        if name not in table.columns:
+            raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, table.columns)}.")
     target = settings["target"] or (last_target if last_target in table.columns else None)
     names = list(map(str, table.columns))
     theirs = None if test_csv is None else read_table(test_csv)

@@ -96,6 +96,17 @@ def check_template(template: str | None, cache: Path = CACHE) -> None:
         )
 
 
+def check_scheduler(name: str | None, cache: Path = CACHE) -> None:
+    """Raise ConfigError, with the nearest name, for an lr_scheduler_type that the trainer does not have."""
+    usual = defaults()["lr_scheduler_type"]
+    names = read_names(cache) if name not in (None, usual) else None
+    known = (names or {}).get("arguments", {}).get("lr_scheduler_type", {}).get("schema", {}).get("enum")
+    if known is not None and name not in known:
+        raise ConfigError(
+            f"lr_scheduler_type: {name!r} is none of {', '.join(map(str, known))}{nearest(str(name), known)}."
+        )
+
+
 def check_extra(extra: Mapping[str, Any], has_validation: bool, cache: Path = CACHE) -> dict[str, Any]:
     """extra_training_args as LlamaFactory takes them: numbers that YAML reads as text (1e-4) made numbers.
 

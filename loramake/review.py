@@ -1,6 +1,7 @@
 """The three reviews: what a person sees of what was made, before it is approved, changed or stopped."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.approval import REVIEWS, STRATEGIES, Approval, Question
+from loramake.approval import STRATEGIES, Approval, Question
+from loramake.config import REVIEWS
 from loramake.console import console, printable, say
 from loramake.estimates import estimate_memory, estimate_training
 from loramake.feedback import Known
+from loramake.terminal import held
 
 _REASONS_SHOWN = 10
+_LEAK = "suspected leak"
+"""What the reason of a column that select_features leaves out as one begins with."""
 _KEY_SETTINGS = (
     "model_name_or_path",
     "template",
@@ -45,15 +50,17 @@ def review_prep_data(
     out: str | Path,
 ) -> None:
     """Approve the prepared data and its balancing; writes review/data.json."""
-    question = show_prep_data(verification, plan, all_data, splits, balance)
-    Approval(question, Path(out), history).decide(mode)
+    with _alone(mode):
+        question = show_prep_data(verification, plan, all_data, splits, balance)
+        Approval(question, Path(out), history).decide(mode)
 
 
 def review_balanced_data(
     mode: str, history: str | Path, plan: str | Path, train: str | Path, balanced: str | Path, out: str | Path
 ) -> None:
     """Approve the balanced training split; writes review/balance.json."""
-    Approval(show_balanced_data(plan, train, balanced), Path(out), history).decide(mode)
+    with _alone(mode):
+        Approval(show_balanced_data(plan, train, balanced), Path(out), history).decide(mode)
 
 
 def review_lmf_config(
@@ -67,7 +74,13 @@ def review_lmf_config(
 ) -> None:
     """Approve LlamaFactory's configuration; writes review/config.json."""
     is_asked = mode == "ask" and console.is_terminal
-    Approval(show_lmf_config(plan, verification, balanced, configs, is_asked), Path(out), history).decide(mode)
+    with _alone(mode):
+        Approval(show_lmf_config(plan, verification, balanced, configs, is_asked), Path(out), history).decide(mode)
+
+
+def _alone(mode: str) -> AbstractContextManager[None]:
+    """The terminal for the screen and its question together: another job's line between them would tear it."""
+    return held() if mode == "ask" and console.is_terminal else nullcontext()
 
 
 def review_next(results: Path, balance: str) -> None:
@@ -80,7 +93,8 @@ def review_next(results: Path, balance: str) -> None:
             return
         if _is_decided(results, name):
             continue
-        Approval(_question(results, name, balance), results / f"review/{name}.json").decide_ahead()
+        with _alone("ask"):
+            Approval(_question(results, name, balance), results / f"review/{name}.json").decide_ahead()
         return
     say(f"all three reviews of {experiment} are decided on; loramake run --start-from asks again.")
 
@@ -128,7 +142,9 @@ def show_prep_data(
     planned, records = artifacts.read(plan, "plan"), artifacts.read(all_data, "records")
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
     why = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
-    console.print(_class_table("Prepared data", found["classes"]))
+    _head(plan, "prepared data")
+    console.print(_class_table(found["classes"]))
+    _show("sizes", _sizes(len(records), len(planned["features"]), found["tokens"]))
     _show_columns(planned)
     _show("balancing", f"{strategy} ({why})")
     _show("a record", f"{records[0]['instruction']} {records[0]['input']} → {records[0]['output']}")
@@ -140,7 +156,7 @@ def show_prep_data(
     first = {f"approve, balancing: {strategy}": {"balance": strategy}}
     others = {f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy}
     files = [verification, plan, all_data, splits]
-    return Question("data", files, _known(planned), {**first, **others}, is_set=balance != "auto")
+    return Question("data", files, _known(planned, found), {**first, **others}, is_set=balance != "auto")
 
 
 def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path) -> Question:
@@ -152,7 +168,8 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
         "before": count_labels(artifacts.read(train, "records"), planned),
         "after": count_labels(artifacts.read(balanced, "records"), planned),
     }
-    console.print(_class_table("Training split before and after balancing", classes))
+    _head(plan, "training split before and after balancing")
+    console.print(_class_table(classes))
     shortcuts = {f"use {other}": f"use {other}" for other in STRATEGIES}
     return Question("balance", [balanced], _known(planned), {"approve": {}}, shortcuts)
 
@@ -162,18 +179,19 @@ def show_lmf_config(
 ) -> Question:
     """The configuration review's screen: what matters as a table, the files `whole`, what the training will take."""
     settings = artifacts.read(configs[0], "lmf_config")
+    _head(plan, "training configuration")
     console.print(_key_table(settings))
     for path in configs if whole else ():
         _show_file(path)
-    rows = len(artifacts.read(balanced, "records"))
-    _show("the training", estimate_training(settings, rows, artifacts.read(verification, "verification")["tokens"]))
+    rows, verified = len(artifacts.read(balanced, "records")), artifacts.read(verification, "verification")
+    _show("the training", estimate_training(settings, rows, verified["tokens"]))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
-    return Question("config", list(configs), _known(artifacts.read(plan, "plan")), {"approve": {}})
+    return Question("config", list(configs), _known(artifacts.read(plan, "plan"), verified), {"approve": {}})
 
 
 def _key_table(settings: dict[str, Any]) -> Table:
-    table = Table(title="Training configuration", title_justify="left")
+    table = Table()
     table.add_column("key", style="bold")
     table.add_column("value", style="bold cyan")
     for key in _KEY_SETTINGS:
@@ -194,8 +212,15 @@ def _show_columns(plan: dict[str, Any]) -> None:
     """Features, what is dropped on one line to copy from, and why."""
     _show("features", ", ".join(feature["name"] for feature in plan["features"]))
     _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none", is_to_copy=True)
-    for entry in plan["dropped"][:_REASONS_SHOWN]:
+    leaks = [entry for entry in plan["dropped"] if entry["reason"].startswith(_LEAK)]
+    others = [entry for entry in plan["dropped"] if entry not in leaks]
+    for entry in others[:_REASONS_SHOWN]:
         _show(f"  {entry['name']}", entry["reason"])
+    if len(others) > _REASONS_SHOWN:
+        _show(f"  … {len(others) - _REASONS_SHOWN} more", "in plan.yaml")
+    _show("suspected leaks", "none" if not leaks else f"{len(leaks)}, among the dropped", is_loud=bool(leaks))
+    for entry in leaks:
+        _show(f"  {entry['name']}", entry["reason"].removeprefix(f"{_LEAK}: "))
 
 
 def _show(what: str, text: str, is_loud: bool = False, is_to_copy: bool = False) -> None:
@@ -204,9 +229,21 @@ def _show(what: str, text: str, is_loud: bool = False, is_to_copy: bool = False)
     console.print(shown, soft_wrap=is_to_copy or not console.is_terminal)
 
 
-def _class_table(title: str, classes: dict[str, dict[str, int]]) -> Table:
+def _head(plan: str | Path, what: str) -> None:
+    """What is shown, and of which experiment: several may be asked about in one run."""
+    experiment = Path(plan).resolve().parent.name
+    console.print(Text(printable(f"{experiment}: {what}"), style="bold reverse"), soft_wrap=True)
+
+
+def _sizes(records: int, features: int, tokens: dict[str, Any]) -> str:
+    about = "guessed: " if tokens["estimated"] else ""
+    length = f"{about}{tokens['mean']:.0f} tokens a row, {tokens['longest']:,} at most of {tokens['cutoff_len']:,}"
+    return f"{records:,} records of {features:,} feature{'' if features == 1 else 's'}; {length}"
+
+
+def _class_table(classes: dict[str, dict[str, int]]) -> Table:
     """Labels down, splits across; at most 20 labels are shown."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column("label", style="bold", max_width=40)
     for name in classes:
         table.add_column(name, justify="right")
@@ -219,8 +256,9 @@ def _class_table(title: str, classes: dict[str, dict[str, int]]) -> Table:
     return table
 
 
-def _known(plan: dict[str, Any]) -> Known:
-    """What feedback may name, by the plan."""
+def _known(plan: dict[str, Any], verification: dict[str, Any] | None = None) -> Known:
+    """What feedback may name, by the plan, and by the verified records where they are at hand."""
     features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
     labels = [label["value"] for label in plan["labels"]]
-    return Known(features, labels, reads_notes=plan["by"]["provider"] != "builtin")
+    is_validated = verification is None or any(verification["classes"].get("validation", {"": 1}).values())
+    return Known(features, labels, plan["by"]["provider"] != "builtin", is_validated)

@@ -1,7 +1,6 @@
 """Running the workflow until every review approves: Snakemake again, each time from where feedback speaks to."""
 
 import contextlib
-import json
 import os
 import re
 import subprocess
@@ -15,9 +14,10 @@ from typing import Any
 import yaml
 
 from loramake.approval import forget_reviews
-from loramake.config import EXPERIMENT_NAME
+from loramake.config import EXPERIMENT_NAME, read_config
 from loramake.console import STARTED, say
 from loramake.errors import ConfigError
+from loramake.experiments import CommandLine, as_options, read_command_line, write_command_line
 from loramake.paths import ROOT
 
 
@@ -26,6 +26,16 @@ def name_of(csv: Path) -> str:
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", csv.stem).lstrip("_.-")
     if not re.fullmatch(EXPERIMENT_NAME, name):
         raise ConfigError(f"{csv}: its name makes no name for an experiment: give one with --name.")
+    return name
+
+
+def check_name(name: str) -> str:
+    """The name, before anything is written under it; ConfigError where no experiment may be called so."""
+    if not re.fullmatch(EXPERIMENT_NAME, name):
+        raise ConfigError(
+            f"--name {name!r} is no name of an experiment: use letters, digits, '_', '-' and '.' only, a letter or "
+            f"digit first."
+        )
     return name
 
 
@@ -52,20 +62,34 @@ class Run:
     def until_approved(self, settings: Mapping[str, Any]) -> int:
         """Run Snakemake until results.json is there or nothing goes on; its exit code.
 
-        `settings` are what the command line says, which feedback of this run then overrides.
+        `settings` are what the command line says, which feedback given since then overrides: in this run, and when
+        the same is said again. Without a CSV, an experiment that config.yaml does not list is run as it last was.
         """
+        said = self._said(settings)
         while True:
             self._refuse_locked()
+            with contextlib.chdir(self.directory):
+                write_command_line(self.experiment, said)
             before = self._feedback()
-            code = self._once(settings)
+            code = self._once(said.counting)
             after = self._feedback()
             if code == 0 or before == after:
                 return code
-            changed = {
+            said = said.overrule(
                 key for name, asked in after.items() for key in asked if asked[key] != before.get(name, {}).get(key)
-            }
-            settings = {key: value for key, value in settings.items() if key not in changed}
+            )
             say("going on with your feedback.")
+
+    def _said(self, settings: Mapping[str, Any]) -> CommandLine:
+        with contextlib.chdir(self.directory):
+            before = read_command_line(self.experiment)
+            is_listed = self.experiment in (read_config().get("experiments") or {})
+        asked = {key for content in self._feedback().values() for key in content}
+        whole = settings if is_listed or "csv" in settings else {**before.settings, **settings}
+        said = before.said_again(whole, asked)
+        if said.overruled:
+            say(f"{', '.join(said.overruled)}: as your feedback has it since, not as the command line says again.")
+        return said
 
     def _once(self, settings: Mapping[str, Any]) -> int:
         """Snakemake once; Ctrl-C is its own to deal with: it ends its jobs and gives its lock back."""
@@ -73,14 +97,28 @@ class Run:
         target = f"results/{self.experiment}/evaluation/results.json"
         command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
         command += [] if self.is_verbose else ["--quiet", "all"]
+        command += self._profile()
         shown = {} if self.is_verbose else {STARTED: str(self.started)}
-        command += ["--config", *(f"{key}={_quoted(value)}" for key, value in settings.items())] if settings else []
+        command += as_options(settings)
         with subprocess.Popen(command, cwd=self.directory, env={**os.environ, **self.environment, **shown}) as process:
             while True:
                 try:
                     return process.wait()
                 except KeyboardInterrupt:
                     continue
+
+    def _profile(self) -> list[str]:
+        """What profiles/default says, as options: Snakemake names a profile that it finds in a line of its own."""
+        own = Path("profiles/default")
+        if self.is_verbose or "--profile" in self.options or (self.directory / own).exists():
+            return []
+        options = ["--workflow-profile", "none"]
+        for key, value in yaml.safe_load((ROOT / own / "config.yaml").read_text(encoding="utf-8")).items():
+            if isinstance(value, dict):
+                options += [f"--{key}", *(f"{name}={limit}" for name, limit in value.items())]
+            elif value is True:
+                options.append(f"--{key}")
+        return options
 
     def _refuse_locked(self) -> None:
         """ConfigError where another Snakemake works here, or was killed: its own words are among what is quiet."""
@@ -100,8 +138,3 @@ class Run:
                 raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
             found[path.name] = read if isinstance(read, dict) else {}
         return found
-
-
-def _quoted(value: Any) -> str:
-    """A text in quotes, since Snakemake would read 007 as 7."""
-    return json.dumps(str(value)) if isinstance(value, str | Path) else str(value)

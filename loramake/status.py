@@ -4,13 +4,14 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loramake.config import read_config, resolve
 from loramake.errors import ConfigError
-from loramake.experiments import RESULTS
+from loramake.experiments import RESULTS, as_options, read_command_line
 from loramake.paths import ROOT
 
 FRESH, STALE, MISSING, WAITING = "fresh", "stale", "missing", "waiting for you"
@@ -58,25 +59,28 @@ def read_status(experiments: Sequence[str]) -> list[Status]:
     rows = _summary(listed) if listed else []
     found = []
     for name in experiments:
-        if name not in listed:
+        said = {} if name in listed else read_command_line(name).counting
+        if name not in listed and "csv" not in said:
             there = sum(path.is_file() for path in (RESULTS / name).rglob("*"))
             note = f"not in config.yaml, so its settings are not known: {there} files are there"
             found.append(Status(name, [], note))
             continue
-        modes = resolve(config, name)["review"]
+        modes = resolve(config, name, said)["review"]
         own = [row for row in rows if row["output_file"].startswith(f"{RESULTS / name}/")]
-        found.append(Status(name, _artifacts(own, modes)))
+        found.append(Status(name, _artifacts(_summary([name], said) if said else own, modes)))
     return found
 
 
-def _summary(experiments: Sequence[str]) -> list[dict[str, str]]:
-    """Snakemake's table of every output: output_file, date, rule, log-file(s), status, plan; nothing is run."""
+def _summary(experiments: Sequence[str], settings: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
+    """Snakemake's table of every output: output_file, date, rule, log-file(s), status, plan; nothing is run.
+
+    `settings` are those of a command line.
+    """
     targets = [str(RESULTS / name / "evaluation/results.json") for name in experiments]
     command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--summary", *targets, *as_options(settings or {})]
     environment = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(
-        [*command, "--summary", *targets], capture_output=True, text=True, check=False, env=environment
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     lines = done.stdout.splitlines()
     start = next((at for at, line in enumerate(lines) if line.startswith("output_file\t")), None)
     if done.returncode != 0 or start is None:

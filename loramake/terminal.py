@@ -5,19 +5,32 @@ The jobs of a run are processes of their own in one folder; a lock there tells t
 
 import contextlib
 import fcntl
+import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 _LOCK = Path("results/.cache/terminal.lock")
 _WAITING = Path("results/.cache/terminal.waiting")
 
+_BAR = Path("results/.cache/terminal.bar")
+
+_WIPE = "\r\x1b[2K"
+"""To the line's start, and nothing left on it."""
+
 _is_mine = False
+_bar: int | None = None
+"""The open file of the lock of the one bar that is drawn, where that is this process's."""
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Have the terminal alone; waits while another job has it."""
+    """Have the terminal alone; waits while another job has it. Within itself it does nothing."""
     global _is_mine
+    if _is_mine:
+        yield
+        return
     _LOCK.parent.mkdir(parents=True, exist_ok=True)
     with _LOCK.open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -38,6 +51,55 @@ def is_held_elsewhere() -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def may_draw() -> bool:
+    """Whether progress is to be drawn by this job: not while one asks somebody, nor beside another's on one line."""
+    global _bar
+    if is_held_elsewhere():
+        return False
+    if _bar is not None or not _BAR.parent.parent.is_dir():
+        return True
+    _BAR.parent.mkdir(exist_ok=True)
+    file = os.open(_BAR, os.O_WRONLY | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    _bar = file
+    return True
+
+
+def end_drawing() -> None:
+    """Leave the line to another job's progress."""
+    global _bar
+    if _bar is not None:
+        os.close(_bar)
+        _bar = None
+
+
+class Waiting(logging.Filter):
+    """Has what a handler would write to a terminal wait as well, in order, and takes the place of a job's bar."""
+
+    def __init__(self, handler: "logging.StreamHandler[TextIO]") -> None:
+        super().__init__()
+        self._handler = handler
+        self._kept: list[logging.LogRecord] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if is_held_elsewhere():
+            self._kept.append(record)
+            return False
+        self._handler.stream.write(_WIPE)
+        self.show_kept()
+        return True
+
+    def show_kept(self) -> None:
+        """What is left when nothing more is said."""
+        kept, self._kept = self._kept, []
+        for record in kept:
+            self._handler.emit(record)
 
 
 def show(line: str, write: Callable[[str], None]) -> None:

@@ -1,7 +1,11 @@
+import atexit
 import functools
+import logging
 import re
 import sys
 from pathlib import Path
+
+from snakemake.logging import logger
 
 from loramake.agents import AGENT_KEYS
 from loramake.config import (
@@ -12,11 +16,17 @@ from loramake.config import (
     read_feedback,
     resolve,
 )
+from loramake.console import fitted
 from loramake.errors import LoramakeError
-from loramake.inputs import check_experiment_names, check_inputs
-from loramake.lmf_names import check_extra, check_template
+from loramake.inputs import (
+    check_experiment_names,
+    check_feedback_files,
+    check_inputs,
+)
+from loramake.lmf_names import check_extra, check_scheduler, check_template
 from loramake.models import check_model
 from loramake.paths import APPROVALS
+from loramake.terminal import Waiting
 from loramake.training_extra import check_quantization
 
 TEMPLATES = f"{workflow.basedir}/templates"
@@ -33,9 +43,18 @@ def refuse_in_one_sentence(function):
         try:
             return function(*arguments)
         except LoramakeError as error:
-            sys.exit(f"loramake: {error}")
+            sys.exit(fitted(f"loramake: {error}"))
 
     return wrapped
+
+
+def let_snakemake_wait():
+    """Snakemake's own lines are not to tear a review's question, either."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
+            waiting = Waiting(handler)
+            handler.addFilter(waiting)
+            atexit.register(waiting.show_kept)
 
 
 @refuse_in_one_sentence
@@ -75,9 +94,8 @@ def get_slice(*keys, feedback=None):
 def look_at_tables(experiment):
     """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
     settings = get_settings(experiment, "explore")
-    feedback = Path(f"results/{experiment}/feedback/explore.yaml")
-    asked = read_feedback(feedback) if feedback.is_file() else {}
-    check_inputs(settings, asked, f"results/{experiment}/task.json")
+    check_feedback_files(f"results/{experiment}/feedback")
+    check_inputs(settings, f"results/{experiment}")
     return settings["csv"], settings["test_csv"]
 
 
@@ -119,6 +137,7 @@ def look_at_model(experiment):
     extra = settings["extra_training_args"]
     check_model(settings["model"])
     check_template(settings["template"])
+    check_scheduler(settings["lr_scheduler_type"])
     check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)
     check_quantization(settings["quantization_bit"], extra.get("quantization_method"))
     return settings["model"]
@@ -159,6 +178,7 @@ def get_prompts(*names):
     return refuse_in_one_sentence(get_files)
 
 
+@refuse_in_one_sentence
 def get_balance_feedback(wildcards):
     """The balancing that feedback/balance.yaml asks for; None leaves it to the data review."""
     path = Path(f"results/{wildcards.experiment}/feedback/balance.yaml")

@@ -20,9 +20,9 @@ WIDTH, HEIGHT = 80, 160
 SESSION = "loramake-screens"
 SECONDS = 300
 SCREENS = {
-    "review_data": ("Prepared data", "Approve the data review?", 60),
-    "review_balance": ("Training split before", "Approve the balance review?", 60),
-    "review_config": ("Training configuration", "Approve the config review?", 34),
+    "review_data": ("heart: prepared data", "Approve the data review of", 60),
+    "review_balance": ("heart: training split", "Approve the balance review of", 60),
+    "review_config": ("heart: training configuration", "Approve the config review of", 34),
     "run": ("✓ review_lmf_config", "✓ summarize_results", 60),
 }
 """What each screen begins with, what it waits for, and how many of its lines are kept."""

@@ -1,6 +1,7 @@
 """loramake run."""
 
 import enum
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,7 +68,7 @@ def run(
 
     The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
     """
-    from loramake.run import Run, name_of
+    from loramake.run import Run, check_name, name_of
 
     if csv is None and name is None:
         raise ConfigError("nothing says what to run: give --csv PATH, or --name of an experiment of config.yaml.")
@@ -77,9 +78,11 @@ def run(
         settings["agent"] = "openai"
     paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
     settings |= {key: _seen_from(directory, path) for key, path in paths.items() if path}
+    if ask_api_key and not sys.stdin.isatty():
+        raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
-    one = Run(name or name_of(csv or Path()), directory, options, key, verbose)
+    one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
         one.forget_reviews(start_from.value)
     raise typer.Exit(one.until_approved(settings))

@@ -43,7 +43,7 @@ def status(
         say("no experiment is here: loramake init my.csv, or loramake run --csv my.csv, begins one.")
     else:
         Console().print(_one_table(found[0]) if experiment else _table(found))
-    are_fresh = all(artifact.state == FRESH for one in found for artifact in one.artifacts)
+    are_fresh = all(not one.note and one.count(FRESH) == len(one.artifacts) for one in found)
     raise typer.Exit(0 if are_fresh else 3)
 
 

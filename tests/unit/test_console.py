@@ -2,8 +2,9 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from loramake.console import printable, progress, step, working
+from loramake.console import fitted, printable, progress, step, working
 
 
 def test_off_a_terminal_progress_is_plain_lines_and_the_end_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
@@ -34,3 +35,12 @@ def test_off_a_terminal_work_of_unknown_length_is_told_of_now_and_then(capfd: py
 
 def test_a_cell_cannot_move_the_cursor() -> None:
     assert printable("a\x1b[1A\x1b[2Kb\x9bc\td\ne") == "a�[1A�[2Kb�c\td\ne"
+
+
+def test_a_sentence_is_broken_between_words_on_a_terminal_and_whole_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "loramake: results/penguins/review/data.json: stopped by you; nothing is lost"
+    assert fitted(sentence) == sentence
+    monkeypatch.setattr("loramake.console.console", Console(force_terminal=True, width=40))
+    assert fitted(f"{sentence}\n  below") == (
+        "loramake:\nresults/penguins/review/data.json:\nstopped by you; nothing is lost\n  below"
+    )

@@ -7,14 +7,43 @@ import pytest
 
 from loramake.config import read_feedback, resolve
 from loramake.errors import ConfigError
-from loramake.feedback import Change, Known, parse_feedback, save_feedback, split_names
+from loramake.feedback import (
+    Change,
+    Known,
+    check_values,
+    describe_step,
+    first_rule,
+    parse_feedback,
+    save_feedback,
+    split_names,
+)
 
 FEATURES = ["Age", "Sex", "Name, first", "a,b", "it's", 'say "x"', "drop features"]
 KNOWN = Known(FEATURES, ["0", "1"], reads_notes=False)
+SETTINGS = [
+    ("lora_rank", "32", "0", 32),
+    ("lora_alpha", "64", "1.5", 64),
+    ("lora_dropout", "0.1", "1", 0.1),
+    ("lora_target", "q_proj,v_proj", "", "q_proj,v_proj"),
+    ("use_dora", "true", "perhaps", True),
+    ("num_train_epochs", "5", "0", 5),
+    ("learning_rate", "1e-4", "-1", 1e-4),
+    ("lr_scheduler_type", "linear", "", "linear"),
+    ("warmup_ratio", "0.05", "1", 0.05),
+    ("per_device_train_batch_size", "4", "0", 4),
+    ("gradient_accumulation_steps", "4", "none", 4),
+    ("save_steps", "50", "0", 50),
+    ("save_total_limit", "3", "many", 3),
+    ("logging_steps", "5", "0.5", 5),
+    ("cutoff_len", "1024", "4", 1024),
+    ("flash_attn", "fa2", "fa3", "fa2"),
+    ("quantization_bit", "4", "5", 4),
+]
+"""Settings that feedback can change: a right value, a wrong one, and how the right one is read."""
 
 
 @pytest.mark.parametrize(
-    ("text", "changes"),
+    ("text", "outcome"),
     [
         ("drop features: Age, Sex", [("plan", "drop", ["Age", "Sex"])]),
         ("Drop feature Age", [("plan", "drop", ["Age"])]),
@@ -51,15 +80,6 @@ KNOWN = Known(FEATURES, ["0", "1"], reads_notes=False)
         ('{"drop_features": ["Age"], "lora_rank": 8}', [("plan", "drop", ["Age"]), ("config", "lora_rank", 8)]),
         ("drop:\n- Age\n- a,b\ntest_ratio: 0.1", [("plan", "drop", ["Age", "a,b"]), ("splits", "test_ratio", 0.1)]),
         ("target_mapping:\n  0: No\n  1: Yes it is", [("plan", "labels", {"0": "No", "1": "Yes it is"})]),
-    ],
-)  # fmt: skip
-def test_what_is_written_is_understood(text: str, changes: list[tuple[str, str, Any]]) -> None:
-    assert parse_feedback(text, KNOWN) == [Change(*change) for change in changes]
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
         ("drop features: Agee", r"'Agee' is not a feature \(did you mean Age\?\)"),
         ("drop features:", "no feature is named"),
         ("use oversampling", r"oversampling is no balancing: .* \(did you mean oversample\?\)"),
@@ -78,11 +98,27 @@ def test_what_is_written_is_understood(text: str, changes: list[tuple[str, str, 
         ("save_strategy: never", "save_strategy: 'never' is not one of"),
         ("evl_steps: 5", r"evl_steps is nothing that feedback can change \(did you mean eval_steps\?\)"),
         ("please make it better", "the built-in agent cannot read 'please make it better'"),
+        ("drop_features: [Age, 'a,b']", [("plan", "drop", ["Age", "a,b"])]),
+        ("add features: [Sex]", [("plan", "keep", ["Sex"])]),
+        ("add features: Sx", r"'Sx' is not a feature \(did you mean Sex\?\)"),
+        ("keep only features: Age, Sx", r"'Sx' is not a feature \(did you mean Sex\?\)"),
+        ("target_mapping: {0: No, 1: Yes}", [("plan", "labels", {"0": "No", "1": "Yes"})]),
+        ("change target mapping: 0: No, 2: Yes", "'2' is not a label"),
+        ("balance_strategy: None", [("balance", "balance", "none")]),
+        ("change instruction to:", "the built-in agent cannot read"),
+        ("epochs: 5", r"epochs is nothing that feedback can change \(did you mean num_train_epochs\?\)"),
+        *[(f"{key}: {right}", [("config", key, read)]) for key, right, _, read in SETTINGS],
+        *[(f"{key}: {wrong}", f"{key}: ") for key, _, wrong, _ in SETTINGS],
     ],
-)
-def test_what_is_not_known_is_refused_with_what_is_near(text: str, sentence: str) -> None:
-    with pytest.raises(ConfigError, match=sentence):
-        parse_feedback(text, KNOWN)
+)  # fmt: skip
+def test_what_is_written_is_understood_or_refused_with_what_is_near(
+    text: str, outcome: str | list[tuple[str, str, Any]]
+) -> None:
+    if isinstance(outcome, str):
+        with pytest.raises(ConfigError, match=outcome):
+            parse_feedback(text, KNOWN)
+    else:
+        assert parse_feedback(text, KNOWN) == [Change(*change) for change in outcome]
 
 
 def test_free_text_is_a_note_for_an_agent_that_reads_it() -> None:
@@ -92,6 +128,59 @@ def test_free_text_is_a_note_for_an_agent_that_reads_it() -> None:
 
 def test_names_with_commas_are_whole_where_they_are_known() -> None:
     assert split_names("a,b, Name, first , Sex", FEATURES) == ["a,b", "Name, first", "Sex"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("lora_rank: 8", "generate_lmf_config"),
+        ("template: qwen, lora_rank: 8", "verify_prepared_data"),
+        ("use oversample\nlora_rank: 8", "write_balance_code"),
+        ("drop features: Age\ntest_ratio: 0.3", "assign_splits"),
+    ],
+)
+def test_a_run_goes_on_from_the_first_rule_that_is_spoken_to(text: str, rule: str) -> None:
+    assert first_rule(parse_feedback(text, KNOWN)) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("template: qwen9", r"no template 'qwen9' \(did you mean qwen"),
+        ("lr_scheduler_type: cosin", r"'cosin' is none of .* \(did you mean cosine\?\)"),
+        ("eval_steps: 5", "eval_steps needs rows to validate on: set validation_ratio"),
+        ("eval_steps: 5, val_size: 0", "eval_steps needs rows to validate on"),
+        ("eval_steps: 5, val_size: 0.1", None),
+        ("template: qwen, lr_scheduler_type: linear", None),
+    ],
+)
+def test_what_llamafactory_would_refuse_is_refused_before_it_is_saved(
+    text: str, sentence: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enum = {"lr_scheduler_type": {"schema": {"enum": ["linear", "cosine"]}, "model": False}}
+    names = {"templates": ["qwen"], "arguments": {**enum, "eval_steps": {"schema": {"type": "number"}, "model": False}}}
+    monkeypatch.setattr("loramake.lmf_names.read_names", lambda _: names)
+    monkeypatch.chdir(tmp_path)
+    known = Known(FEATURES, ["0", "1"], reads_notes=False, has_validation=False)
+    changes = parse_feedback(text, known)
+    if sentence is None:
+        check_values(changes, known)
+        return
+    with pytest.raises(ConfigError, match=sentence):
+        check_values(changes, known)
+
+
+def test_a_file_says_what_it_may_hold_and_keeps_a_persons_own_comments(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("# the ward asked for this\ndrop: [Age]\n")
+    for text in ("drop features: Sex", "drop features: it's"):
+        save_feedback(parse_feedback(text, KNOWN), tmp_path)
+    lines = path.read_text().splitlines()
+    assert lines.count("# the ward asked for this") == 1
+    assert lines.count("#   drop: [columns]: left out") == 1
+    assert read_feedback(path) == {"drop": ["Age", "Sex", "it's"]}
+    for step, key in (("splits", "test_ratio"), ("balance", "balance"), ("config", "lora_rank")):
+        assert any(line.startswith(f"#   {key}: ") for line in describe_step(step))
 
 
 def test_files_hold_what_was_said_last(tmp_path: Path) -> None:

@@ -165,6 +165,31 @@ def test_a_bad_model_or_template_is_refused(workplace: Path) -> None:
     assert "(did you mean qwen?)" in refuse(workplace, "--config", "template=qwenn")
 
 
+BAD_FEEDBACK: dict[str, tuple[str, str, str]] = {
+    "an unknown feature": ("plan", "drop: [sexx]", "plan.yaml: 'sexx' is not a feature (did you mean sex?)"),
+    "an unknown feature to keep": ("plan", "only: [iland, sex]", "plan.yaml: 'iland' is not a feature"),
+    "no list": ("plan", "drop: sex", "plan.yaml: drop: is 'sex', not a list of texts"),
+    "no mapping": ("plan", "- sex", "plan.yaml is no mapping of keys to values"),
+    "no YAML": ("plan", "drop: [sex", "plan.yaml is no YAML (while parsing a flow sequence in"),
+    "an unknown key": ("config", "lora_rnk: 8", "lora_rnk is not feedback for this step (did you mean lora_rank?)"),
+    "no such balancing": ("balance", "balance: both", "balance.yaml: balance: 'both' is not one of ['auto', 'none'"),
+    "no such scheduler": ("config", "lr_scheduler_type: cosin", "lr_scheduler_type: 'cosin' is none of linear, cosine"),
+    "no such step": ("spilts", "test_ratio: 0.3", "spilts.yaml is no feedback of any step (did you mean splits.yaml?)"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FEEDBACK)
+def test_bad_feedback_is_refused_in_one_sentence_before_anything_is_lost(workplace: Path, name: str) -> None:
+    step, content, sentence = BAD_FEEDBACK[name]
+    path = workplace / f"results/exp/feedback/{step}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{content}\n")
+    try:
+        assert sentence in refuse(workplace)
+    finally:
+        path.unlink()
+
+
 def test_results_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file in the folder's place")
     shutil.copy(ROOT / "data/penguins.csv", tmp_path)

@@ -42,13 +42,18 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_mended(
     (folder / "results/other/report.html").unlink()
     absent = loramake(folder, "report", "other")
     assert absent.returncode == 1
-    assert "results/other/report.html is not there: snakemake --cores 2 results/other/" in absent.stderr
+    assert "results/other/report.html is not there: loramake run --name other makes it" in absent.stderr
     decided = loramake(folder, "review", "exp")
     assert "all three reviews of exp are decided on" in decided.stderr
     (folder / "results/exp/review/balance.json").unlink()
     asked = loramake(folder, "review", "exp")
     assert asked.returncode == 1
     assert "results/exp/review/balance.json needs a person" in asked.stderr
+
+
+def experiment(folder: Path) -> dict[str, object]:
+    settings: dict[str, object] = yaml.safe_load((folder / "config.yaml").read_text())["experiments"]["exp"]
+    return settings
 
 
 def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_finished: Callable[[], Path]) -> None:
@@ -63,6 +68,15 @@ def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_f
     assert table.returncode == 3
     assert "plan_preparation" in table.stdout
     assert "not in config.yaml" in table.stdout
+    assert loramake(folder, "status", "tried").returncode == 3
+    told = {key: value for key, value in experiment(folder).items() if key != "review"}
+    (folder / "results/.cache/command_lines").mkdir(parents=True)
+    (folder / "results/.cache/command_lines/tried.json").write_text(json.dumps({"settings": told, "overruled": []}))
+    known = json.loads(loramake(folder, "status", "tried", "--json").stdout)[0]
+    assert known["note"] == ""
+    assert {artifact["path"]: artifact["state"] for artifact in known["artifacts"]}[
+        "results/tried/task.json"
+    ] != "missing"
     found = json.loads(loramake(folder, "status", "exp", "--json").stdout)[0]["artifacts"]
     states = {artifact["path"].removeprefix("results/exp/"): artifact["state"] for artifact in found}
     assert states["plan.yaml"] == "missing"
@@ -73,3 +87,18 @@ def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_f
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     misspelt = loramake(folder, "status", "nw")
     assert misspelt.stderr == "loramake: results/nw is not there (did you mean new?): loramake status lists what is.\n"
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for arguments, sentence in (
+        (("run",), "nothing says what to run: give --csv PATH"),
+        (("run", "--csv", "x.csv", "--name", "../x"), "--name '../x' is no name of an experiment"),
+        (("run", "--csv", "x.csv", "--ask-api-key"), "--ask-api-key needs a terminal"),
+        (("report", "new"), "new has not been run yet: loramake run --name new runs it."),
+    ):
+        (tmp_path / "config.yaml").write_text("experiments: {new: {csv: x.csv}}\n")
+        done = loramake(tmp_path, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"loramake: {sentence}")
+        assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]

@@ -52,7 +52,7 @@ def many_rows(finished: Path, rows: int) -> pd.DataFrame:
     generator = np.random.default_rng(0)
     table = pd.read_csv(finished / "penguins.csv").drop(columns="species")
     table = table.iloc[generator.integers(len(table), size=rows)].reset_index(drop=True)
-    for name in table.columns[table.dtypes == float]:
+    for name in table.select_dtypes("float").columns:
         table[name] = (table[name] * generator.uniform(0.97, 1.03, size=rows)).round(2)
     return table
 
