@@ -1,14 +1,15 @@
-"""Other training settings and other bases on the records of finished runs: many adapters in one process, in minutes.
+"""Other training settings and other bases on quality.py's tables: many adapters in one process, in minutes.
 
-    python benchmarks/quality.py --rows 64 --keep /tmp/quality
-    python benchmarks/adapters.py /tmp/quality/pretrained-64-given-unchanged rate=1e-3 rate=4e-3 rank=4 base=/tmp/other
+    python benchmarks/adapters.py - rate=1e-3 rate=4e-3,rank=4 base=/tmp/other --keep /tmp/quality
+    python benchmarks/adapters.py - base=/tmp/other --rows 64 --keep /tmp/quality
 
 Each argument is one try: changes to the settings below, with commas between (`rate=1e-3,epochs=8`); `-` changes none.
 Prints for each set the mean ratio of quality.py over its seeds, the mean log loss, and the mean ratio of all sets.
 
-The records, labels, splits and baselines are those of the runs; tokens are LlamaFactory's own. The training is written
-here, after LlamaFactory's (AdamW, cosine with warm-up, gradients clipped at 1, the mean loss of the answers' tokens),
-so that the seeds of a set train side by side. It is for comparing settings; what is decided is run by quality.py.
+The workflow makes records and baselines only (with --keep in the folders that quality.py uses); tokens are
+LlamaFactory's own. The training is written here, after LlamaFactory's (AdamW, cosine with warm-up, gradients clipped
+at 1, the mean loss of the answers' tokens), so that the seeds of a set train side by side. It is for comparing
+settings; what is decided is run by quality.py.
 """
 
 import argparse
@@ -21,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from quality import ratio
-from running import ROOT, read_json, three
+from quality import SETS, STANDARD, Variant, make_files, place_of
+from running import ROOT, names_of, read_json, three
 from sklearn.metrics import log_loss, roc_auc_score
 from torch import nn
 from torch.nn import functional
@@ -31,6 +32,7 @@ from transformers import AutoModelForCausalLM
 from loramake import artifacts
 from loramake.encoding import load_encoder
 
+FILES = ["data/balanced_data.json", "data/test.json", "evaluation/baselines.json"]
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -45,9 +47,9 @@ class Settings:
     rate: float = 2e-3
     batch: int = 8
     epochs: int = 4
-    steps: int = 150
+    steps: int = 120
     """Fewest steps; small tables take more epochs."""
-    dropout: float = 0.0
+    dropout: float = 0.1
     decay: float = 0.1
     warmup: float = 0.1
     layers: str = "all"
@@ -59,7 +61,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished experiment: token ids of prompts and answers, the truth, and what its results.json says."""
+    """A prepared experiment: token ids of prompts and answers, the truth, and the best baseline's ROC-AUC."""
 
     name: str
     prompts: list[list[int]]
@@ -68,7 +70,7 @@ class Run:
     truth: list[str]
     labels: list[str]
     label_ids: list[int]
-    found: dict[str, Any]
+    best: float
 
 
 def read_run(folder: Path, base: str) -> Run:
@@ -79,6 +81,12 @@ def read_run(folder: Path, base: str) -> Run:
     value = {label["text"]: label["value"] for label in plan["labels"]}
     train = artifacts.read(folder / "data/balanced_data.json", "records")
     test = artifacts.read(folder / "data/test.json", "records")
+    values, truth = list(value.values()), {record["row"]: value[record["output"]] for record in test}
+    baselines = [
+        area([truth[row] for row in found["splits"]["test"]["rows"]], values, found["splits"]["test"]["probabilities"])
+        for name, found in read_json(folder / "evaluation/baselines.json")["models"].items()
+        if name != "majority"
+    ]
     return Run(
         folder.name,
         [encoder.prompt_ids(record) for record in train],
@@ -87,7 +95,7 @@ def read_run(folder: Path, base: str) -> Run:
         [value[record["output"]] for record in test],
         [value[text] for text in ids],
         [tokens[0] for tokens in ids.values()],
-        read_json(folder / "evaluation/results.json"),
+        max(baselines),
     )
 
 
@@ -196,11 +204,15 @@ def score(model: Any, runs: list[Run]) -> list[np.ndarray]:
 
 def measure(run: Run, probabilities: np.ndarray) -> tuple[float, float]:
     """The ratio of quality.py, and the log loss."""
-    truth = np.array([run.labels.index(label) for label in run.truth])
-    is_binary = len(run.labels) == 2
-    area = roc_auc_score(truth, probabilities[:, 1] if is_binary else probabilities, multi_class="ovr")
-    test = {**run.found["test"], "loramake": {"roc_auc": area}}
-    return ratio({"test": test}), float(log_loss(truth, probabilities, labels=range(len(run.labels))))
+    loss = log_loss([run.labels.index(label) for label in run.truth], probabilities, labels=range(len(run.labels)))
+    return (area(run.truth, run.labels, probabilities) - 0.5) / (run.best - 0.5), float(loss)
+
+
+def area(truth: list[str], labels: list[str], probabilities: Any) -> float:
+    """ROC-AUC, of several labels the mean of each against the others."""
+    scores = np.array(probabilities)
+    codes = [labels.index(label) for label in truth]
+    return float(roc_auc_score(codes, scores[:, 1] if len(labels) == 2 else scores, multi_class="ovr"))
 
 
 def parse(text: str) -> Settings:
@@ -216,23 +228,28 @@ def parse(text: str) -> Settings:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="a folder of quality.py --keep, finished")
     parser.add_argument("tries", nargs="+", metavar="TRY")
+    parser.add_argument("--sets", type=names_of(SETS), default=list(STANDARD), help="names, separated by commas")
+    parser.add_argument("--seeds", type=int, default=3, help="how many: 42, 43, …")
+    parser.add_argument("--rows", type=int, help="rows to train on; all unless given")
+    parser.add_argument("--keep", type=Path, required=True, metavar="FOLDER", help="where to work, as of quality.py")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    sets = [path for path in sorted(options.folder.glob("*")) if (path / "results").is_dir()]
+    seeds, variant = [42 + place for place in range(options.seeds)], Variant(options.rows)
+    place = options.keep.resolve() / place_of(variant)
+    prepared = {name: make_files(name, seeds, place / name, variant, FILES) for name in options.sets}
     for text in options.tries:
         settings, started, ratios, words = parse(text), time.perf_counter(), [], []
-        for folder in sets:
+        for name, folders in prepared.items():
             torch.manual_seed(settings.seed)
-            runs = [read_run(results, settings.base) for results in sorted((folder / "results").glob("*-*"))]
+            runs = [read_run(folder, settings.base) for folder in folders]
             model = adapted(settings, len(runs))
             train(model, runs, settings)
             measured = [measure(run, found) for run, found in zip(runs, score(model, runs), strict=True)]
             mean, loss = (statistics.fmean(part) for part in zip(*measured, strict=True))
             ratios.append(mean)
-            words.append(f"{folder.name} {mean:.3f} ({loss:.2f})")
+            words.append(f"{name} {mean:.3f} ({loss:.2f})")
         seconds = time.perf_counter() - started
         print(f"{text}: {three(statistics.fmean(ratios))} | {', '.join(words)} | {seconds:.0f} s", flush=True)
 

@@ -79,7 +79,16 @@ class Variant:
 
 
 def run(name: str, seeds: list[int], folder: Path, variant: Variant) -> list[dict[str, Any]]:
-    """The results.json of each seed; SystemExit with the sentence that the workflow failed with."""
+    """The results.json of each seed."""
+    results = make_files(name, seeds, folder, variant, ["evaluation/results.json"])
+    return [read_json(path / "evaluation/results.json") for path in results]
+
+
+def make_files(name: str, seeds: list[int], folder: Path, variant: Variant, files: list[str]) -> list[Path]:
+    """Let the workflow make these files of each seed's experiment; the folders results/NAME.
+
+    SystemExit with the sentence that the workflow failed with.
+    """
     target, make = SETS[name]
     tables: dict[str, pd.DataFrame] = {}
     experiments: dict[str, dict[str, Any]] = {}
@@ -93,11 +102,11 @@ def run(name: str, seeds: list[int], folder: Path, variant: Variant) -> list[dic
         tables[f"{name}-{seed}.csv"] = table
         experiments[f"{name}-{seed}"] = settings
     make_folder(folder, tables, experiments)
-    paths = [f"results/{experiment}/evaluation/results.json" for experiment in experiments]
-    failed = snakemake(folder, *paths)
+    results = [f"results/{experiment}" for experiment in experiments]
+    failed = snakemake(folder, *(f"{path}/{file}" for path in results for file in files))
     if failed:
         sys.exit(f"{folder}: {failed}")
-    return [read_json(folder / path) for path in paths]
+    return [folder / path for path in results]
 
 
 def vary(table: pd.DataFrame, target: str, variant: Variant, seed: int) -> pd.DataFrame:
@@ -117,6 +126,12 @@ def parted(table: pd.DataFrame, target: str, rows: int, seed: int) -> tuple[pd.D
     """As many rows to train on, each label with its share of them, and others to test on."""
     train, test = train_test_split(table, train_size=rows, stratify=table[target], random_state=seed)
     return train, test.head(TEST_ROWS)
+
+
+def place_of(variant: Variant, base: str = "pretrained") -> str:
+    """The folder of a variant's runs."""
+    labels = "shuffled" if variant.shuffled else "given"
+    return "-".join([base, str(variant.rows or "all"), labels, variant.change or "unchanged"])
 
 
 def make_random_base(folder: Path) -> str:
@@ -186,7 +201,7 @@ def main() -> None:
         folder = (options.keep or Path(temporary)).resolve()
         model = make_random_base(folder) if options.base == "random" else "models/tiny"
         variant = Variant(options.rows, options.labels == "shuffled", options.change, model)
-        place = "-".join([options.base, str(options.rows or "all"), options.labels, options.change or "unchanged"])
+        place = place_of(variant, options.base)
         by_set: dict[str, list[dict[str, Any]]] = {}
         unchanged: list[float] = []
         for name in options.sets:

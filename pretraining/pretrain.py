@@ -1,13 +1,13 @@
-"""Makes models/tiny: pretrains a small Qwen2 on made-up tables to apply a rule that is stated beside the columns.
+"""Makes models/tiny: pretrains a small Qwen2 on made-up tables to apply a rule that is stated beside the cells.
 
-    python pretraining/pretrain.py                          # half an hour on two CPU cores; uses a GPU where one is
+    python pretraining/pretrain.py                          # half an hour on a CPU core; uses a GPU where one is
     python pretraining/pretrain.py --steps 40 --out /tmp/x  # to see that it runs
 
 A row alone does not say what its columns mean, so a model can only learn to read rows where it is told. What each
 column gives to each label is therefore added, as a vector, to the hidden state behind the first layer, beside the
-column's name or its cell; the model learns to find the cell, to apply the rule to it, to add up the columns and to
-answer with the probabilities of the labels. Afterwards nothing is stated. A LoRA adapter on a new table has then only
-to learn what was stated here, a vector for each column, which its matrices in the first layer can write.
+column's cell; the model learns to apply it to the cell, to add up the columns and to answer with the probabilities of
+the labels. Afterwards nothing is stated. A LoRA adapter on a new table has then only to learn what was stated here, a
+vector for each column or category, which its matrices in the first layer can write.
 
 The same seed, steps and threads give the same weights. A killed run goes on from its last checkpoint.
 """
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from prior import Prior
 from rows import EFFECTS, Batch, RowEncoder, make_batch
-from tokenizer import BINS, END, bin_token, make_tokenizer, read_words, save_tokenizer
+from tokenizer import BINS, COLUMNS, END, MISSING, bin_token, cell_token, make_tokenizer, read_words, save_tokenizer
 from torch.nn import functional
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
@@ -46,10 +46,10 @@ class Recipe:
     tables: int = 48
     """Tables a step, of `rows` rows each."""
     rows: int = 2
-    columns: float = 6.0
+    columns: float = 7.0
     """Mean number of columns beyond one, once the curriculum has reached it."""
-    most_columns: int = 20
-    curriculum: int = 1000
+    most_columns: int = 32
+    curriculum: int = 300
     """Steps until tables have as many columns, and as often more than two labels, as they get."""
     rate: float = 3e-3
     warmup: int = 50
@@ -108,10 +108,21 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalL
         for space in ("", " "):
             ids = tokenizer.convert_tokens_to_ids([f"{space}{bin_token(place)}" for place in range(BINS)])
             model.get_input_embeddings().weight[ids] = smooth + draw(BINS, HIDDEN) * EMBEDDING_STD / 5
+        _join_cells(model.get_input_embeddings().weight, tokenizer, draw(COLUMNS, HIDDEN) * EMBEDDING_STD)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
     return model
+
+
+def _join_cells(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast, columns: torch.Tensor) -> None:
+    """Write each cell's embedding: its column's and its bin's in one; neither has to be brought to the other."""
+    values = [f" {token}" for token in [*map(bin_token, range(BINS)), MISSING]]
+    bins = weight[tokenizer.convert_tokens_to_ids(values)]
+    for place, column in enumerate(columns):
+        for space in ("", " ") if place == 0 else (" ",):
+            cells = [f"{space}{cell_token(place, cell)}" for cell in range(BINS + 1)]
+            weight[tokenizer.convert_tokens_to_ids(cells)] = (column + bins) / math.sqrt(2)
 
 
 class Statement:
@@ -199,7 +210,6 @@ class Run:
         rng = np.random.default_rng([*seed, 1])
         progress = self.recipe.progress(self.step)
         prior = Prior(self._words, seed, 0.4 * progress)
-        self._encoder.at_cell = 1 - progress / 2
         return make_batch(prior, self._encoder, rng, self.recipe.widths_at(self.step, rng), self.recipe.rows)
 
     def steps(self) -> Iterator[tuple[float, int]]:
@@ -258,10 +268,10 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=HERE.parent / "results/.cache/pretraining", help="checkpoint and log"
     )
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--threads", type=int, default=2, help="CPU threads; the weights depend on it in their last digits"
+        "--threads", type=int, default=1, help="CPU threads; the weights depend on it in their last digits"
     )
     parser.add_argument("--every", type=int, default=50, help="steps from one checkpoint to the next")
     options = parser.parse_args()

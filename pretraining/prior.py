@@ -32,7 +32,6 @@ CELL_BASES = np.zeros((BINS + 1, BASES))
 """What each bin, and last a missing cell, gives to each basis, shape (BINS + 1, BASES)."""
 CELL_BASES[:BINS, 1:-1] = np.stack(_POLYNOMIALS, axis=1)
 CELL_BASES[MISSING_CELL, -1] = 1.0
-_PAIRS = [["no", "yes"], ["No", "Yes"], ["False", "True"], ["false", "true"], ["N", "Y"]]
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,19 @@ class Column:
     """Per row the bin, the number of the word, or MISSING_CELL."""
     effects: Floats
     """What a unit of each basis gives to the score of each label, shape (LABELS, BASES)."""
-    word_effects: Floats | None
-    """What each word gives to the score of each label, shape (words, LABELS); None where words have an order: they
-    give what a number in their place would."""
+    word_effects: Floats
+    """What each word gives to the score of each label, shape (words, LABELS)."""
 
     def scores(self) -> Floats:
         """What the column gives to the score of each label, shape (rows, LABELS)."""
-        by_cell = CELL_BASES @ self.effects.T
-        if self.words:
-            middles = (np.arange(len(self.words)) + 0.5) / len(self.words)
-            in_order = by_cell[_bins(middles)]
-            by_cell[: len(self.words)] = in_order if self.word_effects is None else self.word_effects
-        scores: Floats = by_cell[self.cells]
+        scores: Floats = self.by_cell()[self.cells]
         return scores
+
+    def by_cell(self) -> Floats:
+        """What each cell gives to the score of each label, shape (BINS + 1, LABELS)."""
+        given: Floats = CELL_BASES @ self.effects.T
+        given[: len(self.words)] = self.word_effects
+        return given
 
 
 @dataclass(frozen=True)
@@ -120,10 +119,10 @@ class Prior:
     def _column(self, name: str, ranks: Floats, of_words: bool, missing: float, weights: Floats) -> Column:
         rng = self._rng
         levels = self._level_count() if of_words or rng.random() < 0.3 else 0
-        words, in_order = self._categories(levels) if of_words else ([], True)
+        words = self._categories(levels) if of_words else []
         effects = rng.normal(size=(LABELS, BASES)) * _SPREADS * weights[:, None]
-        word_effects = None if in_order else rng.normal(size=(len(words), LABELS)) * weights
-        if not in_order:
+        word_effects = rng.normal(size=(len(words), LABELS)) * weights
+        if of_words:
             effects[:, :-1] = 0
         cells = self._cells(ranks, levels, of_words)
         if missing and rng.random() < 0.5:
@@ -153,18 +152,16 @@ class Prior:
         camel, plain, capital = "".join(word.title() for word in words), " ".join(words), " ".join(words).capitalize()
         return text.choices([camel, plain, capital, "_".join(words).lower()], [2, 4, 2, 3])[0]
 
-    def _categories(self, count: int) -> tuple[list[str], bool]:
-        """Words, and whether they have an order: digits do, and pairs such as no and yes."""
+    def _categories(self, count: int) -> list[str]:
+        """Letters, digits or words."""
         text = self._text
-        style = text.choice(["letters", "numbers", "pair", "titles", "words"])
+        style = text.choice(["letters", "numbers", "titles", "words"])
         if style == "letters":
-            return text.sample(string.ascii_uppercase, count), False
+            return text.sample(string.ascii_uppercase, count)
         if style == "numbers":
-            return [str(number) for number in range(count)], True
-        if style == "pair" and count == 2:
-            return text.choice(_PAIRS), True
+            return [str(number) for number in range(count)]
         words = text.sample(self._words, count)
-        return ([word.title() for word in words] if style == "titles" else words), False
+        return [word.title() for word in words] if style == "titles" else words
 
 
 def _bins(ranks: Floats) -> NDArray[np.int64]:

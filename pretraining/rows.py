@@ -6,8 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from prior import BASES, MISSING_CELL, Column, Floats, Prior, Table
-from tokenizer import BINS, END, LABELS, MISSING, START, bin_token, label_token
+from prior import BASES, Column, Floats, Prior, Table
+from tokenizer import (
+    BINS,
+    CATEGORIES,
+    COLUMNS,
+    END,
+    LABELS,
+    MISSING,
+    START,
+    bin_token,
+    category_token,
+    cell_token,
+    label_token,
+)
 
 EFFECTS = LABELS * BASES
 """Numbers that say what a token stands for: what each basis of the cell gives to each label."""
@@ -15,6 +27,11 @@ EFFECTS = LABELS * BASES
 LENGTHS = np.array([1.5, 2.0, 2.5, 3.0, 1.5])
 """How long the vector is that states an effect of one, by basis. An adapter learns a short one first: the word of a
 category, which stands in few rows, before the line of a number, and that before its curve."""
+
+PLAIN = 0.1
+"""Share of the columns that are written as name and cell, as those are for which the pipeline has no token left."""
+DIRECT = 0.3
+"""Share of the columns of numbers of which is stated what each cell gives, not what the column gives as a curve."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +67,9 @@ class RowEncoder:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self.at_cell = 0.5
-        """In which share of the rows a column's effects are stated at the cell, in the others at the name."""
         self._known: dict[str, list[int]] = {}
         self._start, self._newline = self._ids(f"{START}user\n"), self._ids("\n")
         self._close = self._ids(f"{END}\n{START}assistant\n")
-        self._cells = [self._ids(f" {token}") for token in [*map(bin_token, range(BINS)), MISSING]]
 
     @cached_property
     def labels(self) -> list[int]:
@@ -78,28 +92,40 @@ class RowEncoder:
         for row in rows:
             row.state(bias)
             row.ids += self._newline
-        for place, column in enumerate(table.columns):
-            self._write(column, " " if place else "", rows, rng)
+        places, category = self._places(len(table.columns), rng), int(rng.integers(CATEGORIES))
+        for number, (place, column) in enumerate(zip(places, table.columns, strict=True)):
+            cells = [cell_token(place, cell) for cell in range(BINS + 1)]
+            for word in range(len(column.words)):
+                cells[word] = category_token((category + word) % CATEGORIES)
+            category += len(column.words)
+            if rng.random() < PLAIN:
+                cells = [f"{column.name} {cell}" for cell in _plain(column)]
+            # Only the first column's tokens are known without the space before them.
+            space = "" if number == 0 and place == 0 else " "
+            self._write(column, [self._ids(space + cell) for cell in cells], rows, rng)
         for row in rows:
             row.ids += self._close
         return rows
 
-    def _write(self, column: Column, space: str, rows: list[_Row], rng: np.random.Generator) -> None:
-        """A column's name and cell in every row; what it gives is stated at either, words without order at the word."""
-        name, effects = self._ids(space + column.name), _stated(column.effects)
-        words = [self._ids(f" {word}") for word in column.words]
-        given = None if column.word_effects is None else [_constant(own) for own in column.word_effects]
-        at_cell = rng.random(len(rows)) < self.at_cell
-        for row, cell, late in zip(rows, column.cells, at_cell, strict=True):
-            is_word = bool(words) and cell != MISSING_CELL
-            row.ids += name
-            if given is not None or not late:
-                row.state(effects)
-            row.ids += words[cell] if is_word else self._cells[cell]
-            if given is None and late:
-                row.state(effects)
-            if given is not None and is_word:
-                row.state(given[cell])
+    def _places(self, width: int, rng: np.random.Generator) -> list[int]:
+        """Which columns these are: the first ones, or any, so that the tokens of all of them are met."""
+        if rng.random() < 0.5:
+            return list(range(width))
+        return sorted(rng.choice(COLUMNS, size=width, replace=False).tolist())
+
+    def _write(self, column: Column, cells: list[list[int]], rows: list[_Row], rng: np.random.Generator) -> None:
+        """A column's cell in every row, and beside it what it gives: a number, or any of its column's numbers."""
+        given = [_constant(scores) for scores in column.by_cell()]
+        if rng.random() >= DIRECT:
+            given[len(column.words) :] = [_stated(column.effects)] * (len(given) - len(column.words))
+        for row, cell in zip(rows, column.cells, strict=True):
+            row.ids += cells[cell]
+            row.state(given[cell])
+
+
+def _plain(column: Column) -> list[str]:
+    """Each cell as it is written behind a name: a word, a bin, or the mark of a missing one."""
+    return [*column.words, *map(bin_token, range(len(column.words), BINS)), MISSING]
 
 
 def _constant(scores: Floats) -> Floats:

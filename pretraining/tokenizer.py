@@ -1,4 +1,4 @@
-"""The tokenizer of models/tiny: a byte-level BPE with tokens of its own for bins, missing cells and labels.
+"""The tokenizer of models/tiny: a byte-level BPE with tokens of its own for cells, bins, missing cells and labels.
 
 It sees the words of `words.txt` beside this file and rows drawn from them, never a demo CSV. The same seed gives the
 same bytes on the same library versions.
@@ -14,6 +14,10 @@ from transformers import PreTrainedTokenizerFast
 
 BINS = 16
 LABELS = 10
+COLUMNS = 64
+"""Columns whose numbers have tokens of their own, one for each bin."""
+CATEGORIES = 128
+"""Tokens for categories, whichever column they are of."""
 VOCABULARY = 4096  # all tokens, the added ones too
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 MISSING = "<na>"
@@ -41,14 +45,26 @@ def label_token(place: int) -> str:
     return f"<c{place}>"
 
 
+def cell_token(column: int, place: int) -> str:
+    """The token of a bin of one column; of the place after the last bin, its missing cell."""
+    return f"<f{column}{'na' if place == BINS else f'b{place}'}>"
+
+
+def category_token(place: int) -> str:
+    """The token of a category of one column, by its place among those of all columns."""
+    return f"<v{place}>"
+
+
 def value_tokens() -> list[str]:
-    """The added tokens, each with and without the space before it.
+    """The added tokens, each with and without the space before it; cells of all columns but the first with it only.
 
     Both forms are needed for one token per value *and* an exact decode: an added token that swallowed the space
     (`lstrip`) would not give it back.
     """
     bare = [*map(bin_token, range(BINS)), MISSING, *map(label_token, range(LABELS))]
-    return bare + [f" {token}" for token in bare]
+    bare += [*map(category_token, range(CATEGORIES)), *(cell_token(0, place) for place in range(BINS + 1))]
+    later = [cell_token(column, place) for column in range(1, COLUMNS) for place in range(BINS + 1)]
+    return bare + [f" {token}" for token in [*bare, *later]]
 
 
 def read_words(path: Path) -> list[str]:

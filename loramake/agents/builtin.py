@@ -28,6 +28,7 @@ _SURE = 2.0
 
 _CARD_DEFAULTS: dict[str, Any] = {
     "number_format": {"kind": "plain", "significant_digits": 4},
+    "cell_tokens": None,
     "missing_token": "unknown",
     "feature_format": "{name}: {value}",
     "feature_separator": "\n",
@@ -73,6 +74,7 @@ class BuiltinAgent:
             "feature_format": style["feature_format"],
             "feature_separator": style["feature_separator"],
             "number_format": style["number_format"],
+            "cell_tokens": style["cell_tokens"],
             "longest_cell": LONGEST_CELL,
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
             "features": [

@@ -1,5 +1,6 @@
 """The generated preparation code, run for real on real tables."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_every_row_becomes_a_record_that_passes_every_check(tmp_path: Path, name
     assert verification["tokens"]["estimated"] is False
 
 
-def test_the_tiny_base_reads_quantile_bins_and_a_real_one_rounded_numbers(tmp_path: Path) -> None:
+def test_the_tiny_base_reads_tokens_of_cells_and_a_real_one_rounded_numbers(tmp_path: Path) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text(
         "age;size;target\n" + "".join(f"{2 * i};{i * 1234.5678};{'ab'[i % 2]}\n" for i in range(1, 60)) + ";1e-9;a\n",
@@ -112,10 +113,10 @@ def test_the_tiny_base_reads_quantile_bins_and_a_real_one_rounded_numbers(tmp_pa
         (tmp_path / folder).mkdir()
     bins = Experiment(tmp_path / "bins", csv).execute()
     assert [record["input"] for record in bins if record["row"] in (0, 58)] == [
-        "age <b0> size <b0>",
-        "age <b15> size <b15>",
+        "<f0b0> <f1b0>",
+        "<f0b15> <f1b15>",
     ]
-    assert bins[-1]["input"] == "age <na> size <b0>"
+    assert bins[-1]["input"] == "<f0na> <f1b0>"
     plain = Experiment(tmp_path / "plain", csv, model="some/model").execute()
     assert plain[58]["input"] == "age: 118\nsize: 72840"
     assert plain[59]["input"] == "age: unknown\nsize: 0.000000001"
@@ -129,9 +130,47 @@ def test_a_number_that_fills_several_bins_is_written_as_the_one_in_their_middle(
     experiment = Experiment(tmp_path, csv)
     records = experiment.execute()
     written = {levels[record["row"] % 10]: record["input"] for record in records}
-    assert written == {0: "x <b5>", 1: "x <b11>", 2: "x <b13>", 5: "x <b14>"}
+    assert written == {0: "<f0b5>", 1: "<f0b11>", 2: "<f0b13>", 5: "<f0b14>"}
     new = transform_rows(experiment.script, pd.DataFrame({"x": ["-3", "1.5", "7"]}), experiment.state, SANDBOX)
-    assert [record["input"] for record in new] == ["x <b0>", "x <b12>", "x <b15>"]
+    assert [record["input"] for record in new] == ["<f0b0>", "<f0b12>", "<f0b15>"]
+
+
+def test_each_category_of_each_column_has_a_token_and_what_has_none_is_written_out(tmp_path: Path) -> None:
+    csv = tmp_path / "t.csv"
+    cells = [("Y", "N"), ("N", "N"), ("N", "Y"), ("", "N")]
+    csv.write_text(
+        "smokes,drinks,target\n" + "".join(f"{','.join(cells[i % 4])},{'ab'[i % 3 % 2]}\n" for i in range(120)),
+        encoding="utf-8",
+    )
+    experiment = Experiment(tmp_path, csv)
+    written = {cells[record["row"] % 4]: record["input"] for record in experiment.execute()}
+    assert written == {
+        ("N", "N"): "<v0> <v2>",
+        ("Y", "N"): "<v1> <v2>",
+        ("N", "Y"): "<v0> <v3>",
+        ("", "N"): "<f0na> <v2>",
+    }
+    new = transform_rows(
+        experiment.script, pd.DataFrame({"smokes": ["now and then"], "drinks": [" N "]}), experiment.state, SANDBOX
+    )
+    assert new[0]["input"] == "smokes now and then <v2>"
+
+
+def test_where_tokens_run_out_the_most_frequent_categories_and_the_first_columns_have_them(tmp_path: Path) -> None:
+    rare = [f"city{i:03}" for i in range(150)]
+    rows = [f"{rare[i]},{'xyz'[i % 3]},{','.join(str(i % 5 + j) for j in range(70))},{'ab'[i % 2]}" for i in range(150)]
+    header = ",".join(["city", "kind", *(f"n{j}" for j in range(70)), "target"])
+    csv = tmp_path / "t.csv"
+    csv.write_text("\n".join([header, *rows, *rows]) + "\n", encoding="utf-8")
+    feedback = tmp_path / "plan.yaml"
+    feedback.write_text("keep: [city, kind, " + ", ".join(f"n{j}" for j in range(70)) + "]\n", encoding="utf-8")
+    experiment = Experiment(tmp_path, csv, feedback=feedback)
+    record = experiment.execute()[0]
+    known = artifacts.read(experiment.state, "prep_state")["categories"]
+    assert sum(map(len, known.values())) <= 128
+    assert sorted(known["kind"]) == ["x", "y", "z"]
+    features = [feature["name"] for feature in artifacts.read(experiment.plan, "plan")["features"]]
+    assert re.search(rf"<f63b\d+> {features[64]} <b\d+> {features[65]} ", record["input"])
 
 
 def test_the_tiny_base_answers_with_the_token_of_a_label_where_it_has_as_many(tmp_path: Path) -> None:
@@ -152,9 +191,9 @@ def test_dates_and_other_countries_numbers_become_bins_and_words_among_numbers_s
     csv = tmp_path / "t.csv"
     csv.write_text(f"day;price;target\n{rows};on request;a\n", encoding="utf-8")
     records = Experiment(tmp_path, csv).execute()
-    assert records[0]["input"] == "day <b0> price <b0>"
-    assert records[118]["input"] == "day <b15> price <b15>"
-    assert records[119]["input"] == "day <na> price on request"
+    assert records[0]["input"] == "<f0b0> <f1b0>"
+    assert records[118]["input"] == "<f0b15> <f1b15>"
+    assert records[119]["input"] == "<f0na> price on request"
     state = artifacts.read(tmp_path / "prep_state.json", "prep_state")
     assert state["day_first"] == {"day": True}
 
@@ -223,8 +262,8 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
     ("old", "new", "check"),
     [
         (
-            "for name, text in zip(FEATURES, texts)",
-            "for name, text in [('n', str(len(rows)))]",
+            ".join(parts)",
+            ".join([*parts, str(len(rows))])",
             "whichever rows are beside it",
         ),
         (

@@ -17,7 +17,7 @@ CONFIG = {
 
 PLAN = {
     "target": "y", "instruction": "?", "feature_format": "{name} {value}", "feature_separator": " ",
-    "number_format": {"kind": "plain", "significant_digits": 4}, "longest_cell": 9,
+    "number_format": {"kind": "plain", "significant_digits": 4}, "cell_tokens": None, "longest_cell": 9,
     "missing": {"token": "-", "reason": ""}, "features": [{"name": "a", "type": "text", "number_style": None}],
     "dropped": [], "labels": [{"value": "0", "text": "0"}, {"value": "1", "text": "1"}],
     "balance": {"proposal": "none", "reason": ""}, "advice": "", "unread_notes": 0,
