@@ -1,6 +1,7 @@
 """Prompts that are written as a plan says, taken apart into what stands for each cell, and put together otherwise."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +9,13 @@ from typing import Any
 def take_apart(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[str] | None:
     """What stands for each feature's cell in a prompt that is written as the plan says.
 
-    None where it is not, or where cells hold such text that it could be read in more than one way.
+    None where it is not, or where cells hold such text that it could be read in more than one way. Where the plan has
+    tokens for cells, every cell has to have one.
     """
+    if plan["cell_tokens"] is not None:
+        tokens: list[str] = text.split(plan["feature_separator"])
+        pattern = _token_pattern(plan["cell_tokens"])
+        return tokens if len(tokens) == len(names) and all(map(pattern.fullmatch, tokens)) else None
     signs = _signs_between(names, plan)
     first, *inner, last = signs
     if not (text.startswith(first) and text.endswith(last) and len(text) >= len(first) + len(last)):
@@ -25,8 +31,16 @@ def take_apart(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[st
 
 def put_together(names: Sequence[str], cells: Sequence[str], plan: dict[str, Any]) -> str:
     """A prompt as the plan says, from the names of features and what stands for their cells."""
+    if plan["cell_tokens"] is not None:
+        return str(plan["feature_separator"]).join(cells)
     signs = _signs_between(names, plan)
     return signs[0] + "".join(cell + sign for cell, sign in zip(cells, signs[1:], strict=True))
+
+
+def _token_pattern(cell_tokens: dict[str, Any]) -> re.Pattern[str]:
+    """What a token for a cell looks like: of a number, of a missing one, of a category."""
+    forms = [re.split(r"\{\w*\}", cell_tokens[kind]) for kind in ("number", "missing", "category")]
+    return re.compile("|".join(r"\d+".join(map(re.escape, parts)) for parts in forms))
 
 
 def _signs_between(names: Sequence[str], plan: dict[str, Any]) -> list[str]:

@@ -78,6 +78,7 @@ class Experiment:
             "feature_format": "{name} {value}",
             "feature_separator": " ",
             "number_format": {"kind": "plain", "significant_digits": 6},
+            "cell_tokens": None,
             "longest_cell": 100,
             "missing": {"token": "<na>", "reason": "named"},
             "features": features,

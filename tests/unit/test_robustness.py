@@ -33,12 +33,23 @@ from loramake.trust.robustness import (
 from tests.conftest import ROOT
 from tests.unit.test_preparation import SANDBOX, Experiment
 
-SPACED = {"feature_format": "{name} {value}", "feature_separator": " "}
-LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n"}
+SPACED = {"feature_format": "{name} {value}", "feature_separator": " ", "cell_tokens": None}
+LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n", "cell_tokens": None}
+BRACES = {"feature_format": "{{{name}}}={value};", "feature_separator": "", "cell_tokens": None}
+TOKENS = {"number": "<f{column}b{bin}>", "missing": "<f{column}na>", "category": "<v{}>"}
 NAMES = ["age", "sex", "chest pain"]
 
 
-@pytest.mark.parametrize("plan", [SPACED, LINES, {"feature_format": "{{{name}}}={value};", "feature_separator": ""}])
+def test_tokens_of_cells_are_put_in_another_order_and_a_cell_written_out_is_not() -> None:
+    plan = {**SPACED, "cell_tokens": TOKENS}
+    cells = take_apart("<f0b12> <v3> <f2na>", ["age", "sex", "pain"], plan)
+    assert cells == ["<f0b12>", "<v3>", "<f2na>"]
+    assert put_together(["pain", "age", "sex"], [cells[2], cells[0], cells[1]], plan) == "<f2na> <f0b12> <v3>"
+    assert take_apart("<f0b12> sex F <f2na>", ["age", "sex", "pain"], plan) is None
+    assert take_apart("<f0b12> F <f2na>", ["age", "sex", "pain"], plan) is None
+
+
+@pytest.mark.parametrize("plan", [SPACED, LINES, BRACES])
 def test_a_prompt_is_taken_apart_into_what_it_was_put_together_from(plan: dict[str, Any]) -> None:
     for cells in (["40", "M", "typical"], ["", "", ""], ["<b1>", "{x}", "a: b"], ["x", "y z", "\\s"]):
         text = put_together(NAMES, cells, plan)
@@ -128,6 +139,7 @@ def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str
     return {
         "features": [{"name": f"f{place}", "number_style": style} for place in range(features)],
         "feature_format": "{name} {value}" if named else "{value}",
+        "cell_tokens": None,
     }
 
 
