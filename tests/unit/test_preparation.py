@@ -243,7 +243,8 @@ def test_names_and_cells_that_look_like_code_stay_text(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, tmp_path / "t.csv")
     records = experiment.execute()
     assert all(check["passed"] for check in experiment.verify()["checks"])
-    assert "{{ x }} {value} {{ x }} 0" in records[0]["input"]
+    written_out = Experiment(tmp_path, tmp_path / "t.csv", model="some/model").execute()
+    assert "{{ x }}: {value} {{ x }} 0" in written_out[0]["input"]
     assert {record["output"] for record in records} == {"<c0>", "<c1>"}
     assert not Path("pwned").exists()
 

@@ -83,9 +83,32 @@ def test_numbers_are_rounded_to_two_digits_in_their_own_style_and_nothing_else_i
 
 @pytest.fixture(scope="module")
 def heart(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    experiment = Experiment(tmp_path_factory.mktemp("heart"), ROOT / "data/heart.csv")
+    """heart.csv for a base that reads names and cells: the tiny one's card, without tokens for cells."""
+    folder = tmp_path_factory.mktemp("heart")
+    lines = (ROOT / "models/tiny/README.md").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "base").mkdir()
+    card = "".join(line for line in lines if not line.strip().startswith("cell_tokens:"))
+    (folder / "base/README.md").write_text(card, encoding="utf-8")
+    experiment = Experiment(folder, ROOT / "data/heart.csv", model=str(folder / "base"))
     experiment.execute()
     return experiment
+
+
+def test_tokens_of_cells_take_another_order_no_names_and_the_mark_of_a_missing_cell(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, ROOT / "data/heart.csv")
+    experiment.execute()
+    plan = artifacts.read(experiment.plan, "plan")
+    shown = show_otherwise(
+        read_table(experiment.csv).head(5), plan, experiment.script, experiment.state, SANDBOX, seed=1
+    )
+    for usual, reordered, renamed, ageless in zip(
+        shown["as it is"], shown[REORDERED], shown[RENAMED], shown["0"], strict=True
+    ):
+        tokens = usual["input"].split(" ")
+        assert tokens != reordered["input"].split(" ")
+        assert sorted(tokens) == sorted(reordered["input"].split(" "))
+        assert renamed["input"] == usual["input"]
+        assert ageless["input"].split(" ") == ["<f0na>", *tokens[1:]]
 
 
 def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Experiment) -> None:
