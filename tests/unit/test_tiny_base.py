@@ -197,7 +197,7 @@ def test_the_committed_weights_apply_rules_that_the_recipe_states(
 def bases_at(
     recipe: SimpleNamespace, tokenizer: PreTrainedTokenizerBase, ids: list[int], place: int
 ) -> NDArray[np.float64]:
-    """What the cell at a place gives to each basis: every cell to the constant one, a number and a gap to others, too."""
+    """What the cell at a place gives to each basis: each to the constant one, a number and a gap to others, too."""
     bases, text = np.eye(recipe.prior.BASES)[0], tokenizer.decode([ids[place]]).strip()
     if match := re.fullmatch(r"<(?:f\d+)?b(\d+)>", text):
         return bases + recipe.prior.CELL_BASES[int(match[1])]
