@@ -1,6 +1,6 @@
 """Makes models/tiny: pretrains a small Qwen2 on made-up tables to apply a rule that is stated beside the cells.
 
-    python pretraining/pretrain.py                          # half an hour on a CPU core; uses a GPU where one is
+    python pretraining/pretrain.py                          # a quarter of an hour on a CPU core, or on a GPU
     python pretraining/pretrain.py --steps 40 --out /tmp/x  # to see that it runs
 
 A row alone does not say what its columns mean, so a model can only learn to read rows where it is told. What each
