@@ -67,6 +67,6 @@ def test_a_run_away_from_the_repository_uses_the_workflow_of_the_package(install
     assert "✓ summarize_results" in done
     results = tmp_path / "results/penguins"
     assert str(installed.parent) in (results / "configs/train.yaml").read_text(encoding="utf-8")
-    predicted = call(installed / "loramake", "predict", "penguins", "penguins.csv", folder=tmp_path)
+    predicted = call(installed / "loramake", "predict", "penguins", "--csv", "penguins.csv", folder=tmp_path)
     assert predicted.count("\n") >= 345
     assert call(installed / "loramake", "report", "penguins", "--no-open", folder=tmp_path).endswith("report.html\n")
