@@ -49,13 +49,14 @@ class Terminal:
         self._child.send(f"{text}\r")
         time.sleep(0.5)
         self._child.send("\r")
-        self._child.expect(re.escape(understood))
+        self.expect(understood)
         self._child.expect("Save this")
         time.sleep(0.5)
         self._child.send("y")
 
     def expect(self, text: str) -> None:
-        self._child.expect(re.escape(text))
+        """Wait for words, wherever the line is broken between them."""
+        self._child.expect(r"\s+".join(map(re.escape, text.split())))
 
     def end(self) -> int:
         self._child.expect(pexpect.EOF)
@@ -125,8 +126,8 @@ def test_plain_snakemake_run_again_and_again_goes_through_all_three_reviews(tmp_
     person = Terminal(folder, command)
     person.expect("the balance review was approved before")
     person.choose("config", 1)
-    person.write("lora_rank: 2, eval_steps: 5, template: qwen", "understood: set template to qwen")
-    person.expect("run the same command to go on from generate_lmf_config")
+    person.write("lora_rank: 2, plot_loss: true, template: qwen", "understood: set template to qwen")
+    person.expect("run the same command to go on from verify_prepared_data")
     assert person.end() != 0
     (results / "feedback/config.yaml").write_text("lora_rank: 2\nextra_training_args: {save_strategy: epoch}\n")
     person = Terminal(folder, command)
