@@ -267,7 +267,7 @@ def _objection(name: str, found: dict[str, Floats], plan: dict[str, Any]) -> str
         return "there are no test rows"
     if name == REORDERED and len(plan["features"]) == 1:
         return "there is one column only"
-    if name == RENAMED and "{name}" not in plan["feature_format"]:
+    if name == RENAMED and (plan["cell_tokens"] is not None or "{name}" not in plan["feature_format"]):
         return "the prompts do not name the columns"
     if name == ROUNDED and not any(feature["number_style"] for feature in plan["features"]):
         return "no column holds numbers"
@@ -317,7 +317,7 @@ def _notes(robustness: dict[str, Any], features: int) -> list[str]:
         notes.append(f"Only the first {MAX_FEATURES} of {features:,} columns were left out one at a time.")
     for variant in robustness["variants"]:
         if variant["note"] and robustness["rows"]:
-            notes.append(f"{variant['name'].capitalize()}: not measurable, since {variant['note']}.")
+            notes.append(f"{variant['name'].capitalize()}: nothing to measure, since {variant['note']}.")
         elif variant["rows"] < robustness["rows"]:
             notes.append(
                 f"{variant['name'].capitalize()}: measured on {variant['rows']:,} rows, since the prompts of "

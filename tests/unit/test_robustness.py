@@ -217,6 +217,14 @@ def test_what_cannot_be_measured_says_why() -> None:
     ]
 
 
+def test_where_cells_have_tokens_a_renamed_column_is_nothing_to_measure() -> None:
+    truth, usual = random_case(20, 2, seed=2)
+    made = described(truth, ways(truth, usual, 2), {**planned(2), "cell_tokens": TOKENS})
+    renamed = next(entry for entry in made["variants"] if entry["name"] == RENAMED)
+    assert renamed["note"] == "the prompts do not name the columns"
+    assert "columns renamed" not in made["sentence"]
+
+
 def test_no_rows_one_row_and_rows_of_one_label_are_no_errors(tmp_path: Path) -> None:
     nothing = described(np.zeros(0, dtype=int), {}, planned(2))
     assert nothing["sentence"] == "There are no test rows to show otherwise."
