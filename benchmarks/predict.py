@@ -3,12 +3,13 @@
     python benchmarks/predict.py results/demo data/heart.csv      # 10,000 and 100,000 rows; minutes on two CPU cores
 
 Takes a finished experiment and the table it was made from, draws new rows from that table with replacement, and runs
-the command on them, with --output. Memory is the most that the command and its children hold at once (resident, looked
-at ten times a second); seconds are the whole command's, loading the model included. Flat is what it should be: batches
-of 2,000 rows are read, prepared, predicted and written one after the other.
+the command on them, with --output. Memory is the most that the command and its children hold at once, looked at ten
+times a second; seconds are the whole command's, loading the model included. Flat is what it should be: batches of 2,000
+rows are read, prepared, predicted and written one after the other.
 """
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -21,13 +22,16 @@ from running import markdown
 
 
 def memory_of(process: psutil.Process) -> int:
-    """Resident bytes of a process and its children."""
+    """Resident bytes of a process and its children.
+
+    By proportional set size: a child that is just being started still has all of its parent's pages, which would
+    count twice.
+    """
     held = 0
-    for each in [process, *process.children(recursive=True)]:
-        try:
-            held += each.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                held += each.memory_full_info().pss
     return held
 
 
