@@ -1,6 +1,6 @@
 """How long the report of many test rows takes to make and to open, beside that of few.
 
-    python benchmarks/report.py results/demo                    # 200 and 100,000 test rows; minutes; needs chromium
+    python benchmarks/report.py results/demo data/heart.csv    # 200 and 100,000 test rows; minutes; needs chromium
 
 Takes a finished experiment, puts made-up test rows in place of its own (probabilities of loramake and of the baselines
 drawn, labels drawn from them), makes all that grows with the test rows again by the workflow's own functions, and
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from playwright.sync_api import sync_playwright
 from running import markdown
 
@@ -99,12 +100,14 @@ def measure(results: Path) -> None:
     plot_risk_coverage(trust / "risk.json", trust / "risk_coverage.svg")
 
 
-def render(results: Path) -> float:
+def render(results: Path, table: Path) -> float:
     """Seconds to make the page from its artifacts."""
     files: dict[str, Any] = {name: results / NAMES.get(name, f"{PLACES.get(name, '')}{name}.json") for name in FILES}
     started = time.perf_counter()
     render_report(
         "grown",
+        table,
+        None,
         files,
         sorted(
             [
@@ -141,6 +144,7 @@ def open_in_chromium(page: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="the folder of a finished experiment")
+    parser.add_argument("table", type=Path, help="the CSV it was made from")
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 100_000])
     options = parser.parse_args()
     table = []
@@ -148,7 +152,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="report-") as temporary:
             results = Path(shutil.copytree(options.results, Path(temporary) / "results"))
             grow(results, rows)
-            made = render(results)
+            grown = Path(temporary) / "grown.csv"
+            rows_of = pd.read_csv(options.table, dtype=str, keep_default_na=False)
+            rows_of.sample(rows, replace=True, random_state=0).to_csv(grown, index=False)
+            made = render(results, grown)
             size = (results / "report.html").stat().st_size / 1e6
             opened = open_in_chromium(results / "report.html")
         table.append([f"{rows:,}", f"{made:.1f}", f"{size:.2f}", f"{opened:.2f}"])

@@ -6,8 +6,10 @@ where all rows have one label, is NaN here and null in metrics.json, never an er
 Time and memory grow with labels times rows and with resamples times labels, never with the square of the labels.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -414,6 +416,24 @@ def estimate(value: float, resampled: Floats) -> dict[str, float | None]:
         return {"value": _number(value), "low": None, "high": None}
     low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return {"value": _number(value), "low": float(low), "high": float(high)}
+
+
+def proportion(hits: float, rows: float) -> dict[str, float | None]:
+    """A share of rows with Wilson's score interval (1927), wide also where all rows agree; null of no rows.
+
+    The closed form, since scipy's binomtest makes a test of each share, and there may be one for each of 1,000 labels.
+    """
+    if rows == 0:
+        return {"value": None, "low": None, "high": None}
+    share, weight = hits / rows, NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2 / rows
+    middle = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
+    low, high = (min(max(edge, 0.0), 1.0) for edge in (middle - half, middle + half))
+    return {
+        "value": float(share),
+        "low": 0.0 if hits == 0 else float(low),
+        "high": 1.0 if hits == rows else float(high),
+    }
 
 
 def _number(value: float) -> float | None:

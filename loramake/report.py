@@ -16,6 +16,7 @@ from loramake.rendering import render
 from loramake.results import package_versions
 from loramake.splits import describe_splits
 from loramake.timings import read_timings
+from loramake.trust.cells import read_cells
 from loramake.verification import count_labels
 
 METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
@@ -81,6 +82,8 @@ _NOISE_COLUMNS_SHOWN = 16
 
 def render_report(
     experiment: str,
+    csv: str | Path,
+    test_csv: str | Path | None,
     files: dict[str, str | Path],
     plots: Sequence[str | Path],
     settings: Settings,
@@ -91,12 +94,14 @@ def render_report(
 ) -> None:
     """Write report.html, which asks nothing of a network and runs no script but its own.
 
-    `files` are the artifacts that FILES names, by those words; `plots` are SVG files; `transcripts` is the folder of
-    what an LLM was asked, `history` the lines of who decided what (either may be absent).
+    `csv` and `test_csv` hold the rows that are shown; `files` are the artifacts that FILES names, by those words;
+    `plots` are SVG files; `transcripts` is the folder of what an LLM was asked, `history` the lines of who decided what
+    (either may be absent).
     """
     read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
     style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
     noise = read_table(files["noise"])
+    samples = pick_samples(read["predictions"], read["all_data"])
     page = render(
         "render_report.html.j2",
         experiment=experiment,
@@ -108,7 +113,7 @@ def render_report(
         rows_by_split=describe_splits(read["splits"]),
         trained_on=count_labels(read["balanced"], read["plan"]),
         sample=read["all_data"][0],
-        samples=pick_samples(read["predictions"], read["all_data"]),
+        samples=add_cells(samples, csv, test_csv, [feature["name"] for feature in read["plan"]["features"]]),
         settings=settings,
         shown_metrics=METRICS,
         measure_names=MEASURE_NAMES,
@@ -157,9 +162,18 @@ def _highest(line: Mapping[str, Any]) -> float:
     return float(max(line["probabilities"].values()))
 
 
+def add_cells(
+    samples: dict[str, list[dict[str, Any]]], csv: str | Path, test_csv: str | Path | None, names: list[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The samples with what their rows hold in these columns, missing cells None: a prompt may be tokens alone."""
+    keys = [sample["key"] for found in samples.values() for sample in found]
+    rows = iter(read_cells(csv, test_csv, keys)[names].to_dict("records"))
+    return {name: [{**sample, "cells": next(rows)} for sample in found] for name, found in samples.items()}
+
+
 def _sample(line: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "name": f"row {line['row']} of {line['source']}",
+        "key": (line["source"], line["row"]),
         "label": line["label"],
         "predicted": line["predicted"],
         "probability": _highest(line),

@@ -42,6 +42,8 @@ rule run_evaluation:
 
 rule render_report:
     input:
+        csv=get_csv,
+        test_csv=get_test_csv,
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.json",

@@ -6,6 +6,8 @@ with step(snakemake.log[0]):
     files = {name: snakemake.input[name] for name in FILES}
     render_report(
         experiment=snakemake.params.experiment,
+        csv=snakemake.input.csv,
+        test_csv=snakemake.input.test_csv or None,
         files=files,
         plots=snakemake.input.plots,
         settings=snakemake.params.settings,

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from scipy.stats import binomtest
 
 from loramake import artifacts
+from loramake.metrics import CONFIDENCE, proportion
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
 
 _METHODS = {"temperature": "after temperature scaling", "isotonic": "after isotonic regression"}
@@ -35,7 +36,7 @@ def plot_reliability(measures: str | Path, out: str | Path) -> None:
         grid = drawing.subplots(2, len(panels), sharex=True, sharey="row", height_ratios=(3.4, 1), squeeze=False)
         for (name, (measured, colour)), above, below in zip(panels.items(), *grid, strict=True):
             bins = [each for each in measured["reliability"] if each["rows"]]
-            _draw_accuracy(above, bins, colour, found["confidence"])
+            _draw_accuracy(above, bins, colour)
             above.set_title(f"{name}: ECE {measured['measures']['ece']['value']:.3f}")
             _draw_rows(below, bins, colour)
         grid[0, 0].set_ylabel("share of right predictions")
@@ -43,24 +44,19 @@ def plot_reliability(measures: str | Path, out: str | Path) -> None:
         drawing.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
 
 
-def _draw_accuracy(axes: Axes, bins: list[dict[str, Any]], colour: str, confidence: float) -> None:
+def _draw_accuracy(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
     """A point for each bin with rows, and the Wilson interval of its accuracy."""
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=(0, (4, 3)), linewidth=1, label="perfectly calibrated")
     across = [each["mean_confidence"] for each in bins]
     up = [each["accuracy"] for each in bins]
-    intervals = [_interval(each, confidence) for each in bins]
-    lows, highs = zip(*intervals, strict=True)
+    shares = [proportion(round(each["accuracy"] * each["rows"]), each["rows"]) for each in bins]
+    lows, highs = (np.array([share[edge] for share in shares], dtype=np.float64) for edge in ("low", "high"))
     axes.vlines(across, lows, highs, color=colour, linewidth=1.2, alpha=0.6)
     axes.plot(across, up, color=colour, marker="o", markersize=5, linewidth=1.4)
-    axes.plot([], [], color=GREY, marker="o", markersize=5, label=f"rows of one bin, with {confidence:.0%} interval")
+    axes.plot([], [], color=GREY, marker="o", markersize=5, label=f"rows of one bin, with {CONFIDENCE:.0%} interval")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-
-
-def _interval(each: dict[str, Any], confidence: float) -> tuple[float, float]:
-    found = binomtest(round(each["accuracy"] * each["rows"]), each["rows"]).proportion_ci(confidence, method="wilson")
-    return found.low, found.high
 
 
 def _draw_rows(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:

@@ -15,20 +15,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
-from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, proportion
 from loramake.profile import shorten
 from loramake.scored import Codes, Floats, Scored, read_scored
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
-from loramake.trust.limits import Estimate, check_limits, summarize_limits
+from loramake.trust.limits import check_limits, summarize_limits
 from loramake.trust.risk import abstains
 
 MEASURED = {
@@ -248,7 +247,7 @@ def _describe(sums: Sums, rows: Rows) -> dict[str, Any]:
     described = {name: estimate(values[name][0], drawn[name]) for name in MEASURES}
     count, right, _, covered, _, abstained = sums.given[0, : len(_FIXED)]
     for name, part in (("accuracy", right), ("coverage", covered), ("abstention", abstained)):
-        described[name] = wilson(part, count)
+        described[name] = proportion(part, count)
     by_label = _describe_labels(sums.given[0], rows.labels)
     if rows.binary:
         described |= {name: by_label[0][name] for name in RATES}
@@ -263,20 +262,12 @@ def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[dict[str, Any]
         {
             "label": label,
             "rows": int(true),
-            "selection_rate": wilson(selected, count),
-            "tpr": wilson(both, true),
-            "fpr": wilson(selected - both, count - true),
+            "selection_rate": proportion(selected, count),
+            "tpr": proportion(both, true),
+            "fpr": proportion(selected - both, count - true),
         }
         for label, selected, true, both in found
     ]
-
-
-def wilson(part: float, rows: float) -> Estimate:
-    """A share with Wilson's score interval (1927), which does not shrink to nothing where all rows agree."""
-    if rows == 0:
-        return {"value": None, "low": None, "high": None}
-    interval = binomtest(int(part), int(rows)).proportion_ci(CONFIDENCE, method="wilson")
-    return {"value": float(part / rows), "low": float(interval.low), "high": float(interval.high)}
 
 
 def _compare(names: list[str], sums: list[Sums], rows: Rows) -> dict[str, Any]:

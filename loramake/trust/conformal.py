@@ -20,7 +20,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,12 +28,12 @@ from numpy.typing import NDArray
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
+from loramake.metrics import CONFIDENCE, proportion
 from loramake.scored import Codes, Floats, Scored, read_scored
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 """Confidences at which the sets are tried on the test split, beside the one that is asked for."""
-INTERVAL = 0.95
 PENALTY = 0.1
 FREE_LABELS = 1
 """RAPS's λ and k, fixed beforehand: chosen on rows, those rows would be lost to the quantile."""
@@ -292,19 +291,8 @@ def _expected(sets: SetPredictor, truth: Codes, confidence: float, seed: int) ->
     generator = np.random.default_rng(seed)
     drawn = generator.beta(ranks, np.maximum(rows + 1 - ranks, 1), size=(_DRAWS, len(rows)))
     hits = generator.binomial(tested[tested > 0], np.where(ranks > rows, 1.0, drawn)).sum(axis=1)
-    low, high = np.quantile(hits / len(truth), [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+    low, high = np.quantile(hits / len(truth), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return {"low": float(low), "high": float(high)}
-
-
-def proportion(hits: int, rows: int) -> dict[str, float | None]:
-    """A share of rows with Wilson's score interval (1927), wide also where all rows agree; null of no rows."""
-    if rows == 0:
-        return {"value": None, "low": None, "high": None}
-    share, weight = hits / rows, NormalDist().inv_cdf((1 + INTERVAL) / 2) ** 2 / rows
-    middle = (share + weight / 2) / (1 + weight)
-    half = math.sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
-    low, high = (min(max(edge, 0.0), 1.0) for edge in (middle - half, middle + half))
-    return {"value": share, "low": 0.0 if hits == 0 else low, "high": 1.0 if hits == rows else high}
 
 
 def _describe_test(trial: Trial, truth: Codes, labels: list[str], asked: dict[str, Any]) -> dict[str, Any]:
@@ -381,7 +369,7 @@ def _sentence(conformal: dict[str, Any]) -> str:
         return f"{promise}; there are no test rows to try them on."
     coverage = test["coverage"]
     return (
-        f"{promise}: on test {coverage['value']:.1%} ({INTERVAL:.0%} interval {_range(coverage)}) with "
+        f"{promise}: on test {coverage['value']:.1%} ({CONFIDENCE:.0%} interval {_range(coverage)}) with "
         f"{test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on average{_shortfall(conformal)}."
     )
 

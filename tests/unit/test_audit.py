@@ -24,7 +24,6 @@ from loramake.trust.audit import (
     count_rows,
     describe,
     find_reach,
-    wilson,
 )
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.calibration_measures import evaluate_calibration
@@ -250,15 +249,6 @@ def test_one_large_group_cannot_be_compared() -> None:
     for name in MEASURES:
         assert found["differences"][name]["difference"]["value"] is None
     assert found["sentence"].startswith(f"Sex has fewer than two groups of {MIN_ROWS} rows or more")
-
-
-def test_the_interval_of_a_share_does_not_shrink_to_nothing_where_all_rows_agree() -> None:
-    assert wilson(20, 20) == {"value": 1.0, "low": pytest.approx(0.8389, abs=1e-4), "high": 1.0}
-    share, z = 7 / 30, 1.959964
-    centre = (share + z**2 / 60) / (1 + z**2 / 30)
-    half = z / (1 + z**2 / 30) * np.sqrt(share * (1 - share) / 30 + z**2 / 3600)
-    assert wilson(7, 30) == {"value": share, "low": pytest.approx(centre - half), "high": pytest.approx(centre + half)}
-    assert wilson(0, 0) == {"value": None, "low": None, "high": None}
 
 
 def test_the_reach_is_that_of_the_worst_pair_of_groups() -> None:

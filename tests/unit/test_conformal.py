@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from crepes import WrapClassifier
 from mapie.classification import SplitConformalClassifier
-from scipy.stats import binomtest, kstest
+from scipy.stats import kstest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
+from loramake.metrics import proportion
 from loramake.plots.conformal import plot_conformal
 from loramake.scored import Scored, scored_lines
 from loramake.trust import conformal
@@ -24,7 +25,6 @@ from loramake.trust.conformal import (
     fit_sets,
     guarantee_of,
     load_sets,
-    proportion,
     rank_of,
     row_shares,
     rows_needed,
@@ -367,15 +367,6 @@ def test_a_coverage_below_what_was_asked_is_explained() -> None:
     assert "so the test rows may differ from the calibration rows, and new rows too." in found["sentence"]
     lacking = [described(random_case(40, 3, seed), test)["sentence"] for seed in range(8)]
     assert any(sentence.endswith("within chance of 40 calibration and 300 test rows.") for sentence in lacking)
-
-
-@pytest.mark.parametrize(("hits", "rows"), [(0, 7), (7, 7), (3, 11), (900, 1000), (1, 1)])
-def test_the_interval_of_a_share_is_wilsons(hits: int, rows: int) -> None:
-    interval = binomtest(hits, rows).proportion_ci(0.95, method="wilson")
-    found = proportion(hits, rows)
-    assert found["value"] == hits / rows
-    assert found["low"] == pytest.approx(interval.low, abs=1e-12)
-    assert found["high"] == pytest.approx(interval.high, abs=1e-12)
 
 
 def test_a_thousand_labels_of_which_most_have_no_rows_are_tried() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from loramake import artifacts
@@ -16,6 +17,7 @@ from loramake.metrics import (
     describe,
     draw_counts,
     estimate,
+    proportion,
     read_scores,
     resample,
     run_evaluation,
@@ -400,3 +402,12 @@ def test_evaluating_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     files.evaluate("first.json")
     files.evaluate("second.json")
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
+
+
+@pytest.mark.parametrize(("hits", "rows"), [(0, 7), (7, 7), (3, 11), (900, 1000), (1, 1)])
+def test_the_interval_of_a_share_is_wilsons(hits: int, rows: int) -> None:
+    interval = binomtest(hits, rows).proportion_ci(0.95, method="wilson")
+    found = proportion(hits, rows)
+    assert found["value"] == hits / rows
+    assert found["low"] == pytest.approx(interval.low, abs=1e-12)
+    assert found["high"] == pytest.approx(interval.high, abs=1e-12)

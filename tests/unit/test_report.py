@@ -6,7 +6,7 @@ import pytest
 
 from loramake.model_card import front_matter
 from loramake.rendering import in_markdown
-from loramake.report import CONTENTS, pick_samples, read_history, read_table
+from loramake.report import CONTENTS, add_cells, pick_samples, read_history, read_table
 from tests.conftest import ROOT
 
 
@@ -20,12 +20,24 @@ def test_samples_are_the_surest_right_and_wrong_rows_and_the_least_sure_ones() -
     lines = [line(0, "yes", 0.9), line(1, "yes", 0.2), line(2, "no", 0.05), line(3, "no", 0.55), line(4, "no", 0.99)]
     records = [{"row": row, "source": "csv", "instruction": "ill:", "input": f"age {row}"} for row in range(5)]
     found = pick_samples(lines, records)
-    rows = {name: [int(re.findall(r"\d+", sample["name"])[0]) for sample in part] for name, part in found.items()}
+    rows = {name: [sample["key"][1] for sample in part] for name, part in found.items()}
     assert rows == {"right": [2, 0], "wrong": [4, 1, 3], "unsure": [3, 1, 0]}
     assert found["wrong"][0] == {
-        "name": "row 4 of csv", "label": "no", "predicted": "yes", "probability": 0.99, "prompt": "ill:\nage 4"
+        "key": ("csv", 4), "label": "no", "predicted": "yes", "probability": 0.99, "prompt": "ill:\nage 4"
     }  # fmt: skip
     assert pick_samples([], []) == {"right": [], "wrong": [], "unsure": []}
+
+
+def test_samples_show_what_their_rows_hold(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("age,sex,ill\n40,F,no\n,M,yes\n", encoding="utf-8")
+    samples: dict[str, list[dict[str, Any]]] = {
+        "right": [{"key": ("csv", 1)}], "wrong": [], "unsure": [{"key": ("csv", 0)}]
+    }  # fmt: skip
+    shown = add_cells(samples, tmp_path / "t.csv", None, ["sex", "age"])
+    assert shown["right"][0]["cells"] == {"sex": "M", "age": None}
+    assert shown["unsure"][0]["cells"] == {"sex": "F", "age": "40"}
+    assert shown["wrong"] == []
+    assert add_cells({"right": []}, tmp_path / "t.csv", None, ["sex"]) == {"right": []}
 
 
 @pytest.mark.parametrize(
