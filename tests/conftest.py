@@ -30,6 +30,27 @@ EXPLORE = {
 """The settings of explore_data at their defaults."""
 
 
+def task_of(labels: list[str]) -> dict[str, object]:
+    """task.json of made-up rows with these labels."""
+    binary = len(labels) == 2
+    return {
+        "target": "y",
+        "task_type": "binary" if binary else "multiclass",
+        "labels": [{"value": label, "rows": 1} for label in labels],
+        "positive_label": labels[-1] if binary else None,
+        "reason": "said so",
+        "rows": {"with_target": 1, "without_target": 0, "with_rare_label": 0},
+        "group_column": None,
+        "time_column": None,
+        "ids": [],
+        "constants": [],
+        "leaks": [],
+        "feedback": {"keep": [], "drop": [], "unread_notes": 0},
+        "test_header": None,
+        "by": {"provider": "builtin", "model": None},
+    }
+
+
 def make_workplace(folder: Path, csv: Path | None = None, **settings: object) -> Path:
     """A folder to run the workflow in: one experiment `exp`, the base model beside it."""
     folder.mkdir(parents=True, exist_ok=True)

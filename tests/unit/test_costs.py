@@ -12,6 +12,7 @@ from loramake.config import check_setting
 from loramake.errors import ArtifactError, ConfigError
 from loramake.scored import Scored, scored_lines
 from loramake.trust.costs import ABSTAIN, check_costs, decide, decide_by_cost
+from tests.conftest import task_of
 
 LABELS = ["healthy", "sick"]
 COSTS = {"healthy": {"healthy": 0, "sick": 1}, "sick": {"healthy": 10, "sick": 0}}
@@ -234,23 +235,6 @@ class Files:
         self.baselines = {name: random_probabilities(rows, len(labels), seed + 1, alpha=5.0) for name in NAMES}
 
     def write(self) -> dict[str, Path]:
-        binary = len(self.labels) == 2
-        task = {
-            "target": "y",
-            "task_type": "binary" if binary else "multiclass",
-            "labels": [{"value": label, "rows": 1} for label in self.labels],
-            "positive_label": self.labels[-1] if binary else None,
-            "reason": "said so",
-            "rows": {"with_target": 1, "without_target": 0, "with_rare_label": 0},
-            "group_column": None,
-            "time_column": None,
-            "ids": [],
-            "constants": [],
-            "leaks": [],
-            "feedback": {"keep": [], "drop": [], "unread_notes": 0},
-            "test_header": None,
-            "by": {"provider": "builtin", "model": None},
-        }
         rows = {"rows": list(range(len(self.truth))), "sources": ["csv"] * len(self.truth)}
         none: dict[str, Any] = {"rows": [], "sources": [], "probabilities": []}
         models = {
@@ -261,7 +245,7 @@ class Files:
             for name, found in self.baselines.items()
         }
         train = as_scored(self.train, np.full((len(self.train), len(self.labels)), 1 / len(self.labels)))
-        artifacts.write(self.folder / "task.json", task, "task")
+        artifacts.write(self.folder / "task.json", task_of(self.labels), "task")
         artifacts.write(self.folder / "train.jsonl", scored_lines(train, self.labels), "predictions")
         test = scored_lines(as_scored(self.truth, self.ours), self.labels)
         artifacts.write(self.folder / "test.jsonl", test[::-1], "predictions")

@@ -23,6 +23,7 @@ from loramake.metrics import (
     run_evaluation,
     weighted_areas,
 )
+from tests.conftest import task_of
 
 NAMES = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting")
 
@@ -250,27 +251,8 @@ class Files:
         for split, lines in self.lines.items():
             artifacts.write(paths[split], lines, "predictions")
         artifacts.write(self.folder / "baselines.json", self.baselines, "baselines")
-        artifacts.write(self.folder / "task.json", self._task(), "task")
+        artifacts.write(self.folder / "task.json", task_of(self.labels), "task")
         return paths | {"baselines": self.folder / "baselines.json", "task": self.folder / "task.json"}
-
-    def _task(self) -> dict[str, Any]:
-        binary = len(self.labels) == 2
-        return {
-            "target": "y",
-            "task_type": "binary" if binary else "multiclass",
-            "labels": [{"value": label, "rows": 1} for label in self.labels],
-            "positive_label": self.labels[-1] if binary else None,
-            "reason": "said so",
-            "rows": {"with_target": 1, "without_target": 0, "with_rare_label": 0},
-            "group_column": None,
-            "time_column": None,
-            "ids": [],
-            "constants": [],
-            "leaks": [],
-            "feedback": {"keep": [], "drop": [], "unread_notes": 0},
-            "test_header": None,
-            "by": {"provider": "builtin", "model": None},
-        }
 
     def evaluate(self, name: str = "metrics.json") -> dict[str, Any]:
         run_evaluation(**self.write(), seed=42, out=self.folder / name)

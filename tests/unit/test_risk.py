@@ -25,6 +25,7 @@ from loramake.trust.risk import (
     rows_needed,
     share_wrong,
 )
+from tests.conftest import task_of
 
 
 def as_scored(truth: Any, probabilities: Any) -> Scored:
@@ -284,23 +285,7 @@ LABELS = ["no", "yes"]
 
 
 def write_inputs(folder: Path, calibration: Scored, test: Scored, labels: list[str] = LABELS) -> dict[str, Path]:
-    task = {
-        "target": "y",
-        "task_type": "binary" if len(labels) == 2 else "multiclass",
-        "labels": [{"value": label, "rows": 1} for label in labels],
-        "positive_label": labels[-1] if len(labels) == 2 else None,
-        "reason": "said so",
-        "rows": {"with_target": 1, "without_target": 0, "with_rare_label": 0},
-        "group_column": None,
-        "time_column": None,
-        "ids": [],
-        "constants": [],
-        "leaks": [],
-        "feedback": {"keep": [], "drop": [], "unread_notes": 0},
-        "test_header": None,
-        "by": {"provider": "builtin", "model": None},
-    }
-    artifacts.write(folder / "task.json", task, "task")
+    artifacts.write(folder / "task.json", task_of(labels), "task")
     artifacts.write(folder / "calibration.jsonl", scored_lines(calibration, labels), "predictions")
     artifacts.write(folder / "test.jsonl", scored_lines(test, labels), "predictions")
     return {"task": folder / "task.json"} | {name: folder / f"{name}.jsonl" for name in ("calibration", "test")}
