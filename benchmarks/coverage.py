@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from running import markdown
 
-from loramake import artifacts
-from loramake.scored import Scored, read_scored
+from loramake.scored import Scored, read_labels, read_scored
 from loramake.trust.calibration import METHODS as CALIBRATIONS
 from loramake.trust.calibration import apply_calibrator, fit_calibrator, halve
 from loramake.trust.conformal import METHODS, fit_sets, guarantee_of, try_sets
@@ -74,7 +73,7 @@ def made_up(name: str, weights: list[float], rows: int, calibration: int, digits
 
 def read_pool(results: Path) -> Pool:
     """The calibration and test rows of a finished experiment, with the probabilities as they were predicted."""
-    labels = [label["value"] for label in artifacts.read(results / "task.json", "task")["labels"]]
+    labels = read_labels(results / "task.json")
     parts = [read_scored(results / "predictions" / f"{split}.jsonl", labels) for split in ("calibration", "test")]
     keys = [key for part in parts for key in part.keys]
     truth, probabilities = (np.concatenate([part[field] for part in parts]) for field in (1, 2))
@@ -84,7 +83,7 @@ def read_pool(results: Path) -> Pool:
 def deal(pool: Pool, asked: str, seed: int) -> tuple[Scored, Scored]:
     """Calibrated rows to fit sets on, and to try them on."""
     order = np.random.default_rng(seed).permutation(len(pool.scored.keys))
-    calibration, test = (take(pool.scored, part) for part in np.split(order, [pool.calibration]))
+    calibration, test = (pool.scored.take(part) for part in np.split(order, [pool.calibration]))
     seen, unseen = halve(calibration, pool.labels, seed)
     calibrator = fit_calibrator(seen, pool.labels, asked)
     held_out = calibration if calibrator["method"] == "none" else unseen
@@ -92,10 +91,6 @@ def deal(pool: Pool, asked: str, seed: int) -> tuple[Scored, Scored]:
         part._replace(probabilities=apply_calibrator(calibrator, part.probabilities)) for part in (held_out, test)
     )
     return fitted, tried
-
-
-def take(scored: Scored, places: NDArray[np.int64]) -> Scored:
-    return Scored([scored.keys[place] for place in places], scored.truth[places], scored.probabilities[places])
 
 
 def try_pool(pool: Pool, asked: str, confidence: float, splits: int) -> list[Line]:

@@ -28,7 +28,7 @@ from loramake.plots.evaluation import plot_evaluation
 from loramake.plots.reliability import plot_reliability
 from loramake.plots.risk import plot_risk_coverage
 from loramake.report import FILES, render_report
-from loramake.scored import Scored, scored_lines
+from loramake.scored import Scored, read_labels, scored_lines
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
@@ -55,7 +55,7 @@ NAMES = {
 def grow(results: Path, rows: int) -> None:
     """Put made-up test rows in place of the experiment's, and make again what follows from them."""
     rng = np.random.default_rng(0)
-    labels = [label["value"] for label in artifacts.read(results / "task.json", "task")["labels"]]
+    labels = read_labels(results / "task.json")
     strong = rng.dirichlet(np.full(len(labels), 0.5), size=rows)
     truth = (strong.cumsum(axis=1) > rng.random(rows)[:, None]).argmax(axis=1)
     keys = [("csv", row) for row in range(rows)]

@@ -6,12 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from loramake.errors import DataError
-from loramake.profile import MAX_CLASSES_OF_NUMBERS, find_type, shorten
+from loramake.profile import MAX_CLASSES_OF_NUMBERS, find_type, listed, shorten
 from loramake.tables import find_number_style
 
 ROWS_A_LABEL = 5
 """A table needs this many rows a label on average."""
-_NAMED = 5
 
 
 def find_labels(csv: str | Path, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[int]":
@@ -29,7 +28,7 @@ def find_labels(csv: str | Path, target: "pd.Series[str]", rare_labels: str) -> 
         rows = rows[rows > 1]
     elif (rows == 1).any():
         raise DataError(
-            f"{csv}: {_listed(rows[rows == 1].index)} of the target {target.name} stand in one row each, so they "
+            f"{csv}: {_quoted(rows[rows == 1].index)} of the target {target.name} stand in one row each, so they "
             f"cannot be both learnt and tested: merge them, or set rare_labels: drop."
         )
     if rows.sum() < ROWS_A_LABEL * max(2, len(rows)):
@@ -60,13 +59,11 @@ def check_test_labels(test_csv: str | Path, target: "pd.Series[str]", labels: Co
         raise DataError(f"{test_csv}: no row has a value in the target {target.name}: nothing could be tested.")
     unseen = filled[~filled.isin(labels)]
     if len(unseen):
-        known = ", ".join(repr(shorten(label, 40)) for label in list(labels)[:_NAMED])
         raise DataError(
-            f"{test_csv}: {len(unseen):,} rows have labels that the CSV does not have ({_listed(unseen.unique())}; "
-            f"first in data row {unseen.index[0]}): write them as there ({known}), or leave those rows out."
+            f"{test_csv}: {len(unseen):,} rows have labels that the CSV does not have ({_quoted(unseen.unique())}; "
+            f"first in data row {unseen.index[0]}): write them as there ({_quoted(labels)}), or leave those rows out."
         )
 
 
-def _listed(labels: Collection[str]) -> str:
-    names = ", ".join(repr(shorten(label, 40)) for label in sorted(labels)[:_NAMED])
-    return f"{names} and {len(labels) - _NAMED:,} more labels" if len(labels) > _NAMED else names
+def _quoted(labels: Collection[str]) -> str:
+    return listed([repr(shorten(label, 40)) for label in sorted(labels)])

@@ -41,6 +41,10 @@ _COMPARED = 2_000_000
 _MANY_LABELS = 20
 """Of more labels the areas are not scikit-learn's, which takes 7 ms a label, but those of one resample, the same."""
 
+Estimate = dict[str, float | None]
+"""{value, low, high}: a measure and its interval, each null where it is undefined."""
+UNDEFINED: Estimate = {"value": None, "low": None, "high": None}
+
 Scores = dict[str, Floats]
 """P(label | row) by model, each of shape (rows, labels), the rows the same."""
 
@@ -126,7 +130,7 @@ def compute_metrics(truth: Codes, probabilities: Floats) -> dict[str, float]:
         values |= _precision_recall_f1(truth, predicted, "", average="binary", zero_division=np.nan)
     labels = range(probabilities.shape[1])
     values["log_loss"] = sklearn_metrics.log_loss(truth, probabilities, labels=list(labels))
-    if ranked := _ranked_labels(truth, binary):
+    if ranked := ranked_labels(truth, binary):
         # balanced_accuracy_score is the same, but warns of labels that are predicted and not true.
         values["balanced_accuracy"] = sklearn_metrics.recall_score(
             truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
@@ -152,7 +156,7 @@ def _precision_recall_f1(truth: Codes, predicted: Codes, suffix: str, **options:
     return {f"{name}{suffix}": value for name, value in zip(("precision", "recall", "f1"), values, strict=False)}
 
 
-def _ranked_labels(truth: Codes, binary: bool) -> list[int]:
+def ranked_labels(truth: Codes, binary: bool) -> list[int]:
     """The labels whose scores are ranked against the rest: the positive one, or all that occur; of one label, none."""
     present: list[int] = np.unique(truth).tolist()
     return [] if len(present) < 2 else [1] if binary else present
@@ -214,7 +218,7 @@ def compute_weighted(truth: Codes, probabilities: Floats, counts: Floats) -> dic
         values = _tally_metrics(tallies, binary)
         present = tallies.true > 0
         areas = np.full((2, *present.shape), np.nan)
-        if ranked := _ranked_labels(truth, binary):
+        if ranked := ranked_labels(truth, binary):
             areas[:, :, ranked] = weighted_areas(truth, probabilities, counts, ranked)
         one_label = present.sum(axis=1) < 2
         used = present & (np.arange(present.shape[1]) == 1) if binary else present
@@ -222,14 +226,14 @@ def compute_weighted(truth: Codes, probabilities: Floats, counts: Floats) -> dic
             values[name] = np.where(used, area, 0.0).sum(axis=1) / used.sum(axis=1)
     for name in ("roc_auc", "pr_auc", "balanced_accuracy", "mcc"):
         values[name][one_label] = np.nan
-    values["log_loss"] = counts @ _row_losses(truth, probabilities) / counts.sum(axis=1)
+    values["log_loss"] = counts @ row_losses(truth, probabilities) / counts.sum(axis=1)
     return {name: values[name] for name in metric_names(binary)}
 
 
-def _row_losses(truth: Codes, probabilities: Floats) -> Floats:
-    """-log P(true label) of each row, probabilities kept off 0 and 1 as scikit-learn's log_loss does."""
+def row_losses(truth: Codes, probabilities: Floats) -> Floats:
+    """-log P(true label) of each row, shape (rows,), probabilities kept off 0 and 1 as scikit-learn's log_loss does."""
     epsilon = np.finfo(np.float64).eps
-    own = probabilities[np.arange(len(truth)), truth]
+    own: Floats = probabilities[np.arange(len(truth)), truth]
     return -np.log(np.clip(own, epsilon, 1 - epsilon))
 
 
@@ -390,8 +394,7 @@ def confusion_matrix(truth: Codes, probabilities: Floats) -> Codes:
 def _per_class(truth: Codes, probabilities: Floats, labels: list[str], seed: int) -> list[dict[str, Any]]:
     """Precision, recall and F1 of each label with their intervals, and its rows."""
     if len(truth) == 0:
-        nothing = {"value": None, "low": None, "high": None}
-        return [{"label": label, **dict.fromkeys(LABEL_METRICS, nothing), "support": 0} for label in labels]
+        return [{"label": label, **dict.fromkeys(LABEL_METRICS, UNDEFINED), "support": 0} for label in labels]
     codes = list(range(len(labels)))
     *columns, support = sklearn_metrics.precision_recall_fscore_support(
         truth, probabilities.argmax(axis=1), labels=codes, zero_division=np.nan
@@ -406,25 +409,25 @@ def _per_class(truth: Codes, probabilities: Floats, labels: list[str], seed: int
     ]
 
 
-def estimate(value: float, resampled: Floats) -> dict[str, float | None]:
+def estimate(value: float, resampled: Floats) -> Estimate:
     """A value with its percentile-bootstrap interval (Efron and Tibshirani 1993, chapter 13).
 
     Resamples where the metric is undefined are left out; where that is more than half of them, so is the interval.
     """
     defined = resampled[~np.isnan(resampled)]
     if np.isnan(value) or 2 * len(defined) < len(resampled):
-        return {"value": _number(value), "low": None, "high": None}
+        return {**UNDEFINED, "value": _number(value)}
     low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return {"value": _number(value), "low": float(low), "high": float(high)}
 
 
-def proportion(hits: float, rows: float) -> dict[str, float | None]:
+def proportion(hits: float, rows: float) -> Estimate:
     """A share of rows with Wilson's score interval (1927), wide also where all rows agree; null of no rows.
 
     The closed form, since scipy's binomtest makes a test of each share, and there may be one for each of 1,000 labels.
     """
     if rows == 0:
-        return {"value": None, "low": None, "high": None}
+        return UNDEFINED
     share, weight = hits / rows, NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2 / rows
     middle = (share + weight / 2) / (1 + weight)
     half = math.sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
@@ -469,13 +472,13 @@ def _no_verdict() -> dict[str, Any]:
         "best_baseline": None,
         "loramake": None,
         "baseline": None,
-        "difference": {"value": None, "low": None, "high": None},
+        "difference": UNDEFINED,
         "outcome": None,
         "sentence": "No comparison with the baselines: the test split has fewer than two labels.",
     }
 
 
-def outcome_of(difference: dict[str, float | None], sign: int = 1) -> str | None:
+def outcome_of(difference: Estimate, sign: int = 1) -> str | None:
     """What an interval says: better, worse or level; None of none. With `sign` -1 less is better."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
@@ -484,7 +487,7 @@ def outcome_of(difference: dict[str, float | None], sign: int = 1) -> str | None
     return above if low > 0 else below if high < 0 else "level"
 
 
-def _sentence(outcome: str | None, best: str, ours: float, theirs: float, difference: dict[str, float | None]) -> str:
+def _sentence(outcome: str | None, best: str, ours: float, theirs: float, difference: Estimate) -> str:
     against = f"ROC-AUC {ours:.3f} against {theirs:.3f} of {best}"
     if outcome is None:
         return f"Too few test rows to tell: {against}."

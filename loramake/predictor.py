@@ -23,9 +23,9 @@ from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, Pr
 from loramake.experiments import RESULTS, find_experiment
 from loramake.new_rows import Columns, table_of_objects
 from loramake.preparation import transform_each_row, transform_rows
-from loramake.profile import shorten
+from loramake.profile import listed, shorten
 from loramake.sandbox import Sandbox, choose_sandbox
-from loramake.scored import Codes, Floats, read_scored
+from loramake.scored import Codes, Floats, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
@@ -51,7 +51,6 @@ _FILES = (
 """All that a prediction follows from, below the experiment's folder."""
 _MOST_BROKEN = 10
 """Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
-_NAMED = 5
 
 Table = pd.DataFrame | Sequence[Mapping[str, Any]]
 
@@ -186,9 +185,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Name, once each, the columns of a table that training never saw."""
         if new := [name for name in self.columns.unknown(names) if name not in self._said]:
             self._said.update(new)
-            shown = ", ".join(shorten(name, 40) for name in new[:_NAMED])
-            more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
-            say(f"{where}: not used, since training never saw them: {shown}{more}.")
+            say(f"{where}: not used, since training never saw them: {listed([shorten(name, 40) for name in new])}.")
 
     def fingerprint(self) -> str:
         """A sha256 of all that a prediction follows from but the rows and the base model."""
@@ -264,7 +261,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _labels(self) -> list[str]:
-        return [label["value"] for label in self._read("task.json", "task")["labels"]]
+        return read_labels(self.folder / "task.json")
 
     @functools.cached_property
     def _sandbox(self) -> Sandbox:

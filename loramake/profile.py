@@ -2,6 +2,7 @@
 
 import heapq
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,12 @@ def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
     """A cell as text of at most `limit` characters."""
     text = str(cell)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
 def find_type(column: "pd.Series[str]") -> str:

@@ -1,5 +1,6 @@
 """Predictions of rows whose label is known, as arrays: what everything that measures begins with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,20 @@ class Scored(NamedTuple):
     """Place of the true label among the labels, shape (rows,)."""
     probabilities: Floats
     """P(label | row), shape (rows, labels)."""
+
+    def take(self, places: Sequence[int] | Codes) -> "Scored":
+        """The rows at these places, in this order."""
+        at = np.asarray(places, dtype=np.int64)
+        return Scored([self.keys[place] for place in at.tolist()], self.truth[at], self.probabilities[at])
+
+    def in_order(self) -> "Scored":
+        """The rows in the order of their keys, so that what is drawn by a seed does not depend on the file's."""
+        return self.take(sorted(range(len(self.keys)), key=self.keys.__getitem__))
+
+
+def read_labels(task: str | Path) -> list[str]:
+    """The labels of task.json, in its order, which codes and columns of probabilities follow."""
+    return [label["value"] for label in artifacts.read(task, "task")["labels"]]
 
 
 def read_scored(predictions: str | Path, labels: list[str]) -> Scored:

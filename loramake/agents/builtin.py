@@ -9,7 +9,7 @@ import pandas as pd
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.agents.sight import LONGEST_CELL
 from loramake.errors import DataError
-from loramake.profile import MAX_CLASSES_OF_NUMBERS, number_styles
+from loramake.profile import MAX_CLASSES_OF_NUMBERS, listed, number_styles
 from loramake.rendering import render
 from loramake.tables import to_numbers
 
@@ -70,7 +70,7 @@ class BuiltinAgent:
         labels = [label["value"] for label in task["labels"]]
         return {
             "target": task["target"],
-            "instruction": style["instruction"].format(target=task["target"], labels=_name_labels(labels)),
+            "instruction": style["instruction"].format(target=task["target"], labels=listed(labels, _LABELS_NAMED)),
             "feature_format": style["feature_format"],
             "feature_separator": style["feature_separator"],
             "number_format": style["number_format"],
@@ -121,13 +121,6 @@ def _answers(labels: list[str], label_format: dict[str, Any]) -> list[dict[str, 
     if label_format["kind"] == "plain" or len(labels) > label_format["labels"]:
         return [{"value": label, "text": label} for label in labels]
     return [{"value": label, "text": label_format["token"].format(place)} for place, label in enumerate(labels)]
-
-
-def _name_labels(labels: list[str]) -> str:
-    """All labels where they are few; else some, since a prompt has no room for hundreds."""
-    if len(labels) <= _LABELS_NAMED:
-        return ", ".join(labels)
-    return f"{', '.join(labels[:_LABELS_NAMED])} and {len(labels) - _LABELS_NAMED:,} more"
 
 
 def find_target(profile: dict[str, Any]) -> tuple[str, str]:

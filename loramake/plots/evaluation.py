@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
-from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, read_scores
+from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, ranked_labels, read_scores
 from loramake.plots.figure import BLUE, GREEN, GREY, LINES, ORANGE, explain_below, figure, readable, say_instead
 from loramake.ranking import METHODS
-from loramake.scored import Codes, Floats
+from loramake.scored import Codes, Floats, read_labels
 
 MAX_LABELS_WITH_NUMBERS = 20
 """A confusion matrix of more labels has colours only."""
@@ -41,7 +41,7 @@ def plot_evaluation(
     loss_out: str | Path,
 ) -> None:
     """Draw the four pictures of run_evaluation from its artifacts: three of the test split, one of the training."""
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     truth, scores = read_scores(test, baselines, labels, "test")
     plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), labels, confusion_matrix_out)
     plot_roc(truth, scores, labels, roc_out)
@@ -114,7 +114,7 @@ def plot_precision_recall(
     """The same for precision by recall; the grey line is what chance gives: the label's share of the rows."""
     with _curves(truth, scores, labels, path, _PRECISION_RECALL) as axes:
         axes.set(title=title, xlabel="recall", ylabel="precision")
-        if ranked := _ranked(truth, labels):
+        if ranked := ranked_labels(truth, len(labels) == 2):
             chance = float(np.mean([(truth == label).mean() for label in ranked]))
             axes.plot([0, 1], [chance, chance], color="#BBBBBB", linewidth=1, zorder=1)
 
@@ -130,7 +130,7 @@ class _Kind(NamedTuple):
 @contextmanager
 def _curves(truth: Codes, scores: Scores, labels: Sequence[str], path: str | Path, kind: _Kind) -> Iterator[Axes]:
     """Axes for what is particular to a kind; the models' curves are drawn where the split has two labels."""
-    ranked = _ranked(truth, labels)
+    ranked = ranked_labels(truth, len(labels) == 2)
     with figure(path, 6.4, 6.8) as axes:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         yield axes
@@ -142,12 +142,6 @@ def _curves(truth: Codes, scores: Scores, labels: Sequence[str], path: str | Pat
             _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked, kind)
         of = "average of one label against the rest" if len(labels) > 2 else f"positive: {readable(labels[-1])}"
         explain_below(axes, of)
-
-
-def _ranked(truth: Codes, labels: Sequence[str]) -> list[int]:
-    """The labels that are told from the rest: the positive one, or all that occur; none where only one occurs."""
-    present: list[int] = np.unique(truth).tolist()
-    return [] if len(present) < 2 else [1] if len(labels) == 2 else present
 
 
 def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int], kind: _Kind) -> None:

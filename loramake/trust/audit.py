@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
-from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, proportion
+from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion, row_losses
 from loramake.profile import shorten
 from loramake.scored import Codes, Floats, Scored, read_scored
 from loramake.trust.calibration_measures import BINS, find_bins
@@ -45,7 +45,7 @@ RATES = ("selection_rate", "tpr", "fpr")
 SHARES = ("accuracy", *RATES, "coverage", "abstention")
 MEASURES = ("accuracy", *RATES, "ece", "log_loss", "coverage", "mean_set_size", "abstention")
 
-NOTHING = {"value": None, "low": None, "high": None, "lowest": None, "highest": None, "label": None}
+NOTHING = {**UNDEFINED, "lowest": None, "highest": None, "label": None}
 """A difference or a ratio that is not defined."""
 
 _CELLS = 2_000_000
@@ -94,7 +94,7 @@ def audit_groups(
     found = artifacts.read(task, "task")
     labels = [label["value"] for label in found["labels"]]
     read = {name: artifacts.read(measured[name], schema) for name, schema in MEASURED.items()}
-    scored = in_order(read_scored(test, labels))
+    scored = read_scored(test, labels).in_order()
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
     rows = count_rows(scored, sets, abstains(read["risk"], scored.probabilities), labels)
     cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
@@ -130,22 +130,20 @@ def describe(
     }
 
 
-def in_order(scored: Scored) -> Scored:
-    """The rows in the order of their keys, so that the resamples don't depend on the file's."""
-    order = sorted(range(len(scored.keys)), key=scored.keys.__getitem__)
-    places = np.array(order, dtype=np.int64)
-    return Scored([scored.keys[place] for place in order], scored.truth[places], scored.probabilities[places])
-
-
 def count_rows(scored: Scored, sets: NDArray[np.bool_], abstained: NDArray[np.bool_], labels: Sequence[str]) -> Rows:
     """What is summed of each row; `sets` (rows, labels) are the conformal sets, `abstained` is of shape (rows,)."""
     truth, probabilities = scored.truth, scored.probabilities
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     places = np.arange(len(truth))
     right = predicted == truth
-    epsilon = np.finfo(np.float64).eps  # keeps the loss off infinity, as scikit-learn's log_loss does
-    loss = -np.log(np.clip(probabilities[places, truth], epsilon, 1 - epsilon))
-    fixed = [np.ones(len(truth)), right, loss, sets[places, truth], sets.sum(axis=1), abstained]
+    fixed = [
+        np.ones(len(truth)),
+        right,
+        row_losses(truth, probabilities),
+        sets[places, truth],
+        sets.sum(axis=1),
+        abstained,
+    ]
     codes = _labels_with_rates(truth, len(labels))
     selected, true = predicted[:, None] == codes, truth[:, None] == codes
     gaps = np.zeros((len(truth), BINS))

@@ -16,7 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.scored import Codes, Floats, Key, Scored, read_scored, scored_lines
+from loramake.scored import Codes, Floats, Key, Scored, read_labels, read_scored, scored_lines
 
 METHODS = ("isotonic", "temperature", "none")
 """From the one that needs most rows; where one can't be fitted, the next takes its place."""
@@ -55,7 +55,7 @@ def calibrate_probabilities(
     test_out: str | Path,
 ) -> None:
     """Write calibrator.json, and the calibrated predictions of the test rows and of the unseen calibration rows."""
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     splits = {calibration_out: read_scored(calibration, labels), test_out: read_scored(test, labels)}
     seen, unseen = halve(splits[calibration_out], labels, seed)
     calibrator = fit_calibrator(seen, labels, method)
@@ -77,17 +77,12 @@ def halve(scored: Scored, labels: list[str], seed: int) -> tuple[Scored, Scored]
     the file's.
     """
     order = sorted(range(len(scored.keys)), key=lambda row: (labels[scored.truth[row]], _lot(scored.keys[row], seed)))
-    return _rows(scored, order[::2]), _rows(scored, sorted(order[1::2]))
+    return scored.take(order[::2]), scored.take(sorted(order[1::2]))
 
 
 def _lot(key: Key, seed: int) -> bytes:
     source, row = key
     return sha256(f"{seed} {source} {row}".encode()).digest()
-
-
-def _rows(scored: Scored, places: list[int]) -> Scored:
-    at = np.array(places, dtype=np.int64)
-    return Scored([scored.keys[place] for place in places], scored.truth[at], scored.probabilities[at])
 
 
 def fit_calibrator(scored: Scored, labels: list[str], asked: str) -> dict[str, Any]:

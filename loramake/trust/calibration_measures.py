@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.errors import ArtifactError
-from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
-from loramake.scored import Codes, Floats, Scored, name_of, read_scored
+from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
+from loramake.scored import Codes, Floats, Scored, name_of, read_labels, read_scored
 
 BINS = 15
 MEASURES = (
@@ -40,8 +40,8 @@ def evaluate_calibration(
     task: str | Path, before: str | Path, after: str | Path, calibrator: str | Path, seed: int, out: str | Path
 ) -> None:
     """Write calibration_measures.json from the test rows' predictions (JSON lines) before and after calibration."""
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
-    scored = [_by_key(read_scored(path, labels)) for path in (before, after)]
+    labels = read_labels(task)
+    scored = [read_scored(path, labels).in_order() for path in (before, after)]
     _check_same_rows(scored[0], scored[1], before, after)
     fitted = artifacts.read(calibrator, "calibrator")
     truth = scored[0].truth
@@ -57,13 +57,6 @@ def evaluate_calibration(
     }
     artifacts.write(out, measures, "calibration_measures")
     say(measures["sentence"])
-
-
-def _by_key(scored: Scored) -> Scored:
-    """The rows in an order that is not the file's, so that resamples don't depend on that."""
-    order = sorted(range(len(scored.keys)), key=scored.keys.__getitem__)
-    at = np.array(order, dtype=np.int64)
-    return Scored([scored.keys[place] for place in order], scored.truth[at], scored.probabilities[at])
 
 
 def _check_same_rows(ours: Scored, theirs: Scored, before: str | Path, after: str | Path) -> None:
@@ -118,7 +111,6 @@ def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dic
     gaps, held = _binned(confidence[:, None], (right - confidence)[:, None], counts)
     reliability, uncertainty, classwise = _label_parts(truth, probabilities, counts)
     brier = counts @ ((probabilities**2).sum(axis=1) - 2 * _own(truth, probabilities) + 1) / rows
-    epsilon = np.finfo(np.float64).eps
     return {
         "ece": np.abs(gaps).sum(axis=1) / rows,
         "adaptive_ece": equal_mass_error(confidence, right, counts),
@@ -128,7 +120,7 @@ def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dic
         "brier_reliability": reliability,
         "brier_resolution": reliability + uncertainty - brier,
         "brier_uncertainty": uncertainty,
-        "log_loss": counts @ -np.log(np.clip(_own(truth, probabilities), epsilon, 1 - epsilon)) / rows,
+        "log_loss": counts @ row_losses(truth, probabilities) / rows,
     }
 
 

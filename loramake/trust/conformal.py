@@ -29,7 +29,8 @@ from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.metrics import CONFIDENCE, proportion
-from loramake.scored import Codes, Floats, Scored, read_scored
+from loramake.profile import listed, shorten
+from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
@@ -41,8 +42,6 @@ FREE_LABELS = 1
 _DRAWS = 1000
 _CELLS = 200_000
 """Scores worked on at once: few enough to stay in the processor's cache."""
-_NAMED = 5
-"""Labels that a note names."""
 
 Sets = NDArray[np.bool_]
 """Whether a label stands in a row's set, shape (rows, labels)."""
@@ -96,7 +95,7 @@ def fit_conformal(
     out: str | Path,
 ) -> None:
     """Write conformal.json from the calibrated predictions (JSON lines) of the calibration and the test split."""
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     conformal = describe(read_scored(calibration, labels), read_scored(test, labels), labels, method, confidence, seed)
     artifacts.write(out, conformal, "conformal")
     say(conformal["sentence"])
@@ -343,10 +342,9 @@ def _notes(conformal: dict[str, Any]) -> list[str]:
     notes = []
     few = [each for each in conformal["by_class"] if each["quantile"] is None]
     if 0 < len(few) < len(conformal["labels"]):
-        named = ", ".join(f"{each['label']} ({each['rows']:,})" for each in few[:_NAMED])
-        more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""
+        named = listed([f"{shorten(each['label'], 40)} ({each['rows']:,})" for each in few])
         needed = conformal["rows_needed"]
-        notes.append(f"Labels with fewer than {needed:,} calibration rows stand in every set: {named}{more}.")
+        notes.append(f"Labels with fewer than {needed:,} calibration rows stand in every set: {named}.")
     if empty := conformal["test"]["empty_sets"]:
         notes.append(
             f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "

@@ -18,7 +18,7 @@ from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ConfigError, nearest
 from loramake.metrics import CONFIDENCE, LORAMAKE, RESAMPLES, Scores, draw_counts, estimate, outcome_of, read_scores
-from loramake.scored import Codes, Floats, read_scored
+from loramake.scored import Codes, Floats, read_labels, read_scored
 
 ABSTAIN = -1
 """The code of asking a person."""
@@ -189,7 +189,7 @@ def decide_by_cost(
 
     `train` holds the train split's predictions, of which only the true labels are looked at.
     """
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     checked = check_costs(costs, abstain_cost, labels, "config.yaml")
     found = {
         "configured": checked is not None,

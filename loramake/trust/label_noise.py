@@ -15,7 +15,7 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.scored import Codes, Floats, Key, Scored, name_of, read_scored
+from loramake.scored import Codes, Floats, Key, Scored, name_of, read_labels, read_scored
 from loramake.tables import sniff
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
@@ -47,7 +47,7 @@ def find_label_noise(
     A header alone where there is none, or where there are fewer than MIN_ROWS rows. Cells that a spreadsheet would
     compute begin with '.
     """
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     planned = artifacts.read(plan, "plan")
     names = [planned["target"], *(feature["name"] for feature in planned["features"])]
     scored = _read_all(predictions, artifacts.read(calibrator, "calibrator"), labels)

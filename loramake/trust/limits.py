@@ -7,12 +7,9 @@ measured is not kept.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from loramake.metrics import UNDEFINED, Estimate
 from loramake.profile import shorten
 
-Estimate = dict[str, float | None]
-"""{value, low, high}, each null where undefined."""
-
-_NOTHING: Estimate = {"value": None, "low": None, "high": None}
 _LENGTH = 40
 """Names in sentences are cut to so many characters."""
 _ROUNDING = 1e-9
@@ -102,7 +99,7 @@ def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estima
     found: Any = measured[what.file]
     for key in what.keys:
         found = None if found is None else found[key]
-    value = found if isinstance(found, dict) else {"value": found, "low": None, "high": None}
+    value = found if isinstance(found, dict) else {**UNDEFINED, "value": found}
     where = f"{FILES[what.file]}: {'.'.join(what.keys)}"
     return what.called, where, value, what.absent if value["value"] is None else None
 
@@ -110,13 +107,13 @@ def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estima
 def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
     if not columns:
-        return what.called, "trust/audit.json: columns", _NOTHING, "no audit_columns are set"
+        return what.called, "trust/audit.json: columns", UNDEFINED, "no audit_columns are set"
     spreads: dict[str, dict[str, Any]] = {
         column["name"]: column["differences"][what.measure][what.how] for column in columns
     }
     name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
     own = spreads[name]
-    value = dict(_NOTHING) if own["low"] is None else _interval(list(spreads.values()), what.how)
+    value = UNDEFINED if own["low"] is None else _interval(list(spreads.values()), what.how)
     where = f"trust/audit.json: columns: {name}: differences.{what.measure}.{what.how}"
     absent = "fewer than two groups have enough rows and a value" + ("" if what.how == "difference" else " above 0")
     of = "" if own["label"] is None else f" of {shorten(own['label'], _LENGTH)}"

@@ -29,8 +29,8 @@ from scipy.special import bdtr, betaincinv
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
-from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate
-from loramake.scored import Codes, Floats, Scored, read_scored
+from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
+from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Settings of max_error that are looked at whatever is set."""
@@ -67,7 +67,7 @@ def control_risk(
 
     `calibration` holds calibrated predictions of rows that the calibrator was not fitted on.
     """
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     held_out, tested = read_scored(calibration, labels), read_scored(test, labels)
     ranked, ranked_test = rank(held_out), rank(tested)
     chosen = None if max_error is None else find_level(ranked, ranked_test, max_error, confidence)
@@ -183,10 +183,10 @@ def _rows(ranked: Ranked) -> int:
     return int(ranked.answered[-1]) if len(ranked.answered) else 0
 
 
-def share_wrong(answered: int, wrong: int) -> dict[str, float | None]:
+def share_wrong(answered: int, wrong: int) -> Estimate:
     """The share with its Clopper–Pearson interval, which, unlike a bootstrap's, is not empty where nothing is wrong."""
     if not answered:
-        return {"value": None, "low": None, "high": None}
+        return UNDEFINED
     low, high = _clopper_pearson(np.array([answered]), np.array([wrong]))
     return {"value": wrong / answered, "low": float(low[0]), "high": float(high[0])}
 

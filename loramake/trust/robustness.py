@@ -15,16 +15,17 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import progress, say
-from loramake.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate
+from loramake.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate, row_losses
 from loramake.preparation import transform_rows
-from loramake.profile import shorten
+from loramake.profile import listed, shorten
 from loramake.sandbox import Sandbox, choose_sandbox
-from loramake.scored import Codes, Floats, Key, Scored, read_scored
+from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
-from loramake.splits import read_splits
-from loramake.tables import NumberStyle, read_table, to_numbers
+from loramake.splits import read_split
+from loramake.tables import NumberStyle, to_numbers
 from loramake.training_extra import import_training
 from loramake.trust.calibration import apply_calibrator
+from loramake.trust.cells import read_cells
 from loramake.trust.prompts import put_together, take_apart
 
 MAX_ROWS = 500
@@ -38,12 +39,10 @@ VARIANTS = (REORDERED, RENAMED, ROUNDED)
 
 _AS_IT_IS = "as it is"
 _CHANGES = ("changed_decisions", "mean_change", "roc_auc_change", "log_loss_change")
-_NAMED = 5
 
 Record = dict[str, Any]
 Shown = list[Record | None]
 """The record of each row, shown in one way; None where the row cannot be shown so."""
-Tables = dict[str, pd.DataFrame]
 
 
 def measure_robustness(
@@ -66,45 +65,31 @@ def measure_robustness(
 
     `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML.
     """
-    labels = [label["value"] for label in artifacts.read(task, "task")["labels"]]
+    labels = read_labels(task)
     planned = artifacts.read(plan, "plan")
-    tables = _read_tables(csv, test_csv)
     scored = read_scored(test, labels)
     rows = choose_rows(scored, seed)
     found: dict[str, Floats] = {}
     if rows.keys:
         setting = artifacts.read(verification, "verification")["sandbox"]["setting"]
         sandbox = choose_sandbox(setting, planned["by"]["provider"])
-        shown = show_otherwise(_rows_of(tables, rows.keys), planned, script, state, sandbox, seed)
+        shown = show_otherwise(read_cells(csv, test_csv, rows.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(threads)
         scorer = load_scorer(artifacts.read(config, "lmf_config"))
         raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
         fitted = artifacts.read(calibrator, "calibrator")
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
-    gaps = _missing_in_training(tables, splits, planned)
+    _, train = read_split(csv, test_csv, splits, "train")
+    gaps = _missing(train, planned)
     robustness = describe(rows.truth, found, planned, gaps, len(scored.keys), seed)
     artifacts.write(out, robustness, "robustness")
     say(robustness["sentence"])
 
 
-def _read_tables(csv: str | Path, test_csv: str | Path | None) -> Tables:
-    tables = {"csv": read_table(csv)}
-    if test_csv is not None:
-        tables["test_csv"] = read_table(test_csv, like=list(tables["csv"].columns))
-    return tables
-
-
 def choose_rows(scored: Scored, seed: int) -> Scored:
     """All rows, or MAX_ROWS of them drawn by the seed, in the order of the file."""
     drawn = np.random.default_rng(seed).permutation(len(scored.keys))[:MAX_ROWS]
-    places = np.sort(drawn)
-    return Scored([scored.keys[place] for place in places], scored.truth[places], scored.probabilities[places])
-
-
-def _rows_of(tables: Tables, keys: Sequence[Key]) -> pd.DataFrame:
-    """The rows of text cells that the keys name, in their order; a column that a test_csv lacks is missing there."""
-    parts = [tables[source].loc[[row]] for source, row in keys]
-    return pd.concat(parts, ignore_index=True).reindex(columns=tables["csv"].columns).astype(object)
+    return scored.take(np.sort(drawn))
 
 
 def show_otherwise(
@@ -193,12 +178,9 @@ def _calibrated(calibrator: dict[str, Any], probabilities: Floats) -> Floats:
     return calibrated
 
 
-def _missing_in_training(tables: Tables, splits: str | Path, plan: dict[str, Any]) -> list[float | None]:
+def _missing(train: pd.DataFrame, plan: dict[str, Any]) -> list[float | None]:
     """Of each feature, the share of train rows in which it is missing; None where there are no train rows."""
-    assigned = read_splits(splits)
-    train = assigned[assigned["split"] == "train"]
-    rows = _rows_of(tables, list(zip(train["source"], train["row"], strict=True))) if len(train) else None
-    return [None if rows is None else float(rows[one["name"]].isna().mean()) for one in plan["features"]]
+    return [float(train[one["name"]].isna().mean()) if len(train) else None for one in plan["features"]]
 
 
 def describe(
@@ -302,13 +284,6 @@ def _importance(
     return sorted(entries, key=lambda entry: -entry["log_loss_increase"]["value"])
 
 
-def row_losses(truth: Codes, probabilities: Floats) -> Floats:
-    """-log P(true label) of each row, shape (rows,), kept finite as scikit-learn's log_loss does."""
-    epsilon = np.finfo(np.float64).eps
-    own: Floats = probabilities[np.arange(len(truth)), truth]
-    return -np.log(np.clip(own, epsilon, 1 - epsilon))
-
-
 def _notes(robustness: dict[str, Any], features: int) -> list[str]:
     notes = []
     if robustness["rows"] < robustness["test_rows"]:
@@ -323,18 +298,13 @@ def _notes(robustness: dict[str, Any], features: int) -> list[str]:
                 f"{variant['name'].capitalize()}: measured on {variant['rows']:,} rows, since the prompts of "
                 "the others cannot be taken apart into their cells."
             )
-    never = [entry["feature"] for entry in robustness["importance"] if entry["missing_in_training"] == 0]
+    never = [shorten(entry["feature"], 40) for entry in robustness["importance"] if entry["missing_in_training"] == 0]
     if never:
         notes.append(
-            f"Never missing in training: {_listed(never)}. What the model makes of an absence that it never saw is a "
+            f"Never missing in training: {listed(never)}. What the model makes of an absence that it never saw is a "
             "guess, and so is the importance that follows from it."
         )
     return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(shorten(name, 40) for name in names[:_NAMED])
-    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _sentence(robustness: dict[str, Any]) -> str:
