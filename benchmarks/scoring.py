@@ -17,7 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from loramake.encoding import load_encoder, quiet
-from loramake.scoring import label_log_probs, label_log_probs_one_by_one
+from loramake.scoring import label_log_probs
 
 TINY = Path(__file__).parents[1] / "models" / "tiny"
 REPEATS = 3
@@ -44,7 +44,7 @@ def compare(model: Any, prompts: list[list[int]], labels: list[list[int]]) -> tu
     packed, single = [], []
     for _ in range(REPEATS):
         packed.append(timed(lambda: label_log_probs(model, prompts, labels)))
-        single.append(timed(lambda: label_log_probs_one_by_one(model, prompts, labels)))
+        single.append(timed(lambda: label_log_probs(model, prompts, labels, together=False)))
     difference = float(np.abs(packed[0][1] - single[0][1]).max())
     return (
         len(prompts) / min(seconds for seconds, _ in packed),

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from loramake import artifacts
 from loramake.errors import ConfigError
 from loramake.experiments import find_artifact
 from loramake.metrics import CONFIDENCE, LORAMAKE, Scores, compute_metrics, estimate, outcome_of, resample
-from loramake.scored import Codes
+from loramake.scored import Codes, Key, Scored, read_scored
 
-METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "log_loss")
-HIGHER_IS_BETTER = {"roc_auc": True, "accuracy": True, "balanced_accuracy": True, "log_loss": False}
+METRICS = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
+"""What is compared, and whether more of it is better (1) or less (-1)."""
 _PLACES = ("dataset_dir", "output_dir")
 """Settings that only name the experiment."""
 _SEED = 0
@@ -30,8 +28,7 @@ class Experiment:
     labels: list[str]
     table: dict[str, Any]
     """profile.json without the paths: the same for the same table."""
-    predictions: dict[tuple[str, int], dict[str, Any]]
-    """Of test rows, by source and row."""
+    test: Scored
 
 
 def read_experiment(folder: Path) -> Experiment:
@@ -41,14 +38,13 @@ def read_experiment(folder: Path) -> Experiment:
     plan = artifacts.read(find_artifact(folder, "plan.yaml"), "plan")
     train = artifacts.read(find_artifact(folder, "configs/train.yaml"), "lmf_config")
     profile = artifacts.read(find_artifact(folder, "profile.json"), "profile")
-    lines = artifacts.read(find_artifact(folder, "predictions/test.jsonl"), "predictions")
     return Experiment(
         folder.name,
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         results["labels"],
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        {(line["source"], line["row"]): line for line in lines},
+        read_scored(find_artifact(folder, "predictions/test.jsonl"), results["labels"]),
     )
 
 
@@ -85,10 +81,11 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
     ):
         if ours != theirs:
             raise ConfigError(f"{first.name} and {other.name} do not have the same {what}: they cannot be compared.")
-    shared = sorted(first.predictions.keys() & other.predictions.keys())
+    ours, theirs = set(first.test.keys), set(other.test.keys)
+    shared = sorted(ours & theirs)
     found: dict[str, Any] = {
         "rows": len(shared),
-        "only_in_one": len(first.predictions.keys() ^ other.predictions.keys()),
+        "only_in_one": len(ours ^ theirs),
         "differences": {},
     }
     if shared:
@@ -96,23 +93,24 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
     return {**found, "sentence": _sentence(first.name, other.name, found)}
 
 
-def _scores(first: Experiment, other: Experiment, rows: list[tuple[str, int]]) -> tuple[Codes, Scores]:
-    truth = np.array([first.labels.index(first.predictions[row]["label"]) for row in rows], dtype=np.int64)
-    scores = {
-        str(place): np.array([[one.predictions[row]["probabilities"][label] for label in first.labels] for row in rows])
-        for place, one in enumerate((first, other))
-    }
-    return truth, scores
+def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
+    """True labels, and the probabilities of both, of these rows, in the order of the first one's labels."""
+    ours, theirs = (
+        one.test.take([places[row] for row in rows])
+        for one in (first, other)
+        for places in [{key: place for place, key in enumerate(one.test.keys)}]
+    )
+    order = [other.labels.index(label) for label in first.labels]
+    return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 
 
 def _differences(truth: Codes, scores: Scores) -> dict[str, Any]:
     ours, theirs = (compute_metrics(truth, scores[place]) for place in ("0", "1"))
     resampled = resample(truth, scores, _SEED)
     found = {}
-    for metric in METRICS:
+    for metric, sign in METRICS.items():
         paired = resampled["1"][metric] - resampled["0"][metric]
         difference = estimate(theirs[metric] - ours[metric], paired)
-        sign = 1 if HIGHER_IS_BETTER[metric] else -1
         found[metric] = {**difference, "outcome": outcome_of(difference, sign)}
     return found
 

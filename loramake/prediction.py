@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
+from loramake.errors import ArtifactError
 from loramake.new_rows import Rows
 from loramake.predictor import Decisions, Predictor
 from loramake.resumable import growing
+from loramake.scored import Scored, name_of, scored_lines
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.training_extra import import_training
 
-FORMATS = ("csv", "jsonl")
 SET_SIGN = " | "
 """What stands between the labels of a set in a CSV."""
 
@@ -36,40 +36,33 @@ def run_prediction(
     `config` is a predict YAML, which names base, adapter and template.
     """
     labels = artifacts.read(plan, "plan")["labels"]
-    value_of = {label["text"]: label["value"] for label in labels}
+    values, texts = ([label[key] for label in labels] for key in ("value", "text"))
     import_training("torch").set_num_threads(threads)
     scorer = load_scorer(artifacts.read(config, "lmf_config"))
     for split, path in data.items():
-        records = artifacts.read(path, "records")
-        lines = predict_records(scorer, records, labels, f"scoring {split}, rows")
-        truths = [value_of.get(record["output"]) for record in records]
-        lines = [{**line, "label": truth} for line, truth in zip(lines, truths, strict=True)]
-        artifacts.write(outs[split], lines, "predictions")
-        if lines:
-            right = np.mean([line["label"] == line["predicted"] for line in lines])
-            say(f"{split}: {len(lines):,} rows scored, {right:.1%} of the most probable labels are right.")
+        scored = _score(scorer, path, texts, f"scoring {split}, rows")
+        artifacts.write(outs[split], scored_lines(scored, values), "predictions")
+        if scored.keys:
+            right = np.mean(scored.probabilities.argmax(axis=1) == scored.truth)
+            say(f"{split}: {len(scored.keys):,} rows scored, {right:.1%} of the most probable labels are right.")
 
 
-def predict_records(
-    scorer: LabelScorer, records: list[dict[str, Any]], labels: list[dict[str, str]], what: str
-) -> list[Line]:
-    """One line a record, in their order: row, source, label (None), predicted, probabilities by label value."""
-    values = [label["value"] for label in labels]
+def _score(scorer: LabelScorer, where: str | Path, texts: list[str], what: str) -> Scored:
+    """The rows of a file of records with P(label | row), the labels those whose answers are `texts`."""
+    records = artifacts.read(where, "records")
+    places = {text: place for place, text in enumerate(texts)}
+    keys = [(record.get("source", "csv"), record["row"]) for record in records]
+    for key, record in zip(keys, records, strict=True):
+        if record["output"] not in places:
+            raise ArtifactError(
+                f"{where}: {name_of(key)} has the answer {record['output']!r}, which the plan does not know: delete "
+                "the file and run the same command again."
+            )
+    truth = np.array([places[record["output"]] for record in records], dtype=np.int64)
     if not records:
-        return []
+        return Scored(keys, truth, np.zeros((0, len(texts))))
     with progress(what) as advance:
-        probabilities = scorer.probabilities(records, [label["text"] for label in labels], advance)
-    return [_line(record, values, row) for record, row in zip(records, probabilities, strict=True)]
-
-
-def _line(record: dict[str, Any], values: list[str], probabilities: NDArray[np.float64]) -> Line:
-    return {
-        "row": record["row"],
-        "source": record.get("source", "csv"),
-        "label": None,
-        "predicted": values[int(probabilities.argmax())],
-        "probabilities": dict(zip(values, probabilities.tolist(), strict=True)),
-    }
+        return Scored(keys, truth, scorer.probabilities(records, texts, advance))
 
 
 class Sink(Protocol):
@@ -101,7 +94,7 @@ def predict_new_rows(
     confidence: float | None,
     batch_size: int,
 ) -> None:
-    """Write what is decided about new rows to `output` (None: standard output), one line each in one of FORMATS.
+    """Write what is decided about new rows to `output` (None: standard output), one line each, `form` csv or jsonl.
 
     The rows are predicted in batches of `batch_size`, each written before the
     next is begun, so that a run that is killed is gone on with by the same call, to the same bytes.

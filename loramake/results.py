@@ -1,14 +1,16 @@
 """The last step: collects what matters into results.json, checks it, and signs every artifact with its hash."""
 
 import importlib.metadata
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from loramake import artifacts
 from loramake.console import console, say
 from loramake.errors import ArtifactError
+from loramake.scored import Scored, read_scored
 from loramake.timings import read_timings, timings_table
 
 TRUST = ("calibration_measures", "conformal", "risk", "costs", "audit", "robustness")
@@ -48,7 +50,7 @@ def summarize_results(
         "verdict": measured["verdict"],
         "test": {model: _values(part["metrics"]) for model, part in test.items()},
         "trust": {name: artifacts.read(path, name)["sentence"] for name, path in trust.items()},
-        "checks": check_predictions(artifacts.read(predictions, "predictions"), labels, predictions),
+        "checks": check_predictions(read_scored(predictions, labels), predictions),
         "versions": package_versions(),
         "seconds": seconds,
         "artifacts": {str(path): artifacts.sha256(path) for path in sorted(map(str, all_artifacts))},
@@ -63,20 +65,14 @@ def _values(metrics: dict[str, Any]) -> dict[str, float | None]:
     return {name: interval["value"] for name, interval in metrics.items()}
 
 
-def check_predictions(lines: list[dict[str, Any]], labels: list[str], where: str | Path) -> dict[str, Any]:
+def check_predictions(test: Scored, where: str | Path) -> dict[str, Any]:
     """Rows counted, and how far the sum of a row's probabilities is from 1 at most; ArtifactError beyond 1e-6."""
-    largest = 0.0
-    for line in lines:
-        if list(line["probabilities"]) != labels:
-            raise ArtifactError(
-                f"{where}: row {line['row']} has no probability for every label: delete the file and run again."
-            )
-        largest = max(largest, abs(math.fsum(line["probabilities"].values()) - 1.0))
+    largest = float(np.abs(test.probabilities.sum(axis=1) - 1).max(initial=0.0))
     if not largest <= 1e-6:
         raise ArtifactError(
             f"{where}: the probabilities of a row add up to 1 ± {largest:g}: delete the file and run again."
         )
-    return {"test_rows": len(lines), "largest_deviation_of_a_probability_sum": largest}
+    return {"test_rows": len(test.keys), "largest_deviation_of_a_probability_sum": largest}
 
 
 def package_versions() -> dict[str, str]:

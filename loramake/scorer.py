@@ -8,10 +8,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from loramake.console import Advance
 from loramake.encoding import Encoder, encoder_for, quiet
@@ -45,7 +46,7 @@ class LabelScorer:
         self._refuse_unknown([*prompts, *labels])
         log_probs = label_log_probs(self.model, prompts, labels, advance=advance)
         _refuse_non_numbers(records, log_probs)
-        return _softmax(log_probs)
+        return cast(NDArray[np.float64], softmax(log_probs, axis=1))
 
     def _refuse_long(self, records: Sequence[Mapping[str, Any]], prompts: list[list[int]], label: int) -> None:
         for index, (record, prompt) in enumerate(zip(records, prompts, strict=True)):
@@ -90,12 +91,6 @@ def _refuse_non_numbers(records: Sequence[Mapping[str, Any]], log_probs: NDArray
             f"The model's answer to row {name} is not a number ({len(broken)} such rows): "
             "the adapter is damaged, or the training went astray: lower learning_rate and train again."
         )
-
-
-def _softmax(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
-    shares = np.exp(log_probs - log_probs.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
-    return result
 
 
 def load_scorer(config: Mapping[str, Any]) -> LabelScorer:

@@ -32,6 +32,7 @@ def label_log_probs(
     prompts: Sequence[Tokens],
     labels: Sequence[Tokens],
     *,
+    together: bool = True,
     tokens_per_batch: int | None = None,
     advance: Advance | None = None,
 ) -> Scores:
@@ -39,29 +40,19 @@ def label_log_probs(
 
     `tokens_per_batch` bounds a batch (padding and labels included; 1024 on a CPU, 32768 on a GPU when left out) and
     is halved whenever the GPU runs out of memory. Where an architecture ignores the mask or the positions that the
-    packing needs, which a few rows scored both ways show, labels are scored one by one. PredictionError for an
-    empty prompt or label, and for a row that does not fit into the memory alone.
+    packing needs, which a few rows scored both ways show, labels are scored one by one, as with `together` off: one
+    plain forward pass a label, slow, but right for every causal model. PredictionError for an empty prompt or label,
+    and for a row that does not fit into the memory alone.
     """
     _refuse_empty(prompts, labels)
+    if not together:
+        return _in_batches(_one_by_one(model, labels), model, prompts, tokens_per_batch, advance)
     packed = _packed(model, labels)
     reason = _objection(model, packed, prompts, labels, tokens_per_batch)
     if reason is not None:
         say(f"scoring labels one by one, which is slower: this model cannot score them together ({reason}).")
         packed = _one_by_one(model, labels)
     return _in_batches(packed, model, prompts, tokens_per_batch, advance)
-
-
-def label_log_probs_one_by_one(
-    model: Any,
-    prompts: Sequence[Tokens],
-    labels: Sequence[Tokens],
-    *,
-    tokens_per_batch: int | None = None,
-    advance: Advance | None = None,
-) -> Scores:
-    """The same as label_log_probs by one plain forward pass per label: slow, but right for every causal model."""
-    _refuse_empty(prompts, labels)
-    return _in_batches(_one_by_one(model, labels), model, prompts, tokens_per_batch, advance)
 
 
 def _refuse_empty(prompts: Sequence[Tokens], labels: Sequence[Tokens]) -> None:

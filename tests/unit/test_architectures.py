@@ -16,7 +16,7 @@ from llamafactory.model import load_model  # noqa: E402
 from llamafactory.model.model_utils.misc import find_all_linear_modules  # noqa: E402
 
 from loramake.scorer import load_scorer  # noqa: E402
-from loramake.scoring import label_log_probs_one_by_one  # noqa: E402
+from loramake.scoring import label_log_probs  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -64,7 +64,7 @@ def test_labels_are_scored_together_as_they_are_one_by_one(model: tuple[str, Pat
     probabilities = scorer.probabilities(records, LABELS)
     prompts = [scorer.encoder.prompt_ids(record) for record in records]
     labels = [scorer.encoder.label_ids(text) for text in LABELS]
-    alone = np.exp(label_log_probs_one_by_one(scorer.model, prompts, labels))
+    alone = np.exp(label_log_probs(scorer.model, prompts, labels, together=False))
     np.testing.assert_allclose(probabilities, alone / alone.sum(axis=1, keepdims=True), atol=1e-4)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from loramake.compare import Experiment, compare, differing_settings
 from loramake.errors import ConfigError
+from loramake.scored import Scored
 
 LABELS = ["a", "b", "c"]
 
@@ -12,13 +13,11 @@ LABELS = ["a", "b", "c"]
 def experiment(name: str, sharpness: float = 1.0, rows: range = range(300), **changed: Any) -> Experiment:
     """Rows of three labels in turn, and probabilities that favour the true one by `sharpness`, with the same noise."""
     noise = np.random.default_rng(1).normal(size=(1000, 3))
-    predictions = {}
-    for row in rows:
-        scores = np.exp(noise[row] + sharpness * np.eye(3)[row % 3])
-        probabilities = dict(zip(LABELS, (scores / scores.sum()).tolist(), strict=True))
-        predictions["csv", row] = {"label": LABELS[row % 3], "probabilities": probabilities}
+    truth = np.array(rows) % 3
+    scores = np.exp(noise[np.array(rows)] + sharpness * np.eye(3)[truth])
+    test = Scored([("csv", row) for row in rows], truth, scores / scores.sum(axis=1, keepdims=True))
     settings = {"target": "y", "lora_rank": 4, **changed}
-    return Experiment(name, settings, {}, LABELS, {"rows": 1000}, predictions)
+    return Experiment(name, settings, {}, LABELS, {"rows": 1000}, test)
 
 
 def test_an_experiment_does_not_differ_from_itself() -> None:
@@ -56,7 +55,9 @@ def test_only_rows_that_are_tested_in_both_count() -> None:
 
 def test_the_order_of_rows_and_labels_changes_nothing() -> None:
     one, two = experiment("one"), experiment("two", 2.0)
-    turned = Experiment("two", two.settings, {}, LABELS[::-1], two.table, dict(reversed(two.predictions.items())))
+    rows = two.test.take(np.arange(300)[::-1])
+    test = Scored(rows.keys, 2 - rows.truth, rows.probabilities[:, ::-1])
+    turned = Experiment("two", two.settings, {}, LABELS[::-1], two.table, test)
     assert compare(one, turned) == compare(one, two)
 
 

@@ -15,7 +15,7 @@ transformers = pytest.importorskip("transformers", reason="needs the training ex
 
 from loramake import scoring
 from loramake.errors import PredictionError
-from loramake.scoring import label_log_probs, label_log_probs_one_by_one
+from loramake.scoring import label_log_probs
 
 VOCABULARY = 97
 SIZES: dict[str, Any] = {
@@ -73,7 +73,7 @@ def test_packed_scores_equal_one_label_at_a_time(kind: str, said: list[str]) -> 
     assert said == []
     assert packed.shape == (len(prompts), len(LABELS))
     assert packed.dtype == np.float64
-    np.testing.assert_allclose(packed, label_log_probs_one_by_one(model, prompts, LABELS), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(packed, label_log_probs(model, prompts, LABELS, together=False), atol=1e-5, rtol=0)
 
 
 def test_packed_scores_are_exact_where_the_model_computes_in_float64_throughout(said: list[str]) -> None:
@@ -82,12 +82,14 @@ def test_packed_scores_are_exact_where_the_model_computes_in_float64_throughout(
     model = transformers.AutoModelForCausalLM.from_config(transformers.GPT2Config(**settings)).double().eval()
     packed = label_log_probs(model, some_prompts(), LABELS)
     assert said == []
-    np.testing.assert_allclose(packed, label_log_probs_one_by_one(model, some_prompts(), LABELS), atol=1e-9, rtol=0)
+    np.testing.assert_allclose(
+        packed, label_log_probs(model, some_prompts(), LABELS, together=False), atol=1e-9, rtol=0
+    )
 
 
 def test_one_at_a_time_equals_the_sum_of_the_unpadded_models_log_softmax() -> None:
     model, prompts = tiny_model("gemma3"), some_prompts(4)
-    scores = label_log_probs_one_by_one(model, prompts, LABELS)
+    scores = label_log_probs(model, prompts, LABELS, together=False)
     for (row, prompt), (column, label) in itertools.product(enumerate(prompts), enumerate(LABELS)):
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([prompt + label])).logits[0].log_softmax(-1)
@@ -124,7 +126,7 @@ def test_three_hundred_labels_are_scored_in_several_passes(said: list[str]) -> N
     packed = label_log_probs(model, prompts, labels)
     assert len(scoring._chunks(labels)) > 1
     assert said == []
-    np.testing.assert_allclose(packed, label_log_probs_one_by_one(model, prompts, labels), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(packed, label_log_probs(model, prompts, labels, together=False), atol=1e-5, rtol=0)
 
 
 def test_every_label_is_in_one_chunk_and_no_chunk_is_too_large() -> None:
@@ -179,7 +181,7 @@ class Recurrent(torch.nn.Module):
 def test_a_model_that_ignores_the_mask_is_scored_one_by_one_and_says_so(said: list[str]) -> None:
     model = Recurrent()
     scores = label_log_probs(model, some_prompts(), LABELS)
-    np.testing.assert_array_equal(scores, label_log_probs_one_by_one(model, some_prompts(), LABELS))
+    np.testing.assert_array_equal(scores, label_log_probs(model, some_prompts(), LABELS, together=False))
     assert len(said) == 1
     assert "differ by" in said[0]
 
@@ -203,7 +205,7 @@ def test_a_state_space_model_is_scored_one_by_one(said: list[str]) -> None:
     config = transformers.MambaConfig(vocab_size=VOCABULARY, hidden_size=32, state_size=8, num_hidden_layers=2)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     scores = label_log_probs(model, some_prompts(4), LABELS[:3])
-    np.testing.assert_allclose(scores, label_log_probs_one_by_one(model, some_prompts(4), LABELS[:3]), atol=1e-5)
+    np.testing.assert_allclose(scores, label_log_probs(model, some_prompts(4), LABELS[:3], together=False), atol=1e-5)
     assert len(said) == 1
 
 
@@ -223,12 +225,12 @@ class Cramped(Recurrent):
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
     prompts = some_prompts(40, longest=6)
     cramped, roomy = Cramped(room=5), Cramped(room=100)
-    scores = label_log_probs_one_by_one(cramped, prompts, LABELS)
-    np.testing.assert_allclose(scores, label_log_probs_one_by_one(roomy, prompts, LABELS), atol=1e-9)
+    scores = label_log_probs(cramped, prompts, LABELS, together=False)
+    np.testing.assert_allclose(scores, label_log_probs(roomy, prompts, LABELS, together=False), atol=1e-9)
     assert cramped.widest_batch == 5
     assert roomy.widest_batch == 40
 
 
 def test_a_row_that_does_not_fit_alone_is_one_sentence() -> None:
     with pytest.raises(PredictionError, match="A row of 6 tokens does not fit"):
-        label_log_probs_one_by_one(Cramped(room=0), [[1] * 6, [1]], LABELS)
+        label_log_probs(Cramped(room=0), [[1] * 6, [1]], LABELS, together=False)
