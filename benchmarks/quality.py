@@ -1,4 +1,4 @@
-"""How good loramake is on ordinary tables beside its baselines, over several seeds, through the whole workflow.
+"""How good loramake is on ordinary tables beside its baselines, over several seeds, through the workflow.
 
     python benchmarks/quality.py --keep /tmp/quality                 # six tables, three seeds
     python benchmarks/quality.py --rows 64                           # the same, 64 rows to train on
@@ -10,7 +10,7 @@
 A seed draws splits, balancing and training. Every other setting is the default of models/tiny's card, the same for all
 tables. `ratio` is (ROC-AUC - 0.5) / (best baseline's ROC-AUC - 0.5), the best baseline chosen by its test rows, run by
 run; its mean over all sets is the last line. Means are over the seeds, with their standard deviation. Training seconds
-are of the rule run_finetuning, which has both cores for itself.
+are of the rule run_finetuning, which has both cores for itself (unless --cores is 1).
 
 With --rows N, N rows are the whole training split, and up to 1,000 other rows are the test table (test_csv). With
 --base random, pretraining/pretrain.py writes its starting point (--steps 0) and the workflow takes that instead.
@@ -32,6 +32,8 @@ import pandas as pd
 from breadth import SETS as BREADTH
 from running import ROOT, make_folder, markdown, names_of, read_json, snakemake, three
 from sklearn.model_selection import train_test_split
+
+from loramake.timings import read_timings
 
 TEST_ROWS = 1000
 MODELS = ("majority", "logistic_regression", "hist_gradient_boosting", "loramake")
@@ -78,16 +80,11 @@ class Variant:
     model: str = "models/tiny"
 
 
-def run(name: str, seeds: list[int], folder: Path, variant: Variant) -> list[dict[str, Any]]:
-    """The results.json of each seed."""
-    results = make_files(name, seeds, folder, variant, ["evaluation/results.json"])
-    return [read_json(path / "evaluation/results.json") for path in results]
+def run(name: str, seeds: list[int], folder: Path, variant: Variant, cores: int) -> list[dict[str, Any]]:
+    """Of each seed the metrics by model on test, and the seconds of its training.
 
-
-def make_files(name: str, seeds: list[int], folder: Path, variant: Variant, files: list[str]) -> list[Path]:
-    """Let the workflow make these files of each seed's experiment; the folders results/NAME.
-
-    SystemExit with the sentence that the workflow failed with.
+    The workflow runs up to the evaluation: what comes after it (sets, robustness, report) changes no figure here.
+    SystemExit with the sentence that it failed with.
     """
     target, make = SETS[name]
     tables: dict[str, pd.DataFrame] = {}
@@ -103,10 +100,20 @@ def make_files(name: str, seeds: list[int], folder: Path, variant: Variant, file
         experiments[f"{name}-{seed}"] = settings
     make_folder(folder, tables, experiments)
     results = [f"results/{experiment}" for experiment in experiments]
-    failed = snakemake(folder, *(f"{path}/{file}" for path in results for file in files))
+    failed = snakemake(folder, *(f"{path}/evaluation/metrics.json" for path in results), cores=cores)
     if failed:
         sys.exit(f"{folder}: {failed}")
-    return [folder / path for path in results]
+    return [read_run(folder / path) for path in results]
+
+
+def read_run(results: Path) -> dict[str, Any]:
+    models = read_json(results / "evaluation/metrics.json")["splits"]["test"]["models"]
+    return {
+        "test": {
+            model: {metric: found["value"] for metric, found in models[model]["metrics"].items()} for model in MODELS
+        },
+        "seconds": read_timings(results / "benchmarks")["run_finetuning"],
+    }
 
 
 def vary(table: pd.DataFrame, target: str, variant: Variant, seed: int) -> pd.DataFrame:
@@ -158,7 +165,7 @@ def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
         return spread([found["test"][model][metric] for found in runs])
 
     pairs = [measured(model, metric) for model in MODELS[1:] for metric in ("accuracy", "roc_auc")]
-    seconds = statistics.fmean(found["seconds"]["run_finetuning"] for found in runs)
+    seconds = statistics.fmean(found["seconds"] for found in runs)
     ratios = three(statistics.fmean(map(ratio, runs)))
     balanced = measured("loramake", "balanced_accuracy")
     return [name, measured("majority", "accuracy"), *pairs, balanced, f"{seconds:.0f}", ratios]
@@ -194,6 +201,7 @@ def main() -> None:
     parser.add_argument("--base", choices=["pretrained", "random"], default="pretrained")
     parser.add_argument("--labels", choices=["given", "shuffled"], default="given")
     parser.add_argument("--change", choices=["columns", "names"], help="what of the table to change")
+    parser.add_argument("--cores", type=int, default=2, help="of each run; with 1, two may run side by side")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")
     options = parser.parse_args()
     seeds = [42 + place for place in range(options.seeds)]
@@ -207,8 +215,9 @@ def main() -> None:
         for name in options.sets:
             if variant.change:
                 start = folder / place.replace(variant.change, "unchanged") / name
-                unchanged += area(run(name, seeds, start, Variant(options.rows, variant.shuffled, None, model)))
-            by_set[name] = run(name, seeds, folder / place / name, variant)
+                given = Variant(options.rows, variant.shuffled, None, model)
+                unchanged += area(run(name, seeds, start, given, options.cores))
+            by_set[name] = run(name, seeds, folder / place / name, variant, options.cores)
             print("  ".join(row(name, by_set[name])), flush=True)
     print()
     print(markdown(HEADER, [row(name, runs) for name, runs in by_set.items()]))

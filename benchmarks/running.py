@@ -40,9 +40,10 @@ def write_if_other(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def snakemake(folder: Path, *arguments: str) -> str | None:
+def snakemake(folder: Path, *arguments: str, cores: int = 2) -> str | None:
     """Run the workflow there, its output in run.log; None where it went well, else the sentence it failed with."""
-    command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    program = str(Path(sys.executable).with_name("snakemake"))
+    command = [program, "--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores)]
     with (folder / "run.log").open("w", encoding="utf-8") as output:
         done = subprocess.run(
             [*command, *arguments],
