@@ -26,9 +26,10 @@ from loramake.scored import Codes, Floats, Scored, read_scored
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
+from loramake.trust.cost_matrix import ABSTAIN
+from loramake.trust.decisions import decide_rows
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
 from loramake.trust.limits import check_limits, summarize_limits
-from loramake.trust.risk import abstains
 
 MEASURED = {
     "metrics": "metrics",
@@ -96,13 +97,14 @@ def audit_groups(
     read = {name: artifacts.read(measured[name], schema) for name, schema in MEASURED.items()}
     scored = read_scored(test, labels).in_order()
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
-    rows = count_rows(scored, sets, abstains(read["risk"], scored.probabilities), labels)
+    asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
+    rows = count_rows(scored, sets, asked, labels)
     cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
     check_audit_columns(columns, cells.columns, found["target"], csv)
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
-    judged = check_limits(limits, read, audited)
+    judged = check_limits(limits, {**read, "audit": {"overall": overall}}, audited)
     content = describe(rows, overall, audited, judged)
     artifacts.write(out, content, "audit")
     say(content["groups_sentence"])

@@ -22,6 +22,7 @@ FILES = {
     "conformal": "trust/conformal.json",
     "risk": "trust/risk.json",
     "costs": "trust/costs.json",
+    "audit": "trust/audit.json",
 }
 
 
@@ -47,9 +48,9 @@ _NO_ANSWERS = "max_error is not set, or so low that no row is answered"
 
 LIMITS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
-    "min_accuracy": Measured("metrics", (*_METRICS, "accuracy"), "accuracy"),
+    "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy"),
     "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
-    "max_log_loss": Measured("metrics", (*_METRICS, "log_loss"), "log loss"),
+    "max_log_loss": Measured("measures", ("after", "measures", "log_loss"), "log loss"),
     "max_ece": Measured("measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
     "max_set_size": Measured("conformal", ("test", "mean_set_size"), "mean set size"),
