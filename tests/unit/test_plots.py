@@ -31,6 +31,13 @@ def texts(path: Path) -> list[str]:
     return [text for text in found if text]
 
 
+def markers(path: Path) -> int:
+    """How many points of an SVG's curves are drawn as signs: only what is within the axes is clipped, no tick is."""
+    svg = "{http://www.w3.org/2000/svg}"
+    groups = ElementTree.parse(path).getroot().iter(f"{svg}g")
+    return sum(len(group.findall(f"{svg}use")) for group in groups if group.get("clip-path"))
+
+
 def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:
     generator = np.random.default_rng(0)
     truth = generator.integers(labels, size=rows)
@@ -143,6 +150,7 @@ def test_a_log_without_a_loss_says_so(tmp_path: Path) -> None:
 
 def test_a_single_loss_is_a_marker(tmp_path: Path) -> None:
     plot_loss([{"current_steps": 5, "total_steps": 5, "loss": 0.7}], tmp_path / "loss.svg")
+    assert markers(tmp_path / "loss.svg") == 1
     assert "no loss was logged" not in texts(tmp_path / "loss.svg")
 
 
