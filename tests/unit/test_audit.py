@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,9 @@ from loramake.trust.costs import decide_by_cost
 from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
 from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
 from loramake.trust.risk import control_risk
-from tests.unit.test_metrics import Files, four_models, random_case
+from tests.cases import four_models, random_case
+from tests.files import Files
+from tests.pictures import texts
 
 NAMES = ["no", "maybe", "perhaps", "surely", "yes"]
 
@@ -539,12 +540,6 @@ def test_an_audit_column_has_to_be_a_column_and_not_the_target() -> None:
         check_audit_columns(["Age", "sex"], names, "y", "config.yaml")
     with pytest.raises(ConfigError, match=r"audit_columns: y is the target"):
         check_audit_columns(["y"], names, "y", "config.yaml")
-
-
-def texts(path: Path) -> list[str]:
-    """Every text of an SVG, which must be well formed."""
-    root = ElementTree.parse(path).getroot()
-    return ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
 
 
 def drawn(folder: Path, found: dict[str, Any]) -> list[str]:

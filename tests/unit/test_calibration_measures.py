@@ -23,13 +23,14 @@ from loramake.trust.calibration_measures import (
     evaluate_calibration,
     reliability_bins,
 )
-from tests.unit.test_calibration import Calibration, case, scored, shuffled
-from tests.unit.test_plots import texts
+from tests.cases import as_scored, calibrated_case, shuffled
+from tests.files import Calibration
+from tests.pictures import texts
 
 
 def rough_case(rows: int, labels: int, seed: int, digits: int = 16) -> tuple[Any, Any]:
     """A case of a model that is too sure; few digits make ties and probabilities on the edges of bins."""
-    truth, probabilities = case(rows, labels, seed, temperature=1.5)
+    truth, probabilities = calibrated_case(rows, labels, seed, temperature=1.5)
     probabilities = probabilities.round(digits)
     probabilities[probabilities.sum(axis=1) == 0] = 1
     return truth, probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -230,19 +231,19 @@ def test_several_predictors_are_measured_on_the_same_resamples() -> None:
 def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows() -> None:
     above = []
     for seed in range(60):
-        truth, probabilities = case(150, 3, seed)
+        truth, probabilities = calibrated_case(150, 3, seed)
         above.append(measured(truth, probabilities)["ece"] > error_if_calibrated(probabilities, seed=0)["high"])
     assert np.mean(above) <= 0.1  # 2.5% expected
 
 
 def test_the_error_of_a_model_that_is_too_sure_is_more_than_chance_allows() -> None:
-    truth, probabilities = case(300, 3, seed=0, temperature=3.0)
+    truth, probabilities = calibrated_case(300, 3, seed=0, temperature=3.0)
     allowed = error_if_calibrated(probabilities, seed=0)
     assert measured(truth, probabilities)["ece"] > allowed["high"] > allowed["value"] > allowed["low"]
 
 
 def test_the_error_that_chance_allows_shrinks_with_the_rows() -> None:
-    means = [error_if_calibrated(case(rows, 2, seed=0)[1], seed=0)["value"] for rows in (50, 5_000)]
+    means = [error_if_calibrated(calibrated_case(rows, 2, seed=0)[1], seed=0)["value"] for rows in (50, 5_000)]
     assert means[1] < means[0] / 5
 
 
@@ -264,7 +265,7 @@ def test_an_empty_split_has_no_numbers() -> None:
 
 @pytest.mark.parametrize("rows", [1, 40])
 def test_a_thousand_labels_of_which_most_never_occur_are_measured(rows: int) -> None:
-    truth, probabilities = case(rows, 1000, seed=0)
+    truth, probabilities = calibrated_case(rows, 1000, seed=0)
     (found,) = describe(truth % 5, [probabilities], seed=0)
     assert all(entry["value"] is not None for entry in found["measures"].values())
     expected = reference(truth % 5, probabilities)
@@ -316,7 +317,7 @@ class Measured(Calibration):
 
 
 def too_sure(rows: int, seed: int, labels: int = 2) -> Scored:
-    return scored(*case(rows, labels, seed, temperature=4.0))
+    return as_scored(*calibrated_case(rows, labels, seed, temperature=4.0))
 
 
 def test_a_model_that_was_too_sure_is_better_calibrated_after(tmp_path: Path) -> None:

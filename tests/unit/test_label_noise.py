@@ -13,7 +13,7 @@ from loramake.scored import Scored, scored_lines
 from loramake.tables import read_table
 from loramake.trust.calibration import apply_calibrator, fit_calibrator
 from loramake.trust.label_noise import COLUMNS, MIN_ROWS, find_label_noise, find_lines, find_suspects, harmless
-from tests.unit.test_metrics import Files
+from tests.files import Files
 
 LABELS = ["no", "yes"]
 

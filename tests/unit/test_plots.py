@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -21,21 +20,9 @@ from loramake.plots.evaluation import (
     plot_roc,
 )
 from loramake.ranking import METHODS, average_ranks, unranked
-from tests.unit.test_metrics import Files, four_models
-
-
-def texts(path: Path) -> list[str]:
-    """Every text of an SVG, which must be well formed."""
-    root = ElementTree.parse(path).getroot()
-    found = ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
-    return [text for text in found if text]
-
-
-def markers(path: Path) -> int:
-    """How many points of an SVG's curves are drawn as signs: only what is within the axes is clipped, no tick is."""
-    svg = "{http://www.w3.org/2000/svg}"
-    groups = ElementTree.parse(path).getroot().iter(f"{svg}g")
-    return sum(len(group.findall(f"{svg}use")) for group in groups if group.get("clip-path"))
+from tests.cases import four_models
+from tests.files import Files
+from tests.pictures import markers, texts
 
 
 def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:

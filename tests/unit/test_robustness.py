@@ -31,7 +31,8 @@ from loramake.trust.robustness import (
     show_otherwise,
 )
 from tests.conftest import ROOT
-from tests.unit.test_preparation import SANDBOX, Experiment
+from tests.experiment import SANDBOX, Experiment
+from tests.files import LMF_CONFIG, VERIFICATION
 
 SPACED = {"feature_format": "{name} {value}", "feature_separator": " ", "cell_tokens": None}
 LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n", "cell_tokens": None}
@@ -262,24 +263,6 @@ UNCALIBRATED = {
     "rows": {"fitted": 0, "held_out": 1},
     "sentence": "Not calibrated.",
 }
-VERIFICATION = {
-    "checks": [{"name": "each row once", "passed": True, "detail": "so it is"}],
-    "tokens": {"longest": 1, "mean": 1.0, "cutoff_len": 1, "estimated": False},
-    "classes": {},
-    "critique": [],
-    "judged": "nothing",
-    "sandbox": {"setting": "auto", "used": "some"},
-    "by": {"provider": "builtin", "model": None},
-}
-CONFIG = {
-    "model_name_or_path": "none",
-    "stage": "sft",
-    "finetuning_type": "lora",
-    "dataset_dir": "none",
-    "cutoff_len": 100,
-    "output_dir": "none",
-    "report_to": "none",
-}
 
 
 @dataclass
@@ -326,7 +309,7 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
     for name, schema, content in (
         ("calibrator.json", "calibrator", UNCALIBRATED),
         ("verification.json", "verification", VERIFICATION),
-        ("config.yaml", "lmf_config", CONFIG),
+        ("config.yaml", "lmf_config", LMF_CONFIG),
     ):
         artifacts.write(folder / name, content, schema)
     robustness.measure_robustness(
