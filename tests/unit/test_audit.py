@@ -33,6 +33,7 @@ from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summari
 from loramake.trust.risk import control_risk
 from tests.cases import four_models, random_case
 from tests.files import Files
+from tests.formulas import expected_calibration_error
 from tests.pictures import texts
 
 NAMES = ["no", "maybe", "perhaps", "surely", "yes"]
@@ -131,17 +132,6 @@ def test_the_selection_rate_of_more_labels_is_compared_for_the_label_where_it_is
     assert found["difference"]["label"] == max(differences, key=differences.__getitem__)
     assert found["ratio"]["value"] == pytest.approx(min(ratios.values()))
     assert found["ratio"]["label"] == min(ratios, key=ratios.__getitem__)
-
-
-def expected_calibration_error(truth: Any, probabilities: Any, bins: int = 15) -> float:
-    """Guo et al. 2017, equation 3, row by row."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    error = 0.0
-    for place in range(bins):
-        held = (confidence > place / bins) & (confidence <= (place + 1) / bins)
-        if held.any():
-            error += held.mean() * abs(right[held].mean() - confidence[held].mean())
-    return error
 
 
 @pytest.mark.parametrize("labels", [2, 4])

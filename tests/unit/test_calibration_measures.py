@@ -1,6 +1,5 @@
 """Calibration measures against the papers' formulas and other libraries, their intervals, the reliability diagram."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from loramake.trust.calibration_measures import (
 )
 from tests.cases import as_scored, calibrated_case, shuffled
 from tests.files import Calibration
+from tests.formulas import calibration_error, gap, guo_bins
 from tests.pictures import texts
 
 
@@ -45,13 +45,6 @@ def measured(truth: Any, probabilities: Any) -> dict[str, float]:
 # The formulas, written out from the papers.
 
 
-def guo_bins(confidence: Any) -> list[Any]:
-    """Guo et al. 2017, section 2: bin m of M holds the rows of confidence in ((m - 1)/M, m/M]; 0 joins the first."""
-    edges = [m / BINS for m in range(BINS + 1)]
-    edges[0] = -1.0
-    return [np.flatnonzero((confidence > low) & (confidence <= high)) for low, high in pairwise(edges)]
-
-
 def mass_bins(confidence: Any) -> list[Any]:
     """Nguyen and O'Connor 2015, section 2: sorted, then cut into bins of one size; ties go with their first row."""
     bins: dict[int, list[int]] = {}
@@ -65,23 +58,16 @@ def mass_bins(confidence: Any) -> list[Any]:
 
 
 def reference(truth: Any, probabilities: Any) -> dict[str, float]:
-    rows, labels = probabilities.shape
+    labels = probabilities.shape[1]
     onehot = np.eye(labels)[truth]
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-
-    def gap(bin_: Any, sure: Any, true: Any) -> float:
-        return abs(float(np.mean(true[bin_]) - np.mean(sure[bin_]))) if len(bin_) else 0.0
-
-    def error(bins: list[Any], sure: Any, true: Any) -> float:
-        return sum(len(bin_) / rows * gap(bin_, sure, true) for bin_ in bins)
-
     columns = [(probabilities[:, label], onehot[:, label]) for label in range(labels)]
     parts = np.sum([stephenson(sure, true) for sure, true in columns], axis=0)
     return {
-        "ece": error(guo_bins(confidence), confidence, right),
-        "adaptive_ece": error(mass_bins(confidence), confidence, right),
+        "ece": calibration_error(guo_bins(confidence), confidence, right),
+        "adaptive_ece": calibration_error(mass_bins(confidence), confidence, right),
         "mce": max(gap(bin_, confidence, right) for bin_ in guo_bins(confidence)),
-        "classwise_ece": float(np.mean([error(guo_bins(sure), sure, true) for sure, true in columns])),
+        "classwise_ece": float(np.mean([calibration_error(guo_bins(sure), sure, true) for sure, true in columns])),
         "brier": float(np.mean(((probabilities - onehot) ** 2).sum(axis=1))),
         "brier_reliability": parts[0],
         "brier_resolution": parts[1],
