@@ -30,6 +30,7 @@ from loramake.trust.robustness import (
     round_numbers,
     show_otherwise,
 )
+from tests.cases import random_case
 from tests.conftest import ROOT
 from tests.experiment import SANDBOX, Experiment
 from tests.files import LMF_CONFIG, VERIFICATION
@@ -129,14 +130,6 @@ def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Ex
         for text, record in zip(usual, shown[str(place)], strict=True):
             before, after = (take_apart(each, names, plan) for each in (text, record["input"]))
             assert after == [*before[:place], "<na>", *before[place + 1 :]], name
-
-
-def random_case(rows: int, labels: int, seed: int) -> tuple[Any, Any]:
-    generator = np.random.default_rng(seed)
-    truth = generator.integers(labels, size=rows)
-    probabilities = generator.dirichlet(np.ones(labels), size=rows)
-    probabilities[np.arange(rows), truth] += 0.5
-    return truth, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("seed", range(3))
