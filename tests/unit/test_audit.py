@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,10 @@ from loramake.trust.costs import decide_by_cost
 from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
 from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
 from loramake.trust.risk import control_risk
-from tests.unit.test_metrics import Files, four_models, random_case
+from tests.cases import four_models, random_case
+from tests.files import Files
+from tests.formulas import expected_calibration_error
+from tests.pictures import texts
 
 NAMES = ["no", "maybe", "perhaps", "surely", "yes"]
 
@@ -130,17 +132,6 @@ def test_the_selection_rate_of_more_labels_is_compared_for_the_label_where_it_is
     assert found["difference"]["label"] == max(differences, key=differences.__getitem__)
     assert found["ratio"]["value"] == pytest.approx(min(ratios.values()))
     assert found["ratio"]["label"] == min(ratios, key=ratios.__getitem__)
-
-
-def expected_calibration_error(truth: Any, probabilities: Any, bins: int = 15) -> float:
-    """Guo et al. 2017, equation 3, row by row."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    error = 0.0
-    for place in range(bins):
-        held = (confidence > place / bins) & (confidence <= (place + 1) / bins)
-        if held.any():
-            error += held.mean() * abs(right[held].mean() - confidence[held].mean())
-    return error
 
 
 @pytest.mark.parametrize("labels", [2, 4])
@@ -539,12 +530,6 @@ def test_an_audit_column_has_to_be_a_column_and_not_the_target() -> None:
         check_audit_columns(["Age", "sex"], names, "y", "config.yaml")
     with pytest.raises(ConfigError, match=r"audit_columns: y is the target"):
         check_audit_columns(["y"], names, "y", "config.yaml")
-
-
-def texts(path: Path) -> list[str]:
-    """Every text of an SVG, which must be well formed."""
-    root = ElementTree.parse(path).getroot()
-    return ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
 
 
 def drawn(folder: Path, found: dict[str, Any]) -> list[str]:

@@ -10,8 +10,9 @@ import yaml
 from loramake import artifacts
 from loramake.config import check_setting
 from loramake.errors import ArtifactError, ConfigError
-from loramake.scored import Scored, scored_lines
+from loramake.scored import scored_lines
 from loramake.trust.costs import ABSTAIN, check_costs, decide, decide_by_cost
+from tests.cases import as_scored
 from tests.conftest import task_of
 
 LABELS = ["healthy", "sick"]
@@ -217,10 +218,6 @@ def test_a_constant_on_all_costs_of_a_true_label_changes_no_decision() -> None:
 # --- costs.json
 
 NAMES = ("majority", "logistic_regression", "hist_gradient_boosting")
-
-
-def as_scored(truth: Any, probabilities: Any) -> Scored:
-    return Scored([("csv", row) for row in range(len(truth))], np.asarray(truth, dtype=np.int64), probabilities)
 
 
 class Files:

@@ -25,19 +25,8 @@ from loramake.trust.risk import (
     rows_needed,
     share_wrong,
 )
+from tests.cases import as_scored, random_scored
 from tests.conftest import task_of
-
-
-def as_scored(truth: Any, probabilities: Any) -> Scored:
-    return Scored([("csv", row) for row in range(len(truth))], np.asarray(truth, dtype=np.int64), probabilities)
-
-
-def random_scored(rows: int, labels: int, seed: int, digits: int = 16) -> Scored:
-    """Calibrated predictions; few digits make ties."""
-    generator = np.random.default_rng(seed)
-    probabilities = generator.dirichlet(np.full(labels, 0.4), size=rows)
-    truth = (generator.random((rows, 1)) > probabilities.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    return as_scored(truth, probabilities.round(digits))
 
 
 def of_two(certainty: Any, wrong: Any) -> Scored:
