@@ -97,7 +97,7 @@ def control_risk(
         "chosen": chosen,
         "levels": [find_level(ranked, ranked_test, level, confidence) for level in LEVELS],
         "levels_sentence": "Each of these thresholds keeps to its share on its own, not all of them together.",
-        "test": measured | {"curve": find_curve(rank(tested, tested.probabilities.argmax(axis=1)))},
+        "test": measured | {"curve": find_curve(rank(tested))},
         "sentence": sentence,
     }
     artifacts.write(out, risk, "risk")
@@ -123,8 +123,13 @@ def abstains(risk: dict[str, Any], certainty: Floats) -> NDArray[np.bool_]:
     return np.asarray(certainty < chosen["threshold"])
 
 
-def rank(scored: Scored, codes: Codes) -> Ranked:
-    """The rows that each threshold answers, and those of them that are wrong, where `codes` (rows,) is decided."""
+def rank(scored: Scored, codes: Codes | None = None) -> Ranked:
+    """The rows that each threshold answers, and those of them that are wrong.
+
+    `codes`, of shape (rows,), are what is decided: unset, the most probable label.
+    """
+    if codes is None:
+        codes = scored.probabilities.argmax(axis=1)
     decided = np.flatnonzero(codes != ABSTAIN)
     certainty, wrong = (each[decided] for each in (certainty_of(scored.probabilities, codes), codes != scored.truth))
     order, ends = _order(certainty)
@@ -307,7 +312,7 @@ def _sentence(level: dict[str, Any], rows: int, rows_test: int) -> str:
         )
     found = _on_test(level, rows_test)
     if level["threshold"] == 0:
-        return f"Every row may be answered to be {wish}: {found}."
+        return f"To be {wish}, every row with a decision is answered: {found}."
     return f"To be {wish}, only rows with a label of {_probability(level['threshold'])} or more are answered: {found}."
 
 

@@ -17,10 +17,12 @@ from loramake.errors import ArtifactError
 from loramake.trust.calibration import (
     TEMPERATURES,
     apply_calibrator,
+    fit_apart,
     fit_calibrator,
     fit_temperature,
     halve,
 )
+from loramake.trust.conformal import fit_sets, guarantee_of
 from tests.cases import as_scored, calibrated_case, names, shuffled, softmax
 from tests.files import Calibration
 
@@ -338,6 +340,37 @@ def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_p
         )
     assert files.read("test").keys == test.keys
     np.testing.assert_array_equal(files.read("test").truth, test.truth)
+
+
+def test_rows_that_were_found_to_have_too_few_errors_are_not_held_out(tmp_path: Path) -> None:
+    """Kept, they would promise too much: they were looked at, and chosen for having few errors."""
+    files = Calibration(tmp_path, ["no", "yes"])
+    right = np.array([0, 1] * 30)
+    rows = as_scored(right, np.eye(2)[right] * 0.8 + 0.1)
+    calibrator = files.run(rows, as_scored(*calibrated_case(30, 2, seed=1)))
+    assert calibrator["method"] == "none"
+    assert calibrator["rows"] == {"fitted": 0, "held_out": 30}
+    assert files.read("calibration").keys == halve(rows, files.labels, seed=42)[1].keys
+
+
+def test_sets_hold_the_label_as_often_as_promised_where_the_temperature_gives_way_at_times() -> None:
+    """The mean over splits of which some fall back, by what their rows hold: two labels, 44 rows, 85% of them right."""
+    generator = np.random.default_rng(0)
+    gaps = []
+    for seed in range(2000):
+        right = generator.random(244) < 0.85
+        truth = generator.integers(2, size=244)
+        certainty = generator.uniform(0.7, 1.0, size=244)
+        own = np.where(right, certainty, 1 - certainty)
+        rows = as_scored(truth, np.where(np.arange(2) == truth[:, None], own[:, None], 1 - own[:, None]))
+        calibrator, left = fit_apart(rows.take(range(44)), ["no", "yes"], "temperature", seed)
+        fitted, tried = (
+            part._replace(probabilities=apply_calibrator(calibrator, part.probabilities))
+            for part in (left, rows.take(range(44, 244)))
+        )
+        sets = fit_sets(fitted, "lac", 0.9).predict(tried.probabilities)
+        gaps.append(sets[np.arange(200), tried.truth].mean() - guarantee_of(len(left.keys), 0.9))
+    assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(len(gaps))
 
 
 @pytest.mark.parametrize(("rows", "method"), [(200, "none"), (30, "temperature"), (0, "isotonic")])
