@@ -270,6 +270,18 @@ def test_the_interval_of_the_largest_difference_holds_the_true_one(worse: float,
     assert hits >= 18
 
 
+def test_a_small_group_that_is_all_right_is_not_known_exactly() -> None:
+    """No resample of it has a wrong row: by resampling, two groups would differ for certain that do not differ."""
+    cells = ["few"] * 20 + ["many"] * 300
+    right = np.array([True] * 20 + [row % 20 > 0 for row in range(300)])
+    probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+    found = audited(np.zeros(320, dtype=int), probabilities, cells)["differences"]["accuracy"]
+    assert found["difference"]["value"] == pytest.approx(0.05)
+    assert found["difference"]["low"] == 0.0 < 0.1 < found["difference"]["high"]
+    both = audited(np.zeros(40, dtype=int), np.tile([0.9, 0.1], (40, 1)), ["a"] * 20 + ["b"] * 20)
+    assert both["differences"]["accuracy"]["difference"]["high"] > 0.05
+
+
 def test_the_ratio_to_a_group_of_which_nobody_is_selected_is_nought_without_an_interval() -> None:
     truth = np.arange(100) % 2
     cells = np.array(["a"] * 50 + ["b"] * 50)
@@ -385,13 +397,14 @@ NOTHING = {"value": None, "low": None, "high": None}
 def results(**changes: Any) -> dict[str, Any]:
     """What the measured artifacts hold of what limits speak of; changes by the file's name."""
     between = {"value": 0.8, "low": 0.7, "high": 0.9}
-    metrics = dict.fromkeys(("roc_auc", "accuracy", "balanced_accuracy", "log_loss"), between)
+    metrics = dict.fromkeys(("roc_auc", "balanced_accuracy"), between)
     found = {
         "metrics": {"splits": {"test": {"models": {"loramake": {"metrics": metrics}}}}},
-        "measures": {"after": {"measures": {"ece": between}}},
+        "measures": {"after": {"measures": {"ece": between, "log_loss": between}}},
         "conformal": {"test": {"coverage": between, "mean_set_size": between}},
         "risk": {"chosen": {"test": {"selective_error": between}}},
         "costs": {"test": {"loramake": {"per_row": between}}},
+        "audit": {"overall": {"accuracy": between}},
     }
     return found | changes
 
@@ -416,7 +429,7 @@ def test_a_least_value_is_kept_by_the_value_and_the_interval_tells_how_surely(
 ) -> None:
     (found,) = check_limits({"min_accuracy": limit}, results(), [])
     assert (found["passed"], found["certain"], found["sentence"]) == (passed, certain, sentence)
-    assert found["of"] == "evaluation/metrics.json: splits.test.models.loramake.metrics.accuracy"
+    assert found["of"] == "trust/audit.json: overall.accuracy"
 
 
 @pytest.mark.parametrize(
@@ -595,6 +608,7 @@ class Trust:
             Scored([("csv", rows + row) for row in range(rows)], truth, scores["loramake"]), files.labels
         )
         artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
+        artifacts.write(folder / "none.jsonl", [], "predictions")
         self.write_table(2 * [files.labels[code] for code in truth])
         self.fit()
 
@@ -618,15 +632,18 @@ class Trust:
         )
         evaluate_calibration(task, at / "test.jsonl", test, at / "calibrator.json", 1, at / "measures.json")
         fit_conformal(task, calibration, test, "lac", 0.9, 1, at / "conformal.json")
-        control_risk(task, calibration, test, 0.11, 0.9, 1, at / "risk.json")
         costs = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
+        control_risk(task, calibration, test, 0.11, 0.9, costs, 0.5, 1, at / "risk.json")
         decide_by_cost(
             task=task,
             train=at / "train.jsonl",
+            calibration=at / "none.jsonl",
             test=test,
             baselines=at / "baselines.json",
+            calibrator=at / "calibrator.json",
+            risk=at / "risk.json",
             costs=costs,
-            abstain_cost=None,
+            abstain_cost=0.5,
             seed=1,
             out=at / "costs.json",
         )
