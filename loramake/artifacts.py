@@ -63,7 +63,7 @@ def read(path: str | Path, schema: str) -> Any:
     try:
         data = _parse(path, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is not there: ask snakemake for it.") from None
+        raise ArtifactError(f"{path} is not there: snakemake --cores 2 {path} makes it.") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({_shortened(str(error))}): delete it and run the same command again."

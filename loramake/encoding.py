@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loramake.errors import ConfigError, PredictionError, nearest
+from loramake.errors import ConfigError, PredictionError
 from loramake.failures import first_line
+from loramake.lmf_names import unknown_template
 from loramake.models import fetch_model
 from loramake.training_extra import import_training
 
@@ -109,7 +110,7 @@ def _known(name: str) -> str:
     names = list(import_training("llamafactory.data.template").TEMPLATES)
     if name in names:
         return name
-    raise ConfigError(f"template: LlamaFactory has no template {name!r}{nearest(name, names)}.")
+    raise unknown_template(name, names)
 
 
 def _no_template(model: str) -> str:
@@ -117,6 +118,10 @@ def _no_template(model: str) -> str:
         f"template: {model} is not in LlamaFactory's registry of chat models and its tokenizer has no chat template: "
         "name the one it was trained with as `template:` in config.yaml."
     )
+
+
+def _no_tokenizer(model: str, reason: str) -> ConfigError:
+    return ConfigError(f"model: the tokenizer of {model} cannot be loaded ({reason}): mend it, or name another model.")
 
 
 @functools.cache
@@ -134,7 +139,7 @@ def _has_chat_template(model: str, trust_remote_code: bool) -> bool:
     try:
         tokenizer = auto.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"model: the tokenizer of {model} cannot be loaded ({first_line(error)}).") from error
+        raise _no_tokenizer(model, first_line(error)) from error
     # A dict of named chat templates is none for LlamaFactory: it would take its `empty` template without a word.
     return isinstance(tokenizer.chat_template, str)
 
@@ -155,7 +160,8 @@ class Encoder:
 
         PredictionError where LlamaFactory itself cannot encode the record.
         """
-        prompt, _ = self._encoded(str(record["instruction"]), str(record.get("input") or ""), _PROBE)
+        row = f"Row {record['row']}" if "row" in record else "A row"
+        prompt, _ = self._encoded(str(record["instruction"]), str(record.get("input") or ""), _PROBE, row)
         return prompt
 
     def label_ids(self, text: str) -> list[int]:
@@ -163,14 +169,14 @@ class Encoder:
 
         PredictionError where the text changes the prompt (think tags in it) or cannot be encoded.
         """
-        prompt, label = self._encoded("", "", text)
+        prompt, label = self._encoded("", "", text, f"Label {text!r}")
         if prompt != self._bare_prompt:
             raise PredictionError(f"Label {text!r} holds the template's think tags: rename it.")
         return label
 
     @functools.cached_property
     def _bare_prompt(self) -> list[int]:
-        return self._encoded("", "", _PROBE)[0]
+        return self._encoded("", "", _PROBE, "An empty row")[0]
 
     @functools.cached_property
     def _llamafactory(self) -> tuple[Any, Any]:
@@ -181,14 +187,16 @@ class Encoder:
         supervised = import_training("llamafactory.data.processor").SupervisedDatasetProcessor
         return converter, supervised(self.template, self.tokenizer, self.processor, arguments)
 
-    def _encoded(self, instruction: str, text: str, label: str) -> tuple[list[int], list[int]]:
-        """Token ids before the loss and inside it."""
+    def _encoded(self, instruction: str, text: str, label: str, what: str) -> tuple[list[int], list[int]]:
+        """Token ids before the loss and inside it, of what an error calls `what`."""
         converter, processor = self._llamafactory
         example = converter({"instruction": instruction, "input": text, "output": label})
         try:
             batch = processor.preprocess_dataset({key: [value] for key, value in example.items()})
         except (ValueError, TypeError, AttributeError) as error:
-            raise PredictionError(f"LlamaFactory cannot encode a row ({first_line(error)}).") from error
+            raise PredictionError(
+                f"{what} cannot be encoded by LlamaFactory ({first_line(error)}): name another template or model."
+            ) from error
         ids: list[int] = batch["input_ids"][0]
         start = batch["labels"][0].count(import_training("llamafactory.extras.constants").IGNORE_INDEX)
         return ids[:start], ids[start:]
@@ -208,7 +216,7 @@ def load_encoder(model: str, template: str | None, trust_remote_code: bool = Fal
             loaded = import_training("llamafactory.model").load_tokenizer(arguments)
         except (OSError, ValueError) as error:
             reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
-            raise ConfigError(f"model: the tokenizer of {model} cannot be loaded ({reason}).") from error
+            raise _no_tokenizer(model, reason) from error
         return encoder_for(loaded["tokenizer"], hparams.DataArguments(template=template), loaded["processor"])
 
 
@@ -220,7 +228,9 @@ def encoder_for(tokenizer: Any, data_arguments: Any, processor: Any = None) -> E
     # Without an end P("1") would include P("10"): such probabilities cannot be normalised over the labels.
     if tokenizer.decode(encoder.label_ids(_PROBE), skip_special_tokens=False).endswith(_PROBE):
         name = data_arguments.template or "in the tokenizer"
-        raise PredictionError(f"The template {name} trains no end of the answer, so labels cannot be told apart.")
+        raise PredictionError(
+            f"The template {name} trains no end of the answer, so labels cannot be told apart: name another."
+        )
     return encoder
 
 
@@ -233,7 +243,8 @@ def _fixed_template(tokenizer: Any, data_arguments: Any) -> Any:
     try:
         return module.get_template_and_fix_tokenizer(tokenizer, data_arguments)
     except Exception as error:  # a tokenizer's jinja template can raise anything
-        raise ConfigError(f"template: {name or 'the chat template'} cannot be used ({first_line(error)}).") from error
+        shown = name or "the chat template"
+        raise ConfigError(f"template: {shown} cannot be used ({first_line(error)}): name another template.") from error
     finally:
         # LlamaFactory writes default_system and enable_thinking into its shared registry.
         if pristine is not None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,14 @@ def check_template(template: str | None, cache: Path = CACHE) -> None:
     """Raise ConfigError, with the nearest name, for a template that LlamaFactory does not have."""
     names = read_names(cache) if template is not None else None
     if names is not None and template not in names["templates"]:
-        raise ConfigError(
-            f"template: LlamaFactory has no template {template!r}{nearest(str(template), names['templates'])}."
-        )
+        raise unknown_template(str(template), names["templates"])
+
+
+def unknown_template(name: str, names: Iterable[str]) -> ConfigError:
+    known = list(names)
+    return ConfigError(
+        f"template: LlamaFactory has no template {name!r}{nearest(name, known)}: name another, or leave template unset."
+    )
 
 
 def check_scheduler(name: str | None, cache: Path = CACHE) -> None:

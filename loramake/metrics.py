@@ -172,14 +172,10 @@ def metric_names(binary: bool) -> list[str]:
 def resample(truth: Codes, scores: Scores, seed: int, advance: Advance | None = None) -> dict[str, dict[str, Floats]]:
     """Every metric of every model on the same bootstrap resamples of the rows, each of shape (resamples,)."""
     parts: dict[str, list[dict[str, Floats]]] = {name: [] for name in scores}
-    done = 0
     many = any(probabilities.shape[1] > _MANY_LABELS for probabilities in scores.values())
-    for counts in draw_counts(len(truth), seed, _CELLS_OF_MANY_LABELS if many else _CELLS):
+    for counts in draw_counts(len(truth), seed, _CELLS_OF_MANY_LABELS if many else _CELLS, advance):
         for name, probabilities in scores.items():
             parts[name].append(compute_weighted(truth, probabilities, counts))
-        done += len(counts)
-        if advance is not None:
-            advance(done, RESAMPLES)
     return {
         name: {metric: np.concatenate([part[metric] for part in found]) for metric in found[0]}
         for name, found in parts.items()
@@ -195,14 +191,19 @@ def resample_labels(truth: Codes, probabilities: Floats, seed: int) -> dict[str,
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def draw_counts(rows: int, seed: int, cells: int = _CELLS) -> Iterator[Floats]:
-    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows) of `cells` at most."""
+def draw_counts(rows: int, seed: int, cells: int = _CELLS, advance: Advance | None = None) -> Iterator[Floats]:
+    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows) of `cells` at most.
+
+    `advance` is told of a block when the next one is asked for.
+    """
     generator = np.random.default_rng(seed)
     block = max(1, cells // max(1, rows))
     for start in range(0, RESAMPLES, block):
         size = min(block, RESAMPLES - start)
         drawn = generator.integers(max(1, rows), size=(size, rows)) + rows * np.arange(size)[:, None]
         yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
+        if advance is not None:
+            advance(start + size, RESAMPLES)
 
 
 def compute_weighted(truth: Codes, probabilities: Floats, counts: Floats) -> dict[str, Floats]:

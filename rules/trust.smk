@@ -170,6 +170,7 @@ rule measure_robustness:
         "results/{experiment}/logs/measure_robustness.log",
     benchmark:
         "results/{experiment}/benchmarks/measure_robustness.tsv"
+    threads: 8
     resources:
         gpu=1,
     params:

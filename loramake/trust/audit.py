@@ -69,7 +69,7 @@ def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: st
     known = list(names)
     for column in columns:
         if column not in known:
-            raise ConfigError(f"{where}: audit_columns: {column!r} is not a column{nearest(column, known)}.")
+            raise ConfigError(f"{where}: audit_columns: {column!r} is not a column{nearest(column, known)}: name one.")
         if column == target:
             raise ConfigError(
                 f"{where}: audit_columns: {column} is the target, whose groups are the labels themselves: name another."
@@ -199,13 +199,9 @@ def resample_sums(summands: Floats, groups: Sequence[Codes], seed: int, advance:
     """The sums over each group (its rows' places) on the same bootstrap resamples of all rows."""
     parts: list[list[Floats]] = [[] for _ in groups]
     held = [summands[rows] for rows in groups]
-    done = 0
-    for counts in draw_counts(len(summands), seed, _CELLS):
+    for counts in draw_counts(len(summands), seed, _CELLS, advance):
         for part, rows, own in zip(parts, groups, held, strict=True):
             part.append(counts[:, rows] @ own)
-        done += len(counts)
-        if advance is not None:
-            advance(done, RESAMPLES)
     return [Sums(own.sum(axis=0)[None], np.concatenate(part)) for own, part in zip(held, parts, strict=True)]
 
 

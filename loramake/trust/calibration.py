@@ -209,8 +209,8 @@ def apply_calibrator(calibrator: dict[str, Any], probabilities: Floats) -> Float
     """
     if probabilities.shape[1] != len(calibrator["labels"]):
         raise ArtifactError(
-            f"The calibrator is for {len(calibrator['labels'])} labels and the predictions have "
-            f"{probabilities.shape[1]}: delete trust/calibrator.json and run the same command again."
+            f"trust/calibrator.json is for {len(calibrator['labels'])} labels and the predictions have "
+            f"{probabilities.shape[1]}: delete it and run the experiment again."
         )
     calibrated: Floats = probabilities
     if calibrator["method"] == "temperature":

@@ -70,14 +70,11 @@ def _check_same_rows(ours: Scored, theirs: Scored, before: str | Path, after: st
 def describe(truth: Codes, several: list[Floats], seed: int) -> list[dict[str, Any]]:
     """Measures with intervals and reliability bins of each (rows, labels) in `several`, all on the same resamples."""
     parts: list[list[dict[str, Floats]]] = [[] for _ in several]
-    done = 0
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("evaluating calibration, resamples") as advance:
-        for counts in draw_counts(len(truth), seed, _CELLS):
+        for counts in draw_counts(len(truth), seed, _CELLS, advance):
             for found, probabilities in zip(parts, several, strict=True):
                 found.append(compute_measures(truth, probabilities, counts))
-            done += len(counts)
-            advance(done, RESAMPLES)
         values = [compute_measures(truth, probabilities, np.ones((1, len(truth)))) for probabilities in several]
     return [
         {

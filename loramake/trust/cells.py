@@ -22,7 +22,8 @@ def read_cells(csv: str | Path, test_csv: str | Path | None, keys: Sequence[Key]
     sizes = {source: len(table) for source, table in tables.items()}
     for key in keys:
         if key[1] >= sizes.get(key[0], 0):
-            raise ArtifactError(f"{name_of(key)} was predicted and is in no table now: run the same command again.")
+            where = csv if key[0] == "csv" or test_csv is None else test_csv
+            raise ArtifactError(f"{name_of(key)} was predicted and is not in {where} now: run the same command again.")
     # One table under the other: a row's place is its number, after the rows of the tables before.
     whole = pd.concat(tables.values(), ignore_index=True)
     first = {"csv": 0, "test_csv": sizes["csv"]}

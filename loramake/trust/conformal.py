@@ -109,8 +109,8 @@ def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
     rows, labels = calibration.probabilities.shape
     if (rows, labels) != (conformal["rows"], len(conformal["labels"])):
         raise ArtifactError(
-            f"conformal.json was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels and "
-            f"calibration.jsonl holds {rows:,} of {labels:,}: delete conformal.json and run the same command again."
+            f"trust/conformal.json was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels and "
+            f"trust/calibration.jsonl holds {rows:,} of {labels:,}: delete the first and run the experiment again."
         )
     return fit_sets(calibration, conformal["method"], conformal["confidence"])
 

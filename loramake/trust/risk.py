@@ -237,12 +237,7 @@ def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -
     rows = len(order)
     wrong = (scored.probabilities.argmax(axis=1) != scored.truth)[order]
     parts = [_measures(np.ones((1, rows)), wrong, ends)]
-    done = 0
-    for counts in draw_counts(rows, seed):
-        parts.append(_measures(counts[:, order], wrong, ends))
-        done += len(counts)
-        if advance is not None:
-            advance(done, RESAMPLES)
+    parts += [_measures(counts[:, order], wrong, ends) for counts in draw_counts(rows, seed, advance=advance)]
     found = np.concatenate(parts)
     error, aurc, excess, *accuracies = (estimate(float(column[0]), column[1:]) for column in found.T)
     return {

@@ -33,8 +33,49 @@ def test_mappings_and_lists_of_the_command_line_are_read() -> None:
     assert settings["audit_columns"] == ["sex", "age"]
     assert coerce("audit_columns", "[sex, 'age, in years']") == ["sex", "age, in years"]
     assert settings["limits"] == {"min_accuracy": 0.8}
-    with pytest.raises(ConfigError, match=r"limits: .*min_acuracy"):
+
+
+def test_a_misspelt_limit_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"limits: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
         check_config({"limits": {"min_acuracy": 0.8}})
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"confidence": float("nan")},
+        {"max_error": float("nan")},
+        {"abstain_cost": float("inf")},
+        {"limits": {"min_accuracy": float("nan")}},
+        {"costs": {"a": {"a": 0, "b": float("inf")}, "b": {"a": 1, "b": 0}}},
+    ],
+)
+def test_what_is_no_finite_number_is_refused_though_it_breaks_no_bound(setting: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="is not a finite number"):
+        check_config(setting)
+
+
+COSTS = {"a": {"a": 0, "b": 1}, "b": {"a": 1, "b": 0}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"abstain_cost": 1}, "abstain_cost: it is weighed against what decisions cost: set costs, too"),
+        ({"costs": COSTS, "max_error": 0.05}, "costs and max_error: .* set abstain_cost, 0 if nothing"),
+        ({"costs": COSTS, "max_error": 0.05, "abstain_cost": 0}, None),
+        ({"costs": COSTS}, None),
+        ({"max_error": 0.05}, None),
+    ],
+)
+def test_what_asking_a_person_costs_is_set_where_it_counts_and_only_there(
+    settings: dict[str, object], said: str | None
+) -> None:
+    if said is None:
+        resolve({}, "e", {"csv": "a.csv", **settings})
+        return
+    with pytest.raises(ConfigError, match=said):
+        resolve({}, "e", {"csv": "a.csv", **settings})
 
 
 def test_config_yaml_explains_every_key_of_the_schema_with_its_default() -> None:

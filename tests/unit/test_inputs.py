@@ -1,0 +1,32 @@
+"""What is refused before a job starts, where no run has found a target yet."""
+
+from pathlib import Path
+
+import pytest
+
+from loramake.config import resolve
+from loramake.errors import ConfigError
+from loramake.inputs import check_inputs
+
+COSTS = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    lines = ["age,outcome", *(f"{age},{'yes' if age % 3 else 'no'}" for age in range(30))]
+    (tmp_path / "my.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path / "my.csv"
+
+
+def test_costs_ask_for_the_target_whose_labels_they_speak_of(table: Path) -> None:
+    settings = resolve({}, "exp", {"csv": table.name, "costs": COSTS})
+    with pytest.raises(ConfigError, match="costs: they speak of the labels of the target: set target, too"):
+        check_inputs(settings, "results/exp")
+    check_inputs(settings | {"target": "outcome"}, "results/exp")
+
+
+def test_a_matrix_for_other_labels_is_refused_before_the_training(table: Path) -> None:
+    settings = resolve({}, "exp", {"csv": table.name, "target": "outcome", "costs": {"0": COSTS["no"], **COSTS}})
+    with pytest.raises(ConfigError, match="costs: '0' is not a label: the labels are no, yes"):
+        check_inputs(settings, "results/exp")
