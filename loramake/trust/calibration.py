@@ -22,14 +22,12 @@ METHODS = ("isotonic", "temperature", "none")
 """From the one that needs most rows; where one can't be fitted, the next takes its place."""
 
 MIN_ROWS = {"isotonic": 200, "temperature": 20}
-"""Rows to fit on. Isotonic regression overfits below 200 to 1,000 (Niculescu-Mizil and Caruana 2005); in simulations
-it is at 200 that it beats doing nothing, and where a temperature can't help, that too. A temperature of 20 rows is off
-by a factor of 2 at times, which cost 0.01 to 0.03 nats a row where the model was calibrated already, and saved up to
-0.7 where its true temperature was 2.5 to 4; of 10 rows it cost more.
+"""Rows to fit on. Isotonic regression overfits below 200 to 1,000 (Niculescu-Mizil and Caruana 2005). What either costs
+a model that is calibrated already, and saves one that is not, is what `benchmarks/calibration.py` prints.
 """
 MIN_ANSWERS = 3
 """Right and wrong answers each that a temperature needs. Without a wrong one it goes to 0, and with one or two it
-follows those: in simulations of 20 rows, nine in ten of them right, asking for three took away four fifths of the cost.
+follows those.
 """
 MIN_LABEL_ROWS = 10
 """Rows of each label that isotonic regression needs, since each label has a line of its own."""
