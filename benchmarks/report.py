@@ -23,9 +23,9 @@ from running import markdown
 
 from loramake import artifacts
 from loramake.metrics import run_evaluation
+from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
 from loramake.plots.evaluation import plot_evaluation
-from loramake.plots.reliability import plot_reliability
 from loramake.plots.risk import plot_risk_coverage
 from loramake.report import FILES, render_report
 from loramake.scored import Scored, read_labels, scored_lines

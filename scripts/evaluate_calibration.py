@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.plots.reliability import plot_reliability
+from loramake.plots.calibration import plot_reliability
 from loramake.trust.calibration_measures import evaluate_calibration
 
 with step(snakemake.log[0]):

@@ -15,11 +15,11 @@ from loramake.plots.evaluation import (
     average_roc,
     plot_confusion_matrix,
     plot_evaluation,
-    plot_feature_rankings,
     plot_loss,
     plot_precision_recall,
     plot_roc,
 )
+from loramake.plots.features import plot_feature_rankings
 from loramake.ranking import METHODS, average_ranks, unranked
 from tests.unit.test_metrics import Files, four_models
 
