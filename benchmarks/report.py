@@ -47,7 +47,7 @@ NAMES = {
     "train_config": "configs/train.yaml",
     "adapter": "adapter/adapter_model.safetensors",
     "predictions": "trust/test.jsonl",
-    "measures": "trust/calibration_measures.json",
+    "calibration_measures": "trust/calibration_measures.json",
     "noise": "trust/label_noise.csv",
 }
 

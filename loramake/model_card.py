@@ -19,7 +19,7 @@ _NAMES_SHOWN = 20
 def write_model_card(experiment: str, files: Mapping[str, str | Path], history: str | Path, out: str | Path) -> None:
     """Write model_card.md from the artifacts that the report is made of."""
     names = ("profile", "task", "splits", "plan", "verification", "train_config", "metrics")
-    trust = ("measures", "conformal", "risk", "costs", "audit", "robustness")
+    trust = ("calibration_measures", "conformal", "risk", "costs", "audit", "robustness")
     read = {name: artifacts.read(files[name], FILES[name] or "") for name in (*names, *trust)}
     page = render(
         "render_report/model_card.md.j2",

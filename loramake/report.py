@@ -36,7 +36,7 @@ FILES = {
     "metrics": "metrics",
     "calibrator": "calibrator",
     "predictions": "predictions",
-    "measures": "calibration_measures",
+    "calibration_measures": "calibration_measures",
     "conformal": "conformal",
     "risk": "risk",
     "costs": "costs",

@@ -57,7 +57,7 @@ rule render_report:
         metrics="results/{experiment}/evaluation/metrics.json",
         calibrator="results/{experiment}/trust/calibrator.json",
         predictions="results/{experiment}/trust/test.jsonl",
-        measures="results/{experiment}/trust/calibration_measures.json",
+        calibration_measures="results/{experiment}/trust/calibration_measures.json",
         conformal="results/{experiment}/trust/conformal.json",
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",

@@ -9,6 +9,6 @@ with step(snakemake.log[0]):
         after=snakemake.input.after,
         calibrator=snakemake.input.calibrator,
         seed=snakemake.params.seed,
-        out=snakemake.output.measures,
+        out=snakemake.output.calibration_measures,
     )
-    plot_reliability(snakemake.output.measures, snakemake.output.plot)
+    plot_reliability(snakemake.output.calibration_measures, snakemake.output.plot)

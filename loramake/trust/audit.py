@@ -27,17 +27,9 @@ from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
-from loramake.trust.limits import check_limits, summarize_limits
+from loramake.trust.limits import FILES, check_limits, summarize_limits
 from loramake.trust.risk import abstains
 
-MEASURED = {
-    "metrics": "metrics",
-    "measures": "calibration_measures",
-    "conformal": "conformal",
-    "risk": "risk",
-    "costs": "costs",
-}
-"""The artifacts that limits speak of, by name, with their schemas."""
 MAX_LABELS = 20
 """Of more labels the most frequent ones have rates."""
 
@@ -89,11 +81,11 @@ def audit_groups(
 ) -> None:
     """Write audit.json: the measures of each group of each audit column on the test rows, and the limits.
 
-    `measured` holds the paths of MEASURED's artifacts; `calibration` and `test` the calibrated probabilities.
+    `measured` holds the paths of what `limits.FILES` names; `calibration` and `test` the calibrated probabilities.
     """
     found = artifacts.read(task, "task")
     labels = [label["value"] for label in found["labels"]]
-    read = {name: artifacts.read(measured[name], schema) for name, schema in MEASURED.items()}
+    read = {name: artifacts.read(measured[name], name) for name in FILES}
     scored = read_scored(test, labels).in_order()
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
     rows = count_rows(scored, sets, abstains(read["risk"], scored.probabilities), labels)

@@ -18,11 +18,12 @@ _ROUNDING = 1e-9
 
 FILES = {
     "metrics": "evaluation/metrics.json",
-    "measures": "trust/calibration_measures.json",
+    "calibration_measures": "trust/calibration_measures.json",
     "conformal": "trust/conformal.json",
     "risk": "trust/risk.json",
     "costs": "trust/costs.json",
 }
+"""The artifacts that limits speak of; each is its own schema's name."""
 
 
 class Measured(NamedTuple):
@@ -50,7 +51,7 @@ LIMITS: dict[str, Measured | Compared] = {
     "min_accuracy": Measured("metrics", (*_METRICS, "accuracy"), "accuracy"),
     "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
     "max_log_loss": Measured("metrics", (*_METRICS, "log_loss"), "log loss"),
-    "max_ece": Measured("measures", ("after", "measures", "ece"), "calibration error (ECE)"),
+    "max_ece": Measured("calibration_measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
     "max_set_size": Measured("conformal", ("test", "mean_set_size"), "mean set size"),
     "max_selective_error": Measured("risk", ("chosen", "test", "selective_error"), "selective error", _NO_ANSWERS),
