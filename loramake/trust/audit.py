@@ -23,6 +23,7 @@ from loramake.errors import ConfigError, nearest
 from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion, row_losses
 from loramake.profile import shorten
 from loramake.scored import Codes, Floats, Scored, read_scored
+from loramake.shares import setting
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
@@ -359,7 +360,7 @@ def _describe_column(column: dict[str, Any]) -> str:
         f"{min(values):.2f} ({shorten(found['lowest'], 40)})",
         f"{max(values):.2f} ({shorten(found['highest'], 40)})",
     )
-    interval = f"{CONFIDENCE:.0%} interval {found['low']:.2f} to {found['high']:.2f}"
+    interval = f"{setting(CONFIDENCE)} interval {found['low']:.2f} to {found['high']:.2f}"
     return (
         f"By {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
     )

@@ -19,6 +19,7 @@ from loramake.console import say
 from loramake.errors import ConfigError, nearest
 from loramake.metrics import CONFIDENCE, LORAMAKE, RESAMPLES, Scores, draw_counts, estimate, outcome_of, read_scores
 from loramake.scored import Codes, Floats, read_labels, read_scored
+from loramake.shares import setting
 
 ABSTAIN = -1
 """The code of asking a person."""
@@ -318,7 +319,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def _interval(found: dict[str, Any], digits: int) -> str:
-    return f"{CONFIDENCE:.0%} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
+    return f"{setting(CONFIDENCE)} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
 
 
 def _always(constant: dict[str, Any]) -> str:
