@@ -134,7 +134,8 @@ rule find_label_noise:
         calibration="results/{experiment}/predictions/calibration.jsonl",
         test="results/{experiment}/predictions/test.jsonl",
     output:
-        noise="results/{experiment}/trust/label_noise.csv",
+        label_noise="results/{experiment}/trust/label_noise.json",
+        suspects="results/{experiment}/trust/label_noise.csv",
     log:
         "results/{experiment}/logs/find_label_noise.log",
     benchmark:
