@@ -276,7 +276,7 @@ def test_what_calibration_took_is_told_as_it_was(two: Facts, thirty: Facts) -> N
 def test_the_confusion_matrix_is_there_in_numbers(two: Facts, thirty: Facts) -> None:
     matrix = two["metrics"]["splits"]["test"]["models"]["loramake"]["confusion_matrix"]
     assert table_of("performance", two, "Test rows by true label") == [
-        ["true label", "predicted no", "predicted yes"],
+        ["true label", "no", "yes"],
         ["no", *map(str, matrix[0])],
         ["yes", *map(str, matrix[1])],
     ]
