@@ -97,7 +97,7 @@ def measure(results: Path) -> None:
     plot_reliability(trust / "calibration_measures.json", trust / "reliability.svg")
     fit_conformal(task, calibration, after, "lac", 0.9, 42, trust / "conformal.json")
     plot_conformal(trust / "conformal.json", trust / "conformal.svg")
-    control_risk(task, calibration, after, 0.1, 0.9, 42, trust / "risk.json")
+    control_risk(task, calibration, after, 0.1, 0.9, None, None, 42, trust / "risk.json")
     plot_risk_coverage(trust / "risk.json", trust / "risk_coverage.svg")
 
 

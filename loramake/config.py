@@ -109,9 +109,21 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
 def check_setting(key: str, value: Any, where: str) -> None:
     """Raise ConfigError where a value is none that a setting takes."""
     schema = load_schema("config")["properties"][key]
+    if not _is_finite(value):
+        raise ConfigError(f"{where}: {key}: {value!r} is not a finite number: write one ({schema['description']})")
+    for name in value if isinstance(value, Mapping) and "properties" in schema else ():
+        if name not in schema["properties"]:
+            raise ConfigError(f"{where}: {key}: {name} is none of them{nearest(str(name), schema['properties'])}.")
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(coerce(key, value)))
     if error is not None:
         raise ConfigError(f"{where}: {key}: {error.message} ({schema['description']})")
+
+
+def _is_finite(value: Any) -> bool:
+    """No .nan and no .inf, which pass every bound of a schema, in the value or a mapping of values."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def coerce(key: str, value: Any) -> Any:
@@ -192,6 +204,7 @@ def resolve(
             f"or add --config csv=PATH (of loramake run: --csv PATH)."
         )
     _check_splits(settings)
+    _check_abstention(settings)
     return settings
 
 
@@ -205,6 +218,18 @@ def _check_splits(settings: Settings) -> None:
     total = sum(settings[name] for name in names)
     if total >= 1:
         raise ConfigError(f"{', '.join(names)} add up to {total:g}, which leaves no row to train on: lower one.")
+
+
+def _check_abstention(settings: Settings) -> None:
+    """Raise ConfigError where what asking a person costs is missing, or set for nothing."""
+    costs, asking = settings["costs"], settings["abstain_cost"]
+    if asking is not None and costs is None:
+        raise ConfigError("abstain_cost: it is weighed against what decisions cost: set costs, too.")
+    if costs is not None and asking is None and settings["max_error"] is not None:
+        raise ConfigError(
+            "costs and max_error: max_error leaves rows to a person, so that costs have to hold what that costs: set "
+            "abstain_cost, 0 if nothing."
+        )
 
 
 def find_model(model: str) -> str:

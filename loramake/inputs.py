@@ -21,7 +21,7 @@ from loramake.tables import check_file, read_table
 CHECKED = Path("results/.cache/checked")
 """One empty file for every look that found nothing to refuse; its name is a hash of what was looked at."""
 
-_VERSION = 2
+_VERSION = 3
 """Raise it when the checks become stricter, so that what passed is looked at again."""
 _SETTINGS = (
     *("target", "test_csv", "group_column", "time_column", "rare_labels", "agent"),
@@ -87,7 +87,7 @@ def _look(
     from loramake.explore import check_columns, compare_headers, read_test_target
     from loramake.labels import check_test_labels, find_labels
     from loramake.trust.audit import check_audit_columns
-    from loramake.trust.costs import check_costs
+    from loramake.trust.cost_matrix import read_costs
 
     csv, test_csv = settings["csv"], settings["test_csv"]
     table = read_table(csv)
@@ -103,10 +103,12 @@ def _look(
         compare_headers(csv, names, test_csv, list(map(str, theirs.columns)), target)
     check_audit_columns(settings["audit_columns"], names, target, csv)
     if target is None:
+        if settings["costs"] is not None:
+            raise ConfigError("costs: they speak of the labels of the target: set target, too.")
         return
     _check_features(csv, table, target)
     rows = find_labels(csv, table[target], settings["rare_labels"])
-    check_costs(settings["costs"], settings["abstain_cost"], list(rows.index), csv)
+    read_costs(settings["costs"], settings["abstain_cost"], list(rows.index), csv)
     if theirs is not None:
         labels = read_test_target(test_csv, table, table[target], settings["rare_labels"])
         check_test_labels(test_csv, labels, list(rows.index))

@@ -29,8 +29,8 @@ from loramake.scored import Codes, Floats, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
-from loramake.trust.costs import ABSTAIN, decide
-from loramake.trust.risk import abstains
+from loramake.trust.cost_matrix import ABSTAIN, decide
+from loramake.trust.decisions import decide_rows
 
 _FILES = (
     "task.json",
@@ -173,13 +173,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Decisions(codes, said, probabilities, sets, costs)
 
     def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
-        codes, costs = decide(self._costs, probabilities)
-        reasons: list[str | None] = [None if code >= 0 else _DEAR for code in codes.tolist()]
-        asking = self._costs["abstain_cost"]
-        for row in np.flatnonzero(abstains(self._risk, probabilities)).tolist():
-            codes[row], costs[row] = ABSTAIN, np.nan if asking is None else asking
-            reasons[row] = _uncertain(self._risk["chosen"], float(probabilities[row].max()))
-        return Decisions(codes, reasons, probabilities, self._sets.predict(probabilities, confidence), costs)
+        found = decide_rows(self._costs, self._risk, probabilities)
+        reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
+        for row in np.flatnonzero(found.by_risk).tolist():
+            reasons[row] = _uncertain(self._risk["chosen"], float(found.certainty[row]))
+        sets = self._sets.predict(probabilities, confidence)
+        return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
         """Name, once each, the columns of a table that training never saw."""
@@ -319,7 +318,7 @@ def _uncertain(chosen: dict[str, Any], highest: float) -> str:
     asked = f"at most {chosen['max_error']:.1%} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
-    return f"its most probable label has {highest:.1%}, below the {chosen['threshold']:.1%} from which on {asked}"
+    return f"its label has {highest:.1%}, below the {chosen['threshold']:.1%} from which on {asked}"
 
 
 def _sifted(

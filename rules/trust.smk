@@ -72,6 +72,8 @@ rule control_risk:
     params:
         max_error=get_setting("max_error"),
         confidence=get_setting("max_error_confidence"),
+        costs=get_setting("costs"),
+        abstain_cost=get_setting("abstain_cost"),
         seed=get_setting("seed"),
     script:
         "../scripts/control_risk.py"
@@ -81,8 +83,11 @@ rule decide_by_cost:
     input:
         task="results/{experiment}/task.json",
         train="results/{experiment}/predictions/train.jsonl",
+        calibration="results/{experiment}/predictions/calibration.jsonl",
         test="results/{experiment}/trust/test.jsonl",
         baselines="results/{experiment}/evaluation/baselines.json",
+        calibrator="results/{experiment}/trust/calibrator.json",
+        risk="results/{experiment}/trust/risk.json",
     output:
         costs="results/{experiment}/trust/costs.json",
     log:

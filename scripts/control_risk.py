@@ -9,6 +9,8 @@ with step(snakemake.log[0]):
         test=snakemake.input.test,
         max_error=snakemake.params.max_error,
         confidence=snakemake.params.confidence,
+        costs=snakemake.params.costs,
+        abstain_cost=snakemake.params.abstain_cost,
         seed=snakemake.params.seed,
         out=snakemake.output.risk,
     )

@@ -5,8 +5,11 @@ with step(snakemake.log[0]):
     decide_by_cost(
         task=snakemake.input.task,
         train=snakemake.input.train,
+        calibration=snakemake.input.calibration,
         test=snakemake.input.test,
         baselines=snakemake.input.baselines,
+        calibrator=snakemake.input.calibrator,
+        risk=snakemake.input.risk,
         costs=snakemake.params.costs,
         abstain_cost=snakemake.params.abstain_cost,
         seed=snakemake.params.seed,

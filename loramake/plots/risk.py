@@ -58,8 +58,8 @@ def _draw_chosen(axes: Axes, chosen: dict[str, Any]) -> None:
     test = chosen["test"]
     if test["answered"]:
         value = test["selective_error"]["value"]
-        some = f"threshold {threshold(chosen['threshold'])}: {test['coverage']:.0%}"
-        name = f"{some if chosen['threshold'] else 'every row'} answered, {value:.1%} wrong"
+        opening = f"threshold {threshold(chosen['threshold'])}" if chosen["threshold"] else "every row with a decision"
+        name = f"{opening}: {test['coverage']:.0%} answered, {value:.1%} wrong"
         axes.plot(test["coverage"], value, "o", color=VERMILION, markersize=8, zorder=5, clip_on=False, label=name)
 
 

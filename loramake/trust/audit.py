@@ -27,9 +27,10 @@ from loramake.shares import setting
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
+from loramake.trust.cost_matrix import ABSTAIN
+from loramake.trust.decisions import decide_rows
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
 from loramake.trust.limits import FILES, check_limits, summarize_limits
-from loramake.trust.risk import abstains
 
 MAX_LABELS = 20
 """Of more labels the most frequent ones have rates."""
@@ -89,13 +90,14 @@ def audit_groups(
     read = {name: artifacts.read(measured[name], name) for name in FILES}
     scored = read_scored(test, labels).in_order()
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
-    rows = count_rows(scored, sets, abstains(read["risk"], scored.probabilities), labels)
+    asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
+    rows = count_rows(scored, sets, asked, labels)
     cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
     check_audit_columns(columns, cells.columns, found["target"], csv)
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
-    judged = check_limits(limits, read, audited)
+    judged = check_limits(limits, {**read, "audit": {"overall": overall}}, audited)
     content = describe(rows, overall, audited, judged)
     artifacts.write(out, content, "audit")
     say(content["groups_sentence"])
@@ -210,13 +212,13 @@ def audit(
     whole, *sums = resample_sums(rows.summands, members, seed, advance)
     found = iter(sums)
     audited = [
-        _audit_column(str(column.name), kind, groups, [next(found) for _ in groups], rows)
+        _audit_column(str(column.name), kind, groups, [next(found) for _ in groups], rows, seed)
         for column, (kind, groups) in zip(columns, parted, strict=True)
     ]
     return _describe(whole, rows), audited
 
 
-def _audit_column(name: str, kind: str, groups: list[Group], sums: list[Sums], rows: Rows) -> dict[str, Any]:
+def _audit_column(name: str, kind: str, groups: list[Group], sums: list[Sums], rows: Rows, seed: int) -> dict[str, Any]:
     described = [
         {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **_describe(own, rows)}
         for group, own in zip(groups, sums, strict=True)
@@ -226,7 +228,7 @@ def _audit_column(name: str, kind: str, groups: list[Group], sums: list[Sums], r
         "name": name,
         "kind": kind,
         "groups": described,
-        "differences": _compare([groups[place].name for place in large], [sums[place] for place in large], rows),
+        "differences": _compare([groups[place].name for place in large], [sums[place] for place in large], rows, seed),
         "too_small": [group["name"] for group in described if group["small"]],
     }
     return {**column, "sentence": _describe_column(column)}
@@ -261,16 +263,45 @@ def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[dict[str, Any]
     ]
 
 
-def _compare(names: list[str], sums: list[Sums], rows: Rows) -> dict[str, Any]:
+def draw_shares(sums: Floats, generator: np.random.Generator) -> tuple[dict[str, Floats], Floats]:
+    """SHARES and rates by label as `measure` gives them, of what groups like one with these sums (1, sums) may have.
+
+    From each share's Jeffreys posterior, Beta(hits + 1/2, misses + 1/2), whose quantiles cover as they should
+    (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion"). Resampling would not do: a small
+    group whose rows are all right is so in every resample, and would count as known exactly. Groups share no rows, so
+    that they are drawn one by one; of the labels' rates, which hang together a little, the same is assumed.
+    """
+    whole, right, _, covered, _, abstained = sums[0, : len(_FIXED)]
+    selected, true, both = np.split(sums[0, len(_FIXED) : -BINS], 3)
+    fixed = {"accuracy": right, "coverage": covered, "abstention": abstained}
+    values = {name: _draw(np.array([hits]), np.array([whole]), generator)[:, 0] for name, hits in fixed.items()}
+    pairs = ((selected, np.full(len(selected), whole)), (both, true), (selected - both, whole - true))
+    rates = np.stack([_draw(hits, of, generator) for hits, of in pairs])
+    defined = ~np.isnan(rates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = rates.sum(axis=2, where=defined) / defined.sum(axis=2)
+    return {**values, **dict(zip(RATES, means, strict=True))}, rates
+
+
+def _draw(hits: Floats, of: Floats, generator: np.random.Generator) -> Floats:
+    """Shares that these hits may come from, shape (resamples, shares); NaN of no rows."""
+    drawn = generator.beta(hits + 0.5, np.maximum(of - hits, 0) + 0.5, size=(RESAMPLES, len(hits)))
+    return np.where(of > 0, drawn, np.nan)
+
+
+def _compare(names: list[str], sums: list[Sums], rows: Rows, seed: int) -> dict[str, Any]:
     """Largest less smallest, and of shares smallest by largest, of each measure over groups."""
     if len(names) < 2:
         return {name: {"difference": NOTHING, "ratio": NOTHING if name in SHARES else None} for name in MEASURES}
     given = [measure(own.given, rows.binary) for own in sums]
-    drawn = [measure(own.drawn, rows.binary) for own in sums]
+    generator = np.random.default_rng(seed)
+    shares = [draw_shares(own.given, generator) for own in sums]
+    resampled = [measure(own.drawn, rows.binary) for own in sums]
     found = {}
     for name in MEASURES:
         # Who is selected is compared label by label, and the label that differs most counts.
         by_label = name == "selection_rate"
+        drawn = shares if name in SHARES else resampled
         one, many = (
             np.stack([rates[0] if by_label else values[name][:, None] for values, rates in measured], axis=1)
             for measured in (given, drawn)
@@ -301,7 +332,7 @@ def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn
         ratios = low / high
         reach = find_reach(np.log(drawn) - np.log(values))
     worst = np.fmin.reduce(ratios)
-    # Where nobody of a group is selected, nobody is in any resample: that tells nothing of how many might be.
+    # A share of 0 has no logarithm: how many times larger another is cannot be told.
     interval = np.clip([worst * np.exp(-reach), worst * np.exp(reach)], 0, 1) if worst > 0 else np.full(2, np.nan)
     return _named(names, candidates, values, worst, ratios, interval)
 
@@ -332,12 +363,12 @@ def _named(
 
 
 def find_reach(errors: Floats) -> float:
-    """How far the difference of any two groups is off in 95% of the resamples, from errors (times, groups, candidates).
+    """How far the difference of any two groups is off in 95% of the draws, from errors (times, groups, candidates).
 
     No range of values can be off by more than the range of their errors, so that the largest difference, less and plus
-    this, holds the true one at least that often: Tukey's range test, by the bootstrap in place of the normal
-    distribution. A percentile interval would not do: chance alone makes the largest difference of resamples larger.
-    NaN where more than half of the resamples have no value in two groups.
+    this, holds the true one at least that often: Tukey's range test, by draws in place of the normal distribution.
+    A percentile interval would not do: chance alone makes the largest difference of draws larger. NaN where more than
+    half of them have no value in two groups.
     """
     ranges = np.fmax.reduce(errors, axis=1) - np.fmin.reduce(errors, axis=1)
     compared = (~np.isnan(errors)).sum(axis=1) >= 2

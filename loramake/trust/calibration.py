@@ -56,17 +56,25 @@ def calibrate_probabilities(
 ) -> None:
     """Write calibrator.json, and the calibrated predictions of the test rows and of the unseen calibration rows."""
     labels = read_labels(task)
-    splits = {calibration_out: read_scored(calibration, labels), test_out: read_scored(test, labels)}
-    seen, unseen = halve(splits[calibration_out], labels, seed)
-    calibrator = fit_calibrator(seen, labels, method)
-    if calibrator["method"] != "none":
-        splits[calibration_out] = unseen
-    calibrator["rows"]["held_out"] = len(splits[calibration_out].keys)
+    calibrator, held_out = fit_apart(read_scored(calibration, labels), labels, method, seed)
     artifacts.write(out, calibrator, "calibrator")
-    for path, scored in splits.items():
+    for path, scored in ((calibration_out, held_out), (test_out, read_scored(test, labels))):
         calibrated = scored._replace(probabilities=apply_calibrator(calibrator, scored.probabilities))
         artifacts.write(path, scored_lines(calibrated, labels), "predictions")
     say(calibrator["sentence"])
+
+
+def fit_apart(scored: Scored, labels: list[str], asked: str, seed: int) -> tuple[dict[str, Any], Scored]:
+    """A calibrator fitted on one half of the rows, and those that are left for sets and thresholds: the other half.
+
+    All rows are left where nothing is asked for, and where they are too few for any method. They are not where a
+    method gave way for what its rows hold: rows that were looked at and found to have few errors promise too much.
+    """
+    seen, unseen = halve(scored, labels, seed)
+    calibrator = fit_calibrator(seen, labels, asked)
+    left = scored if asked == "none" or len(seen.keys) < min(MIN_ROWS.values()) else unseen
+    calibrator["rows"]["held_out"] = len(left.keys)
+    return calibrator, left
 
 
 def halve(scored: Scored, labels: list[str], seed: int) -> tuple[Scored, Scored]:

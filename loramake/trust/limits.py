@@ -23,11 +23,12 @@ FILES = {
     "risk": "trust/risk.json",
     "costs": "trust/costs.json",
 }
-"""The artifacts that limits speak of; each is its own schema's name."""
+"""The artifacts that limits are read from, beside audit.json itself; each is its own schema's name."""
+_AUDIT = "trust/audit.json"
 
 
 class Measured(NamedTuple):
-    """Where a measured value stands: a key of FILES, and the keys that lead to it within that file."""
+    """Where a measured value stands: a key of FILES, or audit, and the keys that lead to it within that file."""
 
     file: str
     keys: tuple[str, ...]
@@ -48,9 +49,9 @@ _NO_ANSWERS = "max_error is not set, or so low that no row is answered"
 
 LIMITS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
-    "min_accuracy": Measured("metrics", (*_METRICS, "accuracy"), "accuracy"),
+    "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy"),
     "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
-    "max_log_loss": Measured("metrics", (*_METRICS, "log_loss"), "log loss"),
+    "max_log_loss": Measured("calibration_measures", ("after", "measures", "log_loss"), "log loss"),
     "max_ece": Measured("calibration_measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
     "max_set_size": Measured("conformal", ("test", "mean_set_size"), "mean set size"),
@@ -72,7 +73,8 @@ def check_limits(
 ) -> list[dict[str, Any]]:
     """`limits` of audit.json: one entry for each limit that is set, in the order of LIMITS.
 
-    `measured` holds the contents of FILES by name, `columns` the audited ones.
+    `measured` holds the contents of FILES by name, and under audit what the audit found of all rows; `columns` are the
+    audited ones.
     """
     found = []
     for name, what in LIMITS.items():
@@ -101,21 +103,21 @@ def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estima
     for key in what.keys:
         found = None if found is None else found[key]
     value = found if isinstance(found, dict) else {**UNDEFINED, "value": found}
-    where = f"{FILES[what.file]}: {'.'.join(what.keys)}"
+    where = f"{FILES.get(what.file, _AUDIT)}: {'.'.join(what.keys)}"
     return what.called, where, value, what.absent if value["value"] is None else None
 
 
 def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
     if not columns:
-        return what.called, "trust/audit.json: columns", UNDEFINED, "no audit_columns are set"
+        return what.called, f"{_AUDIT}: columns", UNDEFINED, "no audit_columns are set"
     spreads: dict[str, dict[str, Any]] = {
         column["name"]: column["differences"][what.measure][what.how] for column in columns
     }
     name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
     own = spreads[name]
     value = UNDEFINED if own["low"] is None else _interval(list(spreads.values()), what.how)
-    where = f"trust/audit.json: columns: {name}: differences.{what.measure}.{what.how}"
+    where = f"{_AUDIT}: columns: {name}: differences.{what.measure}.{what.how}"
     absent = "fewer than two groups have enough rows and a value" + ("" if what.how == "difference" else " above 0")
     of = "" if own["label"] is None else f" of {shorten(own['label'], _LENGTH)}"
     called = f"{what.called}{of} by {shorten(name, _LENGTH)}"

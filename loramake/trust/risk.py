@@ -1,9 +1,10 @@
 """When to abstain, so that of the answers given no larger share is wrong than asked for.
 
-A row is answered with its most probable label where that label's probability reaches a threshold. The threshold is
-found by Learn-then-Test (Angelopoulos et al. 2021, "Learn then Test", section 3): thresholds are tested one after the
-other, from the strictest on, until one fails, each against "more than r of these answers are wrong" with an exact
-binomial p-value at level δ. Fixed-sequence testing spends δ once, not once a threshold.
+A row is answered where the probability of its label reaches a threshold: of the label that costs decide where costs
+are set, else of the most probable one. Rows that costs leave to a person are no answers. The threshold is found by
+Learn-then-Test (Angelopoulos et al. 2021, "Learn then Test", section 3): thresholds are tested one after the other,
+from the strictest on, until one fails, each against "more than r of these answers are wrong" with an exact binomial
+p-value at level δ. Fixed-sequence testing spends δ once, not once a threshold.
 
 Why that holds in finite samples, although the thresholds are the calibration rows' own probabilities:
 - How many rows a fixed threshold answers is random, but given that number their errors are binomial.
@@ -20,6 +21,7 @@ often too few rows have it, or, of overconfident probabilities, nearly all.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +34,7 @@ from loramake.console import Advance, progress, say
 from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
 from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
 from loramake.shares import setting, threshold
+from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Settings of max_error that are looked at whatever is set."""
@@ -45,14 +48,21 @@ _ROUNDING = 1e-12
 
 
 class Ranked(NamedTuple):
-    """Rows by falling probability of their most probable label, those of one probability in one group."""
+    """Rows that a label is decided for, by falling probability of that label, those of one probability in one group."""
+
+    rows: int
+    """All rows, also those for which no label is decided."""
 
     thresholds: Floats
     """Probability of each group, falling, shape (groups,)."""
     answered: Codes
     """Rows that have at least this probability, shape (groups,)."""
     wrong: Codes
-    """Of these, those whose most probable label is not the true one, shape (groups,)."""
+    """Of these, those whose decided label is not the true one, shape (groups,)."""
+
+    @property
+    def decided(self) -> int:
+        return int(self.answered[-1]) if len(self.answered) else 0
 
 
 def control_risk(
@@ -61,60 +71,74 @@ def control_risk(
     test: str | Path,
     max_error: float | None,
     confidence: float,
+    costs: Mapping[Any, Any] | None,
+    abstain_cost: float | None,
     seed: int,
     out: str | Path,
 ) -> None:
     """Write risk.json: the threshold for `max_error`, those for other levels, and the risk–coverage curve on test.
 
-    `calibration` holds calibrated predictions of rows that the calibrator was not fitted on.
+    `calibration` holds calibrated predictions of rows that the calibrator was not fitted on; `costs` and
+    `abstain_cost` are the settings, which decide what an answer is.
     """
     labels = read_labels(task)
     held_out, tested = read_scored(calibration, labels), read_scored(test, labels)
-    ranked, ranked_test = rank(held_out), rank(tested)
+    settled = read_costs(costs, abstain_cost, labels, "config.yaml")
+    ranked, ranked_test = (rank(scored, decide(settled, scored.probabilities).codes) for scored in (held_out, tested))
     chosen = None if max_error is None else find_level(ranked, ranked_test, max_error, confidence)
     with progress("risk and coverage, resamples") as advance:
         measured = measure_ranking(tested, seed, advance)
-    sentence = _without_level(ranked_test) if chosen is None else chosen["sentence"]
+    sentence = _without_level(ranked_test) if chosen is None else _with_level(chosen)
     risk = {
         "rows": {"calibration": len(held_out.truth), "test": len(tested.truth)},
         "confidence": confidence,
         "interval_confidence": CONFIDENCE,
         "resamples": RESAMPLES,
+        "decided_by": "cost" if settled["configured"] else "probability",
         "chosen": chosen,
         "levels": [find_level(ranked, ranked_test, level, confidence) for level in LEVELS],
         "levels_sentence": "Each of these thresholds keeps to its share on its own, not all of them together.",
-        "test": measured | {"curve": find_curve(ranked_test)},
+        "test": measured | {"curve": find_curve(rank(tested))},
         "sentence": sentence,
     }
     artifacts.write(out, risk, "risk")
     say(sentence)
 
 
-def abstains(risk: dict[str, Any], probabilities: Floats) -> NDArray[np.bool_]:
-    """Whether no answer is given, shape (rows,), for calibrated `probabilities` of shape (rows, labels).
+def certainty_of(probabilities: Floats, codes: Codes) -> Floats:
+    """P(label) of each row's decided label, shape (rows,); 0 where none is decided. `probabilities`: (rows, labels)."""
+    own: Floats = probabilities[np.arange(len(codes)), codes]
+    return np.where(codes == ABSTAIN, 0.0, own)
+
+
+def abstains(risk: dict[str, Any], certainty: Floats) -> NDArray[np.bool_]:
+    """Whether no answer is given, shape (rows,), for rows whose decided label has this calibrated probability.
 
     No row where max_error is not set; every row where it is not achievable.
     """
     chosen = risk["chosen"]
     if chosen is None:
-        return np.zeros(len(probabilities), dtype=np.bool_)
+        return np.zeros(len(certainty), dtype=np.bool_)
     if chosen["threshold"] is None:
-        return np.ones(len(probabilities), dtype=np.bool_)
-    return np.asarray(probabilities.max(axis=1) < chosen["threshold"])
+        return np.ones(len(certainty), dtype=np.bool_)
+    return np.asarray(certainty < chosen["threshold"])
 
 
-def rank(scored: Scored) -> Ranked:
-    """The rows that each threshold answers, and those of them that are wrong."""
-    order, ends = _order(scored)
-    wrong = scored.probabilities.argmax(axis=1) != scored.truth
-    return Ranked(
-        scored.probabilities.max(axis=1)[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends]
-    )
+def rank(scored: Scored, codes: Codes | None = None) -> Ranked:
+    """The rows that each threshold answers, and those of them that are wrong.
+
+    `codes`, of shape (rows,), are what is decided: unset, the most probable label.
+    """
+    if codes is None:
+        codes = scored.probabilities.argmax(axis=1)
+    decided = np.flatnonzero(codes != ABSTAIN)
+    certainty, wrong = (each[decided] for each in (certainty_of(scored.probabilities, codes), codes != scored.truth))
+    order, ends = _order(certainty)
+    return Ranked(len(codes), certainty[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends])
 
 
-def _order(scored: Scored) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows by falling probability of their most probable label, and where in this order each group ends."""
-    certainty = scored.probabilities.max(axis=1)
+def _order(certainty: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows by falling certainty (rows,), and where in this order each group of equal ones ends."""
     order = np.argsort(-certainty, kind="stable")
     return order, np.flatnonzero(np.diff(certainty[order], append=-np.inf))
 
@@ -148,7 +172,7 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_error: float, confidence
     threshold = find_threshold(ranked, max_error, confidence)
     needed = rows_needed(max_error, confidence)
     answered, wrong = count_answers(ranked_test, threshold)
-    rows = _rows(ranked_test)
+    rows = ranked_test.rows
     level = {
         "max_error": max_error,
         "confidence": confidence,
@@ -163,7 +187,7 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_error: float, confidence
             "selective_error": share_wrong(answered, wrong),
         },
     }
-    return level | {"sentence": _sentence(level, _rows(ranked), rows)}
+    return level | {"sentence": _sentence(level, ranked.decided, rows)}
 
 
 def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
@@ -178,10 +202,6 @@ def _tested(ranked: Ranked, threshold: float | None, needed: int) -> tuple[int, 
         return count_answers(ranked, threshold)
     first = min(int(np.searchsorted(ranked.answered, needed)), len(ranked.answered) - 1)
     return int(ranked.answered[first]), int(ranked.wrong[first])
-
-
-def _rows(ranked: Ranked) -> int:
-    return int(ranked.answered[-1]) if len(ranked.answered) else 0
 
 
 def share_wrong(answered: int, wrong: int) -> Estimate:
@@ -202,7 +222,7 @@ def _clopper_pearson(answered: Codes, wrong: Codes) -> tuple[Floats, Floats]:
 
 def find_curve(ranked: Ranked) -> list[dict[str, float]]:
     """Share of rows answered and share of these wrong, by falling threshold; at most MAX_POINTS of them."""
-    rows = _rows(ranked)
+    rows = ranked.rows
     aims = np.linspace(0, rows, MAX_POINTS) if rows > MAX_POINTS else ranked.answered
     groups = np.unique(np.searchsorted(ranked.answered, aims))
     answered, wrong = ranked.answered[groups], ranked.wrong[groups]
@@ -214,7 +234,7 @@ def find_curve(ranked: Ranked) -> list[dict[str, float]]:
 
 def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -> dict[str, Any]:
     """Error, AURC, excess AURC and accuracy at COVERAGES, with percentile-bootstrap intervals."""
-    order, ends = _order(scored)
+    order, ends = _order(scored.probabilities.max(axis=1))
     rows = len(order)
     wrong = (scored.probabilities.argmax(axis=1) != scored.truth)[order]
     parts = [_measures(np.ones((1, rows)), wrong, ends)]
@@ -293,7 +313,7 @@ def _sentence(level: dict[str, Any], rows: int, rows_test: int) -> str:
         )
     found = _on_test(level, rows_test)
     if level["threshold"] == 0:
-        return f"Every row may be answered to be {wish}: {found}."
+        return f"To be {wish}, every row with a decision is answered: {found}."
     least = threshold(level["threshold"])
     return f"To be {wish}, only rows with a label of probability {least} or more are answered: {found}."
 
@@ -311,12 +331,25 @@ def _on_test(level: dict[str, Any], rows: int) -> str:
     )
 
 
+def _with_level(chosen: dict[str, Any]) -> str:
+    """What the setting means for new rows."""
+    found = str(chosen["sentence"])
+    return found if chosen["achievable"] else f"{found} So every new row is left to a person."
+
+
 def _without_level(ranked_test: Ranked) -> str:
     opening = "No error rate is asked for (max_error), so every row is answered"
-    rows = _rows(ranked_test)
-    if not rows:
+    answered = ranked_test.decided
+    if not ranked_test.rows:
         return f"{opening}; there are no test rows."
-    return f"{opening}: {_told(share_wrong(rows, int(ranked_test.wrong[-1])))} of test answers are wrong."
+    if answered < ranked_test.rows:
+        opening = (
+            f"No error rate is asked for (max_error); costs alone leave rows to a person, on test "
+            f"{_percent(1 - answered / ranked_test.rows)}"
+        )
+    if not answered:
+        return f"{opening}."
+    return f"{opening}: {_told(share_wrong(answered, int(ranked_test.wrong[-1])))} of test answers are wrong."
 
 
 def _told(share: dict[str, Any]) -> str:

@@ -1,15 +1,25 @@
-"""Every rule has a script of its name, and every script is thin: it runs with a fake `snakemake` object."""
+"""Every rule has a script of its name, and every script is thin: it runs with a fake `snakemake` object.
 
+What that object holds is what Snakemake itself makes of the rules, for an experiment with the settings' defaults.
+"""
+
+import contextlib
+import importlib
+import inspect
 import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.api import SnakemakeApi
+from snakemake.iocontainers import Wildcards
+from snakemake.settings.types import ResourceSettings
 
 from loramake import artifacts
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_workplace
 
 RULES = re.findall(
     r"^rule (\w+):$", "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk"))), re.M
@@ -24,9 +34,45 @@ class Names(list[str]):
         self.__dict__.update(named)
 
 
-def run(rule: str, log: Path, **parts: Any) -> None:
-    fake = SimpleNamespace(log=[str(log)], **parts)
-    runpy.run_path(str(ROOT / f"scripts/{rule}.py"), init_globals={"snakemake": fake})
+def run(rule: str, snakemake: SimpleNamespace) -> None:
+    runpy.run_path(str(ROOT / f"scripts/{rule}.py"), init_globals={"snakemake": snakemake})
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SimpleNamespace]:
+    """For each rule the `snakemake` object of its script."""
+    folder = make_workplace(tmp_path_factory.mktemp("workplace"), ROOT / "data/penguins.csv")
+    with contextlib.chdir(folder), SnakemakeApi() as api:
+        workflow = api.workflow(ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")._workflow
+        return {rule.name: job_of(rule) for rule in workflow.rules if rule.script}
+
+
+def job_of(rule: Any) -> SimpleNamespace:
+    """What a rule declares, under the names that it gives it; any other name is an AttributeError."""
+    job = SimpleNamespace(rule=rule.name, threads=1, wildcards=Wildcards(fromdict={"experiment": "exp"}))
+    job.input, *_ = rule.expand_input(job.wildcards)
+    job.output, _ = rule.expand_output(job.wildcards)
+    job.params, _ = rule.expand_params(job.wildcards, job.input, job.output, job=None)
+    job.log = rule.expand_log(job.wildcards)
+    return job
+
+
+def library_functions(rule: str) -> list[tuple[ModuleType, str]]:
+    """What the script of a rule imports to call, but `step`, and the module that it is imported from."""
+    script = (ROOT / f"scripts/{rule}.py").read_text(encoding="utf-8")
+    imports = re.findall(r"^from (loramake\S*) import (.+)$", script, re.M)
+    found = [(importlib.import_module(module), name) for module, names in imports for name in names.split(", ")]
+    return [(module, name) for module, name in found if name != "step" and callable(getattr(module, name))]
+
+
+def recorder(real: Callable[..., Any], called: set[str]) -> Callable[..., None]:
+    """Takes what the real function takes, and does nothing."""
+
+    def record(*arguments: Any, **named: Any) -> None:
+        inspect.signature(real).bind(*arguments, **named)
+        called.add(real.__name__)
+
+    return record
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -41,14 +87,22 @@ def test_there_is_no_script_without_a_rule() -> None:
     assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(RULES)
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_script_calls_the_library_with_what_its_rule_declares(
+    rule: str, jobs: dict[str, SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # for the log
+    functions, called = library_functions(rule), set[str]()
+    for module, name in functions:
+        monkeypatch.setattr(module, name, recorder(getattr(module, name), called))
+    run(rule, jobs[rule])
+    assert called
+    assert called == {name for _, name in functions}
+
+
 def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
-    out = tmp_path / "profile.json"
-    run(
-        "profile_csv",
-        tmp_path / "log",
-        input=Names(csv=str(ROOT / "data/heart.csv"), test_csv=""),
-        output=Names(profile=str(out)),
-    )
+    out, table = tmp_path / "profile.json", Names(csv=str(ROOT / "data/heart.csv"), test_csv="")
+    run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], input=table, output=Names(profile=str(out))))
     assert artifacts.read(out, "profile")["rows"] == 918
     assert "918 rows" in (tmp_path / "log").read_text(encoding="utf-8")
 
@@ -56,8 +110,9 @@ def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
 def test_a_users_error_is_one_sentence_on_the_terminal_and_a_traceback_in_the_log(tmp_path: Path) -> None:
     csv = tmp_path / "empty.csv"
     csv.touch()
+    table = Names(csv=str(csv), test_csv="")
     with pytest.raises(SystemExit) as caught:
-        run("profile_csv", tmp_path / "log", input=Names(csv=str(csv), test_csv=""), output=Names(profile="x.json"))
+        run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], input=table, output=Names(profile="x.json")))
     assert str(caught.value) == f"loramake: {csv} is empty: it needs a header line and rows."
     assert "Traceback" in (tmp_path / "log").read_text(encoding="utf-8")
 

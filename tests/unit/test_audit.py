@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,10 @@ from loramake.trust.costs import decide_by_cost
 from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
 from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
 from loramake.trust.risk import control_risk
-from tests.unit.test_metrics import Files, four_models, random_case
+from tests.cases import four_models, random_case
+from tests.files import Files
+from tests.formulas import expected_calibration_error
+from tests.pictures import texts
 
 NAMES = ["no", "maybe", "perhaps", "surely", "yes"]
 
@@ -129,17 +131,6 @@ def test_the_selection_rate_of_more_labels_is_compared_for_the_label_where_it_is
     assert found["difference"]["label"] == max(differences, key=differences.__getitem__)
     assert found["ratio"]["value"] == pytest.approx(min(ratios.values()))
     assert found["ratio"]["label"] == min(ratios, key=ratios.__getitem__)
-
-
-def expected_calibration_error(truth: Any, probabilities: Any, bins: int = 15) -> float:
-    """Guo et al. 2017, equation 3, row by row."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    error = 0.0
-    for place in range(bins):
-        held = (confidence > place / bins) & (confidence <= (place + 1) / bins)
-        if held.any():
-            error += held.mean() * abs(right[held].mean() - confidence[held].mean())
-    return error
 
 
 @pytest.mark.parametrize("labels", [2, 4])
@@ -278,6 +269,18 @@ def test_the_interval_of_the_largest_difference_holds_the_true_one(worse: float,
     assert hits >= 18
 
 
+def test_a_small_group_that_is_all_right_is_not_known_exactly() -> None:
+    """No resample of it has a wrong row: by resampling, two groups would differ for certain that do not differ."""
+    cells = ["few"] * 20 + ["many"] * 300
+    right = np.array([True] * 20 + [row % 20 > 0 for row in range(300)])
+    probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+    found = audited(np.zeros(320, dtype=int), probabilities, cells)["differences"]["accuracy"]
+    assert found["difference"]["value"] == pytest.approx(0.05)
+    assert found["difference"]["low"] == 0.0 < 0.1 < found["difference"]["high"]
+    both = audited(np.zeros(40, dtype=int), np.tile([0.9, 0.1], (40, 1)), ["a"] * 20 + ["b"] * 20)
+    assert both["differences"]["accuracy"]["difference"]["high"] > 0.05
+
+
 def test_the_ratio_to_a_group_of_which_nobody_is_selected_is_nought_without_an_interval() -> None:
     truth = np.arange(100) % 2
     cells = np.array(["a"] * 50 + ["b"] * 50)
@@ -393,13 +396,14 @@ NOTHING = {"value": None, "low": None, "high": None}
 def results(**changes: Any) -> dict[str, Any]:
     """What the measured artifacts hold of what limits speak of; changes by the file's name."""
     between = {"value": 0.8, "low": 0.7, "high": 0.9}
-    metrics = dict.fromkeys(("roc_auc", "accuracy", "balanced_accuracy", "log_loss"), between)
+    metrics = dict.fromkeys(("roc_auc", "balanced_accuracy"), between)
     found = {
         "metrics": {"splits": {"test": {"models": {"loramake": {"metrics": metrics}}}}},
-        "calibration_measures": {"after": {"measures": {"ece": between}}},
+        "calibration_measures": {"after": {"measures": {"ece": between, "log_loss": between}}},
         "conformal": {"test": {"coverage": between, "mean_set_size": between}},
         "risk": {"chosen": {"test": {"selective_error": between}}},
         "costs": {"test": {"loramake": {"per_row": between}}},
+        "audit": {"overall": {"accuracy": between}},
     }
     return found | changes
 
@@ -423,7 +427,7 @@ def test_a_least_value_is_kept_by_the_value_and_the_interval_tells_how_surely(
 ) -> None:
     (found,) = check_limits({"min_accuracy": limit}, results(), [])
     assert (found["passed"], found["certain"], found["sentence"]) == (passed, certain, sentence)
-    assert found["of"] == "evaluation/metrics.json: splits.test.models.loramake.metrics.accuracy"
+    assert found["of"] == "trust/audit.json: overall.accuracy"
 
 
 @pytest.mark.parametrize(
@@ -543,12 +547,6 @@ def test_an_audit_column_has_to_be_a_column_and_not_the_target() -> None:
         check_audit_columns(["y"], names, "y", "config.yaml")
 
 
-def texts(path: Path) -> list[str]:
-    """Every text of an SVG, which must be well formed."""
-    root = ElementTree.parse(path).getroot()
-    return ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
-
-
 def drawn(folder: Path, found: dict[str, Any]) -> list[str]:
     artifacts.write(folder / "audit.json", found, "audit")
     plot_audit(folder / "audit.json", folder / "audit.svg")
@@ -612,6 +610,7 @@ class Trust:
             Scored([("csv", rows + row) for row in range(rows)], truth, scores["loramake"]), files.labels
         )
         artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
+        artifacts.write(folder / "none.jsonl", [], "predictions")
         self.write_table(2 * [files.labels[code] for code in truth])
         self.fit()
 
@@ -635,15 +634,18 @@ class Trust:
         )
         evaluate_calibration(task, at / "test.jsonl", test, at / "calibrator.json", 1, at / "calibration_measures.json")
         fit_conformal(task, calibration, test, "lac", 0.9, 1, at / "conformal.json")
-        control_risk(task, calibration, test, 0.11, 0.9, 1, at / "risk.json")
         costs = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
+        control_risk(task, calibration, test, 0.11, 0.9, costs, 0.5, 1, at / "risk.json")
         decide_by_cost(
             task=task,
             train=at / "train.jsonl",
+            calibration=at / "none.jsonl",
             test=test,
             baselines=at / "baselines.json",
+            calibrator=at / "calibrator.json",
+            risk=at / "risk.json",
             costs=costs,
-            abstain_cost=None,
+            abstain_cost=0.5,
             seed=1,
             out=at / "costs.json",
         )

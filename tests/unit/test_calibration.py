@@ -14,48 +14,23 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
-from loramake.scored import Scored, read_scored, scored_lines
 from loramake.trust.calibration import (
     TEMPERATURES,
     apply_calibrator,
-    calibrate_probabilities,
+    fit_apart,
     fit_calibrator,
     fit_temperature,
     halve,
 )
-from tests.unit.test_metrics import Files
-
-
-def names(count: int) -> list[str]:
-    return [f"label {place}" for place in range(count)]
-
-
-def softmax(scores: Any) -> Any:
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
-
-
-def case(rows: int, labels: int, seed: int, temperature: float = 1.0, spread: float = 2.0) -> tuple[Any, Any]:
-    """True labels drawn from a model's calibrated probabilities, and those it says, too sure by `temperature`."""
-    generator = np.random.default_rng(seed)
-    scores = spread * generator.normal(size=(rows, labels))
-    truth = (softmax(scores).cumsum(axis=1) > generator.random((rows, 1))).argmax(axis=1)
-    return truth, softmax(temperature * scores)
-
-
-def scored(truth: Any, probabilities: Any, source: str = "csv") -> Scored:
-    return Scored([(source, row) for row in range(len(truth))], truth, probabilities)
+from loramake.trust.conformal import fit_sets, guarantee_of
+from tests.cases import as_scored, calibrated_case, names, shuffled, softmax
+from tests.files import Calibration
 
 
 def fitted(truth: Any, probabilities: Any, asked: str = "temperature") -> dict[str, Any]:
-    calibrator = fit_calibrator(scored(truth, probabilities), names(probabilities.shape[1]), asked)
+    calibrator = fit_calibrator(as_scored(truth, probabilities), names(probabilities.shape[1]), asked)
     artifacts.validate(calibrator, "calibrator", "calibrator.json")
     return calibrator
-
-
-def shuffled(rows: Scored, seed: int) -> Scored:
-    order = np.random.default_rng(seed).permutation(len(rows.keys))
-    return Scored([rows.keys[place] for place in order], rows.truth[order], rows.probabilities[order])
 
 
 # The two halves.
@@ -65,7 +40,7 @@ def shuffled(rows: Scored, seed: int) -> Scored:
 def test_the_halves_hold_every_row_once_and_each_label_as_evenly_as_can_be(seed: int) -> None:
     generator = np.random.default_rng(seed)
     truth = generator.integers(4, size=int(generator.integers(0, 80)))
-    rows = scored(truth, np.full((len(truth), 5), 0.2))
+    rows = as_scored(truth, np.full((len(truth), 5), 0.2))
     first, second = halve(rows, names(5), seed)
     assert sorted(first.keys + second.keys) == rows.keys
     assert 0 <= len(first.keys) - len(second.keys) <= 1
@@ -77,24 +52,24 @@ def test_the_halves_hold_every_row_once_and_each_label_as_evenly_as_can_be(seed:
 
 
 def test_the_halves_are_decided_by_the_rows_names_and_the_seed_and_not_by_their_order() -> None:
-    truth, probabilities = case(60, 3, seed=0)
-    rows = scored(truth, probabilities)
+    truth, probabilities = calibrated_case(60, 3, seed=0)
+    rows = as_scored(truth, probabilities)
     halves = halve(rows, names(3), seed=1)
     mixed = halve(shuffled(rows, seed=5), names(3), seed=1)
     assert mixed[0].keys == halves[0].keys
     np.testing.assert_array_equal(mixed[0].probabilities, halves[0].probabilities)
     assert set(mixed[1].keys) == set(halves[1].keys)
     assert set(halve(rows, names(3), seed=2)[0].keys) != set(halves[0].keys)
-    renamed = halve(scored(truth, probabilities, source="test_csv"), names(3), seed=1)
+    renamed = halve(as_scored(truth, probabilities, source="test_csv"), names(3), seed=1)
     assert {row for _, row in renamed[0].keys} != {row for _, row in halves[0].keys}
 
 
 def test_the_halves_do_not_depend_on_the_order_of_the_labels() -> None:
-    truth, probabilities = case(61, 3, seed=0)
+    truth, probabilities = calibrated_case(61, 3, seed=0)
     order = np.array([2, 0, 1])
-    turned = scored(np.argsort(order)[truth], probabilities[:, order])
+    turned = as_scored(np.argsort(order)[truth], probabilities[:, order])
     labels = names(3)
-    expected = halve(scored(truth, probabilities), labels, seed=1)
+    expected = halve(as_scored(truth, probabilities), labels, seed=1)
     found = halve(turned, [labels[place] for place in order], seed=1)
     assert [half.keys for half in found] == [half.keys for half in expected]
 
@@ -128,14 +103,14 @@ def sklearn_calibrated(truth: Any, probabilities: Any, method: str) -> Any:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("rows", "labels"), [(40, 2), (300, 2), (300, 3), (500, 12)])
 def test_a_temperature_is_scikit_learns(rows: int, labels: int, seed: int) -> None:
-    truth, probabilities = case(rows, labels, seed, temperature=1.7)
+    truth, probabilities = calibrated_case(rows, labels, seed, temperature=1.7)
     calibrated = apply_calibrator(fitted(truth, probabilities), probabilities)
     np.testing.assert_allclose(calibrated, sklearn_calibrated(truth, probabilities, "temperature"), atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_temperature_has_the_lowest_log_loss_of_all(seed: int) -> None:
-    truth, probabilities = case(100, 3, seed, temperature=3.0)
+    truth, probabilities = calibrated_case(100, 3, seed, temperature=3.0)
 
     def loss(log_temperature: float) -> float:
         return float(log_loss(truth, softmax(np.log(probabilities) / np.exp(log_temperature)), labels=[0, 1, 2]))
@@ -146,12 +121,12 @@ def test_a_temperature_has_the_lowest_log_loss_of_all(seed: int) -> None:
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
 def test_a_temperature_is_found_again(temperature: float) -> None:
-    truth, probabilities = case(20_000, 4, seed=1, temperature=temperature)
+    truth, probabilities = calibrated_case(20_000, 4, seed=1, temperature=temperature)
     assert fit_temperature(truth, probabilities) == pytest.approx(temperature, rel=0.05)
 
 
 def test_a_temperature_keeps_the_order_of_labels_and_of_rows() -> None:
-    truth, probabilities = case(400, 2, seed=2, temperature=4.0, spread=6.0)
+    truth, probabilities = calibrated_case(400, 2, seed=2, temperature=4.0, spread=6.0)
     calibrated = apply_calibrator(fitted(truth, probabilities), probabilities)
     assert (calibrated.argmax(axis=1) == probabilities.argmax(axis=1)).all()
     assert roc_auc_score(truth, calibrated[:, 1]) == roc_auc_score(truth, probabilities[:, 1])
@@ -171,12 +146,12 @@ def test_a_temperature_takes_probabilities_of_0_and_1() -> None:
 
 def test_the_order_of_tiny_probabilities_is_kept() -> None:
     tiny = np.array([[1.0, 1e-30, 1e-200, 0.0]])
-    calibrated = apply_calibrator(fitted(*case(200, 4, seed=0, temperature=5.0)), tiny)
+    calibrated = apply_calibrator(fitted(*calibrated_case(200, 4, seed=0, temperature=5.0)), tiny)
     assert (np.diff(calibrated[0]) < 0).all()
 
 
 def test_confidence_that_tells_nothing_is_taken_away() -> None:
-    truth, probabilities = case(100, 2, seed=3)
+    truth, probabilities = calibrated_case(100, 2, seed=3)
     against = probabilities[:, ::-1]
     calibrator = fitted(truth, against)
     assert calibrator["temperature"] == TEMPERATURES[1]
@@ -201,7 +176,7 @@ def test_a_temperature_that_runs_low_is_said_not_to_be_trusted() -> None:
     ],
 )
 def test_the_sentence_says_what_the_temperature_means(temperature: float, opening: str) -> None:
-    calibrator = fitted(*case(20_000, 2, seed=0, temperature=temperature))
+    calibrator = fitted(*calibrated_case(20_000, 2, seed=0, temperature=temperature))
     assert calibrator["sentence"].startswith(opening)
     assert calibrator["sentence"].endswith("fitted on 20,000 calibration rows).")
     assert calibrator["note"] is None
@@ -211,9 +186,9 @@ def test_the_sentence_says_what_the_temperature_means(temperature: float, openin
 
 
 def test_an_isotonic_fit_of_two_labels_is_scikit_learns_of_the_positive_one_kept_off_0_and_1() -> None:
-    truth, probabilities = case(300, 2, seed=0, temperature=2.0)
+    truth, probabilities = calibrated_case(300, 2, seed=0, temperature=2.0)
     line = IsotonicRegression(out_of_bounds="clip").fit(probabilities[:, 1], truth)
-    other = case(50, 2, seed=1)[1]
+    other = calibrated_case(50, 2, seed=1)[1]
     calibrated = apply_calibrator(fitted(truth, probabilities, "isotonic"), other)
     expected = line.predict(other[:, 1])
     inside = (expected > 0.01) & (expected < 0.99)
@@ -223,14 +198,14 @@ def test_an_isotonic_fit_of_two_labels_is_scikit_learns_of_the_positive_one_kept
 
 
 def test_an_isotonic_fit_of_more_labels_is_scikit_learns_one_against_the_rest() -> None:
-    truth, probabilities = case(600, 3, seed=0, temperature=2.0)
+    truth, probabilities = calibrated_case(600, 3, seed=0, temperature=2.0)
     calibrated = apply_calibrator(fitted(truth, probabilities, "isotonic"), probabilities)
     np.testing.assert_allclose(calibrated, sklearn_calibrated(truth, probabilities, "isotonic"), atol=0.002)
     assert calibrated.sum(axis=1) == pytest.approx(1, abs=1e-12)
 
 
 def test_isotonic_probabilities_are_never_0_or_1_even_where_all_labels_would_have_0() -> None:
-    truth, probabilities = case(300, 3, seed=0, temperature=2.0)
+    truth, probabilities = calibrated_case(300, 3, seed=0, temperature=2.0)
     calibrator = fitted(truth, probabilities, "isotonic")
     zero = np.zeros((1, 3))  # below what any label's rows have
     calibrated = apply_calibrator(calibrator, np.vstack([zero, np.eye(3)]))
@@ -240,7 +215,7 @@ def test_isotonic_probabilities_are_never_0_or_1_even_where_all_labels_would_hav
 
 
 def test_an_isotonic_fit_mends_what_no_temperature_can() -> None:
-    truth, probabilities = case(4_000, 2, seed=0)
+    truth, probabilities = calibrated_case(4_000, 2, seed=0)
     tilted = softmax(np.log(probabilities) + np.array([2.0, 0.0]))
     losses = {
         method: log_loss(truth, apply_calibrator(fitted(truth[:2000], tilted[:2000], method), tilted))
@@ -261,7 +236,7 @@ def test_an_isotonic_fit_that_raises_the_log_loss_of_its_own_rows_is_passed_over
 
 
 def test_too_few_rows_for_isotonic_regression_get_a_temperature_and_a_note() -> None:
-    calibrator = fitted(*case(60, 2, seed=0, temperature=2.0), "isotonic")
+    calibrator = fitted(*calibrated_case(60, 2, seed=0, temperature=2.0), "isotonic")
     assert (calibrator["asked"], calibrator["method"]) == ("isotonic", "temperature")
     expected = (
         "Isotonic regression needs 200 rows to be fitted on and has 60 (half of the calibration rows); "
@@ -273,7 +248,7 @@ def test_too_few_rows_for_isotonic_regression_get_a_temperature_and_a_note() -> 
 
 
 def test_a_label_too_rare_for_isotonic_regression_is_named() -> None:
-    truth, probabilities = case(400, 3, seed=0)
+    truth, probabilities = calibrated_case(400, 3, seed=0)
     truth[truth == 1] = 0
     truth[:9] = 1
     calibrator = fitted(truth, probabilities, "isotonic")
@@ -282,7 +257,7 @@ def test_a_label_too_rare_for_isotonic_regression_is_named() -> None:
 
 
 def test_too_few_rows_for_anything_leave_the_probabilities_alone_and_say_so() -> None:
-    calibrator = fitted(*case(12, 2, seed=0), "isotonic")
+    calibrator = fitted(*calibrated_case(12, 2, seed=0), "isotonic")
     assert calibrator["method"] == "none"
     assert calibrator["sentence"] == calibrator["note"]
     assert "temperature scaling needs 20 rows to be fitted on and has 12" in calibrator["note"]
@@ -303,7 +278,7 @@ def test_a_temperature_needs_right_and_wrong_answers(right: int) -> None:
 
 
 def test_none_is_none_whatever_the_rows() -> None:
-    truth, probabilities = case(500, 2, seed=0, temperature=3.0)
+    truth, probabilities = calibrated_case(500, 2, seed=0, temperature=3.0)
     calibrator = fitted(truth, probabilities, "none")
     assert (calibrator["method"], calibrator["note"]) == ("none", None)
     assert calibrator["sentence"] == "The probabilities stay as the model gives them (calibration: none)."
@@ -312,7 +287,7 @@ def test_none_is_none_whatever_the_rows() -> None:
 
 def test_a_calibrator_for_other_labels_is_refused() -> None:
     with pytest.raises(ArtifactError, match="is for 2 labels and the predictions have 3: delete"):
-        apply_calibrator(fitted(*case(60, 2, seed=0)), np.full((1, 3), 1 / 3))
+        apply_calibrator(fitted(*calibrated_case(60, 2, seed=0)), np.full((1, 3), 1 / 3))
 
 
 @pytest.mark.parametrize("labels", [2, 1000])
@@ -326,7 +301,7 @@ def test_an_empty_split_and_one_row_are_not_calibrated(rows: int, labels: int, m
 
 
 def test_a_thousand_labels_are_calibrated() -> None:
-    truth, probabilities = case(500, 1000, seed=0, temperature=2.0)
+    truth, probabilities = calibrated_case(500, 1000, seed=0, temperature=2.0)
     calibrator = fitted(truth, probabilities, "isotonic")
     assert calibrator["temperature"] == pytest.approx(2, rel=0.1)
 
@@ -340,45 +315,20 @@ def test_a_thousand_labels_are_calibrated() -> None:
 def test_another_order_of_the_labels_gives_the_same_probabilities_in_that_order(
     method: str, labels: int, seed: int
 ) -> None:
-    truth, probabilities = case(400, labels, seed, temperature=2.0)
+    truth, probabilities = calibrated_case(400, labels, seed, temperature=2.0)
     order = np.random.default_rng(seed).permutation(labels) if labels > 2 else np.array([1, 0])
-    turned, other = probabilities[:, order], case(50, labels, seed + 10)[1]
-    plain = fit_calibrator(scored(truth, probabilities), names(labels), method)
-    found = fit_calibrator(scored(np.argsort(order)[truth], turned), [names(labels)[at] for at in order], method)
+    turned, other = probabilities[:, order], calibrated_case(50, labels, seed + 10)[1]
+    plain = fit_calibrator(as_scored(truth, probabilities), names(labels), method)
+    found = fit_calibrator(as_scored(np.argsort(order)[truth], turned), [names(labels)[at] for at in order], method)
     assert plain["method"] == found["method"] == method
     expected = apply_calibrator(plain, other)[:, order]
     np.testing.assert_allclose(apply_calibrator(found, other[:, order]), expected, atol=1e-9)
 
 
-class Calibration:
-    """The files of calibrate_probabilities, written into a folder."""
-
-    def __init__(self, folder: Path, labels: list[str]) -> None:
-        self.folder, self.labels = folder, labels
-        self.task = Files(folder, labels).write()["task"]
-
-    def run(self, calibration: Scored, test: Scored, method: str = "temperature", seed: int = 42) -> dict[str, Any]:
-        for name, rows in (("calibration", calibration), ("test", test)):
-            artifacts.write(self.folder / f"{name}.jsonl", scored_lines(rows, self.labels), "predictions")
-        calibrate_probabilities(
-            task=self.task,
-            calibration=self.folder / "calibration.jsonl",
-            test=self.folder / "test.jsonl",
-            method=method,
-            seed=seed,
-            out=self.folder / "calibrator.json",
-            calibration_out=self.folder / "trust_calibration.jsonl",
-            test_out=self.folder / "trust_test.jsonl",
-        )
-        return artifacts.read(self.folder / "calibrator.json", "calibrator")
-
-    def read(self, name: str) -> Scored:
-        return read_scored(self.folder / f"trust_{name}.jsonl", self.labels)
-
-
 def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_path: Path) -> None:
     files = Calibration(tmp_path, ["no", "yes"])
-    rows, test = scored(*case(101, 2, seed=0, temperature=3.0)), scored(*case(30, 2, seed=1))
+    rows = as_scored(*calibrated_case(101, 2, seed=0, temperature=3.0))
+    test = as_scored(*calibrated_case(30, 2, seed=1))
     calibrator = files.run(rows, test)
     assert calibrator["rows"] == {"fitted": 51, "held_out": 50}
     seen, unseen = halve(rows, files.labels, seed=42)
@@ -392,11 +342,42 @@ def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_p
     np.testing.assert_array_equal(files.read("test").truth, test.truth)
 
 
+def test_rows_that_were_found_to_have_too_few_errors_are_not_held_out(tmp_path: Path) -> None:
+    """Kept, they would promise too much: they were looked at, and chosen for having few errors."""
+    files = Calibration(tmp_path, ["no", "yes"])
+    right = np.array([0, 1] * 30)
+    rows = as_scored(right, np.eye(2)[right] * 0.8 + 0.1)
+    calibrator = files.run(rows, as_scored(*calibrated_case(30, 2, seed=1)))
+    assert calibrator["method"] == "none"
+    assert calibrator["rows"] == {"fitted": 0, "held_out": 30}
+    assert files.read("calibration").keys == halve(rows, files.labels, seed=42)[1].keys
+
+
+def test_sets_hold_the_label_as_often_as_promised_where_the_temperature_gives_way_at_times() -> None:
+    """The mean over splits of which some fall back, by what their rows hold: two labels, 44 rows, 85% of them right."""
+    generator = np.random.default_rng(0)
+    gaps = []
+    for seed in range(2000):
+        right = generator.random(244) < 0.85
+        truth = generator.integers(2, size=244)
+        certainty = generator.uniform(0.7, 1.0, size=244)
+        own = np.where(right, certainty, 1 - certainty)
+        rows = as_scored(truth, np.where(np.arange(2) == truth[:, None], own[:, None], 1 - own[:, None]))
+        calibrator, left = fit_apart(rows.take(range(44)), ["no", "yes"], "temperature", seed)
+        fitted, tried = (
+            part._replace(probabilities=apply_calibrator(calibrator, part.probabilities))
+            for part in (left, rows.take(range(44, 244)))
+        )
+        sets = fit_sets(fitted, "lac", 0.9).predict(tried.probabilities)
+        gaps.append(sets[np.arange(200), tried.truth].mean() - guarantee_of(len(left.keys), 0.9))
+    assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(len(gaps))
+
+
 @pytest.mark.parametrize(("rows", "method"), [(200, "none"), (30, "temperature"), (0, "isotonic")])
 def test_without_a_calibrator_all_rows_are_held_out_as_they_were(tmp_path: Path, rows: int, method: str) -> None:
     files = Calibration(tmp_path, ["no", "yes"])
-    calibration = scored(*case(rows, 2, seed=0))
-    calibrator = files.run(calibration, scored(*case(30, 2, seed=1)), method)
+    calibration = as_scored(*calibrated_case(rows, 2, seed=0))
+    calibrator = files.run(calibration, as_scored(*calibrated_case(30, 2, seed=1)), method)
     assert calibrator["rows"] == {"fitted": 0, "held_out": rows}
     assert (tmp_path / "trust_calibration.jsonl").read_bytes() == (tmp_path / "calibration.jsonl").read_bytes()
     assert (tmp_path / "trust_test.jsonl").read_bytes() == (tmp_path / "test.jsonl").read_bytes()
@@ -405,7 +386,8 @@ def test_without_a_calibrator_all_rows_are_held_out_as_they_were(tmp_path: Path,
 @pytest.mark.parametrize("method", ["temperature", "isotonic"])
 def test_the_order_of_lines_changes_no_number(tmp_path: Path, method: str) -> None:
     files = Calibration(tmp_path, ["a", "b", "c"])
-    rows, test = scored(*case(450, 3, seed=0, temperature=3.0)), scored(*case(30, 3, seed=1))
+    rows = as_scored(*calibrated_case(450, 3, seed=0, temperature=3.0))
+    test = as_scored(*calibrated_case(30, 3, seed=1))
     found = files.run(rows, test, method)
     assert found["method"] == method
     before = (tmp_path / "calibrator.json").read_bytes(), (tmp_path / "trust_test.jsonl").read_bytes()
@@ -417,7 +399,8 @@ def test_the_order_of_lines_changes_no_number(tmp_path: Path, method: str) -> No
 
 def test_the_true_labels_of_test_rows_are_never_looked_at(tmp_path: Path) -> None:
     files = Calibration(tmp_path, ["no", "yes"])
-    rows, test = scored(*case(100, 2, seed=0, temperature=3.0)), scored(*case(30, 2, seed=1))
+    rows = as_scored(*calibrated_case(100, 2, seed=0, temperature=3.0))
+    test = as_scored(*calibrated_case(30, 2, seed=1))
     files.run(rows, test)
     before, found = (tmp_path / "calibrator.json").read_bytes(), files.read("test").probabilities
     files.run(rows, test._replace(truth=1 - test.truth))
@@ -427,9 +410,9 @@ def test_the_true_labels_of_test_rows_are_never_looked_at(tmp_path: Path) -> Non
 
 def test_a_calibrated_line_names_the_label_that_is_now_most_probable(tmp_path: Path) -> None:
     files = Calibration(tmp_path, ["no", "yes"])
-    truth, probabilities = case(1000, 2, seed=0)
+    truth, probabilities = calibrated_case(1000, 2, seed=0)
     tilted = softmax(np.log(probabilities) + np.array([2.0, 0.0]))
-    files.run(scored(truth, tilted), scored(truth, tilted), "isotonic")
+    files.run(as_scored(truth, tilted), as_scored(truth, tilted), "isotonic")
     lines = artifacts.read(tmp_path / "trust_test.jsonl", "predictions")
     assert all(line["predicted"] == max(line["probabilities"], key=line["probabilities"].get) for line in lines)
     changed = [line["predicted"] for line in lines] != [files.labels[place] for place in tilted.argmax(axis=1)]

@@ -1,6 +1,5 @@
 """Calibration measures against the papers' formulas and other libraries, their intervals, the reliability diagram."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,15 @@ from loramake.trust.calibration_measures import (
     evaluate_calibration,
     reliability_bins,
 )
-from tests.unit.test_calibration import Calibration, case, scored, shuffled
-from tests.unit.test_plots import texts
+from tests.cases import as_scored, calibrated_case, shuffled
+from tests.files import Calibration
+from tests.formulas import calibration_error, gap, guo_bins
+from tests.pictures import texts
 
 
 def rough_case(rows: int, labels: int, seed: int, digits: int = 16) -> tuple[Any, Any]:
     """A case of a model that is too sure; few digits make ties and probabilities on the edges of bins."""
-    truth, probabilities = case(rows, labels, seed, temperature=1.5)
+    truth, probabilities = calibrated_case(rows, labels, seed, temperature=1.5)
     probabilities = probabilities.round(digits)
     probabilities[probabilities.sum(axis=1) == 0] = 1
     return truth, probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -42,13 +43,6 @@ def measured(truth: Any, probabilities: Any) -> dict[str, float]:
 
 
 # The formulas, written out from the papers.
-
-
-def guo_bins(confidence: Any) -> list[Any]:
-    """Guo et al. 2017, section 2: bin m of M holds the rows of confidence in ((m - 1)/M, m/M]; 0 joins the first."""
-    edges = [m / BINS for m in range(BINS + 1)]
-    edges[0] = -1.0
-    return [np.flatnonzero((confidence > low) & (confidence <= high)) for low, high in pairwise(edges)]
 
 
 def mass_bins(confidence: Any) -> list[Any]:
@@ -64,23 +58,16 @@ def mass_bins(confidence: Any) -> list[Any]:
 
 
 def reference(truth: Any, probabilities: Any) -> dict[str, float]:
-    rows, labels = probabilities.shape
+    labels = probabilities.shape[1]
     onehot = np.eye(labels)[truth]
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-
-    def gap(bin_: Any, sure: Any, true: Any) -> float:
-        return abs(float(np.mean(true[bin_]) - np.mean(sure[bin_]))) if len(bin_) else 0.0
-
-    def error(bins: list[Any], sure: Any, true: Any) -> float:
-        return sum(len(bin_) / rows * gap(bin_, sure, true) for bin_ in bins)
-
     columns = [(probabilities[:, label], onehot[:, label]) for label in range(labels)]
     parts = np.sum([stephenson(sure, true) for sure, true in columns], axis=0)
     return {
-        "ece": error(guo_bins(confidence), confidence, right),
-        "adaptive_ece": error(mass_bins(confidence), confidence, right),
+        "ece": calibration_error(guo_bins(confidence), confidence, right),
+        "adaptive_ece": calibration_error(mass_bins(confidence), confidence, right),
         "mce": max(gap(bin_, confidence, right) for bin_ in guo_bins(confidence)),
-        "classwise_ece": float(np.mean([error(guo_bins(sure), sure, true) for sure, true in columns])),
+        "classwise_ece": float(np.mean([calibration_error(guo_bins(sure), sure, true) for sure, true in columns])),
         "brier": float(np.mean(((probabilities - onehot) ** 2).sum(axis=1))),
         "brier_reliability": parts[0],
         "brier_resolution": parts[1],
@@ -230,19 +217,19 @@ def test_several_predictors_are_measured_on_the_same_resamples() -> None:
 def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows() -> None:
     above = []
     for seed in range(60):
-        truth, probabilities = case(150, 3, seed)
+        truth, probabilities = calibrated_case(150, 3, seed)
         above.append(measured(truth, probabilities)["ece"] > error_if_calibrated(probabilities, seed=0)["high"])
     assert np.mean(above) <= 0.1  # 2.5% expected
 
 
 def test_the_error_of_a_model_that_is_too_sure_is_more_than_chance_allows() -> None:
-    truth, probabilities = case(300, 3, seed=0, temperature=3.0)
+    truth, probabilities = calibrated_case(300, 3, seed=0, temperature=3.0)
     allowed = error_if_calibrated(probabilities, seed=0)
     assert measured(truth, probabilities)["ece"] > allowed["high"] > allowed["value"] > allowed["low"]
 
 
 def test_the_error_that_chance_allows_shrinks_with_the_rows() -> None:
-    means = [error_if_calibrated(case(rows, 2, seed=0)[1], seed=0)["value"] for rows in (50, 5_000)]
+    means = [error_if_calibrated(calibrated_case(rows, 2, seed=0)[1], seed=0)["value"] for rows in (50, 5_000)]
     assert means[1] < means[0] / 5
 
 
@@ -264,7 +251,7 @@ def test_an_empty_split_has_no_numbers() -> None:
 
 @pytest.mark.parametrize("rows", [1, 40])
 def test_a_thousand_labels_of_which_most_never_occur_are_measured(rows: int) -> None:
-    truth, probabilities = case(rows, 1000, seed=0)
+    truth, probabilities = calibrated_case(rows, 1000, seed=0)
     (found,) = describe(truth % 5, [probabilities], seed=0)
     assert all(entry["value"] is not None for entry in found["measures"].values())
     expected = reference(truth % 5, probabilities)
@@ -316,7 +303,7 @@ class Measured(Calibration):
 
 
 def too_sure(rows: int, seed: int, labels: int = 2) -> Scored:
-    return scored(*case(rows, labels, seed, temperature=4.0))
+    return as_scored(*calibrated_case(rows, labels, seed, temperature=4.0))
 
 
 def test_a_model_that_was_too_sure_is_better_calibrated_after(tmp_path: Path) -> None:

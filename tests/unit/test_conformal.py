@@ -31,24 +31,9 @@ from loramake.trust.conformal import (
     score_labels,
     try_sets,
 )
-from tests.unit.test_metrics import Files
-from tests.unit.test_plots import texts
-
-
-def random_case(rows: int, labels: int, seed: int, digits: int | None = None) -> Scored:
-    """Rows whose labels are drawn from probabilities; the predictor is told others. Few digits make ties and zeros."""
-    generator = np.random.default_rng(seed)
-    probabilities = generator.dirichlet(np.full(labels, 0.4), rows)
-    truth = (probabilities.cumsum(axis=1) < generator.random((rows, 1))).sum(axis=1).clip(max=labels - 1)
-    told = 0.8 * probabilities + 0.2 * generator.dirichlet(np.ones(labels), rows)
-    if digits is not None:
-        told = told.round(digits) + 10.0**-9 * (told == told.max(axis=1, keepdims=True))
-        told /= told.sum(axis=1, keepdims=True)
-    return Scored([("csv", row) for row in range(rows)], truth, told)
-
-
-def names(labels: int) -> list[str]:
-    return [f"label {code}" for code in range(labels)]
+from tests.cases import blurred_scored, names
+from tests.files import Files
+from tests.pictures import texts
 
 
 def described(calibration: Scored, test: Scored, method: str = "lac", confidence: float = 0.9) -> dict[str, Any]:
@@ -86,7 +71,7 @@ def mapie_sets(calibration: Scored, test: Scored, score: str, confidence: float,
 @pytest.mark.parametrize("confidence", [0.6, 0.83, 0.95])
 @pytest.mark.parametrize("labels", [2, 3, 8])
 def test_lac_makes_the_sets_that_mapie_makes(labels: int, confidence: float) -> None:
-    calibration, test = random_case(157, labels, seed=labels), random_case(300, labels, seed=100 + labels)
+    calibration, test = blurred_scored(157, labels, seed=labels), blurred_scored(300, labels, seed=100 + labels)
     expected = mapie_sets(calibration, test, "lac", confidence)
     found = fit_sets(calibration, "lac", confidence).predict(test.probabilities)
     np.testing.assert_array_equal(found, expected)
@@ -97,7 +82,7 @@ def test_lac_makes_the_sets_that_mapie_makes(labels: int, confidence: float) -> 
 def test_aps_makes_the_sets_that_mapie_makes_of_the_same_random_numbers(
     labels: int, confidence: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calibration, test = random_case(157, labels, seed=labels), random_case(300, labels, seed=100 + labels)
+    calibration, test = blurred_scored(157, labels, seed=labels), blurred_scored(300, labels, seed=100 + labels)
     options = {"conformity_score_params": {"include_last_label": "randomized"}}
     expected = mapie_sets(calibration, test, "aps", confidence, **options)
     monkeypatch.setattr(conformal, "row_shares", lambda rows: 1 - np.random.RandomState(0).uniform(size=len(rows)))
@@ -108,7 +93,7 @@ def test_aps_makes_the_sets_that_mapie_makes_of_the_same_random_numbers(
 @pytest.mark.parametrize("confidence", [0.7, 0.9])
 @pytest.mark.parametrize("labels", [2, 4])
 def test_class_conditional_makes_the_sets_that_crepes_makes(labels: int, confidence: float) -> None:
-    calibration, test = random_case(203, labels, seed=labels), random_case(150, labels, seed=100 + labels)
+    calibration, test = blurred_scored(203, labels, seed=labels), blurred_scored(150, labels, seed=100 + labels)
     rows = np.bincount(calibration.truth)
     # crepes keeps a label whose p-value equals 1 - confidence, which takes one rank more than the papers ask for.
     assert not np.isclose((rows + 1) * (1 - confidence) % 1, [[0.0], [1.0]]).any()
@@ -134,7 +119,7 @@ def raps_scores(probabilities: Any, shares: Any) -> Any:
 def test_raps_scores_are_those_of_the_paper_and_those_of_aps_without_a_penalty(
     labels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probabilities = random_case(200, labels, seed=labels).probabilities
+    probabilities = blurred_scored(200, labels, seed=labels).probabilities
     expected = raps_scores(probabilities, row_shares(probabilities))
     np.testing.assert_allclose(score_labels("raps", probabilities), expected, atol=1e-12)
     monkeypatch.setattr(conformal, "PENALTY", 0.0)
@@ -147,7 +132,7 @@ def test_the_coverage_is_what_is_promised_on_average(method: str, labels: int, r
     conditional, tried = method == "class_conditional", 40
     differences: dict[int, list[float]] = {}
     for seed in range(400):
-        both = random_case(rows + tried, labels, seed)
+        both = blurred_scored(rows + tried, labels, seed)
         fitted, test = (
             Scored(both.keys[part], both.truth[part], both.probabilities[part])
             for part in (slice(rows), slice(rows, None))
@@ -167,7 +152,7 @@ def test_the_coverage_is_what_is_promised_on_average(method: str, labels: int, r
 def test_the_set_of_a_row_is_the_same_in_every_batch(
     method: str, digits: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calibration, rows = random_case(80, 5, 1, digits), random_case(203, 5, 2, digits).probabilities
+    calibration, rows = blurred_scored(80, 5, 1, digits), blurred_scored(203, 5, 2, digits).probabilities
     sets = fit_sets(calibration, method, 0.8)
     whole = sets.predict(rows)
     np.testing.assert_array_equal(sets.predict(rows[::-1])[::-1], whole)
@@ -181,7 +166,7 @@ def test_the_set_of_a_row_is_the_same_in_every_batch(
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("labels", [2, 6])
 def test_other_orders_of_labels_and_rows_change_no_set(method: str, labels: int, digits: int | None) -> None:
-    calibration, rows = random_case(120, labels, 3, digits), random_case(200, labels, 4, digits).probabilities
+    calibration, rows = blurred_scored(120, labels, 3, digits), blurred_scored(200, labels, 4, digits).probabilities
     expected = fit_sets(calibration, method, 0.8).predict(rows)
     generator = np.random.default_rng(0)
     order, places = generator.permutation(labels), generator.permutation(120)
@@ -194,8 +179,8 @@ def test_other_orders_of_labels_and_rows_change_no_set(method: str, labels: int,
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("digits", [None, 1])
 def test_a_higher_confidence_takes_no_label_out_of_a_set(method: str, digits: int | None) -> None:
-    sets = fit_sets(random_case(60, 4, 5, digits), method, 0.9)
-    rows = random_case(100, 4, 6).probabilities
+    sets = fit_sets(blurred_scored(60, 4, 5, digits), method, 0.9)
+    rows = blurred_scored(100, 4, 6).probabilities
     nested = [sets.predict(rows, confidence) for confidence in (0.3, 0.5, 0.8, 0.9, 0.95, 0.99)]
     assert all((small <= large).all() for small, large in itertools.pairwise(nested))
     assert nested[0].sum() < nested[3].sum()
@@ -204,8 +189,8 @@ def test_a_higher_confidence_takes_no_label_out_of_a_set(method: str, digits: in
 
 @pytest.mark.parametrize("method", METHODS)
 def test_labels_of_equal_probability_are_both_in_a_set_or_neither(method: str) -> None:
-    calibration = random_case(100, 4, 7)
-    half = random_case(50, 2, 8).probabilities
+    calibration = blurred_scored(100, 4, 7)
+    half = blurred_scored(50, 2, 8).probabilities
     rows = np.hstack([half, half]) / 2
     sets = fit_sets(
         calibration._replace(truth=calibration.truth % 2 * 2), "lac" if method == METHODS[3] else method, 0.7
@@ -215,7 +200,7 @@ def test_labels_of_equal_probability_are_both_in_a_set_or_neither(method: str) -
 
 
 def test_the_number_of_a_row_is_spread_evenly_and_hardly_moves_with_the_last_digits() -> None:
-    rows = random_case(4000, 3, 9).probabilities
+    rows = blurred_scored(4000, 3, 9).probabilities
     shares = row_shares(rows)
     assert kstest(shares, "uniform").pvalue > 0.01
     assert np.corrcoef(shares, rows.max(axis=1))[0, 1] == pytest.approx(0, abs=0.05)
@@ -243,22 +228,22 @@ def test_a_predictor_that_says_the_same_of_all_labels_gives_full_sets(method: st
 
 @pytest.mark.parametrize("method", METHODS)
 def test_too_few_calibration_rows_give_full_sets_and_say_so(method: str) -> None:
-    test = random_case(30, 3, 1)
-    found = described(random_case(5, 3, 0), test, method)
+    test = blurred_scored(30, 3, 1)
+    found = described(blurred_scored(5, 3, 0), test, method)
     assert found["guarantee"] == 1.0
     assert found["quantile"] is None
     assert found["test"]["full_sets"] == 1.0
     whose = " of any label" if method == "class_conditional" else ""
     assert found["sentence"].startswith(f"Too few calibration rows{whose} (")
     assert found["sentence"].endswith("to promise 90%, which takes 9: every set holds all labels.")
-    assert fit_sets(random_case(5, 3, 0), method, 0.9).predict(test.probabilities).all()
+    assert fit_sets(blurred_scored(5, 3, 0), method, 0.9).predict(test.probabilities).all()
 
 
 def test_nine_calibration_rows_are_enough_for_nine_in_ten_and_eight_are_not() -> None:
     assert [rows_needed(confidence) for confidence in (0.5, 0.9, 0.95, 0.99)] == [1, 9, 19, 99]
-    assert described(random_case(8, 2, 0), random_case(30, 2, 1))["quantile"] is None
-    calibration = random_case(9, 2, 0)
-    found = described(calibration, random_case(30, 2, 1))
+    assert described(blurred_scored(8, 2, 0), blurred_scored(30, 2, 1))["quantile"] is None
+    calibration = blurred_scored(9, 2, 0)
+    found = described(calibration, blurred_scored(30, 2, 1))
     assert found["guarantee"] == 0.9
     assert found["quantile"] == (1 - calibration.probabilities)[np.arange(9), calibration.truth].max()
 
@@ -272,7 +257,7 @@ def test_ranks_are_not_raised_by_binary_fractions() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_without_calibration_rows_no_set_is_promised(method: str) -> None:
-    found = described(random_case(0, 3, 0), random_case(20, 3, 1), method)
+    found = described(blurred_scored(0, 3, 0), blurred_scored(20, 3, 1), method)
     assert found["sentence"].startswith("There are no calibration rows to promise 90%")
     assert found["test"]["full_sets"] == 1.0
     assert [each["rows"] for each in found["by_class"]] == [0, 0, 0]
@@ -280,7 +265,7 @@ def test_without_calibration_rows_no_set_is_promised(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_without_test_rows_nothing_is_measured(method: str) -> None:
-    found = described(random_case(40, 3, 0), random_case(0, 3, 1), method, confidence=0.7)
+    found = described(blurred_scored(40, 3, 0), blurred_scored(0, 3, 1), method, confidence=0.7)
     assert found["sentence"].endswith("; there are no test rows to try them on.")
     assert found["test"]["coverage"] == found["levels"][0]["coverage"] == {"value": None, "low": None, "high": None}
     assert found["test"]["mean_set_size"] is found["test"]["empty_sets"] is found["methods"][0]["worst_class"] is None
@@ -288,7 +273,7 @@ def test_without_test_rows_nothing_is_measured(method: str) -> None:
 
 
 def test_a_label_of_too_few_calibration_rows_is_in_every_set_and_the_others_keep_their_promise() -> None:
-    calibration, test = random_case(90, 3, 2), random_case(200, 3, 3)
+    calibration, test = blurred_scored(90, 3, 2), blurred_scored(200, 3, 3)
     kept = (calibration.truth != 1) | (np.cumsum(calibration.truth == 1) <= 4)
     few = Scored([], calibration.truth[kept], calibration.probabilities[kept])
     found = described(few, test, "class_conditional")
@@ -318,7 +303,7 @@ def test_class_conditional_sets_hold_a_rare_label_that_lac_sacrifices() -> None:
 
 
 def test_what_is_measured_on_test_is_counted_from_the_sets() -> None:
-    calibration, test = random_case(70, 3, 4), random_case(150, 3, 5)
+    calibration, test = blurred_scored(70, 3, 4), blurred_scored(150, 3, 5)
     found = described(calibration, test, "aps", confidence=0.8)
     sets = fit_sets(calibration, "aps", 0.8).predict(test.probabilities)
     hits, sizes = sets[np.arange(150), test.truth], sets.sum(axis=1)
@@ -346,13 +331,13 @@ def test_the_asked_confidence_is_among_the_levels_once() -> None:
 
 
 def two() -> tuple[Scored, Scored]:
-    return random_case(60, 3, 0), random_case(80, 3, 1)
+    return blurred_scored(60, 3, 0), blurred_scored(80, 3, 1)
 
 
 def test_what_chance_explains_holds_19_tests_in_20() -> None:
     inside = []
     for seed in range(60):
-        calibration, test = random_case(40, 2, 2 * seed), random_case(50, 2, 2 * seed + 1)
+        calibration, test = blurred_scored(40, 2, 2 * seed), blurred_scored(50, 2, 2 * seed + 1)
         for method in ("lac", "aps", "class_conditional"):
             found = described(calibration, test, method, confidence=0.8)["test"]
             inside.append(found["expected"]["low"] <= found["coverage"]["value"] <= found["expected"]["high"])
@@ -360,17 +345,17 @@ def test_what_chance_explains_holds_19_tests_in_20() -> None:
 
 
 def test_a_coverage_below_what_was_asked_is_explained() -> None:
-    calibration, test = random_case(150, 3, 0), random_case(300, 3, 1)
+    calibration, test = blurred_scored(150, 3, 0), blurred_scored(300, 3, 1)
     wrong = test._replace(truth=(test.truth + (np.arange(300) % 4 == 0)) % 3)
     found = described(calibration, wrong)
     assert found["test"]["coverage"]["value"] < found["test"]["expected"]["low"]
     assert "so the test rows may differ from the calibration rows, and new rows too." in found["sentence"]
-    lacking = [described(random_case(40, 3, seed), test)["sentence"] for seed in range(8)]
+    lacking = [described(blurred_scored(40, 3, seed), test)["sentence"] for seed in range(8)]
     assert any(sentence.endswith("within chance of 40 calibration and 300 test rows.") for sentence in lacking)
 
 
 def test_a_thousand_labels_of_which_most_have_no_rows_are_tried() -> None:
-    calibration, test = random_case(300, 1000, 0), random_case(200, 1000, 1)
+    calibration, test = blurred_scored(300, 1000, 0), blurred_scored(200, 1000, 1)
     calibration.truth[:50] = 7
     found = described(calibration, test, "class_conditional")
     assert found["test"]["full_sets"] < 1
@@ -415,7 +400,7 @@ def test_sets_of_other_calibration_rows_are_refused() -> None:
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 90.0, float("nan")])
 def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
     with pytest.raises(ConfigError, match=r"set it above 0 and below 1, such as 0\.9"):
-        fit_sets(random_case(60, 3, 0), "lac", 0.9).predict(np.eye(3), confidence)
+        fit_sets(blurred_scored(60, 3, 0), "lac", 0.9).predict(np.eye(3), confidence)
 
 
 def test_the_same_predictions_give_the_same_bytes_and_the_sentence_is_said(
@@ -441,6 +426,6 @@ def test_the_picture_shows_coverage_and_set_size_at_the_asked_confidence(tmp_pat
 
 @pytest.mark.parametrize(("rows", "tried"), [(0, 0), (0, 5), (5, 0), (1, 1)])
 def test_hardly_any_rows_still_make_a_file_and_a_picture(tmp_path: Path, rows: int, tried: int) -> None:
-    Run(tmp_path, random_case(rows, 12, 0), random_case(tried, 12, 1)).fit()
+    Run(tmp_path, blurred_scored(rows, 12, 0), blurred_scored(tried, 12, 1)).fit()
     plot_conformal(tmp_path / "conformal.json", tmp_path / "conformal.svg")
     assert ("no test rows to try the sets on" in texts(tmp_path / "conformal.svg")) == (tried == 0)

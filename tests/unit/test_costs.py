@@ -10,8 +10,13 @@ import yaml
 from loramake import artifacts
 from loramake.config import check_setting
 from loramake.errors import ArtifactError, ConfigError
-from loramake.scored import Scored, scored_lines
-from loramake.trust.costs import ABSTAIN, check_costs, decide, decide_by_cost
+from loramake.scored import scored_lines
+from loramake.trust.calibration import apply_calibrator, fit_apart
+from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.costs import decide_by_cost
+from loramake.trust.decisions import decide_rows
+from loramake.trust.risk import control_risk
+from tests.cases import as_scored
 from tests.conftest import task_of
 
 LABELS = ["healthy", "sick"]
@@ -40,10 +45,10 @@ def random_matrix(labels: int, seed: int) -> Any:
 
 def test_a_matrix_is_taken_in_the_tasks_order() -> None:
     shuffled = {"sick": {"sick": 0, "healthy": 10}, "healthy": {"sick": 1, "healthy": 0}}
-    found = check_costs(shuffled, 2, LABELS, "config.yaml")
-    assert found == {"labels": LABELS, "matrix": [[0.0, 1.0], [10.0, 0.0]], "abstain": 2.0}
-    assert check_costs(COSTS, None, LABELS, "config.yaml") == found | {"abstain": None}
-    assert check_costs(None, None, LABELS, "config.yaml") is None
+    found = read_costs(shuffled, 2, LABELS, "config.yaml")
+    assert found == configured([[0, 1], [10, 0]], 2.0, LABELS)
+    assert read_costs(COSTS, None, LABELS, "config.yaml") == found | {"abstain_cost": None}
+    assert not read_costs(None, None, LABELS, "config.yaml")["configured"]
 
 
 @pytest.mark.parametrize(
@@ -64,20 +69,20 @@ def test_a_matrix_is_taken_in_the_tasks_order() -> None:
 def test_labels_that_yaml_reads_as_something_else_are_found(text: str, labels: list[str]) -> None:
     costs = yaml.safe_load(text)
     check_setting("costs", costs, "config.yaml")
-    found = check_costs(costs, None, labels, "config.yaml")
+    found = read_costs(costs, None, labels, "config.yaml")
     assert found is not None
     assert found["matrix"] == [[0.0, 1.0], [5.0, 0.0]]
 
 
 def test_true_is_not_taken_for_the_label_1() -> None:
     with pytest.raises(ConfigError, match=r"True is not a label.*: the labels are 0, 1"):
-        check_costs(yaml.safe_load("{yes: {yes: 0, no: 5}, no: {yes: 1, no: 0}}"), None, ["0", "1"], "config.yaml")
+        read_costs(yaml.safe_load("{yes: {yes: 0, no: 5}, no: {yes: 1, no: 0}}"), None, ["0", "1"], "config.yaml")
 
 
 def test_a_key_that_may_be_two_labels_is_refused() -> None:
     labels = ["yes", "true", "no"]
     with pytest.raises(ConfigError, match="True may be yes or true: put the label into quotes"):
-        check_costs({True: {}, "no": {}}, None, labels, "config.yaml")
+        read_costs({True: {}, "no": {}}, None, labels, "config.yaml")
 
 
 def changed(**rows: Any) -> dict[str, Any]:
@@ -102,40 +107,53 @@ def changed(**rows: Any) -> dict[str, Any]:
         (changed(sick={"sick": 0, "healthy": True}), "costs: sick: healthy: True is not a finite number"),
         (changed(sick={"sick": 0, "healthy": float("nan")}), "costs: sick: healthy: nan is not a finite number"),
         (changed(sick={"sick": 0, "healthy": float("inf")}), "costs: sick: healthy: inf is not a finite number"),
-        (changed(sick={"sick": 10, "healthy": 0}), "costs: sick: the right decision costs 10, more than any wrong one"),
+        (
+            changed(sick={"sick": 10, "healthy": 0}),
+            "costs: sick: the right decision costs 10 and healthy 0: is the matrix",
+        ),
+        (
+            changed(sick={"sick": 0, "healthy": -5}),
+            "costs: sick: the right decision costs 0 and healthy -5: is the matrix",
+        ),
         ({label: {"sick": 1, "healthy": 1} for label in LABELS}, "every decision costs the same"),
         ({"sick": {"sick": 2, "healthy": 2}, "healthy": {"sick": 1, "healthy": 1}}, "every decision costs the same"),
     ],
 )
 def test_a_wrong_matrix_is_refused_by_name(costs: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as error:
-        check_costs(costs, None, LABELS, "config.yaml")
+        read_costs(costs, None, LABELS, "config.yaml")
     assert str(error.value).startswith("config.yaml: costs")
 
 
 def test_a_label_that_stands_twice_is_refused() -> None:
     costs = {True: {"yes": 0, "no": 1}, "yes": {"yes": 0, "no": 1}, "no": {"yes": 1, "no": 0}}
     with pytest.raises(ConfigError, match="yes stands there twice"):
-        check_costs(costs, None, ["no", "yes"], "config.yaml")
+        read_costs(costs, None, ["no", "yes"], "config.yaml")
 
 
-@pytest.mark.parametrize("cost", [float("nan"), float("-inf"), "2", True])
-def test_a_cost_of_abstaining_that_is_no_number_is_refused(cost: Any) -> None:
-    with pytest.raises(ConfigError, match=r"config\.yaml: abstain_cost: .* is not a finite number"):
-        check_costs(COSTS, cost, LABELS, "config.yaml")
+def test_one_wrong_decision_of_several_that_is_cheaper_than_the_right_one_is_refused() -> None:
+    costs = named([[0, 1, 1], [-5, 0, 1], [1, 1, 0]], ["a", "b", "c"])
+    with pytest.raises(ConfigError, match="costs: b: the right decision costs 0 and a -5"):
+        read_costs(costs, None, ["a", "b", "c"], "config.yaml")
+
+
+def test_asking_that_is_cheaper_than_any_decision_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml: abstain_cost: -1 is less than any decision costs"):
+        read_costs(COSTS, -1, LABELS, "config.yaml")
+    assert read_costs(COSTS, 0, LABELS, "config.yaml")["abstain_cost"] == 0
 
 
 def test_gains_and_right_decisions_that_cost_something_are_taken() -> None:
     treating = {"healthy": {"healthy": 0, "sick": 3}, "sick": {"healthy": 20, "sick": 3}}
     gains = {"healthy": {"healthy": 0, "sick": 0}, "sick": {"healthy": 0, "sick": -5}}
     for costs in (treating, gains):
-        assert check_costs(costs, None, LABELS, "config.yaml") is not None
+        assert read_costs(costs, None, LABELS, "config.yaml") is not None
 
 
 def test_a_thousand_labels_are_checked() -> None:
     labels = [str(code) for code in range(1000)]
     costs = {label: {other: int(label != other) for other in labels} for label in labels}
-    found = check_costs(costs, None, labels, "config.yaml")
+    found = read_costs(costs, None, labels, "config.yaml")
     assert found is not None
     np.testing.assert_array_equal(found["matrix"], 1 - np.eye(1000))
 
@@ -219,15 +237,15 @@ def test_a_constant_on_all_costs_of_a_true_label_changes_no_decision() -> None:
 NAMES = ("majority", "logistic_regression", "hist_gradient_boosting")
 
 
-def as_scored(truth: Any, probabilities: Any) -> Scored:
-    return Scored([("csv", row) for row in range(len(truth))], np.asarray(truth, dtype=np.int64), probabilities)
-
-
 class Files:
-    """The inputs of decide_by_cost in a folder; the truth is drawn from the probabilities of `seed`."""
+    """The inputs of decide_by_cost in a folder; the truth is drawn from the probabilities of `seed`.
 
-    def __init__(self, folder: Path, labels: list[str], rows: int = 150, seed: int = 0) -> None:
-        self.folder, self.labels = folder, labels
+    `known` calibration rows have the truth and the probabilities, ours and the baselines', of the first test rows.
+    """
+
+    def __init__(self, folder: Path, labels: list[str], rows: int = 150, seed: int = 0, known: int = 0) -> None:
+        self.folder, self.labels, self.known = folder, labels, known
+        self.max_error: float | None = None
         generator = np.random.default_rng(seed)
         self.ours = random_probabilities(rows, len(labels), seed)
         self.truth = (generator.random((rows, 1)) > self.ours.cumsum(axis=1)[:, :-1]).sum(axis=1)
@@ -235,12 +253,18 @@ class Files:
         self.baselines = {name: random_probabilities(rows, len(labels), seed + 1, alpha=5.0) for name in NAMES}
 
     def write(self) -> dict[str, Path]:
-        rows = {"rows": list(range(len(self.truth))), "sources": ["csv"] * len(self.truth)}
-        none: dict[str, Any] = {"rows": [], "sources": [], "probabilities": []}
+        def scores(found: Any, rows: int) -> dict[str, Any]:
+            named = {"rows": list(range(rows)), "sources": ["csv"] * rows}
+            return named | {"probabilities": found[:rows].tolist()}
+
         models = {
             name: {
                 "description": name,
-                "splits": {"train": none, "calibration": none, "test": rows | {"probabilities": found.tolist()}},
+                "splits": {
+                    "train": scores(found, 0),
+                    "calibration": scores(found, self.known),
+                    "test": scores(found, len(self.truth)),
+                },
             }
             for name, found in self.baselines.items()
         }
@@ -251,12 +275,19 @@ class Files:
         artifacts.write(self.folder / "test.jsonl", test[::-1], "predictions")
         content = {"features": ["x"], "labels": self.labels, "models": models}
         artifacts.write(self.folder / "baselines.json", content, "baselines")
-        names = {"task": "task.json", "train": "train.jsonl", "test": "test.jsonl", "baselines": "baselines.json"}
-        return {name: self.folder / file for name, file in names.items()}
+        calibration = as_scored(self.truth[: self.known], self.ours[: self.known])
+        artifacts.write(self.folder / "calibration.jsonl", scored_lines(calibration, self.labels), "predictions")
+        calibrator, _ = fit_apart(calibration, self.labels, "temperature", 42)
+        artifacts.write(self.folder / "calibrator.json", calibrator, "calibrator")
+        names = ("task.json", "train.jsonl", "calibration.jsonl", "test.jsonl", "baselines.json", "calibrator.json")
+        return {Path(name).stem: self.folder / name for name in names}
 
     def decide(self, costs: Any, abstain_cost: float | None = None) -> dict[str, Any]:
-        out = self.folder / "costs.json"
-        decide_by_cost(**self.write(), costs=costs, abstain_cost=abstain_cost, seed=42, out=out)
+        files, risk, out = self.write(), self.folder / "risk.json", self.folder / "costs.json"
+        given = {"costs": costs, "abstain_cost": abstain_cost, "seed": 42}
+        held_out = {name: files[name] for name in ("task", "calibration", "test")}
+        control_risk(**held_out, max_error=self.max_error, confidence=0.9, **given, out=risk)
+        decide_by_cost(**files, risk=risk, **given, out=out)
         return artifacts.read(out, "costs")
 
 
@@ -311,6 +342,7 @@ def test_a_perfect_predictor_pays_what_perfect_knowledge_does(tmp_path: Path) ->
     matrix = random_matrix(3, seed=1) + 2.0
     test = files.decide(named(matrix, files.labels))["test"]
     assert test["loramake"] == test["perfect"] == test["most_probable"]
+    assert test["without_max_error"] is None
     assert test["loramake"]["per_row"] == {"value": 2.0, "low": 2.0, "high": 2.0}
     assert test["difference"]["outcome"] == "better"
 
@@ -362,17 +394,49 @@ def test_a_person_who_is_asked_is_counted_and_told(tmp_path: Path) -> None:
     asked = found["test"]["loramake"]["abstentions"]
     assert 0 < asked < 150
     assert f"asks a person about {asked / 150:.1%} of rows" in found["sentence"]
-    always = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=-1.0)
+    always = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=0.0)
     assert always["test"]["constant"]["abstentions"] == 150
     assert "for always asking a person" in always["sentence"]
 
 
 def test_without_costs_it_runs_and_says_so(tmp_path: Path) -> None:
-    for abstain_cost in (None, 2.0):
-        found = Files(tmp_path, LABELS).decide(None, abstain_cost)
-        assert not found["configured"]
-        assert [found[name] for name in ("matrix", "abstain_cost", "test")] == [None] * 3
-        assert found["sentence"].startswith("No costs are set (costs)")
+    found = Files(tmp_path, LABELS).decide(None)
+    assert not found["configured"]
+    assert [found[name] for name in ("matrix", "abstain_cost", "test")] == [None] * 3
+    assert found["sentence"].startswith("No costs are set (costs)")
+
+
+@pytest.mark.parametrize(("max_error", "asked"), [(0.1, "some"), (0.001, "all")])
+def test_what_is_paid_is_for_what_predict_decides_where_max_error_is_set(
+    tmp_path: Path, max_error: float, asked: str
+) -> None:
+    files = Files(tmp_path, LABELS, rows=400, known=300)
+    alone = files.decide(COSTS, abstain_cost=0.3)["test"]["loramake"]
+    files.max_error = max_error
+    found = files.decide(COSTS, abstain_cost=0.3)
+    test, risk = found["test"], artifacts.read(tmp_path / "risk.json", "risk")
+    codes = decide_rows(configured([[0, 1], [10, 0]], 0.3), risk, files.ours).codes
+    assert test["loramake"]["abstentions"] == (codes == ABSTAIN).sum() > alone["abstentions"]
+    assert (test["loramake"]["abstentions"] == 400) == (asked == "all")
+    paid = np.column_stack([[0, 10], [1, 0], [0.3, 0.3]])[files.truth, codes]
+    assert test["loramake"]["per_row"]["value"] == pytest.approx(paid.mean())
+    assert test["without_max_error"] == alone
+    assert f"{alone['per_row']['value']:.2f} for costs without max_error" in found["sentence"]
+
+
+def test_baselines_decide_by_calibrated_probabilities_too(tmp_path: Path) -> None:
+    files = Files(tmp_path, LABELS, rows=400, known=200)
+    sure = files.ours**4 / (files.ours**4).sum(axis=1, keepdims=True)
+    files.baselines = dict.fromkeys(NAMES, sure)
+    found = files.decide(COSTS)["test"]["baselines"]["logistic_regression"]
+    seen = as_scored(files.truth[:200], sure[:200])
+    calibrator, _ = fit_apart(seen, LABELS, "temperature", 42)
+    assert calibrator["temperature"] > 2
+    counts = [
+        np.bincount(decide(configured([[0, 1], [10, 0]]), each).codes, minlength=2).tolist()
+        for each in (sure, apply_calibrator(calibrator, sure))
+    ]
+    assert list(found["decisions"].values()) == counts[1] != counts[0]
 
 
 def test_a_wrong_matrix_leaves_no_file(tmp_path: Path) -> None:
@@ -392,6 +456,8 @@ def test_few_test_rows_and_no_train_rows_are_no_error(tmp_path: Path, rows: int)
     assert (found["test"]["loramake"]["per_row"]["value"] is None) == (rows == 0)
     assert (found["test"]["difference"]["baseline"] is None) == (rows == 0)
     assert ("There are no test rows" in found["sentence"]) == (rows == 0)
+    assert found["test"]["difference"]["outcome"] is None
+    assert ("too few test rows to tell which is cheaper" in found["sentence"]) == (rows == 1)
 
 
 def test_many_labels_of_which_most_never_occur_are_decided(tmp_path: Path) -> None:
@@ -408,7 +474,7 @@ def test_a_row_that_a_baseline_lacks_is_refused(tmp_path: Path) -> None:
     lines = artifacts.read(paths["test"], "predictions")
     artifacts.write(paths["test"], lines[:-1], "predictions")
     with pytest.raises(ArtifactError, match="lacks row 0 of csv"):
-        decide_by_cost(**paths, costs=COSTS, abstain_cost=None, seed=0, out=tmp_path / "costs.json")
+        decide_by_cost(**paths, risk=tmp_path, costs=COSTS, abstain_cost=None, seed=0, out=tmp_path / "costs.json")
 
 
 def test_large_costs_are_told_in_whole_numbers_and_small_ones_with_decimals(tmp_path: Path) -> None:

@@ -184,9 +184,10 @@ def test_a_label_with_think_tags_that_would_change_the_prompt_is_refused(tokeniz
 
 
 def test_a_label_or_prompt_over_the_usual_cutoff_is_not_cut(tokenizer: Any) -> None:
-    ours = encoder(tokenizer, "qwen")
-    header = ours.tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n", add_special_tokens=False)
-    assert ours.prompt_ids({"instruction": "a b " * 5000, "input": ""})[-len(header) :] == header
+    ours, long = encoder(tokenizer, "qwen"), "a b " * 5000
+    assert ours.tokenizer.decode(ours.label_ids(long)) == f"{long}<|im_end|>\n"
+    prompt = ours.tokenizer.decode(ours.prompt_ids({"instruction": long, "input": ""}))
+    assert prompt.endswith(f"{long}<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_a_system_prompt_of_one_encoder_does_not_reach_the_next(tokenizer: Any) -> None:

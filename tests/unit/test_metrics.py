@@ -8,7 +8,6 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from loramake import artifacts
 from loramake.errors import ArtifactError
 from loramake.metrics import (
     RESAMPLES,
@@ -20,22 +19,10 @@ from loramake.metrics import (
     proportion,
     read_scores,
     resample,
-    run_evaluation,
     weighted_areas,
 )
-from tests.conftest import task_of
-
-NAMES = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting")
-
-
-def random_case(rows: int, labels: int, seed: int, signal: float = 1.0, digits: int = 16) -> tuple[Any, Any]:
-    """Label codes and probabilities that know `signal` of them; few digits make ties."""
-    generator = np.random.default_rng(seed)
-    truth = generator.integers(labels, size=rows)
-    scores = generator.normal(size=(rows, labels))
-    scores[np.arange(rows), truth] += signal
-    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    return truth, probabilities.round(digits)
+from tests.cases import MODELS, four_models, random_case
+from tests.files import Files
 
 
 @pytest.mark.parametrize("digits", [16, 1])
@@ -219,58 +206,6 @@ def test_every_resample_holds_as_many_rows_as_the_split() -> None:
     assert all((block.sum(axis=1) == 100_000).all() for block in blocks)
 
 
-class Files:
-    """task.json, baselines.json and predictions of two splits, written into a folder."""
-
-    def __init__(self, folder: Path, labels: list[str]) -> None:
-        self.folder, self.labels = folder, labels
-        self.baselines: dict[str, Any] = {"features": ["x"], "labels": labels, "models": {}}
-        empty = {"rows": [], "sources": [], "probabilities": []}
-        for name in NAMES[1:]:
-            splits = {split: dict(empty) for split in ("train", "calibration", "test")}
-            self.baselines["models"][name] = {"description": name, "splits": splits}
-        self.lines: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
-
-    def put(self, split: str, truth: Any, scores: dict[str, Any]) -> None:
-        self.lines[split] = [
-            {
-                "row": row,
-                "source": "csv",
-                "label": self.labels[code],
-                "predicted": self.labels[int(line.argmax())],
-                "probabilities": dict(zip(self.labels, line.tolist(), strict=True)),
-            }
-            for row, (code, line) in enumerate(zip(truth, scores["loramake"], strict=True))
-        ]
-        for name in NAMES[1:]:
-            found = {"rows": list(range(len(truth))), "sources": ["csv"] * len(truth)}
-            self.baselines["models"][name]["splits"][split] = found | {"probabilities": scores[name].tolist()}
-
-    def write(self) -> dict[str, Path]:
-        paths = {name: self.folder / f"{name}.jsonl" for name in ("train", "test")}
-        for split, lines in self.lines.items():
-            artifacts.write(paths[split], lines, "predictions")
-        artifacts.write(self.folder / "baselines.json", self.baselines, "baselines")
-        artifacts.write(self.folder / "task.json", task_of(self.labels), "task")
-        return paths | {"baselines": self.folder / "baselines.json", "task": self.folder / "task.json"}
-
-    def evaluate(self, name: str = "metrics.json") -> dict[str, Any]:
-        run_evaluation(**self.write(), seed=42, out=self.folder / name)
-        return artifacts.read(self.folder / name, "metrics")
-
-
-def four_models(rows: int, labels: int, signals: tuple[float, float, float]) -> tuple[Any, dict[str, Any]]:
-    """Truth, and loramake, logistic regression and boosting that know so much of it."""
-    truth, ours = random_case(rows, labels, seed=11, signal=signals[0])
-    scores = {"loramake": ours, "majority": np.full((rows, labels), 1 / labels)}
-    for place, name in enumerate(NAMES[2:], 1):
-        generator = np.random.default_rng(place)
-        logits = generator.normal(size=(rows, labels))
-        logits[np.arange(rows), truth] += signals[place]
-        scores[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return truth, scores
-
-
 @pytest.mark.parametrize(
     ("signals", "outcome", "opening"),
     [
@@ -295,7 +230,7 @@ def test_the_verdict_says_whether_the_interval_of_the_difference_excludes_zero(
 def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     truth, scores = four_models(80, 2, (1.0, 1.0, 1.0))
-    files.put("test", truth, dict.fromkeys(NAMES, scores["loramake"]))
+    files.put("test", truth, dict.fromkeys(MODELS, scores["loramake"]))
     verdict = files.evaluate()["verdict"]
     assert verdict["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert verdict["sentence"].endswith("(difference 0.000, 95% interval 0.000 to 0.000).")
@@ -308,7 +243,7 @@ def test_three_labels_are_evaluated_on_both_splits(tmp_path: Path) -> None:
     found = files.evaluate()
     assert found["positive_label"] is None
     assert [found["splits"][split]["rows"] for split in ("train", "test")] == [120, 60]
-    assert list(found["splits"]["test"]["models"]) == list(NAMES)
+    assert list(found["splits"]["test"]["models"]) == list(MODELS)
     assert found["splits"]["test"]["models"]["majority"]["metrics"]["roc_auc"]["value"] == 0.5
 
 
@@ -331,7 +266,7 @@ def test_the_order_of_lines_does_not_matter_to_the_matching(tmp_path: Path) -> N
     paths = files.write()
     codes, found = read_scores(paths["test"], paths["baselines"], files.labels, "test")
     np.testing.assert_array_equal(codes, truth[::-1])
-    for name in NAMES:
+    for name in MODELS:
         np.testing.assert_array_equal(found[name], scores[name][::-1])
 
 

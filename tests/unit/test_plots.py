@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,9 @@ from loramake.plots.evaluation import (
 )
 from loramake.plots.features import plot_feature_rankings
 from loramake.ranking import METHODS, average_ranks, unranked
-from tests.unit.test_metrics import Files, four_models
-
-
-def texts(path: Path) -> list[str]:
-    """Every text of an SVG, which must be well formed."""
-    root = ElementTree.parse(path).getroot()
-    found = ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("}text")]
-    return [text for text in found if text]
+from tests.cases import four_models
+from tests.files import Files
+from tests.pictures import markers, texts
 
 
 def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:
@@ -143,6 +137,7 @@ def test_a_log_without_a_loss_says_so(tmp_path: Path) -> None:
 
 def test_a_single_loss_is_a_marker(tmp_path: Path) -> None:
     plot_loss([{"current_steps": 5, "total_steps": 5, "loss": 0.7}], tmp_path / "loss.svg")
+    assert markers(tmp_path / "loss.svg") == 1
     assert "no loss was logged" not in texts(tmp_path / "loss.svg")
 
 

@@ -39,8 +39,8 @@ from loramake.trust.conformal import fit_conformal
 from loramake.trust.costs import decide
 from loramake.trust.risk import control_risk
 from tests.conftest import ROOT
-from tests.unit.test_preparation import Experiment
-from tests.unit.test_robustness import CONFIG, VERIFICATION
+from tests.experiment import Experiment
+from tests.files import LMF_CONFIG, VERIFICATION
 
 LABELS = ["0", "1"]
 COSTS = {"configured": True, "matrix": [[0.0, 1.0], [5.0, 0.0]], "abstain_cost": 0.4}
@@ -70,7 +70,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(made / name, results / place)
     (folder / "models").symlink_to(ROOT / "models")
     artifacts.write(results / "data/verification.json", VERIFICATION, "verification")
-    config = {**CONFIG, "model_name_or_path": "models/tiny", "cutoff_len": 128, "adapter_name_or_path": "elsewhere"}
+    config = {**LMF_CONFIG, "model_name_or_path": "models/tiny", "cutoff_len": 128, "adapter_name_or_path": "elsewhere"}
     artifacts.write(results / "configs/predict_test.yaml", config, "lmf_config")
     make_adapter(results / "adapter")
     make_trust(results)

@@ -103,14 +103,27 @@ def make_facts(folder: Path, labels: list[str], method: str, confidence: float, 
     files.evaluate()
     lines = scored_lines(Scored([("csv", 240 + row) for row in range(240)], truth, scores["loramake"]), labels)
     artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
+    artifacts.write(folder / "none.jsonl", [], "predictions")
     names = ("task.json", "calibration_rows.jsonl", "test.jsonl", "calibrator.json", "calibration.jsonl", "after.jsonl")
     task, rows, test, calibrator, calibration, after = (folder / name for name in names)
     calibrate_probabilities(task, rows, test, method, 1, calibrator, calibration, after)
     evaluate_calibration(task, test, after, calibrator, 1, folder / "calibration_measures.json")
     fit_conformal(task, calibration, after, "lac", confidence, 1, folder / "conformal.json")
-    control_risk(task, calibration, after, max_error, confidence, 1, folder / "risk.json")
     costs = {true: {decided: int(true != decided) for decided in labels} for true in labels}
-    decide_by_cost(task, folder / "train.jsonl", after, folder / "baselines.json", costs, 0.5, 1, folder / "costs.json")
+    control_risk(task, calibration, after, max_error, confidence, costs, 0.5, 1, folder / "risk.json")
+    decide_by_cost(
+        task=task,
+        train=folder / "train.jsonl",
+        calibration=folder / "none.jsonl",
+        test=after,
+        baselines=folder / "baselines.json",
+        calibrator=calibrator,
+        risk=folder / "risk.json",
+        costs=costs,
+        abstain_cost=0.5,
+        seed=1,
+        out=folder / "costs.json",
+    )
     measured = ("metrics", "calibrator", "calibration_measures", "conformal", "risk", "costs")
     read = {name: artifacts.read(folder / f"{name}.json", name) for name in measured}
     return read | by_hand(labels, read["risk"])
@@ -269,7 +282,7 @@ def test_what_calibration_took_is_told_as_it_was(two: Facts, thirty: Facts) -> N
     assert "Calibrated on 120 rows of the calibration split; the other 120 are kept" in section("calibration", two)
     told = section("calibration", thirty)
     assert "Calibrated on" not in told
-    assert "No row was spent on calibration: all 240 of the calibration split are there" in told
+    assert "Nothing is calibrated; the 240 rows of the calibration split that calibration has not looked at" in told
     assert "before" not in told
 
 
@@ -305,6 +318,15 @@ def test_the_risk_coverage_curve_is_there_in_numbers(two: Facts) -> None:
     assert rows[-1][0] == "100.0%"
     assert rows[-1][2].split()[0] == f"{two['risk']['test']['curve'][-1]['error']:.1%}"
     assert len(table_of("conformal", two, "On the test rows")) == len(two["conformal"]["levels"]) + 1
+
+
+def test_what_an_answer_is_and_what_max_error_costs_are_told_where_costs_decide(two: Facts) -> None:
+    assert "An answer is the decision of least expected cost there" in section("risk", two)
+    assert "An answer is" not in section("risk", two | {"risk": {**two["risk"], "decided_by": "probability"}})
+    shown = [row[0] for row in table_of("costs", two, "Cost on 240 test rows")]
+    assert shown[1:3] == ["loramake, as it decides", "loramake, without max_error"]
+    unset = {**two["costs"], "test": {**two["costs"]["test"], "without_max_error": None}}
+    assert "loramake, without max_error" not in section("costs", two | {"costs": unset})
 
 
 def test_points_are_spread_evenly_with_both_ends() -> None:

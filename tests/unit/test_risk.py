@@ -11,9 +11,12 @@ from scipy.stats import binomtest
 from loramake import artifacts
 from loramake.plots.risk import plot_risk_coverage
 from loramake.scored import Scored, scored_lines
+from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.decisions import decide_rows
 from loramake.trust.risk import (
     MAX_POINTS,
     abstains,
+    certainty_of,
     control_risk,
     count_answers,
     find_curve,
@@ -25,19 +28,8 @@ from loramake.trust.risk import (
     rows_needed,
     share_wrong,
 )
+from tests.cases import as_scored, random_scored
 from tests.conftest import task_of
-
-
-def as_scored(truth: Any, probabilities: Any) -> Scored:
-    return Scored([("csv", row) for row in range(len(truth))], np.asarray(truth, dtype=np.int64), probabilities)
-
-
-def random_scored(rows: int, labels: int, seed: int, digits: int = 16) -> Scored:
-    """Calibrated predictions; few digits make ties."""
-    generator = np.random.default_rng(seed)
-    probabilities = generator.dirichlet(np.full(labels, 0.4), size=rows)
-    truth = (generator.random((rows, 1)) > probabilities.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    return as_scored(truth, probabilities.round(digits))
 
 
 def of_two(certainty: Any, wrong: Any) -> Scored:
@@ -159,16 +151,16 @@ def test_test_rows_that_are_wrong_more_often_than_asked_for_are_owned_up_to() ->
 def test_rows_below_the_threshold_are_abstained_from() -> None:
     probabilities = np.array([[0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
     for threshold, expected in ((0.7, [False, False, True]), (0.0, [False] * 3), (None, [True] * 3)):
-        assert abstains({"chosen": {"threshold": threshold}}, probabilities).tolist() == expected
-    assert abstains({"chosen": None}, probabilities).tolist() == [False] * 3
-    assert abstains({"chosen": {"threshold": 0.7}}, np.zeros((0, 2))).shape == (0,)
+        assert abstains({"chosen": {"threshold": threshold}}, probabilities.max(axis=1)).tolist() == expected
+    assert abstains({"chosen": None}, probabilities.max(axis=1)).tolist() == [False] * 3
+    assert abstains({"chosen": {"threshold": 0.7}}, np.zeros(0)).shape == (0,)
 
 
 @pytest.mark.parametrize("digits", [16, 1])
 def test_a_row_is_abstained_from_where_it_counts_as_not_answered(digits: int) -> None:
     scored = random_scored(200, 3, seed=4, digits=digits)
     for threshold in (None, 0.0, 0.5, 0.9, float(scored.probabilities.max())):
-        abstained = abstains({"chosen": {"threshold": threshold}}, scored.probabilities)
+        abstained = abstains({"chosen": {"threshold": threshold}}, scored.probabilities.max(axis=1))
         wrong = scored.probabilities.argmax(axis=1) != scored.truth
         assert count_answers(rank(scored), threshold) == ((~abstained).sum(), (wrong & ~abstained).sum())
 
@@ -291,10 +283,59 @@ def write_inputs(folder: Path, calibration: Scored, test: Scored, labels: list[s
     return {"task": folder / "task.json"} | {name: folder / f"{name}.jsonl" for name in ("calibration", "test")}
 
 
-def controlled(folder: Path, calibration: Scored, test: Scored, max_error: float | None, **more: Any) -> dict[str, Any]:
-    files = write_inputs(folder, calibration, test, **more)
-    control_risk(**files, max_error=max_error, confidence=0.9, seed=42, out=folder / "risk.json")
+def controlled(
+    folder: Path,
+    calibration: Scored,
+    test: Scored,
+    max_error: float | None,
+    labels: list[str] = LABELS,
+    costs: Any = None,
+    abstain_cost: float | None = None,
+) -> dict[str, Any]:
+    files = write_inputs(folder, calibration, test, labels)
+    given = {"costs": costs, "abstain_cost": abstain_cost, "seed": 42, "out": folder / "risk.json"}
+    control_risk(**files, max_error=max_error, confidence=0.9, **given)
     return artifacts.read(folder / "risk.json", "risk")
+
+
+COSTS = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
+
+
+def test_where_costs_decide_what_is_controlled_is_the_error_of_their_decisions(tmp_path: Path) -> None:
+    calibration, test = random_scored(800, 2, seed=1), random_scored(500, 2, seed=2)
+    risk = controlled(tmp_path, calibration, test, 0.03, costs=COSTS, abstain_cost=0.4)
+    costs = read_costs(COSTS, 0.4, LABELS, "config.yaml")
+    assert risk["decided_by"] == "cost"
+    chosen = risk["chosen"]
+    decided = decide_rows(costs, risk, test.probabilities)
+    answered = decided.codes != ABSTAIN
+    assert decided.by_cost.any()
+    assert decided.by_risk.any()
+    assert not (decided.by_cost & decided.by_risk).any()
+    assert (chosen["test"]["answered"], chosen["test"]["wrong"]) == (
+        answered.sum(),
+        (decided.codes != test.truth)[answered].sum(),
+    )
+    assert chosen["test"]["coverage"] == pytest.approx(answered.mean())
+    assert decided.expected[decided.by_risk].tolist() == [0.4] * decided.by_risk.sum()
+    nothing = controlled(tmp_path, calibration, test, None, costs=COSTS, abstain_cost=0.4)
+    assert nothing["sentence"].startswith("No error rate is asked for (max_error); costs alone leave rows to a person")
+
+
+def test_over_many_splits_decisions_by_cost_keep_the_promise() -> None:
+    """Decisions that are wrong on purpose where a miss is dear: the most probable label's threshold would not do."""
+    costs = read_costs(COSTS, None, LABELS, "config.yaml")
+    population = random_scored(40_000, 2, seed=5)
+    codes = decide(costs, population.probabilities).codes
+    certainty, wrong = certainty_of(population.probabilities, codes), codes != population.truth
+    broken = 0
+    for seed in range(300):
+        drawn = np.random.default_rng(seed).choice(len(codes), size=200)
+        split = population.take(drawn)
+        threshold = find_threshold(rank(split, codes[drawn]), 0.15, 0.9)
+        if threshold is not None and (certainty >= threshold).any():
+            broken += wrong[certainty >= threshold].mean() > 0.15
+    assert 0 < broken / 300 <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 300)
 
 
 def test_the_threshold_is_found_on_calibration_rows_and_measured_on_test_rows(tmp_path: Path) -> None:
@@ -302,7 +343,7 @@ def test_the_threshold_is_found_on_calibration_rows_and_measured_on_test_rows(tm
     risk = controlled(tmp_path, calibration, test, 0.05)
     chosen = risk["chosen"]
     assert chosen["threshold"] == find_threshold(rank(calibration), 0.05, 0.9)
-    abstained = abstains(risk, test.probabilities)
+    abstained = abstains(risk, test.probabilities.max(axis=1))
     wrong = test.probabilities.argmax(axis=1) != test.truth
     assert chosen["test"]["coverage"] == pytest.approx((~abstained).mean())
     assert chosen["test"]["selective_error"]["value"] == pytest.approx(wrong[~abstained].mean())
@@ -322,7 +363,7 @@ def test_stricter_levels_answer_no_more(tmp_path: Path) -> None:
 def test_without_max_error_no_row_is_abstained_from_and_the_levels_are_there(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(100, 2, seed=1), random_scored(100, 2, seed=2), None)
     assert risk["chosen"] is None
-    assert not abstains(risk, random_scored(100, 2, seed=3).probabilities).any()
+    assert not abstains(risk, random_scored(100, 2, seed=3).probabilities.max(axis=1)).any()
     assert len(risk["levels"]) == 5
     assert risk["sentence"].startswith("No error rate is asked for (max_error), so every row is answered: ")
 
@@ -330,7 +371,8 @@ def test_without_max_error_no_row_is_abstained_from_and_the_levels_are_there(tmp
 def test_what_is_not_achievable_abstains_from_every_row(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(30, 2, seed=1), random_scored(100, 2, seed=2), 0.01)
     assert not risk["chosen"]["achievable"]
-    assert abstains(risk, random_scored(100, 2, seed=3).probabilities).all()
+    assert risk["sentence"].endswith("So every new row is left to a person.")
+    assert abstains(risk, random_scored(100, 2, seed=3).probabilities.max(axis=1)).all()
 
 
 @pytest.mark.parametrize(("rows", "rows_test"), [(0, 0), (0, 1), (1, 0), (1, 1), (60, 0)])

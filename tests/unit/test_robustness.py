@@ -30,8 +30,10 @@ from loramake.trust.robustness import (
     round_numbers,
     show_otherwise,
 )
+from tests.cases import random_case
 from tests.conftest import ROOT
-from tests.unit.test_preparation import SANDBOX, Experiment
+from tests.experiment import SANDBOX, Experiment
+from tests.files import LMF_CONFIG, VERIFICATION
 
 SPACED = {"feature_format": "{name} {value}", "feature_separator": " ", "cell_tokens": None}
 LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n", "cell_tokens": None}
@@ -128,14 +130,6 @@ def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Ex
         for text, record in zip(usual, shown[str(place)], strict=True):
             before, after = (take_apart(each, names, plan) for each in (text, record["input"]))
             assert after == [*before[:place], "<na>", *before[place + 1 :]], name
-
-
-def random_case(rows: int, labels: int, seed: int) -> tuple[Any, Any]:
-    generator = np.random.default_rng(seed)
-    truth = generator.integers(labels, size=rows)
-    probabilities = generator.dirichlet(np.ones(labels), size=rows)
-    probabilities[np.arange(rows), truth] += 0.5
-    return truth, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -262,24 +256,6 @@ UNCALIBRATED = {
     "rows": {"fitted": 0, "held_out": 1},
     "sentence": "Not calibrated.",
 }
-VERIFICATION = {
-    "checks": [{"name": "each row once", "passed": True, "detail": "so it is"}],
-    "tokens": {"longest": 1, "mean": 1.0, "cutoff_len": 1, "estimated": False},
-    "classes": {},
-    "critique": [],
-    "judged": "nothing",
-    "sandbox": {"setting": "auto", "used": "some"},
-    "by": {"provider": "builtin", "model": None},
-}
-CONFIG = {
-    "model_name_or_path": "none",
-    "stage": "sft",
-    "finetuning_type": "lora",
-    "dataset_dir": "none",
-    "cutoff_len": 100,
-    "output_dir": "none",
-    "report_to": "none",
-}
 
 
 @dataclass
@@ -326,7 +302,7 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
     for name, schema, content in (
         ("calibrator.json", "calibrator", UNCALIBRATED),
         ("verification.json", "verification", VERIFICATION),
-        ("config.yaml", "lmf_config", CONFIG),
+        ("config.yaml", "lmf_config", LMF_CONFIG),
     ):
         artifacts.write(folder / name, content, schema)
     robustness.measure_robustness(

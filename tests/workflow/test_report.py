@@ -93,6 +93,7 @@ def test_a_narrow_window_does_not_scroll_sideways_and_print_opens_what_is_folded
 def test_what_a_cell_says_cannot_run(browser: Browser, report: str, tmp_path: Path, finished: Path) -> None:
     page = (finished / "results/exp/report.html").read_text(encoding="utf-8")
     injected = page.replace("</main>", "<script>window.pwned = 1</script><img src=x onerror='pwned = 1'></main>")
+    assert injected != page
     (tmp_path / "report.html").write_text(injected, encoding="utf-8")
     opened_page, _, _ = opened(browser, (tmp_path / "report.html").as_uri())
     assert opened_page.evaluate("window.pwned") is None

@@ -1,0 +1,163 @@
+"""A cost matrix, and the decisions of least expected cost by it.
+
+The expected cost of a decision is the mean of its costs over the true labels, weighted with their probabilities; the
+cheapest decision is Bayes-optimal where the probabilities are right (Elkan 2001, "The foundations of cost-sensitive
+learning", section 1). Asking a person is one decision more, which costs the same whatever is true.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from loramake.errors import ConfigError, nearest
+from loramake.scored import Codes, Floats
+
+ABSTAIN = -1
+"""The code of asking a person."""
+
+_ROUNDING = 1e-12
+"""Expected costs that differ by less than this share of the largest cost are equal."""
+_SHOWN = 5
+"""Labels that an error names."""
+
+
+class Cheapest(NamedTuple):
+    """The decision of least expected cost for each row, and that cost."""
+
+    codes: Codes
+    """Place among the labels, or ABSTAIN, shape (rows,)."""
+    expected: Floats
+    """Shape (rows,); NaN where no costs are set."""
+
+
+class _Spellings(NamedTuple):
+    """Labels, and how they may be spelled in YAML without quotes."""
+
+    labels: list[str]
+    exact: set[str]
+    by_yaml: dict[tuple[type, str], list[str]]
+
+
+def read_costs(
+    costs: Mapping[Any, Any] | None, abstain_cost: float | None, labels: list[str], where: str | Path
+) -> dict[str, Any]:
+    """The costs of config.yaml as costs.json has them: configured, labels, matrix and abstain_cost.
+
+    The matrix has shape (labels, labels), by true label and decision; None where no costs are set.
+
+    YAML reads a label such as yes, no, 1 or 2024-01-01 as no text; such a key is matched to the one label that YAML
+    reads as the same. ConfigError, which begins with `where`, for a key that is no label, a label without a cost, what
+    is no finite number, and a matrix that cannot be meant: one that favours wrong decisions, or none at all.
+    """
+    if costs is None:
+        return {"configured": False, "labels": labels, "matrix": None, "abstain_cost": None}
+    known = _spellings(labels)
+    rows = _by_label(costs, known, f"{where}: costs", "the true label")
+    matrix = []
+    for label in labels:
+        place = f"{where}: costs: {label}"
+        row = _by_label(rows[label], known, place, "the decision")
+        for decision, cost in row.items():
+            if not _is_number(cost):
+                raise ConfigError(f"{place}: {decision}: {cost!r} is not a finite number: write what it costs.")
+        matrix.append([float(row[decision]) for decision in labels])
+    _check_meaning(np.array(matrix), labels, f"{where}: costs")
+    if abstain_cost is not None and abstain_cost < np.min(matrix):
+        raise ConfigError(f"{where}: abstain_cost: {abstain_cost:g} is less than any decision costs: raise it.")
+    return {"configured": True, "labels": labels, "matrix": matrix, "abstain_cost": abstain_cost}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _by_label(given: Any, known: _Spellings, where: str, what: str) -> dict[str, Any]:
+    """The values of a mapping by label, each label once."""
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"{where}: {given!r} is no mapping: write a cost for each label, such as {{sick: 0, well: 1}}."
+        )
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        label = _match(key, known, where)
+        if label in found:
+            raise ConfigError(f"{where}: {label} stands there twice: keep one of them.")
+        found[label] = value
+    missing = [label for label in known.labels if label not in found]
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise ConfigError(f"{where}: {what} {missing[0]!r}{more} is missing: add what it costs.")
+    return found
+
+
+def _spellings(labels: list[str]) -> _Spellings:
+    by_yaml = defaultdict(list)
+    for label in labels:
+        by_yaml[_as_yaml(label)].append(label)
+    return _Spellings(labels, set(labels), by_yaml)
+
+
+def _match(key: Any, known: _Spellings, where: str) -> str:
+    """The label that a key of the YAML means."""
+    if key in known.exact:
+        return str(key)
+    same = known.by_yaml.get(_as_yaml(key), [])
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise ConfigError(f"{where}: {key!r} may be {' or '.join(same[:_SHOWN])}: put the label into quotes.")
+    shown = ", ".join(known.labels[:_SHOWN]) + (", …" if len(known.labels) > _SHOWN else "")
+    raise ConfigError(f"{where}: {key!r} is not a label{nearest(str(key), known.labels)}: the labels are {shown}.")
+
+
+def _as_yaml(key: Any) -> tuple[type, str]:
+    """What YAML reads a text as, and anything else as it is; with its type, since True equals 1 in Python."""
+    value = key
+    if isinstance(key, str):
+        try:
+            value = yaml.safe_load(key)
+        except (yaml.YAMLError, ValueError):  # ValueError: of a date such as 2024-02-30
+            value = key
+    return type(value), repr(value)
+
+
+def _check_meaning(matrix: Floats, labels: list[str], where: str) -> None:
+    """Refuse a matrix in which no decision matters, or a wrong decision is cheaper than the right one."""
+    if np.all(matrix == matrix[:, :1]):
+        raise ConfigError(f"{where}: every decision costs the same, so that there is nothing to decide: mend it.")
+    dear = np.flatnonzero(matrix.diagonal() > matrix.min(axis=1))
+    if len(dear):
+        row = dear[0]
+        raise ConfigError(
+            f"{where}: {labels[row]}: the right decision costs {matrix[row, row]:g} and {labels[matrix[row].argmin()]} "
+            f"{matrix[row].min():g}: is the matrix turned around? It is {{true label: {{decision: cost}}}}."
+        )
+
+
+def decide(costs: dict[str, Any], probabilities: Floats) -> Cheapest:
+    """The decision of least expected cost for each row, by costs.json, for `probabilities` of shape (rows, labels).
+
+    Of equal ones the most probable label, and any label before asking a person. Where no costs are set, the most
+    probable label, whose expected cost is NaN.
+    """
+    if not costs["configured"]:
+        return Cheapest(probabilities.argmax(axis=1).astype(np.int64), np.full(len(probabilities), np.nan))
+    return find_cheapest(np.array(costs["matrix"]), costs["abstain_cost"], probabilities)
+
+
+def find_cheapest(matrix: Floats, abstain: float | None, probabilities: Floats) -> Cheapest:
+    """`decide` for a matrix of shape (labels, labels), true labels down."""
+    expected = probabilities @ matrix
+    room = _ROUNDING * np.abs(matrix).max()
+    level = expected <= expected.min(axis=1, keepdims=True) + room
+    codes = np.where(level, probabilities, -1.0).argmax(axis=1).astype(np.int64)
+    costs = np.take_along_axis(expected, codes[:, None], axis=1)[:, 0]
+    if abstain is not None:
+        cheaper = abstain < costs - room
+        codes, costs = np.where(cheaper, ABSTAIN, codes), np.where(cheaper, abstain, costs)
+    return Cheapest(codes, costs)

@@ -1,0 +1,42 @@
+"""What is done with each row: a label is decided, or a person is asked, and why.
+
+Costs come first: the decision of least expected cost, or the most probable label where none are set. Then risk control,
+which asks a person about rows whose decided label is not probable enough for `max_error`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loramake.scored import Codes, Floats
+from loramake.trust.cost_matrix import ABSTAIN, decide
+from loramake.trust.risk import abstains, certainty_of
+
+
+class Decided(NamedTuple):
+    """What is done with rows, each of shape (rows,)."""
+
+    codes: Codes
+    """Place of the decided label, or ABSTAIN where a person is asked."""
+    expected: Floats
+    """Expected cost; NaN where no costs are set."""
+    by_cost: NDArray[np.bool_]
+    """A person is asked, since that costs less than any decision is expected to."""
+    by_risk: NDArray[np.bool_]
+    """A person is asked, since the label that would be decided is not probable enough."""
+    certainty: Floats
+    """P(label) of the label that costs decide, or the most probable one; 0 in rows of `by_cost`."""
+
+
+def decide_rows(costs: dict[str, Any], risk: dict[str, Any], probabilities: Floats) -> Decided:
+    """What is done by costs.json (or what `read_costs` gives) and risk.json with rows of calibrated `probabilities`.
+
+    `probabilities` have shape (rows, labels).
+    """
+    codes, expected = decide(costs, probabilities)
+    certainty = certainty_of(probabilities, codes)
+    by_cost = codes == ABSTAIN
+    by_risk = abstains(risk, certainty) & ~by_cost
+    asking = np.nan if costs["abstain_cost"] is None else costs["abstain_cost"]
+    return Decided(np.where(by_risk, ABSTAIN, codes), np.where(by_risk, asking, expected), by_cost, by_risk, certainty)

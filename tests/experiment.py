@@ -1,0 +1,84 @@
+"""An experiment up to its prepared data, without Snakemake."""
+
+from pathlib import Path
+from typing import Any
+
+from loramake import artifacts
+from loramake.agents.builtin import BuiltinAgent
+from loramake.checks import Prepared
+from loramake.explore import explore_data
+from loramake.features import select_features
+from loramake.plan import plan_preparation
+from loramake.prep_code import Sources, write_prep_code
+from loramake.preparation import execute_prep_code
+from loramake.profile import profile_csv
+from loramake.sandbox import choose_sandbox
+from loramake.splits import Ratios, assign_splits, read_splits
+from loramake.tables import read_table
+from loramake.verification import verify_prepared_data
+from tests.conftest import EXPLORE, ROOT
+
+TINY = str(ROOT / "models/tiny")
+SANDBOX = choose_sandbox("auto", "builtin")
+ENCODER = {"model": TINY, "template": None, "trust_remote_code": False}
+
+
+class Experiment:
+    """Everything up to the prepared data, in one folder."""
+
+    def __init__(
+        self, folder: Path, csv: Path, model: str = TINY, test_csv: Path | None = None, feedback: Path | None = None
+    ) -> None:
+        self.folder, self.csv, self.test_csv = folder, csv, test_csv
+        self.profile, self.task, self.splits = folder / "profile.json", folder / "task.json", folder / "splits.csv"
+        self.selected, self.plan, self.script = (
+            folder / "selected.json",
+            folder / "plan.yaml",
+            folder / "prepare_data.py",
+        )
+        self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
+        profile_csv(csv, test_csv, self.profile)
+        explore_data(csv, test_csv, self.profile, None, EXPLORE, BuiltinAgent(), self.task)
+        ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
+        assign_splits(csv, test_csv, self.task, ratios, 42, self.splits, folder / "splits.json")
+        select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
+        plan_preparation(self.profile, self.task, self.selected, feedback, model, BuiltinAgent(), self.plan)
+        sources = Sources(csv, test_csv, self.splits)
+        write_prep_code(self.plan, self.profile, sources, BuiltinAgent(), SANDBOX, self.script)
+
+    def execute(self) -> list[dict[str, Any]]:
+        execute_prep_code(self.script, self.csv, self.test_csv, self.splits, SANDBOX, self.all_data, self.state)
+        return artifacts.read(self.all_data, "records")
+
+    def prepared(self) -> Prepared:
+        tables = {"csv": read_table(self.csv)}
+        if self.test_csv:
+            tables["test_csv"] = read_table(self.test_csv, like=list(tables["csv"].columns))
+        return Prepared(
+            artifacts.read(self.all_data, "records"),
+            artifacts.read(self.plan, "plan"),
+            read_splits(self.splits),
+            tables,
+            self.script,
+            self.state,
+            SANDBOX,
+        )
+
+    def verify(self, cutoff_len: int = 2048) -> dict[str, Any]:
+        out = self.folder / "verification.json"
+        verify_prepared_data(
+            self.all_data,
+            self.plan,
+            self.splits,
+            self.script,
+            self.state,
+            self.csv,
+            self.test_csv,
+            self.profile,
+            ENCODER,
+            cutoff_len,
+            BuiltinAgent(),
+            SANDBOX,
+            out,
+        )
+        return artifacts.read(out, "verification")
