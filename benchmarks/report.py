@@ -23,11 +23,12 @@ from running import markdown
 
 from loramake import artifacts
 from loramake.metrics import run_evaluation
+from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
 from loramake.plots.evaluation import plot_evaluation
-from loramake.plots.reliability import plot_reliability
 from loramake.plots.risk import plot_risk_coverage
 from loramake.report import FILES, render_report
+from loramake.results import TRUST
 from loramake.scored import Scored, read_labels, scored_lines
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
@@ -36,7 +37,8 @@ from loramake.trust.risk import control_risk
 PLACES = {
     **dict.fromkeys(("profile", "task", "splits", "plan"), ""),
     **dict.fromkeys(("verification", "all_data"), "data/"),
-    **dict.fromkeys(("calibrator", "conformal", "risk", "costs", "audit", "robustness"), "trust/"),
+    **dict.fromkeys(TRUST, "trust/"),
+    "calibrator": "trust/",
     "metrics": "evaluation/",
 }
 """Folders of the artifacts that are called as the report calls them."""
@@ -47,8 +49,7 @@ NAMES = {
     "train_config": "configs/train.yaml",
     "adapter": "adapter/adapter_model.safetensors",
     "predictions": "trust/test.jsonl",
-    "measures": "trust/calibration_measures.json",
-    "noise": "trust/label_noise.csv",
+    "suspects": "trust/label_noise.csv",
 }
 
 
@@ -96,7 +97,7 @@ def measure(results: Path) -> None:
     plot_reliability(trust / "calibration_measures.json", trust / "reliability.svg")
     fit_conformal(task, calibration, after, "lac", 0.9, 42, trust / "conformal.json")
     plot_conformal(trust / "conformal.json", trust / "conformal.svg")
-    control_risk(task, calibration, after, 0.1, 0.9, 42, trust / "risk.json")
+    control_risk(task, calibration, after, 0.1, 0.9, None, None, 42, trust / "risk.json")
     plot_risk_coverage(trust / "risk.json", trust / "risk_coverage.svg")
 
 
@@ -121,6 +122,7 @@ def render(results: Path, table: Path) -> float:
         results / "agent",
         results / "review/history.jsonl",
         results / "report.html",
+        results / "model_card.md",
     )
     return time.perf_counter() - started
 

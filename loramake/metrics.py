@@ -21,6 +21,7 @@ from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ArtifactError
 from loramake.scored import Codes, Floats, Key, as_matrix, name_of, read_scored
+from loramake.shares import setting
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -494,5 +495,5 @@ def _sentence(outcome: str | None, best: str, ours: float, theirs: float, differ
         return f"Too few test rows to tell: {against}."
     opening = {"better": "Better than", "level": "Level with", "worse": "Worse than"}[outcome]
     value, low, high = (f"{round(number or 0.0, 3) + 0.0:.3f}" for number in difference.values())
-    interval = f"difference {value}, {CONFIDENCE:.0%} interval {low} to {high}"
+    interval = f"difference {value}, {setting(CONFIDENCE)} interval {low} to {high}"
     return f"{opening} {best}: ROC-AUC {ours:.3f} against {theirs:.3f} ({interval})."

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from loramake.paths import TEMPLATES
+from loramake.shares import setting, threshold
 
 
 @functools.cache
@@ -24,6 +25,8 @@ def _environment() -> jinja2.Environment:
     environment.filters["python"] = lambda value: pprint.pformat(value, width=100, sort_dicts=False)
     environment.filters["fenced"] = fenced
     environment.filters["markdown"] = in_markdown
+    environment.filters["setting"] = setting
+    environment.filters["threshold"] = threshold
     environment.filters["spoken"] = lambda words: fenced(words, "owner")
     return environment
 

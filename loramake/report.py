@@ -1,4 +1,4 @@
-"""report.html: one self-contained page that a manager and an engineer both read."""
+"""report.html, a self-contained page that a manager and an engineer both read, and model_card.md of the same facts."""
 
 import base64
 import csv
@@ -11,6 +11,8 @@ from typing import Any
 from loramake import artifacts
 from loramake.config import Settings
 from loramake.console import say
+from loramake.metrics import CONFIDENCE
+from loramake.model_card import render_model_card
 from loramake.paths import TEMPLATES
 from loramake.rendering import render
 from loramake.results import package_versions
@@ -36,15 +38,16 @@ FILES = {
     "metrics": "metrics",
     "calibrator": "calibrator",
     "predictions": "predictions",
-    "measures": "calibration_measures",
+    "calibration_measures": "calibration_measures",
     "conformal": "conformal",
     "risk": "risk",
     "costs": "costs",
     "audit": "audit",
-    "noise": None,
+    "label_noise": "label_noise",
+    "suspects": None,
     "robustness": "robustness",
 }
-"""The artifacts that the page speaks of and signs, with their schemas; those without one are no JSON."""
+"""The artifacts that the page speaks of and signs, with their schemas; those without one are no JSON or YAML."""
 
 CONTENTS = {
     "verdict": "Verdict",
@@ -73,65 +76,78 @@ MEASURE_NAMES = {
     "brier_uncertainty": "Brier: uncertainty",
 }
 
-_LABELS_SHOWN = 20
+SHOWN = {"labels": 20, "names": 20, "suspects": 10, "columns": 16, "points": 20}
+"""Of what a table can have many of, so many are shown, and how many more there are is said."""
+
 _SAMPLES_SHOWN = 3
-_NAMES_SHOWN = 20
-_NOISE_SHOWN = 10
-_NOISE_COLUMNS_SHOWN = 16
 
 
 def render_report(
     experiment: str,
     csv: str | Path,
     test_csv: str | Path | None,
-    files: dict[str, str | Path],
+    files: Mapping[str, str | Path],
     plots: Sequence[str | Path],
     settings: Settings,
     benchmarks: str | Path,
     transcripts: str | Path,
     history: str | Path,
     out: str | Path,
+    model_card_out: str | Path,
 ) -> None:
-    """Write report.html, which asks nothing of a network and runs no script but its own.
+    """Write report.html, which asks nothing of a network and runs no script but its own, and model_card.md.
 
     `csv` and `test_csv` hold the rows that are shown; `files` are the artifacts that FILES names, by those words;
     `plots` are SVG files; `transcripts` is the folder of what an LLM was asked, `history` the lines of who decided what
     (either may be absent).
     """
-    read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
-    style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
-    noise = read_table(files["noise"])
-    samples = pick_samples(read["predictions"], read["all_data"])
+    facts = gather_facts(experiment, files, history)
     page = render(
         "render_report.html.j2",
-        experiment=experiment,
-        contents=CONTENTS,
-        style=style,
-        style_hash=_hash_of_inline(style),
-        script=script,
-        script_hash=_hash_of_inline(script),
-        rows_by_split=describe_splits(read["splits"]),
-        trained_on=count_labels(read["balanced"], read["plan"]),
-        sample=read["all_data"][0],
-        samples=add_cells(samples, csv, test_csv, [feature["name"] for feature in read["plan"]["features"]]),
+        **facts,
+        **_look(),
+        trained_on=count_labels(facts["balanced"], facts["plan"]),
+        sample=facts["all_data"][0],
+        samples=find_samples(facts, csv, test_csv),
+        suspects=read_table(files["suspects"]),
+        curve=spread(facts["risk"]["test"]["curve"], SHOWN["points"]),
         settings=settings,
-        shown_metrics=METRICS,
-        measure_names=MEASURE_NAMES,
-        shown_labels=_LABELS_SHOWN,
-        shown_names=_NAMES_SHOWN,
-        shown_noise=_NOISE_SHOWN,
-        noise=noise,
-        noise_columns=list(noise[0])[:_NOISE_COLUMNS_SHOWN] if noise else [],
-        history=read_history(history),
         plots={Path(path).stem: _as_data_url(path) for path in plots},
         seconds=read_timings(benchmarks),
         hashes={str(path): artifacts.sha256(path) for path in files.values()},
-        versions=package_versions(),
         transcripts=read_transcripts(transcripts),
-        **read,
     )
     artifacts.write_text(out, page)
+    artifacts.write_text(model_card_out, render_model_card(facts))
     say(f"report: {out}")
+
+
+def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str | Path) -> dict[str, Any]:
+    """What the page and the model card both tell: every artifact by its word in FILES, and what goes with them."""
+    read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
+    return {
+        **read,
+        "experiment": experiment,
+        "rows_by_split": describe_splits(read["splits"]),
+        "history": read_history(history),
+        "versions": package_versions(),
+        "interval_confidence": CONFIDENCE,
+        "shown_metrics": METRICS,
+        "shown": SHOWN,
+    }
+
+
+def _look() -> dict[str, Any]:
+    """Style and script of the page with the hashes that let them through, the order of its parts, names of measures."""
+    style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
+    return {
+        "contents": CONTENTS,
+        "measure_names": MEASURE_NAMES,
+        "style": style,
+        "style_hash": _hash_of_inline(style),
+        "script": script,
+        "script_hash": _hash_of_inline(script),
+    }
 
 
 def _static(name: str) -> str:
@@ -141,6 +157,14 @@ def _static(name: str) -> str:
 def _hash_of_inline(text: str) -> str:
     """What the page's Content-Security-Policy lets through (base64 of the sha256): this text, and none from a cell."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def find_samples(
+    facts: Mapping[str, Any], csv: str | Path, test_csv: str | Path | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The picked samples with their cells."""
+    names = [feature["name"] for feature in facts["plan"]["features"]]
+    return add_cells(pick_samples(facts["predictions"], facts["all_data"]), csv, test_csv, names)
 
 
 def pick_samples(
@@ -179,6 +203,13 @@ def _sample(line: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any
         "probability": _highest(line),
         "prompt": f"{record['instruction']}\n{record['input']}",
     }
+
+
+def spread(points: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the points, evenly spread, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from loramake.errors import ArtifactError
 from loramake.scored import Scored, read_scored
 from loramake.timings import read_timings, timings_table
 
-TRUST = ("calibration_measures", "conformal", "risk", "costs", "audit", "robustness")
+TRUST = ("calibration_measures", "conformal", "risk", "costs", "audit", "label_noise", "robustness")
 """Artifacts of the trust stage that say in a sentence what they found; each is its own schema's name."""
 
 _PACKAGES = ("loramake", "snakemake", "scikit-learn", "llamafactory", "torch", "transformers", "peft")

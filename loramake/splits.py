@@ -15,6 +15,7 @@ from loramake import artifacts
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.profile import shorten
+from loramake.shares import setting
 from loramake.tables import MOSTLY, find_number_style, is_day_first, read_table, to_days, to_numbers
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -149,7 +150,7 @@ def _check_filled(
         if share > 0 and split not in filled:
             what = things[how["by"]]
             raise DataError(
-                f"{csv_path}: too few {what} for a {split} split ({share:.0%}): change the ratios or add rows."
+                f"{csv_path}: too few {what} for a {split} split ({setting(share)}): change the ratios or add rows."
             )
 
 

@@ -57,12 +57,13 @@ rule render_report:
         metrics="results/{experiment}/evaluation/metrics.json",
         calibrator="results/{experiment}/trust/calibrator.json",
         predictions="results/{experiment}/trust/test.jsonl",
-        measures="results/{experiment}/trust/calibration_measures.json",
+        calibration_measures="results/{experiment}/trust/calibration_measures.json",
         conformal="results/{experiment}/trust/conformal.json",
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",
         audit="results/{experiment}/trust/audit.json",
-        noise="results/{experiment}/trust/label_noise.csv",
+        label_noise="results/{experiment}/trust/label_noise.json",
+        suspects="results/{experiment}/trust/label_noise.csv",
         robustness="results/{experiment}/trust/robustness.json",
         plots=[
             "results/{experiment}/feature_selection/feature_rankings.svg",
@@ -111,6 +112,7 @@ rule summarize_results:
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",
         audit="results/{experiment}/trust/audit.json",
+        label_noise="results/{experiment}/trust/label_noise.json",
         robustness="results/{experiment}/trust/robustness.json",
     output:
         results="results/{experiment}/evaluation/results.json",

@@ -25,7 +25,7 @@ rule evaluate_calibration:
         after="results/{experiment}/trust/test.jsonl",
         calibrator="results/{experiment}/trust/calibrator.json",
     output:
-        measures="results/{experiment}/trust/calibration_measures.json",
+        calibration_measures="results/{experiment}/trust/calibration_measures.json",
         plot="results/{experiment}/trust/reliability.svg",
     log:
         "results/{experiment}/logs/evaluate_calibration.log",
@@ -108,7 +108,7 @@ rule audit_groups:
         test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         metrics="results/{experiment}/evaluation/metrics.json",
-        measures="results/{experiment}/trust/calibration_measures.json",
+        calibration_measures="results/{experiment}/trust/calibration_measures.json",
         conformal="results/{experiment}/trust/conformal.json",
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",
@@ -139,7 +139,8 @@ rule find_label_noise:
         calibration="results/{experiment}/predictions/calibration.jsonl",
         test="results/{experiment}/predictions/test.jsonl",
     output:
-        noise="results/{experiment}/trust/label_noise.csv",
+        label_noise="results/{experiment}/trust/label_noise.json",
+        suspects="results/{experiment}/trust/label_noise.csv",
     log:
         "results/{experiment}/logs/find_label_noise.log",
     benchmark:

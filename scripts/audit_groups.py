@@ -1,6 +1,7 @@
 from loramake.console import step
 from loramake.plots.audit import plot_audit
-from loramake.trust.audit import MEASURED, audit_groups
+from loramake.trust.audit import audit_groups
+from loramake.trust.limits import FILES
 
 with step(snakemake.log[0]):
     audit_groups(
@@ -9,7 +10,7 @@ with step(snakemake.log[0]):
         task=snakemake.input.task,
         calibration=snakemake.input.calibration,
         test=snakemake.input.test,
-        measured={name: snakemake.input[name] for name in MEASURED},
+        measured={name: snakemake.input[name] for name in FILES},
         columns=snakemake.params.columns,
         limits=snakemake.params.limits,
         seed=snakemake.params.seed,

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.plots.reliability import plot_reliability
+from loramake.plots.calibration import plot_reliability
 from loramake.trust.calibration_measures import evaluate_calibration
 
 with step(snakemake.log[0]):
@@ -9,6 +9,6 @@ with step(snakemake.log[0]):
         after=snakemake.input.after,
         calibrator=snakemake.input.calibrator,
         seed=snakemake.params.seed,
-        out=snakemake.output.measures,
+        out=snakemake.output.calibration_measures,
     )
-    plot_reliability(snakemake.output.measures, snakemake.output.plot)
+    plot_reliability(snakemake.output.calibration_measures, snakemake.output.plot)

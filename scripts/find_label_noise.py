@@ -9,5 +9,6 @@ with step(snakemake.log[0]):
         plan=snakemake.input.plan,
         calibrator=snakemake.input.calibrator,
         predictions=[snakemake.input.calibration, snakemake.input.test],
-        out=snakemake.output.noise,
+        out=snakemake.output.label_noise,
+        suspects_out=snakemake.output.suspects,
     )

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.plots.importance import plot_importance
+from loramake.plots.robustness import plot_importance
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):

@@ -30,7 +30,7 @@ def compare(
     directory: Annotated[Path, typer.Option(help="Where results/ is.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
-    """Show the settings that differ, metrics with 95% intervals, and what each experiment gained over the first.
+    """Show the settings that differ, metrics with intervals, and what each experiment gained over the first.
 
     The difference is a paired bootstrap over the test rows that both have.
     """
@@ -72,7 +72,10 @@ def _settings_table(experiments: "list[Experiment]", settings: dict[str, list[An
 
 def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, Any]]) -> Table:
     """A row a metric and experiment: its value, and its difference from the first one's."""
-    table = Table(title="On the test rows, with 95% intervals", title_justify="left")
+    from loramake.metrics import CONFIDENCE
+    from loramake.shares import setting
+
+    table = Table(title=f"On the test rows, with {setting(CONFIDENCE)} intervals", title_justify="left")
     for head in ("metric", "experiment", "value", f"less {experiments[0].name}"):
         table.add_column(Text(head), overflow="fold")
     for metric, shown in _NAMES.items():

@@ -1,1 +1,1 @@
-"""The pictures, one module a rule that draws some."""
+"""The pictures: figure.py is how all look, and each rule that draws has a module of its word."""

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
+from loramake.shares import setting
 
 PANELS = {
     "accuracy": "accuracy",
@@ -92,7 +93,7 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) 
 
 
 def _title(audit: dict[str, Any], shown: Sequence[dict[str, Any]]) -> str:
-    interval = f"{audit['confidence']:.0%} intervals"
+    interval = f"{setting(audit['confidence'])} intervals"
     title = f"Groups of the test rows and how many these are, with {interval}; the grey line is all rows"
     notes = []
     if any(column["too_small"] for column in shown):

@@ -1,4 +1,4 @@
-"""Feature rankings, confusion matrix, ROC and precision–recall curves, loss curve."""
+"""Confusion matrix, ROC and precision–recall curves, loss curve."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,23 +8,19 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
 from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, ranked_labels, read_scores
-from loramake.plots.figure import BLUE, GREEN, GREY, LINES, ORANGE, explain_below, figure, readable, say_instead
-from loramake.ranking import METHODS
+from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
 from loramake.scored import Codes, Floats, read_labels
 
 MAX_LABELS_WITH_NUMBERS = 20
 """A confusion matrix of more labels has colours only."""
 MAX_LABELS_WITH_CURVES = 6
 """Of more labels, loramake's ROC curve is the average only."""
-MAX_FEATURES_WITH_BARS = 40
-"""Of more features, the best ones have bars."""
 
 _MAX_TICKS = 40
 _MARKERS_UP_TO = 30
@@ -229,39 +225,3 @@ def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "L
 def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
     """Step and value of the lines that have a finite one."""
     return [(line["current_steps"], line[key]) for line in lines if line.get(key) is not None and isfinite(line[key])]
-
-
-def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
-    """A bar for each of the best features, from feature_rankings.csv, as long as its average rank is good.
-
-    The parts of a bar are the places that each method puts the feature ahead of those it cannot tell from chance.
-    """
-    table = pd.read_csv(rankings, dtype={"feature": str}, keep_default_na=False, na_values=[""])
-    ranked = table[np.isfinite(table["average_rank"])]
-    shown = ranked.head(MAX_FEATURES_WITH_BARS)
-    with figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
-        if shown.empty:
-            axes.set(title="Feature ranking", xticks=[], yticks=[])
-            say_instead(axes, "few enough features: all are kept and none is ranked")
-            return
-        axes.set(title=f"The best {len(shown)} of {len(table):,} features, by average rank on the train rows")
-        _draw_bars(axes, shown, ranked)
-        axes.set_xlabel("places ahead of chance (in grey: the average rank)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.tick_params(axis="y", length=0)
-        axes.margins(x=0.08, y=0.01)
-        axes.figure.legend(loc="outside lower center", ncols=len(METHODS), fontsize=9)
-
-
-def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
-    """Best feature at the top, with its average rank behind the bar."""
-    places, ends = np.arange(len(shown)), np.zeros(len(shown))
-    for method, colour in zip(METHODS, (BLUE, ORANGE, GREEN), strict=True):
-        ahead = (ranked[f"{method}_rank"].max() - shown[f"{method}_rank"]).to_numpy()
-        axes.barh(places, ahead, left=ends, color=colour, height=0.75, label=method.replace("_", " "))
-        ends += ahead
-    for place, end, average in zip(places, ends, shown["average_rank"], strict=True):
-        text = f"{average:,.1f}"
-        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
-    axes.set_yticks(places, [readable(name) for name in shown["feature"]], fontsize=8)
-    axes.invert_yaxis()

@@ -23,22 +23,15 @@ from loramake.errors import ConfigError, nearest
 from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion, row_losses
 from loramake.profile import shorten
 from loramake.scored import Codes, Floats, Scored, read_scored
+from loramake.shares import setting
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
 from loramake.trust.cost_matrix import ABSTAIN
 from loramake.trust.decisions import decide_rows
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
-from loramake.trust.limits import check_limits, summarize_limits
+from loramake.trust.limits import FILES, check_limits, summarize_limits
 
-MEASURED = {
-    "metrics": "metrics",
-    "measures": "calibration_measures",
-    "conformal": "conformal",
-    "risk": "risk",
-    "costs": "costs",
-}
-"""The artifacts that limits speak of, by name, with their schemas."""
 MAX_LABELS = 20
 """Of more labels the most frequent ones have rates."""
 
@@ -90,11 +83,11 @@ def audit_groups(
 ) -> None:
     """Write audit.json: the measures of each group of each audit column on the test rows, and the limits.
 
-    `measured` holds the paths of MEASURED's artifacts; `calibration` and `test` the calibrated probabilities.
+    `measured` holds the paths of what `limits.FILES` names; `calibration` and `test` the calibrated probabilities.
     """
     found = artifacts.read(task, "task")
     labels = [label["value"] for label in found["labels"]]
-    read = {name: artifacts.read(measured[name], schema) for name, schema in MEASURED.items()}
+    read = {name: artifacts.read(measured[name], name) for name in FILES}
     scored = read_scored(test, labels).in_order()
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
     asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
@@ -394,7 +387,7 @@ def _describe_column(column: dict[str, Any]) -> str:
         f"{min(values):.2f} ({shorten(found['lowest'], 40)})",
         f"{max(values):.2f} ({shorten(found['highest'], 40)})",
     )
-    interval = f"{CONFIDENCE:.0%} interval {found['low']:.2f} to {found['high']:.2f}"
+    interval = f"{setting(CONFIDENCE)} interval {found['low']:.2f} to {found['high']:.2f}"
     return (
         f"By {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
     )

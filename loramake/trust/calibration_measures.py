@@ -18,6 +18,7 @@ from loramake.console import progress, say
 from loramake.errors import ArtifactError
 from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
 from loramake.scored import Codes, Floats, Scored, name_of, read_labels, read_scored
+from loramake.shares import setting
 
 BINS = 15
 MEASURES = (
@@ -239,7 +240,8 @@ def _sentence(before: dict[str, Any], after: dict[str, Any], rows: int, calibrat
     ece, perfect = after["measures"]["ece"], after["ece_if_calibrated"]
     if ece["value"] is None:
         return "Calibration is not measured: the test split has no rows."
-    found = f"Calibration: ECE {ece['value']:.3f} ({CONFIDENCE:.0%} interval {ece['low']:.3f} to {ece['high']:.3f})"
+    interval = f"{setting(CONFIDENCE)} interval {ece['low']:.3f} to {ece['high']:.3f}"
+    found = f"Calibration: ECE {ece['value']:.3f} ({interval})"
     method, temperature = calibrator["method"], calibrator["temperature"]
     if method == "none":
         found += ", the probabilities being as the model gives them"

@@ -31,6 +31,7 @@ from loramake.errors import ArtifactError, ConfigError
 from loramake.metrics import CONFIDENCE, proportion
 from loramake.profile import listed, shorten
 from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
+from loramake.shares import setting
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
@@ -348,14 +349,14 @@ def _notes(conformal: dict[str, Any]) -> list[str]:
     if empty := conformal["test"]["empty_sets"]:
         notes.append(
             f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
-            f"is right more often than {_percent(conformal['confidence'])}, some sets have to be; a higher confidence "
+            f"is right more often than {setting(conformal['confidence'])}, some sets have to be; a higher confidence "
             f"fills them."
         )
     return notes
 
 
 def _sentence(conformal: dict[str, Any]) -> str:
-    asked, test = _percent(conformal["confidence"]), conformal["test"]
+    asked, test = setting(conformal["confidence"]), conformal["test"]
     conditional = conformal["method"] == "class_conditional"
     if all(each["quantile"] is None for each in conformal["by_class"]):
         whose = " of any label" if conditional else ""
@@ -367,7 +368,7 @@ def _sentence(conformal: dict[str, Any]) -> str:
         return f"{promise}; there are no test rows to try them on."
     coverage = test["coverage"]
     return (
-        f"{promise}: on test {coverage['value']:.1%} ({CONFIDENCE:.0%} interval {_range(coverage)}) with "
+        f"{promise}: on test {coverage['value']:.1%} ({setting(CONFIDENCE)} interval {_range(coverage)}) with "
         f"{test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on average{_shortfall(conformal)}."
     )
 
@@ -387,10 +388,6 @@ def _shortfall(conformal: dict[str, Any]) -> str:
 
 def _range(interval: dict[str, float]) -> str:
     return f"{interval['low']:.1%} to {interval['high']:.1%}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.10g}%"
 
 
 def _finite(value: float) -> float | None:

@@ -11,6 +11,7 @@ from loramake import artifacts
 from loramake.console import say
 from loramake.metrics import CONFIDENCE, LORAMAKE, RESAMPLES, Scores, draw_counts, estimate, outcome_of, read_scores
 from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
+from loramake.shares import setting
 from loramake.trust.calibration import apply_calibrator, fit_apart
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.decisions import decide_rows
@@ -195,7 +196,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def _interval(found: dict[str, Any], digits: int) -> str:
-    return f"{CONFIDENCE:.0%} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
+    return f"{setting(CONFIDENCE)} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
 
 
 def _always(constant: dict[str, Any]) -> str:

@@ -41,11 +41,12 @@ def find_label_noise(
     calibrator: str | Path,
     predictions: Sequence[str | Path],
     out: str | Path,
+    suspects_out: str | Path,
 ) -> None:
-    """Write label_noise.csv: suspicious rows of the predictions files (calibration and test), worst first.
+    """Write label_noise.json, what was found, and label_noise.csv, the suspicious rows themselves, worst first.
 
-    A header alone where there is none, or where there are fewer than MIN_ROWS rows. Cells that a spreadsheet would
-    compute begin with '.
+    They are rows of the predictions files (calibration and test). The CSV is a header alone where there is none, or
+    where there are fewer than MIN_ROWS rows; cells that a spreadsheet would compute begin with '.
     """
     labels = read_labels(task)
     planned = artifacts.read(plan, "plan")
@@ -65,8 +66,10 @@ def find_label_noise(
         [source, row, lines[source][row], *first, *own]
         for (source, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
     ]
-    _write(out, [[*COLUMNS, *_renamed(names)], *found])
-    say(_summary(len(scored.truth), keys))
+    _write(suspects_out, [[*COLUMNS, *_renamed(names)], *found])
+    summary = summarize(len(scored.truth), keys)
+    artifacts.write(out, summary, "label_noise")
+    say(summary["sentence"])
 
 
 def _read_all(predictions: Sequence[str | Path], calibrator: dict[str, Any], labels: list[str]) -> Scored:
@@ -166,7 +169,13 @@ def harmless(cell: object) -> str:
     return f"'{text}" if _STARTS_FORMULA.match(text) else text
 
 
-def _summary(rows: int, keys: Sequence[Key]) -> str:
+def summarize(rows: int, keys: Sequence[Key]) -> dict[str, Any]:
+    """The content of label_noise.json; `keys` are the suspicious ones of so many rows, worst first."""
+    suspects = len(keys) if rows >= MIN_ROWS else None
+    return {"rows": rows, "suspects": suspects, "sentence": _sentence(rows, keys)}
+
+
+def _sentence(rows: int, keys: Sequence[Key]) -> str:
     if rows < MIN_ROWS:
         return f"Too few rows ({rows} for calibration and test, under {MIN_ROWS}) to tell whose label may be wrong."
     if not keys:

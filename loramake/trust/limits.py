@@ -18,12 +18,12 @@ _ROUNDING = 1e-9
 
 FILES = {
     "metrics": "evaluation/metrics.json",
-    "measures": "trust/calibration_measures.json",
+    "calibration_measures": "trust/calibration_measures.json",
     "conformal": "trust/conformal.json",
     "risk": "trust/risk.json",
     "costs": "trust/costs.json",
 }
-"""The artifacts that limits are read from, beside audit.json itself."""
+"""The artifacts that limits are read from, beside audit.json itself; each is its own schema's name."""
 _AUDIT = "trust/audit.json"
 
 
@@ -51,8 +51,8 @@ LIMITS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
     "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy"),
     "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
-    "max_log_loss": Measured("measures", ("after", "measures", "log_loss"), "log loss"),
-    "max_ece": Measured("measures", ("after", "measures", "ece"), "calibration error (ECE)"),
+    "max_log_loss": Measured("calibration_measures", ("after", "measures", "log_loss"), "log loss"),
+    "max_ece": Measured("calibration_measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
     "max_set_size": Measured("conformal", ("test", "mean_set_size"), "mean set size"),
     "max_selective_error": Measured("risk", ("chosen", "test", "selective_error"), "selective error", _NO_ANSWERS),

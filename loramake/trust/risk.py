@@ -33,6 +33,7 @@ from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
 from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
+from loramake.shares import setting, threshold
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -293,7 +294,7 @@ def _accuracies(answered: Floats, errors: Floats, rows: int) -> Floats:
 
 def _sentence(level: dict[str, Any], rows: int, rows_test: int) -> str:
     """What a level means, for a manager."""
-    wish = f"{_setting(level['confidence'])} sure that at most {_setting(level['max_error'])} of answers are wrong"
+    wish = f"{setting(level['confidence'])} sure that at most {setting(level['max_error'])} of answers are wrong"
     answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
     if not level["achievable"] and rows < level["rows_needed"]:
         return (
@@ -308,7 +309,8 @@ def _sentence(level: dict[str, Any], rows: int, rows_test: int) -> str:
     found = _on_test(level, rows_test)
     if level["threshold"] == 0:
         return f"To be {wish}, every row with a decision is answered: {found}."
-    return f"To be {wish}, only rows with a label of {_probability(level['threshold'])} or more are answered: {found}."
+    least = threshold(level["threshold"])
+    return f"To be {wish}, only rows with a label of probability {least} or more are answered: {found}."
 
 
 def _on_test(level: dict[str, Any], rows: int) -> str:
@@ -318,7 +320,7 @@ def _on_test(level: dict[str, Any], rows: int) -> str:
     told = f"on test {_percent(test['coverage'])} of rows are, {_told(test['selective_error'])} of them wrong"
     if test["selective_error"]["low"] <= level["max_error"]:
         return told
-    chance = _setting(1 - level["confidence"])
+    chance = setting(1 - level["confidence"])
     return (
         f"{told}, more than asked for, as happens by chance in {chance} of cases or where test rows are of another kind"
     )
@@ -346,21 +348,10 @@ def _without_level(ranked_test: Ranked) -> str:
 
 
 def _told(share: dict[str, Any]) -> str:
-    interval = f"{CONFIDENCE:.0%} interval {_percent(share['low'])} to {_percent(share['high'])}"
+    interval = f"{setting(CONFIDENCE)} interval {_percent(share['low'])} to {_percent(share['high'])}"
     return f"{_percent(share['value'])} ({interval})"
 
 
 def _percent(share: float) -> str:
     """A measured share, to one decimal."""
     return f"{share:.1%}"
-
-
-def _setting(share: float) -> str:
-    """A share that was set, as it was: 5%, 99.95%."""
-    return f"{100 * share:.8g}%"
-
-
-def _probability(threshold: float) -> str:
-    """A threshold, with digits enough to tell it from 1."""
-    digits = min(15, max(3, 1 - math.floor(math.log10(1 - threshold)))) if threshold < 1 else 3
-    return f"probability {threshold:.{digits}f}"

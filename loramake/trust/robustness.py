@@ -21,6 +21,7 @@ from loramake.profile import listed, shorten
 from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
+from loramake.shares import setting
 from loramake.splits import read_split
 from loramake.tables import NumberStyle, to_numbers
 from loramake.training_extra import import_training
@@ -319,5 +320,5 @@ def _sentence(robustness: dict[str, Any]) -> str:
         return f"{opening}no column is surely missed when it is left out."
     return (
         f"{opening}most is lost without {shorten(first['feature'], 40)}: log loss {increase['value']:+.3f} "
-        f"({CONFIDENCE:.0%} interval {increase['low']:+.3f} to {increase['high']:+.3f})."
+        f"({setting(CONFIDENCE)} interval {increase['low']:+.3f} to {increase['high']:+.3f})."
     )

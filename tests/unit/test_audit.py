@@ -15,7 +15,6 @@ from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
 from loramake.scored import Scored, scored_lines
 from loramake.trust.audit import (
-    MEASURED,
     MEASURES,
     audit,
     audit_groups,
@@ -400,7 +399,7 @@ def results(**changes: Any) -> dict[str, Any]:
     metrics = dict.fromkeys(("roc_auc", "balanced_accuracy"), between)
     found = {
         "metrics": {"splits": {"test": {"models": {"loramake": {"metrics": metrics}}}}},
-        "measures": {"after": {"measures": {"ece": between, "log_loss": between}}},
+        "calibration_measures": {"after": {"measures": {"ece": between, "log_loss": between}}},
         "conformal": {"test": {"coverage": between, "mean_set_size": between}},
         "risk": {"chosen": {"test": {"selective_error": between}}},
         "costs": {"test": {"loramake": {"per_row": between}}},
@@ -411,7 +410,6 @@ def results(**changes: Any) -> dict[str, Any]:
 
 def test_there_is_a_limit_for_each_one_of_the_settings() -> None:
     assert list(LIMITS) == list(load_schema("config")["properties"]["limits"]["properties"])
-    assert list(FILES) == list(MEASURED)
 
 
 @pytest.mark.parametrize(
@@ -460,9 +458,9 @@ def test_a_value_without_an_interval_is_neither_sure_nor_in_doubt() -> None:
 
 
 def test_rounding_does_not_break_a_limit_and_digits_tell_what_does() -> None:
-    changed = results(measures={"after": {"measures": {"ece": {**NOTHING, "value": 0.1 + 0.2}}}})
+    changed = results(calibration_measures={"after": {"measures": {"ece": {**NOTHING, "value": 0.1 + 0.2}}}})
     assert check_limits({"max_ece": 0.3}, changed, [])[0]["passed"]
-    changed["measures"]["after"]["measures"]["ece"]["value"] = 0.3002
+    changed["calibration_measures"]["after"]["measures"]["ece"]["value"] = 0.3002
     assert check_limits({"max_ece": 0.3}, changed, [])[0]["sentence"] == "calibration error (ECE) 0.3002 is over 0.3"
 
 
@@ -471,7 +469,11 @@ def test_rounding_does_not_break_a_limit_and_digits_tell_what_does() -> None:
     [
         ({"max_cost_per_row": 1}, {"costs": {"test": None}}, "no costs are set"),
         ({"max_selective_error": 1}, {"risk": {"chosen": None}}, "max_error is not set"),
-        ({"max_ece": 1}, {"measures": {"after": {"measures": {"ece": NOTHING}}}}, "undefined on these test rows"),
+        (
+            {"max_ece": 1},
+            {"calibration_measures": {"after": {"measures": {"ece": NOTHING}}}},
+            "undefined on these test rows",
+        ),
         ({"max_tpr_difference": 1}, {}, "no audit_columns are set"),
     ],
 )
@@ -630,7 +632,7 @@ class Trust:
             calibration,
             test,
         )
-        evaluate_calibration(task, at / "test.jsonl", test, at / "calibrator.json", 1, at / "measures.json")
+        evaluate_calibration(task, at / "test.jsonl", test, at / "calibrator.json", 1, at / "calibration_measures.json")
         fit_conformal(task, calibration, test, "lac", 0.9, 1, at / "conformal.json")
         costs = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
         control_risk(task, calibration, test, 0.11, 0.9, costs, 0.5, 1, at / "risk.json")
@@ -656,7 +658,7 @@ class Trust:
             task=at / "task.json",
             calibration=at / "calibration.jsonl",
             test=at / "calibrated_test.jsonl",
-            measured={name: at / f"{name}.json" for name in MEASURED},
+            measured={name: at / f"{name}.json" for name in FILES},
             columns=columns,
             limits=limits,
             seed=1,
@@ -674,7 +676,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
 def test_the_groups_sets_and_abstentions_are_those_of_the_other_artifacts(trust: Trust) -> None:
     found = trust.audit(["Sex", "Age"], {})
     conformal, risk = (artifacts.read(trust.folder / f"{name}.json", name) for name in ("conformal", "risk"))
-    measures = artifacts.read(trust.folder / "measures.json", "calibration_measures")["after"]["measures"]
+    measures = artifacts.read(trust.folder / "calibration_measures.json", "calibration_measures")["after"]["measures"]
     assert found["overall"]["coverage"]["value"] == pytest.approx(conformal["test"]["coverage"]["value"])
     assert found["overall"]["mean_set_size"]["value"] == pytest.approx(conformal["test"]["mean_set_size"])
     assert found["overall"]["abstention"]["value"] == pytest.approx(1 - risk["chosen"]["test"]["coverage"])

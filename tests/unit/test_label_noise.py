@@ -65,7 +65,8 @@ class Experiment:
             plan=self.folder / "plan.yaml",
             calibrator=self.folder / "calibrator.json",
             predictions=[self.folder / "calibration.jsonl", self.folder / "test.jsonl"],
-            out=self.folder / "label_noise.csv",
+            out=self.folder / "label_noise.json",
+            suspects_out=self.folder / "label_noise.csv",
         )
         with (self.folder / "label_noise.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -183,6 +184,7 @@ def test_the_probabilities_are_the_calibrated_ones(tmp_path: Path) -> None:
         tmp_path / "plan.yaml",
         tmp_path / "calibrator.json",
         [tmp_path / "calibration.jsonl", tmp_path / "test.jsonl"],
+        tmp_path / "calibrated.json",
         tmp_path / "calibrated.csv",
     )
     with (tmp_path / "calibrated.csv").open(encoding="utf-8", newline="") as file:
@@ -218,11 +220,16 @@ def test_few_rows_and_right_labels_leave_the_header_alone_and_say_why(
     assert experiment.find() == []
     assert (tmp_path / "label_noise.csv").read_text(encoding="utf-8") == ",".join([*COLUMNS, "y", "age", "note"]) + "\n"
     assert f"Too few rows ({MIN_ROWS - 2} for calibration and test" in capsys.readouterr().err
+    found = artifacts.read(tmp_path / "label_noise.json", "label_noise")
+    assert (found["rows"], found["suspects"]) == (MIN_ROWS - 2, None)
+    assert found["sentence"].startswith("Too few rows")
     truth = np.arange(60) % 2
     experiment.put("table", "csv", truth, np.eye(2)[truth], [["1", ""]] * 60, split="calibration")
     experiment.predict("test", "csv", [], [], np.zeros((0, 2)))
     assert experiment.find() == []
     assert "None of 60 rows" in capsys.readouterr().err
+    found = artifacts.read(tmp_path / "label_noise.json", "label_noise")
+    assert (found["rows"], found["suspects"]) == (60, 0)
 
 
 def test_the_step_says_how_many_of_how_many_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,6 +238,9 @@ def test_the_step_says_how_many_of_how_many_rows(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().err
     assert f"{len(found)} of 200 rows for calibration and test have a label that the model contradicts" in said
     assert f"row {found[0]['row']} of csv" in said
+    told = artifacts.read(tmp_path / "label_noise.json", "label_noise")
+    assert (told["rows"], told["suspects"]) == (200, len(found))
+    assert " ".join(told["sentence"].split()) in " ".join(said.split())
 
 
 def test_a_line_number_counts_lines_of_the_file_not_rows(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from loramake.plots.evaluation import (
     average_roc,
     plot_confusion_matrix,
     plot_evaluation,
-    plot_feature_rankings,
     plot_loss,
     plot_precision_recall,
     plot_roc,
 )
+from loramake.plots.features import plot_feature_rankings
 from loramake.ranking import METHODS, average_ranks, unranked
 from tests.cases import four_models
 from tests.files import Files

@@ -1,13 +1,38 @@
+import copy
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from loramake.model_card import front_matter
-from loramake.rendering import in_markdown
-from loramake.report import CONTENTS, add_cells, pick_samples, read_history, read_table
-from tests.conftest import ROOT
+from loramake import artifacts
+from loramake.metrics import CONFIDENCE
+from loramake.model_card import front_matter, render_model_card
+from loramake.rendering import in_markdown, render
+from loramake.report import (
+    CONTENTS,
+    MEASURE_NAMES,
+    METRICS,
+    SHOWN,
+    add_cells,
+    pick_samples,
+    read_history,
+    read_table,
+    spread,
+)
+from loramake.scored import Scored, scored_lines
+from loramake.trust.audit import audit, count_rows, describe
+from loramake.trust.calibration import calibrate_probabilities
+from loramake.trust.calibration_measures import evaluate_calibration
+from loramake.trust.conformal import fit_conformal
+from loramake.trust.costs import decide_by_cost
+from loramake.trust.label_noise import summarize
+from loramake.trust.risk import control_risk
+from tests.conftest import ROOT, task_of
+from tests.unit.test_metrics import Files, four_models
 
 
 def line(row: int, label: str, yes: float) -> dict[str, Any]:
@@ -64,3 +89,247 @@ def test_a_history_that_is_not_there_is_empty(tmp_path: Path) -> None:
 def test_the_front_matter_names_the_base() -> None:
     read = {"train_config": {"model_name_or_path": "models/tiny"}, "task": {"task_type": "binary"}}
     assert front_matter(read)["base_model"] == "models/tiny"
+
+
+Facts = dict[str, Any]
+
+
+def make_facts(folder: Path, labels: list[str], method: str, confidence: float, max_error: float) -> Facts:
+    """What the page and the card are rendered from: what is measured by the library, of made-up rows."""
+    truth, scores = four_models(240, len(labels), (2.0, 1.0, 1.0))
+    files = Files(folder, labels)
+    for split in ("train", "test"):
+        files.put(split, truth, scores)
+    files.evaluate()
+    lines = scored_lines(Scored([("csv", 240 + row) for row in range(240)], truth, scores["loramake"]), labels)
+    artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
+    artifacts.write(folder / "none.jsonl", [], "predictions")
+    names = ("task.json", "calibration_rows.jsonl", "test.jsonl", "calibrator.json", "calibration.jsonl", "after.jsonl")
+    task, rows, test, calibrator, calibration, after = (folder / name for name in names)
+    calibrate_probabilities(task, rows, test, method, 1, calibrator, calibration, after)
+    evaluate_calibration(task, test, after, calibrator, 1, folder / "calibration_measures.json")
+    fit_conformal(task, calibration, after, "lac", confidence, 1, folder / "conformal.json")
+    costs = {true: {decided: int(true != decided) for decided in labels} for true in labels}
+    control_risk(task, calibration, after, max_error, confidence, costs, 0.5, 1, folder / "risk.json")
+    decide_by_cost(
+        task=task,
+        train=folder / "train.jsonl",
+        calibration=folder / "none.jsonl",
+        test=after,
+        baselines=folder / "baselines.json",
+        calibrator=calibrator,
+        risk=folder / "risk.json",
+        costs=costs,
+        abstain_cost=0.5,
+        seed=1,
+        out=folder / "costs.json",
+    )
+    measured = ("metrics", "calibrator", "calibration_measures", "conformal", "risk", "costs")
+    read = {name: artifacts.read(folder / f"{name}.json", name) for name in measured}
+    return read | by_hand(labels, read["risk"])
+
+
+def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
+    """What the measuring functions do not make."""
+    by = {"provider": "builtin", "model": None}
+    many = [{"name": f"column {place}", "reason": "constant"} for place in range(30)]
+    return {
+        "audit": {"limits": [], "sentence": "No limits are set."},
+        "curve": spread(risk["test"]["curve"], SHOWN["points"]),
+        "experiment": "exp",
+        "history": [],
+        "interval_confidence": CONFIDENCE,
+        "label_noise": summarize(240, []),
+        "measure_names": MEASURE_NAMES,
+        "plan": {
+            "balance": {"proposal": "none", "reason": "even"},
+            "by": by,
+            "dropped": many,
+            "features": [{"name": "age"}],
+            "labels": [{"value": label, "text": label} for label in labels],
+        },
+        "plots": defaultdict(str),
+        "profile": {"columns": [], "csv": "t.csv", "duplicate_rows": 0, "rows": 480},
+        "robustness": {"sentence": "Nothing was tried."},
+        "rows_by_split": "240 rows each",
+        "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},
+        "selected": {"note": "all are kept", "ranked": False},
+        "shown": SHOWN,
+        "shown_metrics": METRICS,
+        "suspects": [],
+        "task": {**task_of(labels), "leaks": many},
+        "train_config": {"model_name_or_path": "models/tiny"},
+        "trained_on": dict.fromkeys(labels, 8),
+        "verification": {
+            "checks": [],
+            "sandbox": {"used": "bubblewrap"},
+            "tokens": {"longest": 9, "mean": 8, "estimated": False, "cutoff_len": 64},
+        },
+        "versions": {},
+    }
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    return make_facts(tmp_path_factory.mktemp("two"), ["no", "yes"], "temperature", 0.995, 0.125)
+
+
+@pytest.fixture(scope="module")
+def thirty(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    labels = [f"label {place}" for place in range(30)]
+    return make_facts(tmp_path_factory.mktemp("thirty"), labels, "none", 0.9, 0.1)
+
+
+def section(name: str, facts: Facts) -> str:
+    """A section of the page, its tags in the way of nothing: each cell on a line of its own."""
+    page = render(f"render_report/{name}.html.j2", **facts)
+    return "\n".join(text.strip() for text in re.split(r"<[^>]+>", page) if text.strip())
+
+
+def tables(name: str, facts: Facts) -> dict[str, list[list[str]]]:
+    """The tables of a section by their caption, cells as text, the head first."""
+    page = render(f"render_report/{name}.html.j2", **facts)
+    found = {}
+    for table in re.findall(r"<table.*?</table>", page, re.S):
+        assert "<th scope" in table
+        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
+        caption = "".join(re.findall(r"<caption>(.*?)</caption>", table, re.S))
+        found[caption] = [[re.sub(r"<[^>]+>", " ", cell) for cell in row] for row in rows]
+    return found
+
+
+def table_of(name: str, facts: Facts, opening: str) -> list[list[str]]:
+    (found,) = [rows for caption, rows in tables(name, facts).items() if caption.startswith(opening)]
+    return found
+
+
+def test_settings_are_shown_as_they_were_set(two: Facts) -> None:
+    assert "asked: 99.5%;" in section("verdict", two)
+    assert "All methods at 99.5%" in section("conformal", two)
+    assert "each with 99.5% confidence" in section("risk", two)
+    assert "12.5%" in [row[0].split()[0] for row in table_of("risk", two, "Thresholds")]
+
+
+def test_a_threshold_near_1_is_told_apart_from_1(two: Facts) -> None:
+    chosen = {**two["risk"]["chosen"], "achievable": True, "threshold": 0.99961}
+    shown = section("risk", two | {"risk": {**two["risk"], "chosen": chosen}})
+    assert "0.99961" in shown
+    assert "1.000" not in shown
+
+
+def test_the_confidence_of_intervals_is_the_one_of_the_artifact(two: Facts) -> None:
+    for name, artifact in (("performance", "metrics"), ("calibration", "calibration_measures"), ("costs", "costs")):
+        changed = two | {artifact: {**two[artifact], "confidence": 0.875}}
+        assert "in small figures 87.5% bootstrap intervals" in section(name, changed)
+        assert "in small figures 95% bootstrap intervals" in section(name, two)
+    assert "Wilson's 87.5% intervals" in section("conformal", two | {"interval_confidence": 0.875})
+    card = render_model_card(two | {"metrics": {**two["metrics"], "confidence": 0.875}})
+    assert "In brackets 87.5% bootstrap intervals" in card
+
+
+def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> None:
+    scored = Scored([("csv", row) for row in range(60)], np.arange(60) % 2, np.full((60, 2), 0.5))
+    rows = count_rows(scored, np.ones((60, 2), dtype=bool), np.zeros(60, dtype=bool), ["no", "yes"])
+    overall, columns = audit(rows, [pd.Series(["a", "b", "b"] * 20, name="group", dtype=object)], seed=0)
+    found = describe(rows, overall, columns, []) | {"confidence": 0.875}
+    assert "Rates of yes; intervals of 87.5%;" in section("audit", two | {"audit": found})
+
+
+@pytest.mark.parametrize(("max_error", "rows"), [(0.125, 6), (0.1, 5)])
+def test_the_error_that_is_asked_for_has_a_row_among_the_thresholds(two: Facts, max_error: float, rows: int) -> None:
+    risk = {**two["risk"], "chosen": {**two["risk"]["chosen"], "max_error": max_error}}
+    found = [row[0] for row in table_of("risk", two | {"risk": risk}, "Thresholds")[1:]]
+    assert len(found) == rows
+    shares = [float(name.split("%")[0]) for name in found]
+    assert shares == sorted(shares)
+    assert [name.split("%")[0] for name in found if "asked for" in name] == [f"{100 * max_error:g}"]
+
+
+def test_without_an_error_asked_for_no_row_is_marked(two: Facts) -> None:
+    found = table_of("risk", two | {"risk": {**two["risk"], "chosen": None}}, "Thresholds")
+    assert len(found) == 6
+    assert not any("asked for" in row[0] for row in found)
+
+
+def test_lists_that_are_cut_say_how_many_more_there_are(thirty: Facts) -> None:
+    data = section("data", thirty)
+    assert "label 19 (1) and 10 more" in data
+    assert "8 × label 19 and 10 more" in data
+    assert data.count("and 10 more") == 4  # labels, leaks, left out, trained on
+    assert "10 more labels are in trust/conformal.json" in section("conformal", thirty)
+    assert "30 by 30 numbers, is in trust/costs.json. Asking a person costs 0.5." in section("costs", thirty)
+    assert "10 more" in section("performance", thirty)
+
+
+def test_lists_that_are_whole_say_nothing_of_more(two: Facts) -> None:
+    for name in ("conformal", "costs", "performance"):
+        assert not re.search(r"\d more|numbers, is in", section(name, two))
+
+
+def test_labels_to_look_at_again_are_told_as_they_were_looked_for(two: Facts) -> None:
+    for found in (summarize(12, []), summarize(240, []), summarize(240, [("csv", 7)])):
+        facts = two | {"label_noise": found}
+        assert found["sentence"] in section("data", facts)
+        assert f"**Labels to look at again**: {found['sentence']}" in render_model_card(facts)
+    assert summarize(12, [])["sentence"].startswith("Too few rows")
+    lines = [{f"column {place}": "x" for place in range(20)}] * 12
+    shown = section("data", two | {"suspects": lines})
+    assert "The first 10 of 12 rows, 16 of 20 columns" in shown
+    assert shown.count("\nx") == 160
+
+
+def test_what_calibration_took_is_told_as_it_was(two: Facts, thirty: Facts) -> None:
+    assert "Calibrated on 120 rows of the calibration split; the other 120 are kept" in section("calibration", two)
+    told = section("calibration", thirty)
+    assert "Calibrated on" not in told
+    assert "Nothing is calibrated; the 240 rows of the calibration split that calibration has not looked at" in told
+    assert "before" not in told
+
+
+def test_the_confusion_matrix_is_there_in_numbers(two: Facts, thirty: Facts) -> None:
+    matrix = two["metrics"]["splits"]["test"]["models"]["loramake"]["confusion_matrix"]
+    assert table_of("performance", two, "Test rows by true label") == [
+        ["true label", "no", "yes"],
+        ["no", *map(str, matrix[0])],
+        ["yes", *map(str, matrix[1])],
+    ]
+    assert "confusion matrix in numbers is in evaluation/metrics.json" in section("performance", thirty)
+    metrics = copy.deepcopy(thirty["metrics"])
+    metrics["splits"]["test"]["models"]["loramake"]["confusion_matrix"] = None
+    told = section("performance", thirty | {"metrics": metrics})
+    assert "predictions/test.jsonl has the true and the predicted label" in told
+
+
+def test_the_reliability_diagram_is_there_in_numbers(two: Facts, thirty: Facts) -> None:
+    head, *rows = table_of("calibration", two, "Test rows by the probability")
+    assert len(head) == 7
+    for place, when in ((1, "before"), (4, "after")):
+        held = [bin["rows"] for bin in two["calibration_measures"][when]["reliability"] if bin["rows"]]
+        assert [int(row[place]) for row in rows if int(row[place])] == held
+        assert sum(held) == 240
+    head, *rows = table_of("calibration", thirty, "Test rows by the probability")
+    assert len(head) == 4
+    assert sum(int(row[1]) for row in rows) == 240
+
+
+def test_the_risk_coverage_curve_is_there_in_numbers(two: Facts) -> None:
+    _, *rows = table_of("risk", two, "Test rows of the highest probability")
+    assert len(rows) == SHOWN["points"]
+    assert rows[-1][0] == "100.0%"
+    assert rows[-1][2].split()[0] == f"{two['risk']['test']['curve'][-1]['error']:.1%}"
+    assert len(table_of("conformal", two, "On the test rows")) == len(two["conformal"]["levels"]) + 1
+
+
+def test_what_an_answer_is_and_what_max_error_costs_are_told_where_costs_decide(two: Facts) -> None:
+    assert "An answer is the decision of least expected cost there" in section("risk", two)
+    assert "An answer is" not in section("risk", two | {"risk": {**two["risk"], "decided_by": "probability"}})
+    shown = [row[0] for row in table_of("costs", two, "Cost on 240 test rows")]
+    assert shown[1:3] == ["loramake, as it decides", "loramake, without max_error"]
+    unset = {**two["costs"], "test": {**two["costs"]["test"], "without_max_error": None}}
+    assert "loramake, without max_error" not in section("costs", two | {"costs": unset})
+
+
+def test_points_are_spread_evenly_with_both_ends() -> None:
+    assert spread(range(3), 20) == [0, 1, 2]
+    assert spread(range(101), 5) == [0, 25, 50, 75, 100]
+    assert spread([], 5) == []

@@ -423,3 +423,13 @@ def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
     assert all(words in text for words in shown)
     assert ("threshold " in text) == (max_error == 0.1)
     assert ("asked for" in text) == (max_error is not None)
+
+
+def test_the_picture_tells_a_threshold_near_1_and_the_target_as_they_are(tmp_path: Path) -> None:
+    risk = controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), 0.1)
+    risk["chosen"] |= {"threshold": 0.99961, "max_error": 0.123456}
+    artifacts.write(tmp_path / "risk.json", risk, "risk")
+    plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
+    text = (tmp_path / "risk.svg").read_text()
+    assert "threshold 0.99961: " in text
+    assert "at most 12.3456% asked for" in text

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
-from loramake.plots.importance import plot_importance
+from loramake.plots.robustness import plot_importance
 from loramake.scored import Scored
 from loramake.tables import read_table
 from loramake.trust import robustness

@@ -84,6 +84,9 @@ def test_a_narrow_window_does_not_scroll_sideways_and_print_opens_what_is_folded
     assert page.evaluate("document.querySelectorAll('details:not([open])').length > 0")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    rows = page.evaluate("[...document.querySelectorAll('#making tr')].map((row) => row.offsetHeight)")
+    assert max(rows) < 800, "no cell is squeezed to a few letters a line"
     assert page.pdf()[:5] == b"%PDF-"
 
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
+from loramake.shares import setting
 
 MAX_BARS = 30
 """Of more features, the most important ones have bars."""
@@ -23,7 +24,8 @@ def plot_importance(robustness: str | Path, path: str | Path) -> None:
             say_instead(axes, "there are no test rows to try it on")
             return
         _draw_bars(axes, shown)
-        axes.set_xlabel(f"increase of the log loss (nats), {found['confidence']:.0%} interval; pale: it may be chance")
+        interval = f"{setting(found['confidence'])} interval"
+        axes.set_xlabel(f"increase of the log loss (nats), {interval}; pale: it may be chance")
         axes.set_yticks(range(len(shown)), [readable(entry["feature"]) for entry in shown])
         axes.set_ylim(len(shown) - 0.4, -0.6)
 

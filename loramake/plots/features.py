@@ -1,0 +1,50 @@
+"""Feature rankings: a bar for each of the best features."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from loramake.plots.figure import BLUE, GREEN, GREY, ORANGE, figure, readable, say_instead
+from loramake.ranking import METHODS
+
+MAX_BARS = 40
+"""Of more features, the best ones have bars."""
+
+
+def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
+    """A bar for each of the best features, from feature_rankings.csv, as long as its average rank is good.
+
+    The parts of a bar are the places that each method puts the feature ahead of those it cannot tell from chance.
+    """
+    table = pd.read_csv(rankings, dtype={"feature": str}, keep_default_na=False, na_values=[""])
+    ranked = table[np.isfinite(table["average_rank"])]
+    shown = ranked.head(MAX_BARS)
+    with figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
+        if shown.empty:
+            axes.set(title="Feature ranking", xticks=[], yticks=[])
+            say_instead(axes, "few enough features: all are kept and none is ranked")
+            return
+        axes.set(title=f"The best {len(shown)} of {len(table):,} features, by average rank on the train rows")
+        _draw_bars(axes, shown, ranked)
+        axes.set_xlabel("places ahead of chance (in grey: the average rank)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.tick_params(axis="y", length=0)
+        axes.margins(x=0.08, y=0.01)
+        axes.figure.legend(loc="outside lower center", ncols=len(METHODS), fontsize=9)
+
+
+def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
+    """Best feature at the top, with its average rank behind the bar."""
+    places, ends = np.arange(len(shown)), np.zeros(len(shown))
+    for method, colour in zip(METHODS, (BLUE, ORANGE, GREEN), strict=True):
+        ahead = (ranked[f"{method}_rank"].max() - shown[f"{method}_rank"]).to_numpy()
+        axes.barh(places, ahead, left=ends, color=colour, height=0.75, label=method.replace("_", " "))
+        ends += ahead
+    for place, end, average in zip(places, ends, shown["average_rank"], strict=True):
+        text = f"{average:,.1f}"
+        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
+    axes.set_yticks(places, [readable(name) for name in shown["feature"]], fontsize=8)
+    axes.invert_yaxis()
