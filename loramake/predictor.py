@@ -27,6 +27,7 @@ from loramake.profile import listed, shorten
 from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.scored import Codes, Floats, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
+from loramake.shares import setting, threshold
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
 from loramake.trust.cost_matrix import ABSTAIN, decide
@@ -313,12 +314,13 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 _DEAR = "asking a person costs less than any decision is expected to"
 
 
-def _uncertain(chosen: dict[str, Any], highest: float) -> str:
+def _uncertain(chosen: dict[str, Any], certainty: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {chosen['max_error']:.1%} of the answers are wrong"
+    asked = f"at most {setting(chosen['max_error'])} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
-    return f"its label has {highest:.1%}, below the {chosen['threshold']:.1%} from which on {asked}"
+    least = chosen["threshold"]
+    return f"its label has {threshold(certainty, least)}, below the {threshold(least, certainty)} from which on {asked}"
 
 
 def _sifted(
