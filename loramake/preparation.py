@@ -1,7 +1,6 @@
 """The generated preparation code at work: on the rows to learn from, and again on new rows."""
 
 import json
-import tempfile
 from csv import QUOTE_ALL
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from loramake import artifacts
 from loramake.console import say, working
 from loramake.errors import ArtifactError, CodeError
 from loramake.rendering import render
+from loramake.rows_folder import rows_folder
 from loramake.sandbox import Sandbox
 from loramake.tables import MISSING
 
@@ -26,8 +26,9 @@ def execute_prep_code(
     state: str | Path,
 ) -> None:
     """Run prepare_data.py; write all_data.json (a record for every row of splits.csv) and prep_state.json."""
-    with _folder_beside(out) as folder:
-        records, fitted = Path(folder, "records.json"), Path(folder, "state.json")
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with rows_folder(Path(out).parent) as folder:
+        records, fitted = folder / "records.json", folder / "state.json"
         test = None if test_csv is None else Path(test_csv)
         with working("preparing the records"):
             sandbox.run(
@@ -39,12 +40,6 @@ def execute_prep_code(
         artifacts.write(state, artifacts.read(fitted, "prep_state"), "prep_state")
         artifacts.write(out, made, "records")
     say(f"{len(made):,} records prepared, the first: {made[0]['input'][:100]!r} → {made[0]['output']!r}.")
-
-
-def _folder_beside(path: str | Path) -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder under results/: no row is ever written elsewhere."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".rows-")
 
 
 def _read_records(path: Path, script: str | Path) -> list[dict[str, Any]]:
@@ -61,8 +56,8 @@ def transform_rows(script: str | Path, rows: pd.DataFrame, state: str | Path, sa
 
     CodeError where the script fails with any of them.
     """
-    with _folder_beside(state) as folder:
-        out = _run_on(script, rows, state, sandbox, Path(folder))
+    with rows_folder(Path(state).parent) as folder:
+        out = _run_on(script, rows, state, sandbox, folder)
         made = _read_records(out, script)
     if [record["row"] for record in made] != list(range(len(rows))):
         raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows, in their order.")
@@ -76,11 +71,11 @@ def transform_each_row(
 
     Slower, by a few milliseconds a row. CodeError where the script fails whatever the rows.
     """
-    with _folder_beside(state) as folder:
-        harness = Path(folder, "transform_each_row.py")
+    with rows_folder(Path(state).parent) as folder:
+        harness = folder / "transform_each_row.py"
         code = render("transform_each_row.j2", source=Path(script).read_text(encoding="utf-8"))
         harness.write_text(code, encoding="utf-8")
-        out = _run_on(harness, rows, state, sandbox, Path(folder))
+        out = _run_on(harness, rows, state, sandbox, folder)
         try:
             found = json.loads(out.read_text(encoding="utf-8"))
             made = [(each["record"], each["failure"]) for each in found]
