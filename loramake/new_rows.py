@@ -16,9 +16,9 @@ import math
 import numbers
 import shutil
 import sys
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,18 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import DataError, nearest
-from loramake.tables import MISSING, align_names, blank_missing, check_shape, how_to_read, sniff
+from loramake.profile import shorten
+from loramake.rows_folder import rows_folder
+from loramake.tables import (
+    MISSING,
+    NumberStyle,
+    align_names,
+    blank_missing,
+    check_shape,
+    how_to_read,
+    sniff,
+    to_numbers,
+)
 
 _LINES_AT_ONCE = 2000
 _STANDARD_INPUT = "standard input"
@@ -48,12 +59,17 @@ class Columns:
     """The decimal sign of each feature of numbers."""
     usual: Mapping[str, frozenset[str]]
     """The most frequent cells of every other feature."""
+    numbers: Mapping[str, NumberStyle] = field(default_factory=dict)
+    """How the CSV wrote the numbers of each feature that it held nothing else of."""
+    categories: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """All cells, shortened, that the CSV held of each feature of few categories."""
 
     @classmethod
     def of(cls, plan: dict[str, Any], profile: dict[str, Any]) -> "Columns":
         """From plan.yaml and profile.json."""
         styles = {feature["name"]: feature["number_style"] for feature in plan["features"]}
         tops = {column["name"]: column["top_values"] for column in profile["columns"]}
+        features = [column for column in profile["columns"] if column["name"] in styles]
         return cls(
             tuple(styles),
             tuple(entry["name"] for entry in plan["dropped"]),
@@ -63,6 +79,12 @@ class Columns:
                 name: frozenset(top["value"] for top in tops.get(name) or [])
                 for name, style in styles.items()
                 if not style
+            },
+            {column["name"]: NumberStyle(**column["number_style"]) for column in features if column["words"] == 0},
+            {
+                column["name"]: frozenset(top["value"] for top in column["top_values"])
+                for column in features
+                if column["type"] in ("categorical", "boolean") and len(column["top_values"]) == column["distinct"]
             },
         )
 
@@ -83,7 +105,14 @@ class Columns:
     def unknown(self, names: Iterable[str]) -> list[str]:
         """The names that training never saw."""
         known = {*self.features, *self.others, self.target}
-        return [name for name in names if name not in known]
+        return [name for name in dict.fromkeys(names) if name not in known]
+
+    def unlike(self, table: pd.DataFrame) -> Counter[str]:
+        """By feature, how many of these text cells are unlike all of the CSV's: no numbers, or new categories."""
+        filled = {name: table[name].dropna() for name in self.features}
+        words = {name: to_numbers(filled[name], style).isna() for name, style in self.numbers.items()}
+        new = {name: ~filled[name].map(shorten).isin(known) for name, known in self.categories.items()}
+        return Counter({name: int(odd.sum()) for name, odd in {**words, **new}.items()})
 
     def only(self, table: pd.DataFrame) -> pd.DataFrame:
         """The features of a table of text cells, and the other columns of training without their cells.
@@ -189,14 +218,14 @@ def open_json_lines(path: Path, columns: Columns) -> Rows:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield _parsed(line, f"{path}: line {number}")
+                    yield _parsed_line(line, f"{path}: line {number}")
 
     return _rows_of_objects(read, str(path), artifacts.sha256(path), columns)
 
 
 def open_objects(text: str, columns: Columns) -> Rows:
     """The rows of the option --json: one object, or a list of them."""
-    found = _parsed(text, "--json")
+    found = _parsed(text, "--json", 'give an object, such as {"age": 40}, or a list of them')
     objects = found if isinstance(found, list) else [found]
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
     return _rows_of_objects(lambda: iter(objects), "--json", digest, columns)
@@ -210,8 +239,8 @@ def open_standard_input(columns: Columns, folder: Path, form: str | None) -> Ite
     """
     if sys.stdin.isatty():
         say("reading rows from the terminal; Ctrl-D ends them.")
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".rows-") as place:
-        path = Path(place, "input")
+    with rows_folder(folder) as place:
+        path = place / "input"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         opened = {"csv": open_csv, "jsonl": open_json_lines}[form or _find_form(path)]
@@ -228,12 +257,29 @@ def _find_form(path: Path) -> str:
     return "jsonl" if start[:1] in (b"{", b"[") else "csv"
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed_line(line: str, where: str) -> Any:
+    ask = 'give one object a line, such as {"age": 40} (--json takes a list of them)'
+    found = _parsed(line, where, ask)
+    if not isinstance(found, dict):
+        raise DataError(f"{where} is no JSON object but a {type(found).__name__}: {ask}.")
+    return found
+
+
+def _parsed(text: str, where: str, ask: str) -> Any:
+    """What the JSON says; DataError, which asks for something else, for what is none and for a key given twice."""
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            name, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+            raise DataError(f"{where} has the column {name!r} more than once: rename or drop one of them.")
+        return found
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=checked)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise DataError(f'{where} is no JSON ({reason}): give an object on one line, such as {{"age": 40}}.') from error
+        raise DataError(f"{where} is no JSON ({reason}): {ask}.") from error
 
 
 def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str, columns: Columns) -> Rows:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -107,7 +108,8 @@ def predict_new_rows(
             belongs_to = {"input": rows.sha256, "experiment": predictor.fingerprint(), "set of options": options}
             sink = stack.enter_context(growing(output, belongs_to))
         advance = stack.enter_context(progress("predicting, rows")) if rows.count > 1 else None
-        unpredicted = _predict_all(predictor, rows, sink, form, confidence, batch_size, advance)
+        unpredicted, unlike = _predict_all(predictor, rows, sink, form, confidence, batch_size, advance)
+    predictor.say_unlike(unlike, rows.where)
     if output is not None:
         say(f"{rows.count:,} rows predicted: {output}.")
     if unpredicted:
@@ -122,16 +124,17 @@ def _predict_all(
     confidence: float | None,
     batch_size: int,
     advance: Advance | None,
-) -> int:
-    """Every batch that is not in the sink yet; how many of their rows could not be predicted."""
-    unpredicted, first, done = 0, 0, sink.rows
+) -> tuple[int, Counter[str]]:
+    """Every batch that is not in the sink yet; how many of their rows could not be predicted, and `Columns.unlike`."""
+    unpredicted, unlike, first, done = 0, Counter[str](), 0, sink.rows
     for cells in rows.batches(batch_size):
+        unlike += predictor.columns.unlike(cells)
         if first >= done:
             found = predictor.decide_cells(cells, confidence, first, _shifted(advance, first, rows.count))
-            sink.append(_rendered(found, predictor.classes_.tolist(), first, form), len(cells))
+            sink.append(_rendered(found, predictor.labels, first, form), len(cells))
             unpredicted += int(np.isnan(found.probabilities[:, 0]).sum())
         first += len(cells)
-    return unpredicted
+    return unpredicted, unlike
 
 
 def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from loramake import artifacts
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
-from loramake.experiments import RESULTS, find_experiment
+from loramake.experiments import RESULTS, find_artifact, find_experiment
 from loramake.new_rows import Columns, table_of_objects
 from loramake.preparation import transform_each_row, transform_rows
 from loramake.profile import listed, shorten
@@ -85,22 +85,32 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated probabilities, decisions and conformal sets of new rows from a finished experiment.
 
     A table is a DataFrame or a list of dicts, of cells of any kind, with the columns that the experiment was trained
-    on; None and NaN are missing cells. DataError names a column that is missing; what training never saw is not used
-    and said so once. Everything is read when it is first needed.
+    on; None and NaN are missing cells. DataError names a column that is missing; a column that training never saw is
+    not used, and cells unlike all of its own are predicted, both said once. Everything is read when it is first needed.
 
-    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text, in the order of
-    `classes_`; rows that it is compared with have to be read as text, too (`pd.read_csv(..., dtype=str)`).
+    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text; rows that it is
+    compared with have to be read as text, too (`pd.read_csv(..., dtype=str)`).
     """
 
     def __init__(self, experiment: str | Path) -> None:
         self.experiment = experiment
         self.folder = find_results(experiment).resolve()
+        for name in _FILES:
+            find_artifact(self.folder, name)
         self._said: set[str] = set()
 
     @property
     def classes_(self) -> NDArray[np.str_]:
-        """The labels in the task's order, which is rising, shape (labels,)."""
-        return np.array(self._labels)
+        """The labels in the order of predict_proba and predict_set, shape (labels,).
+
+        scikit-learn takes it for granted that they are sorted; the task's order, in `labels`, may be another.
+        """
+        return np.unique(self.labels)
+
+    @functools.cached_property
+    def labels(self) -> list[str]:
+        """The labels in the task's order, which all but classes_, predict_proba and predict_set keeps."""
+        return read_labels(self.folder / "task.json")
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
@@ -118,12 +128,15 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "give it sklearn.frozen.FrozenEstimator(predictor)."
         )
 
+    def set_params(self, **params: Any) -> "Predictor":
+        """Refuses any: all that it has read is of the experiment that it was made with."""
+        if params:
+            raise ConfigError('a Predictor stays with its experiment: make another one, Predictor("exp1").')
+        return self
+
     def predict_proba(self, X: Table) -> Floats:
         """Calibrated P(label | row), shape (rows, labels); an error of the row where one cannot be predicted."""
-        probabilities, failures = self._probabilities(self._cells(X), 0, None)
-        if failures:
-            raise failures[min(failures)]
-        return probabilities
+        return self._calibrated(X)[:, self._sorted]
 
     def predict(self, X: Table) -> NDArray[np.str_]:
         """The label of each row: of the lowest expected cost where costs are set, else the most probable one.
@@ -131,14 +144,14 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A label for every row; `decide` says which rows should be left to a person.
         """
         certain = {**self._costs, "abstain_cost": None}
-        return self.classes_[decide(certain, self.predict_proba(X)).codes]
+        return np.array(self.labels)[decide(certain, self._calibrated(X)).codes]
 
     def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
         The set holds the true label of new rows with a probability of at least `confidence`; unset, the experiment's.
         """
-        return self._sets.predict(self.predict_proba(X), confidence)
+        return self._sets.predict(self._calibrated(X), confidence)[:, self._sorted]
 
     def decide(self, X: Table, confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
@@ -146,7 +159,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A row that cannot be predicted is one to abstain from, with the reason.
         """
         found = self.decide_cells(self._cells(X), confidence)
-        labels = self.classes_
+        labels = np.array(self.labels)
         return pd.DataFrame(
             {
                 "decision": [labels[code] if code >= 0 else None for code in found.codes],
@@ -163,6 +176,8 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, cells: pd.DataFrame, confidence: float | None = None, first: int = 0, advance: Advance | None = None
     ) -> Decisions:
         """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
+        # Of no rows first: an artifact that is broken is named before the work.
+        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), confidence)
         probabilities, failures = self._probabilities(cells, first, advance)
         good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
         found = self._decided(probabilities[good], confidence)
@@ -187,6 +202,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._said.update(new)
             say(f"{where}: not used, since training never saw them: {listed([shorten(name, 40) for name in new])}.")
 
+    def say_unlike(self, cells: Mapping[str, int], where: str) -> None:
+        """Name, once each, the features with cells unlike all that training saw, as `Columns.unlike` counts them."""
+        if new := {name: count for name, count in cells.items() if count and name not in self._said}:
+            self._said.update(new)
+            said = listed([self._told(name, count) for name, count in new.items()])
+            say(f"{where}: predicted, though training saw no such cells: {said}.")
+
+    def _told(self, name: str, count: int) -> str:
+        kinds = ("no number", "no numbers") if name in self.columns.numbers else ("a new category", "new categories")
+        cells, kind = ("cell", kinds[0]) if count == 1 else ("cells", kinds[1])
+        return f"{shorten(name, 40)} ({count:,} {cells}, {kind})"
+
     def fingerprint(self) -> str:
         """A sha256 of all that a prediction follows from but the rows and the base model."""
         together = hashlib.sha256(importlib.metadata.version("loramake").encode())
@@ -209,12 +236,26 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             raise DataError(f"a {type(table).__name__} has no named columns: give a DataFrame or a list of dicts.")
         self.say_unused(names, where)
+        self.say_unlike(self.columns.unlike(cells), where)
         return cells
+
+    @functools.cached_property
+    def _sorted(self) -> Codes:
+        """Where each of `classes_` stands among `labels`."""
+        return np.argsort(self.labels)
+
+    def _calibrated(self, table: Table) -> Floats:
+        """Calibrated probabilities in the task's order; the error of the first row that cannot be predicted."""
+        probabilities, failures = self._probabilities(self._cells(table), 0, None)
+        if failures:
+            raise failures[min(failures)]
+        return probabilities
 
     def _probabilities(
         self, cells: pd.DataFrame, first: int, advance: Advance | None
     ) -> tuple[Floats, dict[int, LoramakeError]]:
         """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
+        calibrator = self._calibrator
         labels = [label["text"] for label in self._plan["labels"]]
         probabilities = np.full((len(cells), len(labels)), np.nan)
         records, failures = self._records(cells, first)
@@ -226,7 +267,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 failures,
             )
             if found:
-                probabilities[list(found)] = apply_calibrator(self._calibrator, np.stack(list(found.values())))
+                probabilities[list(found)] = apply_calibrator(calibrator, np.stack(list(found.values())))
         return probabilities, failures
 
     def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, dict[str, Any]], dict[int, LoramakeError]]:
@@ -260,10 +301,6 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return plan
 
     @functools.cached_property
-    def _labels(self) -> list[str]:
-        return read_labels(self.folder / "task.json")
-
-    @functools.cached_property
     def _sandbox(self) -> Sandbox:
         setting = self._read("data/verification.json", "verification")["sandbox"]["setting"]
         return choose_sandbox(setting, self._plan["by"]["provider"])
@@ -286,7 +323,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        calibration = read_scored(self.folder / "trust/calibration.jsonl", self._labels)
+        calibration = read_scored(self.folder / "trust/calibration.jsonl", self.labels)
         return load_sets(self._read("trust/conformal.json", "conformal"), calibration)
 
     @functools.cached_property

@@ -14,6 +14,7 @@ import pytest
 from loramake.errors import DataError
 from loramake.new_rows import Columns, Rows, open_csv, open_json_lines, open_objects, open_standard_input
 from loramake.new_rows import table_of_objects as of_objects
+from loramake.profile import shorten
 from loramake.tables import read_table
 from tests.conftest import ROOT
 
@@ -105,7 +106,37 @@ def test_a_missing_column_is_named_with_the_nearest_and_an_unknown_one_is_listed
         COLUMNS.align(["age", "age", "size", "ward", "smokes", "seen"], "it")
     aligned = COLUMNS.align([" AGE", "size", "ward", "smokes", "seen", "ill", "id", "mood"], "it")
     assert aligned[0] == "age"
-    assert COLUMNS.unknown(aligned) == ["mood"]
+    assert COLUMNS.unknown([*aligned, "mood"]) == ["mood"]
+
+
+def column(name: str, kind: str, cells: dict[str, int], words: int | None = None) -> dict[str, Any]:
+    tops = [{"value": shorten(cell), "rows": rows} for cell, rows in cells.items()]
+    style = {"decimal": ",", "thousands": None} if kind == "numeric" else None
+    return {
+        "name": name, "type": kind, "distinct": len(cells), "top_values": tops[:2], "words": words,
+        "number_style": style,
+    }  # fmt: skip
+
+
+def test_cells_unlike_all_of_the_training_csv_are_counted_where_it_is_known_what_those_were() -> None:
+    long = "a very long category " * 10
+    profile = [
+        column("size", "numeric", {"1,5": 9, "2": 1, "3": 1}, words=0),
+        column("dose", "numeric", {"1": 9, "none": 1}, words=1),
+        column("ward", "categorical", {"north": 5, long: 1}),
+        column("town", "categorical", {"A": 1, "B": 1, "C": 1}),
+        column("seen", "date", {"2024-01-31": 1}),
+    ]
+    features = [{"name": each["name"], "number_style": each["number_style"]} for each in profile]
+    columns = Columns.of({"features": features, "dropped": [], "target": "ill"}, {"columns": profile})
+    rows = [
+        {"size": 2.5, "dose": "much", "ward": long, "town": "Z", "seen": "never"},
+        {"size": "1.5", "dose": None, "ward": "south", "town": None, "seen": None},
+        {"size": "inf", "dose": 1, "ward": "South", "town": "A", "seen": None},
+        {"size": None, "dose": 1, "ward": None, "town": "A", "seen": None},
+    ]
+    table, _ = of_objects(rows, columns, "it")
+    assert columns.unlike(table) == {"size": 2, "ward": 2}
 
 
 def test_columns_that_training_dropped_are_there_without_their_cells() -> None:
@@ -145,8 +176,10 @@ def test_json_lines_are_the_same_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", r"line 1 is no JSON \(.*\): give an object on one line"),
-        ("[1]", "row 0 is no JSON object but a list: name its columns"),
+        ("{", r"line 1 is no JSON \(.*\): give one object a line, such as"),
+        ("[1]", r"line 1 is no JSON object but a list: give one object a line, .* \(--json takes a list of them\)"),
+        ("[\n", r"line 1 is no JSON \(.*\): give one object a line, .* \(--json takes a list of them\)"),
+        (json.dumps(ROW) + '\n{"age": 1, "age": 2}', "line 2 has the column 'age' more than once: rename or drop"),
         (json.dumps(ROW) + "\n{}", "row 1 lacks the column 'age', which"),
         (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' holds a list"),
         (" \n", "holds no object: give one for each row"),
@@ -171,8 +204,12 @@ def test_json_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_an_object_and_a_list_of_them_are_rows() -> None:
     assert open_objects(json.dumps(ROW), COLUMNS).count == 1
     assert open_objects(json.dumps([ROW, ROW]), COLUMNS).count == 2
-    with pytest.raises(DataError, match="--json is no JSON"):
+    with pytest.raises(DataError, match=r"--json is no JSON .*: give an object, such as .*, or a list of them"):
         open_objects("age=40", COLUMNS)
+    with pytest.raises(DataError, match="--json, row 0 is no JSON object but a int: name its columns"):
+        open_objects("40", COLUMNS)
+    with pytest.raises(DataError, match="--json has the column 'mood' more than once: rename or drop one of them"):
+        open_objects('[{"mood": 1, "age": 3, "mood": 2}]', COLUMNS)
 
 
 def test_a_csv_that_is_none_is_refused(tmp_path: Path) -> None:

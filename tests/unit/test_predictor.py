@@ -2,6 +2,7 @@
 
 # ruff: noqa: E402 - imports wait for importorskip
 
+import hashlib
 import pickle
 import runpy
 import shutil
@@ -21,7 +22,7 @@ peft = pytest.importorskip("peft", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the training extra")
 
 from sklearn.base import clone, is_classifier
-from sklearn.calibration import CalibrationDisplay
+from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import accuracy_score, get_scorer, log_loss
@@ -30,14 +31,16 @@ from sklearn.utils.validation import check_is_fitted
 
 import loramake
 from loramake import Predictor, artifacts
-from loramake.errors import CodeError, ConfigError, DataError
+from loramake.errors import ArtifactError, CodeError, ConfigError, DataError
 from loramake.predictor import find_results
+from loramake.scored import read_labels, scored_lines
 from loramake.scorer import load_scorer
 from loramake.tables import read_table
 from loramake.trust.calibration import apply_calibrator, calibrate_probabilities
 from loramake.trust.conformal import fit_conformal
-from loramake.trust.costs import decide
+from loramake.trust.cost_matrix import decide
 from loramake.trust.risk import control_risk
+from tests.cases import random_scored
 from tests.conftest import ROOT
 from tests.experiment import Experiment
 from tests.files import LMF_CONFIG, VERIFICATION
@@ -90,21 +93,14 @@ def make_adapter(folder: Path) -> None:
 
 def make_trust(results: Path, max_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
     """The trust artifacts, fitted on made-up predictions of the calibration split."""
-    generator = np.random.default_rng(0)
-    positive = generator.uniform(size=200)
-    truth = (generator.uniform(size=200) < positive).astype(int)
-    lines = [
-        {"row": row, "source": "csv", "label": LABELS[code], "predicted": LABELS[int(p > 0.5)],
-         "probabilities": {"0": 1 - p, "1": p}}
-        for row, (code, p) in enumerate(zip(truth, positive.tolist(), strict=True))
-    ]  # fmt: skip
     trust, task = results / "trust", results / "task.json"
+    labels = read_labels(task)
     given, held_out, test = trust / "given.jsonl", trust / "calibration.jsonl", trust / "test.jsonl"
-    artifacts.write(given, lines, "predictions")
+    artifacts.write(given, scored_lines(random_scored(200, len(labels), 0), labels), "predictions")
     calibrate_probabilities(task, given, given, "temperature", 0, trust / "calibrator.json", held_out, test)
     fit_conformal(task, held_out, test, "lac", 0.8, 0, trust / "conformal.json")
-    control_risk(task, held_out, test, max_error, 0.9, 0, trust / "risk.json")
-    whole = {"labels": LABELS, "confidence": 0.95, "resamples": 1000, "test": None, "sentence": "Made up.", **costs}
+    control_risk(task, held_out, test, max_error, 0.9, None, None, 0, trust / "risk.json")
+    whole = {"labels": labels, "confidence": 0.95, "resamples": 1000, "test": None, "sentence": "Made up.", **costs}
     artifacts.write(trust / "costs.json", whole, "costs")
 
 
@@ -193,9 +189,29 @@ def test_missing_and_unknown_columns_are_named(
         predictor.predict([{"Sex": "M"}])
     with pytest.raises(DataError, match="a ndarray has no named columns: give a DataFrame or a list of dicts"):
         predictor.predict(rows.to_numpy())
+    more = rows.head(1).assign(mood="good", weather="fine")
     for _ in range(2):
-        predictor.predict(rows.head(1).assign(mood="good", weather="fine"))
+        predictor.predict(pd.concat([more, more[["mood"]]], axis=1))
     assert capsys.readouterr().err.count("not used, since training never saw them: mood, weather.") == 1
+
+
+def test_cells_unlike_all_that_training_saw_are_counted_once(
+    predictor: Predictor, results: Path, rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictor = quick(results, predictor)
+    predictor.predict(rows.assign(Age=None))
+    assert "no such cells" not in capsys.readouterr().err
+    strange = rows.astype(object)
+    strange.loc[[3, 5], "Age"] = ["old", "inf"]
+    strange.loc[7, "Sex"] = "X"
+    for _ in range(2):
+        assert len(predictor.predict(strange)) == 40
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("no such cells") == 1
+    assert (
+        "the table: predicted, though training saw no such cells: Age (2 cells, no numbers), Sex (1 cell, a new "
+        "category)." in said
+    )
 
 
 def test_no_rows_are_no_error(predictor: Predictor, rows: pd.DataFrame) -> None:
@@ -219,6 +235,73 @@ def test_scikit_learn_takes_it_as_a_classifier_that_is_fitted(predictor: Predict
     np.testing.assert_array_equal(display.y_prob, predictor.predict_proba(rows)[:, 1])
 
 
+@dataclass(frozen=True)
+class MadeUpScorer:
+    """Probabilities of each row by its age, in the order of the answers that it is asked for."""
+
+    def probabilities(self, records: list[dict[str, Any]], labels: list[str], advance: Any = None) -> Any:
+        assert advance is None
+        by_record = (int.from_bytes(hashlib.sha256(record["input"].encode()).digest()[:4]) for record in records)
+        return np.array([np.random.default_rng(seed).dirichlet(np.full(len(labels), 0.5)) for seed in by_record])
+
+
+def relabelled(results: Path, labels: list[str]) -> Predictor:
+    """The experiment, whose labels are now these in this order, with a made-up scorer."""
+    task, plan = artifacts.read(results / "task.json", "task"), artifacts.read(results / "plan.yaml", "plan")
+    task["labels"] = [{"value": label, "rows": 1} for label in labels]
+    plan["labels"] = [{"value": label, "text": f"<c{place}>"} for place, label in enumerate(labels)]
+    artifacts.write(results / "task.json", task, "task")
+    artifacts.write(results / "plan.yaml", plan, "plan")
+    make_trust(results)
+    predictor = quick(results)
+    predictor.__dict__["_scorer"] = MadeUpScorer()
+    return predictor
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["healthy", "diseased"], ["not churned", "churned"], ["no", "Yes"], [str(number) for number in range(1, 13)]],
+    ids=lambda labels: labels[0],
+)
+def test_labels_in_any_order_give_scikit_learn_the_probabilities_of_its_own_order(
+    copied: Path, labels: list[str]
+) -> None:
+    predictor = relabelled(copied, labels)
+    table = pd.read_csv(ROOT / "data/heart.csv", dtype=str).head(150)
+    told = predictor.decide(table)
+    assert list(told.columns)[3 : 3 + len(labels)] == [f"p_{label}" for label in labels]
+    generator = np.random.default_rng(0)
+    truth = np.array(
+        [generator.choice(labels, p=line / line.sum()) for line in told.filter(like="p_").to_numpy(dtype=float)]
+    )
+    assert predictor.classes_.tolist() == sorted(labels) == np.unique(truth).tolist()
+    assert predictor.labels == labels != sorted(labels)
+
+    probabilities = predictor.predict_proba(table)
+    for place, label in enumerate(predictor.classes_):
+        np.testing.assert_array_equal(probabilities[:, place], told[f"p_{label}"])
+    sets = predictor.predict_set(table)
+    assert [set(predictor.classes_[inside]) for inside in sets] == list(map(set, told["set"]))
+    assert predictor.predict(table).tolist() == told["decision"].tolist()
+    np.testing.assert_array_equal(predictor.classes_[probabilities.argmax(axis=1)], told["decision"])
+
+    own = np.array([told.loc[row, f"p_{label}"] for row, label in enumerate(truth)])
+    assert get_scorer("neg_log_loss")(predictor, table, truth) == pytest.approx(np.log(own).mean())
+    areas = {label: area_under_roc(told[f"p_{label}"].to_numpy(), truth == label) for label in labels}
+    binary = len(labels) == 2
+    found = get_scorer("roc_auc" if binary else "roc_auc_ovr")(predictor, table, truth)
+    assert found == pytest.approx(areas[labels[0]] if binary else np.mean(list(areas.values())))
+    assert found > 0.7
+    calibrated = CalibratedClassifierCV(FrozenEstimator(predictor), method="sigmoid").fit(table, truth)
+    assert calibrated.score(table, truth) > np.unique(truth, return_counts=True)[1].max() / len(truth)
+
+
+def area_under_roc(scores: Any, is_positive: Any) -> float:
+    """The share of pairs of a positive and a negative row in which the positive one scores higher."""
+    pairs = scores[is_positive][:, None] - scores[~is_positive][None, :]
+    return float((pairs > 0).mean() + (pairs == 0).mean() / 2)
+
+
 def test_permutation_importance_takes_it(predictor: Predictor, rows: pd.DataFrame) -> None:
     table, truth = rows.drop(columns="HeartDisease").head(20), rows["HeartDisease"].astype(str).head(20)
     table = table[["Age", "ST_Slope"]].join(
@@ -234,6 +317,9 @@ def test_it_is_not_fitted_again(predictor: Predictor, rows: pd.DataFrame) -> Non
         predictor.fit(rows, rows["HeartDisease"])
     with pytest.raises(ConfigError, match="FrozenEstimator"):
         cross_val_score(predictor, rows, rows["HeartDisease"].astype(str), cv=2, error_score="raise")
+    with pytest.raises(ConfigError, match="a Predictor stays with its experiment: make another one"):
+        predictor.set_params(experiment="another")
+    assert predictor.set_params() is predictor
 
 
 def test_another_process_gets_the_folder_and_not_the_model(predictor: Predictor, rows: pd.DataFrame) -> None:
@@ -284,7 +370,7 @@ def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
     np.testing.assert_array_equal(found["abstain"], highest < threshold)
     first = found[found["abstain"]].iloc[0]
     assert first["decision"] is None
-    assert first["reason"].startswith("its most probable label has ")
+    assert first["reason"].startswith("its label has ")
     assert first["reason"].endswith(f"below the {threshold:.1%} from which on at most 40.0% of the answers are wrong")
     assert set(predictor.predict(rows)) <= set(LABELS)
     make_trust(copied, max_error=0.001)
@@ -373,6 +459,37 @@ def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused
         Predictor("ex")
     with pytest.raises(ConfigError, match="is no experiment's folder"):
         Predictor(tmp_path / "exp")
+
+
+def test_an_experiment_that_is_not_finished_names_what_it_lacks(copied: Path) -> None:
+    shutil.rmtree(copied / "trust")
+    with pytest.raises(
+        ConfigError, match=r"results/exp/trust/calibrator\.json is not there: loramake run --name exp makes it"
+    ):
+        Predictor(copied)
+
+
+@pytest.mark.parametrize("name", ["calibrator.json", "conformal.json", "calibration.jsonl", "risk.json", "costs.json"])
+def test_an_artifact_that_is_broken_is_named_before_any_row_is_scored(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame, name: str
+) -> None:
+    (copied / "trust" / name).write_text("{}", encoding="utf-8")
+    found = Predictor(copied)
+    found.__dict__["_sandbox"] = found.__dict__["_scorer"] = None  # whoever asks either for anything fails
+    with pytest.raises(ArtifactError, match=name):
+        found.decide(rows)
+    if name == "calibrator.json":
+        with pytest.raises(ArtifactError, match=name):
+            found.predict_proba(rows)
+
+
+def test_a_wrong_confidence_is_refused_before_any_row_is_scored(
+    predictor: Predictor, copied: Path, rows: pd.DataFrame
+) -> None:
+    found = Predictor(copied)
+    found.__dict__["_sandbox"] = found.__dict__["_scorer"] = None
+    with pytest.raises(ConfigError, match=r"confidence is 1\.5"):
+        found.decide(rows, confidence=1.5)
 
 
 def test_importing_the_package_costs_nothing() -> None:
