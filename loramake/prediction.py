@@ -15,16 +15,19 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
-from loramake.errors import ArtifactError
+from loramake.errors import ArtifactError, ConfigError
 from loramake.new_rows import Rows
 from loramake.predictor import Decisions, Predictor
-from loramake.resumable import growing
+from loramake.resumable import files_beside, growing
 from loramake.scored import Scored, name_of, scored_lines
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.training_extra import import_training
 
 SET_SIGN = " | "
 """What stands between the labels of a set in a CSV."""
+_FIRST_NAMES = ("row", "decision", "abstain", "reason")
+_STARTS = (",".join(_FIRST_NAMES).encode() + b",", b'{"row": 0, "decision": ')
+"""What a file of predictions begins with, by which an earlier one is known."""
 
 Line = dict[str, Any]
 
@@ -64,6 +67,44 @@ def _score(scorer: LabelScorer, where: str | Path, texts: list[str], what: str) 
         return Scored(keys, truth, np.zeros((0, len(texts))))
     with progress(what) as advance:
         return Scored(keys, truth, scorer.probabilities(records, texts, advance))
+
+
+def check_output(output: Path, source: Path, force: bool) -> None:
+    """ConfigError where predictions of the rows in `source` would destroy anything at `output` but earlier ones.
+
+    `force` gives up any other file there, though never the rows themselves nor a part of an experiment.
+    """
+    path = output.resolve()
+    partial, state = files_beside(path)
+    if any(_is_same(each, source) for each in (path, partial, state)):
+        raise ConfigError(f"{output} would replace the rows that are to be predicted: give another --output.")
+    for folder in path.parents:
+        if (folder / "task.json").is_file() and (folder / "profile.json").is_file():
+            raise ConfigError(f"{output} is among the files of the experiment {folder.name}: give another --output.")
+    at_stake = [path] if state.exists() else [path, partial]
+    if not force and (lost := next((each for each in at_stake if not _may_go(each)), None)):
+        shown = output if lost == path else lost
+        raise ConfigError(
+            f"{shown} is there and holds no predictions: give another --output, or --force to replace it."
+        )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return one.samefile(other)
+    return False
+
+
+def _may_go(path: Path) -> bool:
+    """Whether nothing is at a place that another prediction could not tell again."""
+    if not path.is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(max(map(len, _STARTS)))
+    except OSError:
+        return False
+    return not start or start.startswith(_STARTS)
 
 
 class Sink(Protocol):
@@ -150,7 +191,7 @@ def _rendered(found: Decisions, labels: list[str], first: int, form: str) -> str
     writer = csv.writer(text, lineterminator="\n")
     if first == 0:
         names = [f"p_{label}" for label in labels]
-        writer.writerow(["row", "decision", "abstain", "reason", *names, "set", "expected_cost"])
+        writer.writerow([*_FIRST_NAMES, *names, "set", "expected_cost"])
     writer.writerows(_cells(line, labels) for line in lines)
     return text.getvalue()
 

@@ -47,6 +47,11 @@ def _writing(folder: Path) -> Iterator[None]:
         raise ConfigError(f"{folder} cannot be written to ({error.strerror}): give another --output.") from error
 
 
+def files_beside(path: Path) -> tuple[Path, Path]:
+    """Where what is written so far lies while `path` grows, and where how far it is."""
+    return path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.progress.json")
+
+
 @contextlib.contextmanager
 def growing(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[Growing]:
     """Go on with `path` where an earlier run stopped, or begin; it is put in place when the block ends well.
@@ -59,7 +64,7 @@ def growing(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[Growing
         raise ConfigError(f"{path} is no ordinary file: give --output the path of one.")
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    partial, state = (path.with_name(path.name + ending) for ending in (".partial", ".progress.json"))
+    partial, state = files_beside(path)
     with _locked(partial, path) as file:
         rows, size = _read_state(state, belongs_to, file, path)
         file.truncate(size)

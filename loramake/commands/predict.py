@@ -3,6 +3,7 @@
 import contextlib
 import enum
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,13 @@ def predict(
     csv: Annotated[Path | None, typer.Option(help="A table with the columns the experiment was trained on.")] = None,
     json: Annotated[str | None, typer.Option(metavar="OBJECT", help='One row, such as {"age": 40}, or a list.')] = None,
     input_format: Annotated[Format | None, typer.Option(help="Of standard input; unset, found.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write; unset, to the terminal.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where to write; unset, to the terminal. Earlier predictions are replaced, other files not."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace any file; never the rows given, nor a part of an experiment.")
+    ] = False,
     form: Annotated[
         Format | None, typer.Option("--format", help="CSV, or one JSON object a line; unset, that of the input.")
     ] = None,
@@ -40,15 +47,20 @@ def predict(
     One line a row: row (0-based), decision, abstain and its reason, probabilities, set, and expected_cost where costs
     are set. Give --csv, --json or -. With --output, the same command goes on where it was stopped.
     """
-    from loramake.prediction import predict_new_rows
+    from loramake.prediction import check_output, predict_new_rows
     from loramake.predictor import Predictor
 
     if sum(given is not None for given in (source, csv, json)) != 1:
         raise typer.BadParameter("give one of --csv PATH, --json OBJECT and - (standard input).")
     if source not in (None, "-"):
         raise typer.BadParameter(f"{source!r} is not understood: give --csv {shlex.quote(str(source))}, or -.")
-    predictor = Predictor(experiment)
+    if output is not None:
+        check_output(output, csv or Path("/dev/stdin"), force)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) == signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(name, signal.default_int_handler)
     try:
+        predictor = Predictor(experiment)
         with _opened(predictor, csv, json, input_format) as rows:
             predict_new_rows(predictor, rows, output, form or rows.form, confidence, batch_size)
     except KeyboardInterrupt:

@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -92,12 +94,14 @@ def rows_kept(output: Path) -> int:
 
 
 @contextlib.contextmanager
-def stopped_in_the_middle(folder: Path, csv: Path, output: Path, how: int) -> Iterator[tuple[int, str]]:
+def stopped_in_the_middle(folder: Path, arguments: list[str], csv: Path, how: int) -> Iterator[tuple[int, str]]:
     """A run that gets a signal once two batches are written; its exit code and what it said."""
-    process = start(folder, "exp", "--csv", str(csv), "--output", str(output), *batches())
+    with csv.open() as given:
+        process = start(folder, *arguments, stdin=given)
+    output = arguments[arguments.index("--output") + 1]
     try:
         deadline = time.monotonic() + 200
-        while rows_kept(output) < 2 * BATCH and process.poll() is None and time.monotonic() < deadline:
+        while rows_kept(Path(output)) < 2 * BATCH and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(how)
         _, said = process.communicate(timeout=60)
@@ -106,24 +110,32 @@ def stopped_in_the_middle(folder: Path, csv: Path, output: Path, how: int) -> It
     yield process.returncode, said
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+@pytest.mark.parametrize(
+    ("how", "is_piped"),
+    [(signal.SIGKILL, True), (signal.SIGINT, False), (signal.SIGTERM, True), (signal.SIGHUP, False)],
+    ids=["killed", "interrupted", "terminated", "hung up"],
+)
 def test_a_stopped_run_goes_on_to_the_file_of_an_unbroken_one(
-    copy_of_finished: Callable[[], Path], two_thousand: tuple[Path, str], tmp_path: Path, how: int
+    copy_of_finished: Callable[[], Path], two_thousand: tuple[Path, str], tmp_path: Path, how: int, is_piped: bool
 ) -> None:
     folder, (csv, unbroken), output = copy_of_finished(), two_thousand, tmp_path / "out.csv"
-    with stopped_in_the_middle(folder, csv, output, how) as (code, said):
-        assert code in (1, -signal.SIGKILL)
-        if how == signal.SIGINT:
-            assert f"loramake: stopped by you; loramake predict exp --csv {csv} --output {output}" in said
-            assert said.strip().endswith("goes on.")
+    source = ["-"] if is_piped else ["--csv", str(csv)]
+    arguments = ["exp", *source, "--output", str(output), *batches()]
+    with stopped_in_the_middle(folder, arguments, csv, how) as (code, said):
+        assert code == (-signal.SIGKILL if how == signal.SIGKILL else 1)
+        if how != signal.SIGKILL:
+            assert f"loramake: stopped by you; {shlex.join(['loramake', 'predict', *arguments])} goes on." in said
+    left = list(folder.glob("results/exp/data/.rows-*"))
+    assert bool(left) == (how == signal.SIGKILL)
     assert not output.exists()
     kept = rows_kept(output)
     assert 2 * BATCH <= kept < 2000
-    done = predict(folder, "exp", "--csv", str(csv), "--output", str(output), *batches())
+    done = predict(folder, *arguments, given=csv.read_text(encoding="utf-8"))
     assert done.returncode == 0, done.stderr
     assert f"going on behind row {kept - 1:,}: {kept:,} rows are in {output}.partial." in done.stderr
     assert output.read_text(encoding="utf-8") == unbroken
     assert list(tmp_path.glob("out.csv*")) == [output]
+    assert not list(folder.glob("results/exp/data/.rows-*"))
 
 
 def test_two_runs_at_once_are_refused_and_what_other_rows_began_is_not_gone_on_with(
@@ -205,6 +217,16 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
         (["ex", "--json", "{}"], 1, "loramake: results/ex is not there (did you mean exp?)"),
         (["exp", "--csv", "nowhere.csv"], 1, "loramake: nowhere.csv is not there: give --csv the path of a table"),
         (["exp", "--json", "{"], 1, "loramake: --json is no JSON"),
+        (
+            ["exp", "--csv", "penguins.csv", "--output", "penguins.csv", "--force"],
+            1,
+            "penguins.csv would replace the rows",
+        ),
+        (
+            ["exp", "--csv", "penguins.csv", "--output", "config.yaml"],
+            1,
+            "config.yaml is there and holds no predictions",
+        ),
         (["exp", "--csv", "penguins.csv", "--output", "results"], 1, "is no ordinary file: give --output the path"),
         (["exp"], 2, "give one of --csv PATH, --json OBJECT and - (standard input)"),
         (["exp", "penguins.csv"], 2, "'penguins.csv' is not understood: give --csv penguins.csv"),
@@ -217,6 +239,31 @@ def test_what_cannot_be_done_is_one_sentence(finished: Path, arguments: list[str
     assert done.returncode == code
     assert sentence in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+
+
+def test_an_experiment_that_may_only_be_read_predicts_the_same(finished: Path, tmp_path: Path) -> None:
+    """As on a share that belongs to somebody else; root may write whatever the rights say, so it is a mount."""
+    results = str(finished / "results")
+    mounted = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", results, results, "--"]
+    if shutil.which("bwrap") is None or subprocess.run([*mounted, "true"], check=False).returncode:
+        pytest.skip("needs bubblewrap")
+    kept = tmp_path / "temporary"
+    kept.mkdir()
+    header, cells = ",".join(ROW), ",".join(map(str, ROW.values()))
+    command = [*mounted, str(BIN / "loramake"), "predict", "exp", "-"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(kept)}
+    done = subprocess.run(
+        command,
+        cwd=finished,
+        env=environment,
+        input=f"{header}\n{cells}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == predict(finished, "exp", "-", given=f"{header}\n{cells}\n").stdout
+    assert list(kept.glob("loramake-*")) == []
 
 
 def test_a_row_that_cannot_be_prepared_is_left_to_a_person(copy_of_finished: Callable[[], Path]) -> None:

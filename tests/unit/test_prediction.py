@@ -1,0 +1,135 @@
+"""Predictions of new rows replace earlier ones, and nothing else unasked."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loramake.errors import ConfigError
+from loramake.new_rows import Rows
+from loramake.prediction import check_output, predict_new_rows
+from loramake.predictor import Decisions, Predictor
+
+SOURCE = "row,decision\n1,2\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with rows to predict, a note, and an experiment."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new.csv").write_text(SOURCE)
+    (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
+    experiment = tmp_path / "results/exp"
+    experiment.mkdir(parents=True)
+    for name in ("task.json", "profile.json", "splits.csv"):
+        (experiment / name).write_text("{}")
+    return tmp_path
+
+
+def check(output: str, force: bool = False, source: str = "new.csv") -> None:
+    check_output(Path(output), Path(source), force)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_rows_themselves_are_never_replaced(folder: Path, force: bool) -> None:
+    (folder / "link.csv").symlink_to("new.csv")
+    (folder / "hard.csv").hardlink_to("new.csv")
+    for same in ("new.csv", str(folder / "new.csv"), "results/../new.csv", "link.csv", "hard.csv"):
+        with pytest.raises(ConfigError, match=r"would replace the rows that are to be predicted: give another"):
+            check(same, force)
+        with pytest.raises(ConfigError, match="would replace the rows"):
+            check("new.csv", force, source=same)
+    for beside in ("new.csv.partial", "new.csv.progress.json"):
+        (folder / beside).write_text(SOURCE)
+        with pytest.raises(ConfigError, match="would replace the rows"):
+            check("new.csv", force, source=beside)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_nothing_is_written_among_the_files_of_an_experiment(folder: Path, force: bool) -> None:
+    (folder / "link").symlink_to("results/exp")
+    (folder / "splits.csv").symlink_to("results/exp/splits.csv")
+    for place in ("results/exp/splits.csv", "results/exp/trust/new.csv", "link/splits.csv", "splits.csv"):
+        with pytest.raises(ConfigError, match="is among the files of the experiment exp: give another --output"):
+            check(place, force)
+    check("results/predictions.csv", force)
+
+
+def test_a_file_that_holds_no_predictions_is_replaced_where_that_is_said(folder: Path) -> None:
+    for name in ("notes.csv", "other.csv.partial"):
+        (folder / name).write_text("a,b\n1,2\n")
+        with pytest.raises(
+            ConfigError, match=rf"{name} is there and holds no predictions: give another --output, or --force"
+        ):
+            check(name.removesuffix(".partial"))
+        check(name.removesuffix(".partial"), force=True)
+    (folder / "empty.csv").touch()
+    for name in ("empty.csv", "absent.csv", "results"):
+        check(name)
+
+
+class MadeUp:
+    """Decides the same about every row."""
+
+    labels = ("a, b", "c")
+
+    @property
+    def columns(self) -> "MadeUp":
+        return self
+
+    def unlike(self, cells: pd.DataFrame) -> Counter[str]:
+        return Counter({"x": len(cells)})
+
+    def say_unused(self, names: list[str], where: str) -> None:
+        pass
+
+    def say_unlike(self, cells: Counter[str], where: str) -> None:
+        self.said = dict(cells), where
+
+    def fingerprint(self) -> str:
+        return "made up"
+
+    def decide_cells(self, cells: pd.DataFrame, confidence: float | None, first: int, advance: Any) -> Decisions:
+        rows = len(cells)
+        sets = np.ones((rows, 2), dtype=np.bool_)
+        return Decisions(np.zeros(rows, dtype=np.int64), [None] * rows, np.full((rows, 2), 0.5), sets, np.ones(rows))
+
+
+def rows_of(count: int, digest: str = "some") -> Rows:
+    def batches(size: int) -> Iterator[pd.DataFrame]:
+        return (pd.DataFrame({"x": ["1"] * min(size, count - start)}) for start in range(0, count, size))
+
+    return Rows("made up", "csv", digest, count, ["x"], batches)
+
+
+def predict(output: Path, form: str, rows: Rows, predictor: MadeUp | None = None) -> None:
+    predict_new_rows(cast("Predictor", predictor or MadeUp()), rows, output, form, None, 2)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_earlier_predictions_are_replaced(folder: Path, form: str) -> None:
+    output = folder / "out"
+    for count in (3, 5):
+        check("out")
+        predict(output, form, rows_of(count))
+        assert len(output.read_text().splitlines()) == count + (form == "csv")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_what_a_killed_run_left_is_no_strange_file(folder: Path, form: str) -> None:
+    predict(folder / "whole", form, rows_of(5))
+    whole = (folder / "whole").read_bytes()
+    (folder / "out.partial").write_bytes(whole[:40])  # killed before it could say how far it was
+    check("out")
+    predict(folder / "out", form, rows_of(5))
+    assert (folder / "out").read_bytes() == whole
+
+
+def test_cells_unlike_those_of_training_are_counted_over_the_whole_run(folder: Path) -> None:
+    predictor = MadeUp()
+    predict(folder / "out", "csv", rows_of(5), predictor)
+    assert predictor.said == ({"x": 5}, "made up")
