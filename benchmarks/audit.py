@@ -23,6 +23,9 @@ CASES = (
     ((20, 20), (0.98, 0.98)),
     ((40, 300), (0.97, 0.9)),
     ((100, 100), (0.9, 0.9)),
+    ((20, 20), (0.5, 0.5)),
+    ((30, 300), (0.4, 0.4)),
+    ((20, 20, 20, 20, 400), (0.5,) * 5),
     ((60,) * 8, (0.8,) * 8),
     ((60,) * 4, (0.5, 0.8, 0.8, 0.8)),
     ((1000, 1000), (0.85, 0.8)),
@@ -40,7 +43,7 @@ def draw(sizes: tuple[int, ...], accuracies: tuple[float, ...], seed: int) -> tu
         [("csv", row) for row in range(len(groups))], np.where(right, predicted, 1 - predicted), probabilities
     )
     nothing = np.zeros(len(groups), dtype=np.bool_)
-    return count_rows(scored, np.ones((len(groups), 2), dtype=np.bool_), nothing, ["0", "1"]), groups
+    return count_rows(scored, predicted, np.ones((len(groups), 2), dtype=np.bool_), nothing, ["0", "1"]), groups
 
 
 def missed(sizes: tuple[int, ...], accuracies: tuple[float, ...], seed: int) -> tuple[bool, bool, bool]:

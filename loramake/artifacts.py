@@ -38,8 +38,8 @@ def _fast_validator(name: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(load_schema(name))
 
 
-def validate(data: Any, schema: str, where: str | Path) -> None:
-    """Raise ArtifactError, naming the file and the place, where `data` breaks the schema.
+def validate(data: Any, schema: str, where: str | Path, way_on: str = "") -> None:
+    """Raise ArtifactError, naming the file and the place, where `data` breaks the schema; `way_on` ends the sentence.
 
     jsonschema takes minutes for the probabilities of many labels: it is asked for its sentence only where
     jsonschema-rs, which takes moments, does not agree.
@@ -50,7 +50,7 @@ def validate(data: Any, schema: str, where: str | Path) -> None:
     error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(data))
     if error is not None:
         place = error.json_path.removeprefix("$").lstrip(".") or "the top level"
-        raise ArtifactError(f"{where}: {place}: {_shortened(error.message)} (schemas/{schema}.schema.yaml).")
+        raise ArtifactError(f"{where}: {place}: {_shortened(error.message)} (schemas/{schema}.schema.yaml){way_on}.")
 
 
 def _shortened(message: str, limit: int = 300) -> str:
@@ -68,7 +68,7 @@ def read(path: str | Path, schema: str) -> Any:
         raise ArtifactError(
             f"{path} cannot be read ({_shortened(str(error))}): delete it and run the same command again."
         ) from error
-    validate(data, schema, path)
+    validate(data, schema, path, ": delete it and run the same command again")
     return data
 
 

@@ -109,7 +109,7 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
 def check_setting(key: str, value: Any, where: str) -> None:
     """Raise ConfigError where a value is none that a setting takes."""
     schema = load_schema("config")["properties"][key]
-    if not _is_finite(value):
+    if not _is_finite(coerce(key, value)):
         raise ConfigError(f"{where}: {key}: {value!r} is not a finite number: write one ({schema['description']})")
     for name in value if isinstance(value, Mapping) and "properties" in schema else ():
         if name not in schema["properties"]:
@@ -204,7 +204,7 @@ def resolve(
             f"or add --config csv=PATH (of loramake run: --csv PATH)."
         )
     _check_splits(settings)
-    _check_abstention(settings)
+    _check_abstention(experiment, settings)
     return settings
 
 
@@ -220,15 +220,17 @@ def _check_splits(settings: Settings) -> None:
         raise ConfigError(f"{', '.join(names)} add up to {total:g}, which leaves no row to train on: lower one.")
 
 
-def _check_abstention(settings: Settings) -> None:
+def _check_abstention(experiment: str, settings: Settings) -> None:
     """Raise ConfigError where what asking a person costs is missing, or set for nothing."""
     costs, asking = settings["costs"], settings["abstain_cost"]
     if asking is not None and costs is None:
-        raise ConfigError("abstain_cost: it is weighed against what decisions cost: set costs, too.")
+        raise ConfigError(
+            f"experiment {experiment}: abstain_cost: it is weighed against what decisions cost: set costs, too."
+        )
     if costs is not None and asking is None and settings["max_error"] is not None:
         raise ConfigError(
-            "costs and max_error: max_error leaves rows to a person, so that costs have to hold what that costs: set "
-            "abstain_cost, 0 if nothing."
+            f"experiment {experiment}: costs and max_error: max_error leaves rows to a person, so that costs have to "
+            "hold what that costs: set abstain_cost, 0 if nothing."
         )
 
 

@@ -18,7 +18,7 @@ from loramake.console import Advance, progress, say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.new_rows import Rows
 from loramake.predictor import Decisions, Predictor
-from loramake.resumable import files_beside, growing
+from loramake.resumable import files_beside, growing, parse_state
 from loramake.scored import Scored, name_of, scored_lines
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.training_extra import import_training
@@ -81,7 +81,7 @@ def check_output(output: Path, source: Path, force: bool) -> None:
     for folder in path.parents:
         if (folder / "task.json").is_file() and (folder / "profile.json").is_file():
             raise ConfigError(f"{output} is among the files of the experiment {folder.name}: give another --output.")
-    at_stake = [path] if state.exists() else [path, partial]
+    at_stake = [path] if parse_state(state) else [path, partial, state]
     if not force and (lost := next((each for each in at_stake if not _may_go(each)), None)):
         shown = output if lost == path else lost
         raise ConfigError(

@@ -30,7 +30,7 @@ from loramake.scorer import LabelScorer, load_scorer
 from loramake.shares import setting, threshold
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
-from loramake.trust.cost_matrix import ABSTAIN, decide
+from loramake.trust.cost_matrix import ABSTAIN, decide_labels
 from loramake.trust.decisions import decide_rows
 
 _FILES = (
@@ -143,8 +143,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         A label for every row; `decide` says which rows should be left to a person.
         """
-        certain = {**self._costs, "abstain_cost": None}
-        return np.array(self.labels)[decide(certain, self._calibrated(X)).codes]
+        return np.array(self.labels)[decide_labels(self._costs, self._calibrated(X))]
 
     def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).

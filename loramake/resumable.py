@@ -52,6 +52,15 @@ def files_beside(path: Path) -> tuple[Path, Path]:
     return path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.progress.json")
 
 
+def parse_state(state: Path) -> tuple[int, int, dict[str, str]] | None:
+    """Rows and bytes that count, and what they belong to; None of a file that is not there or says something else."""
+    try:
+        found = json.loads(state.read_text(encoding="utf-8"))
+        return int(found["rows"]), int(found["bytes"]), dict(found["belongs_to"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 @contextlib.contextmanager
 def growing(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[Growing]:
     """Go on with `path` where an earlier run stopped, or begin; it is put in place when the block ends well.
@@ -106,14 +115,13 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 def _read_state(state: Path, belongs_to: Mapping[str, str], file: BinaryIO, path: Path) -> tuple[int, int]:
     """Rows and bytes of the partial file that count; says where it is gone on with, and why not where it is not."""
-    try:
-        found = json.loads(state.read_text(encoding="utf-8"))
-        rows, size, of = int(found["rows"]), int(found["bytes"]), dict(found["belongs_to"])
-    except FileNotFoundError:
+    if not state.exists():
         return 0, 0
-    except (ValueError, TypeError, KeyError):
+    found = parse_state(state)
+    if found is None:
         say(f"{state} cannot be read: beginning with the first row.")
         return 0, 0
+    rows, size, of = found
     other = [name for name, value in belongs_to.items() if of.get(name) != value]
     if other:
         say(f"what lies in {path}.partial was made with another {' and another '.join(other)}: beginning anew.")

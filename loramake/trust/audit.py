@@ -5,7 +5,8 @@ thousand resamples. Tests hold all of them equal to fairlearn's MetricFrame and 
 not stand here: it takes 45 ms a resample, and the rates that come with it are 0 where a group has no row of the label,
 which then makes the largest difference.
 
-A row counts as predicted with its most probable label, by the calibrated probabilities.
+A row counts as predicted with the label that is decided where nobody is asked: the most probable one by the calibrated
+probabilities, or the one that costs decide. ECE is of the most probable label in any case.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +28,7 @@ from loramake.shares import setting
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
-from loramake.trust.cost_matrix import ABSTAIN
+from loramake.trust.cost_matrix import ABSTAIN, decide_labels
 from loramake.trust.decisions import decide_rows
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
 from loramake.trust.limits import FILES, check_limits, summarize_limits
@@ -91,7 +92,7 @@ def audit_groups(
     scored = read_scored(test, labels).in_order()
     sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
     asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
-    rows = count_rows(scored, sets, asked, labels)
+    rows = count_rows(scored, decide_labels(read["costs"], scored.probabilities), sets, asked, labels)
     cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
     check_audit_columns(columns, cells.columns, found["target"], csv)
     # One thread: on a busy machine several wait for each other.
@@ -125,10 +126,20 @@ def describe(
     }
 
 
-def count_rows(scored: Scored, sets: NDArray[np.bool_], abstained: NDArray[np.bool_], labels: Sequence[str]) -> Rows:
-    """What is summed of each row; `sets` (rows, labels) are the conformal sets, `abstained` is of shape (rows,)."""
+def count_rows(
+    scored: Scored,
+    predicted: Codes,
+    sets: NDArray[np.bool_],
+    abstained: NDArray[np.bool_],
+    labels: Sequence[str],
+) -> Rows:
+    """What is summed of each row.
+
+    `predicted` are the decided labels and `abstained` whether a person is asked all the same, each of shape (rows,);
+    `sets` (rows, labels) are the conformal sets.
+    """
     truth, probabilities = scored.truth, scored.probabilities
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    confidence = probabilities.max(axis=1)
     places = np.arange(len(truth))
     right = predicted == truth
     fixed = [
@@ -142,7 +153,7 @@ def count_rows(scored: Scored, sets: NDArray[np.bool_], abstained: NDArray[np.bo
     codes = _labels_with_rates(truth, len(labels))
     selected, true = predicted[:, None] == codes, truth[:, None] == codes
     gaps = np.zeros((len(truth), BINS))
-    gaps[places, find_bins(confidence)] = confidence - right
+    gaps[places, find_bins(confidence)] = confidence - (probabilities.argmax(axis=1) == truth)
     summands = np.column_stack([*fixed, selected, true, selected & true, gaps]).astype(np.float64)
     return Rows(summands, [labels[code] for code in codes], binary=len(labels) == 2)
 
@@ -259,13 +270,13 @@ def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[dict[str, Any]
     ]
 
 
-def draw_shares(sums: Floats, generator: np.random.Generator) -> tuple[dict[str, Floats], Floats]:
+def draw_shares(sums: Floats, generator: np.random.Generator | None) -> tuple[dict[str, Floats], Floats]:
     """SHARES and rates by label as `measure` gives them, of what groups like one with these sums (1, sums) may have.
 
-    From each share's Jeffreys posterior, Beta(hits + 1/2, misses + 1/2), whose quantiles cover as they should
-    (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion"). Resampling would not do: a small
-    group whose rows are all right is so in every resample, and would count as known exactly. Groups share no rows, so
-    that they are drawn one by one; of the labels' rates, which hang together a little, the same is assumed.
+    From each share's posterior Beta(hits + 1, misses + 1), and with no generator its mean, one row right and one wrong
+    more, around which an interval covers as it should (Agresti and Caffo 2000). Resampling would not do: a small group
+    whose rows are all right is so in every resample, and would count as known exactly. Groups share no rows, so that
+    they are drawn one by one; of the labels' rates, which hang together a little, the same is assumed.
     """
     whole, right, _, covered, _, abstained = sums[0, : len(_FIXED)]
     selected, true, both = np.split(sums[0, len(_FIXED) : -BINS], 3)
@@ -279,9 +290,11 @@ def draw_shares(sums: Floats, generator: np.random.Generator) -> tuple[dict[str,
     return {**values, **dict(zip(RATES, means, strict=True))}, rates
 
 
-def _draw(hits: Floats, of: Floats, generator: np.random.Generator) -> Floats:
-    """Shares that these hits may come from, shape (resamples, shares); NaN of no rows."""
-    drawn = generator.beta(hits + 0.5, np.maximum(of - hits, 0) + 0.5, size=(RESAMPLES, len(hits)))
+def _draw(hits: Floats, of: Floats, generator: np.random.Generator | None) -> Floats:
+    """Shares that these hits may come from, shape (resamples, shares), or their mean, (1, shares); NaN of no rows."""
+    if generator is None:
+        return np.where(of > 0, (hits + 1) / (of + 2), np.nan)[None]
+    drawn = generator.beta(hits + 1, np.maximum(of - hits, 0) + 1, size=(RESAMPLES, len(hits)))
     return np.where(of > 0, drawn, np.nan)
 
 
@@ -291,45 +304,60 @@ def _compare(names: list[str], sums: list[Sums], rows: Rows, seed: int) -> dict[
         return {name: {"difference": NOTHING, "ratio": NOTHING if name in SHARES else None} for name in MEASURES}
     given = [measure(own.given, rows.binary) for own in sums]
     generator = np.random.default_rng(seed)
-    shares = [draw_shares(own.given, generator) for own in sums]
+    shares, centres = ([draw_shares(own.given, by) for own in sums] for by in (generator, None))
     resampled = [measure(own.drawn, rows.binary) for own in sums]
     found = {}
     for name in MEASURES:
         # Who is selected is compared label by label, and the label that differs most counts.
         by_label = name == "selection_rate"
-        drawn = shares if name in SHARES else resampled
-        one, many = (
+        is_share = name in SHARES
+        one, centre, many = (
             np.stack([rates[0] if by_label else values[name][:, None] for values, rates in measured], axis=1)
-            for measured in (given, drawn)
+            for measured in (given, centres if is_share else given, shares if is_share else resampled)
         )
+        drawn = Drawn(centre[0], many)
         candidates: list[str | None] = [*rows.labels] if by_label and not rows.binary else [None]
         found[name] = {
-            "difference": _difference(names, candidates, one[0], many, top=1.0 if name in SHARES else np.inf),
-            "ratio": _ratio(names, candidates, one[0], many) if name in SHARES else None,
+            "difference": _difference(names, candidates, one[0], drawn, top=1.0 if is_share else np.inf),
+            "ratio": _ratio(names, candidates, one[0], drawn) if is_share else None,
         }
     return found
 
 
+class Drawn(NamedTuple):
+    """What values may be: their middle, shape (groups, candidates), and draws, (times, groups, candidates)."""
+
+    centre: Floats
+    values: Floats
+
+
 def _difference(
-    names: list[str], candidates: list[str | None], values: Floats, drawn: Floats, top: float
+    names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn, top: float
 ) -> dict[str, Any]:
-    """Largest less smallest of values (groups, candidates), where that is most; `drawn` has resamples in front."""
+    """Largest less smallest of values (groups, candidates), where that is most."""
     low, high = find_ends(values)
-    reach = find_reach(drawn - values)
+    reach = find_reach(drawn.values - drawn.centre)
     worst = np.fmax.reduce(high - low)
-    interval = np.clip([worst - reach, worst + reach], 0, top)
+    least, most = find_ends(drawn.centre)
+    middle = np.fmax.reduce(most - least)
+    interval = np.clip([min(middle - reach, worst), max(middle + reach, worst)], 0, top)
     return _named(names, candidates, values, worst, high - low, interval)
 
 
-def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Floats) -> dict[str, Any]:
+def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn) -> dict[str, Any]:
     """Smallest by largest, where that is least; as `_difference`, since a ratio is a difference of logarithms."""
     low, high = find_ends(values)
+    least, most = find_ends(drawn.centre)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = low / high
-        reach = find_reach(np.log(drawn) - np.log(values))
+        middle = np.fmin.reduce(least / most)
+        reach = find_reach(np.log(drawn.values) - np.log(drawn.centre))
     worst = np.fmin.reduce(ratios)
     # A share of 0 has no logarithm: how many times larger another is cannot be told.
-    interval = np.clip([worst * np.exp(-reach), worst * np.exp(reach)], 0, 1) if worst > 0 else np.full(2, np.nan)
+    ends = (
+        [min(middle * np.exp(-reach), worst), max(middle * np.exp(reach), worst)] if worst > 0 else np.full(2, np.nan)
+    )
+    interval = np.clip(ends, 0, 1)
     return _named(names, candidates, values, worst, ratios, interval)
 
 

@@ -150,6 +150,11 @@ def decide(costs: dict[str, Any], probabilities: Floats) -> Cheapest:
     return find_cheapest(np.array(costs["matrix"]), costs["abstain_cost"], probabilities)
 
 
+def decide_labels(costs: dict[str, Any], probabilities: Floats) -> Codes:
+    """The label decided for each row where no person can be asked, shape (rows,)."""
+    return decide({**costs, "abstain_cost": None}, probabilities).codes
+
+
 def find_cheapest(matrix: Floats, abstain: float | None, probabilities: Floats) -> Cheapest:
     """`decide` for a matrix of shape (labels, labels), true labels down."""
     expected = probabilities @ matrix

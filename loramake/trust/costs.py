@@ -115,8 +115,10 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
     names = list(policies.baselines)
     first, last = means[: len(own)], means[len(own) :]
     best = int(np.argmin(last))
-    paired = resampled[:, 0] - resampled[:, len(own) + best]
-    difference = estimate(float(first[0] - last[best]), paired)
+    # Without max_error where it is set, which no baseline is held to.
+    alone = list(own).index("without_max_error" if "without_max_error" in own else "loramake")
+    paired = resampled[:, alone] - resampled[:, len(own) + best]
+    difference = estimate(float(first[alone] - last[best]), paired)
     return {
         "rows": len(truth),
         "without_max_error": None,
@@ -134,7 +136,7 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
 def pay(costs: dict[str, Any], truth: Codes, codes: Codes) -> Floats:
     """What decisions cost when the truth is known, shape (rows,)."""
     # ABSTAIN is -1, the last column.
-    asked = np.full((len(costs["labels"]), 1), costs["abstain_cost"] or 0.0)
+    asked = np.full((len(costs["labels"]), 1), np.nan if costs["abstain_cost"] is None else costs["abstain_cost"])
     paid: Floats = np.hstack([np.array(costs["matrix"]), asked])[truth, codes]
     return paid
 
@@ -158,33 +160,38 @@ def _describe(codes: Codes, labels: list[str], per_row: dict[str, float | None],
 
 
 def summarize_costs(costs: dict[str, Any]) -> str:
-    """One sentence or two for a manager, the second where deciding by cost does not pay."""
+    """A few sentences for a manager: by costs alone, whether that pays, and what max_error adds."""
     test = costs["test"]
     if not test["rows"]:
         return "There are no test rows to see what deciding by cost takes."
     digits = _digits(costs)
-    ours, best = test["loramake"], test["difference"]["baseline"]
+    alone, best = test["without_max_error"] or test["loramake"], test["difference"]["baseline"]
     plain = {"the most probable label": test["most_probable"]}
     if test["constant"]:
         plain[_always(test["constant"])] = test["constant"]
-    if test["without_max_error"]:
-        plain["costs without max_error"] = test["without_max_error"]
     against = [f"{_mean(way, digits)} for {name}" for name, way in plain.items()]
-    told = f"Deciding by cost takes {_mean(ours, digits)} a row ({_interval(ours['per_row'], digits)})"
+    told = f"Deciding by cost takes {_mean(alone, digits)} a row ({_interval(alone['per_row'], digits)})"
     if costs["abstain_cost"] is not None:
-        told += f" and asks a person about {ours['abstentions'] / test['rows']:.1%} of rows"
+        told += f" and asks a person about {_asked(alone, test)} of rows"
     told += f", against {', '.join(against)} and {_mean(test['baselines'][best], digits)} for {best}, the best baseline"
     told += f": {_verdict(test['difference'], digits)}."
     name = min(plain, key=lambda name: plain[name]["per_row"]["value"])
-    if plain[name]["per_row"]["value"] >= ours["per_row"]["value"]:
-        return told
-    return f"{told} It does not pay on these rows: {name} costs less."
+    if test["rows"] >= MIN_ROWS and plain[name]["per_row"]["value"] < alone["per_row"]["value"]:
+        told += f" It does not pay on these rows: {name} costs less."
+    if test["without_max_error"]:
+        ours = test["loramake"]
+        told += f" With max_error it is {_mean(ours, digits)} a row, a person being asked about {_asked(ours, test)}."
+    return told
+
+
+def _asked(way: dict[str, Any], test: dict[str, Any]) -> str:
+    return f"{way['abstentions'] / test['rows']:.1%}"
 
 
 def _digits(costs: dict[str, Any]) -> int:
     """Decimals that show a thousandth of the largest cost, which is not zero."""
     largest = max(abs(cost) for row in costs["matrix"] for cost in row)
-    return max(0, 3 - math.ceil(math.log10(largest)))
+    return max(0, 3 - math.floor(math.log10(largest)))
 
 
 def _mean(policy: dict[str, Any], digits: int) -> str:

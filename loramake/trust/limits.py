@@ -49,9 +49,9 @@ _NO_ANSWERS = "max_error is not set, or so low that no row is answered"
 
 LIMITS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
-    "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy"),
+    "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy of what is decided"),
     "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
-    "max_log_loss": Measured("calibration_measures", ("after", "measures", "log_loss"), "log loss"),
+    "max_log_loss": Measured("calibration_measures", ("after", "measures", "log_loss"), "calibrated log loss"),
     "max_ece": Measured("calibration_measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
     "max_set_size": Measured("conformal", ("test", "mean_set_size"), "mean set size"),

@@ -187,7 +187,7 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_error: float, confidence
             "selective_error": share_wrong(answered, wrong),
         },
     }
-    return level | {"sentence": _sentence(level, ranked.decided, rows)}
+    return level | {"sentence": _sentence(level, ranked, rows)}
 
 
 def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
@@ -292,14 +292,17 @@ def _accuracies(answered: Floats, errors: Floats, rows: int) -> Floats:
     return found
 
 
-def _sentence(level: dict[str, Any], rows: int, rows_test: int) -> str:
+def _sentence(level: dict[str, Any], ranked: Ranked, rows_test: int) -> str:
     """What a level means, for a manager."""
+    decided = f"{ranked.decided:,}"
+    if ranked.decided < ranked.rows:
+        decided += f" of {ranked.rows:,} that costs decide"
     wish = f"{setting(level['confidence'])} sure that at most {setting(level['max_error'])} of answers are wrong"
     answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
-    if not level["achievable"] and rows < level["rows_needed"]:
+    if not level["achievable"] and ranked.decided < level["rows_needed"]:
         return (
             f"Not achievable with this data: to be {wish} takes {level['rows_needed']:,} calibration rows without an "
-            f"error, and there are {rows:,}."
+            f"error, and there are {decided}."
         )
     if not level["achievable"]:
         return (

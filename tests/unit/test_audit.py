@@ -13,7 +13,7 @@ from loramake import artifacts
 from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
-from loramake.scored import Scored, scored_lines
+from loramake.scored import Scored, read_scored, scored_lines
 from loramake.trust.audit import (
     MEASURES,
     audit,
@@ -26,6 +26,7 @@ from loramake.trust.audit import (
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
+from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.costs import decide_by_cost
 from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
 from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
@@ -47,7 +48,8 @@ def measured_rows(truth: Any, probabilities: Any, sets: Any = None, abstained: A
     sets = np.ones((count, labels), dtype=bool) if sets is None else sets
     abstained = np.zeros(count, dtype=bool) if abstained is None else abstained
     names = NAMES[:labels] if labels <= len(NAMES) else [f"label {place}" for place in range(labels)]
-    return count_rows(Scored([("csv", row) for row in range(count)], truth, probabilities), sets, abstained, names)
+    scored = Scored([("csv", row) for row in range(count)], truth, probabilities)
+    return count_rows(scored, probabilities.argmax(axis=1), sets, abstained, names)
 
 
 def audited(truth: Any, probabilities: Any, cells: Any, **rest: Any) -> dict[str, Any]:
@@ -276,7 +278,7 @@ def test_a_small_group_that_is_all_right_is_not_known_exactly() -> None:
     probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
     found = audited(np.zeros(320, dtype=int), probabilities, cells)["differences"]["accuracy"]
     assert found["difference"]["value"] == pytest.approx(0.05)
-    assert found["difference"]["low"] == 0.0 < 0.1 < found["difference"]["high"]
+    assert found["difference"]["low"] == 0.0 < 0.07 < found["difference"]["high"]
     both = audited(np.zeros(40, dtype=int), np.tile([0.9, 0.1], (40, 1)), ["a"] * 20 + ["b"] * 20)
     assert both["differences"]["accuracy"]["difference"]["high"] > 0.05
 
@@ -415,11 +417,11 @@ def test_there_is_a_limit_for_each_one_of_the_settings() -> None:
 @pytest.mark.parametrize(
     ("limit", "passed", "certain", "sentence"),
     [
-        (0.6, True, True, "accuracy 0.80 is at least 0.6"),
-        (0.75, True, False, "accuracy 0.80 is at least 0.75, though its interval reaches 0.70"),
-        (0.8, True, False, "accuracy 0.80 is at least 0.8, though its interval reaches 0.70"),
-        (0.85, False, False, "accuracy 0.80 is under 0.85, but its interval reaches 0.90"),
-        (0.95, False, True, "accuracy 0.80 is under 0.95"),
+        (0.6, True, True, "accuracy of what is decided 0.80 is at least 0.6"),
+        (0.75, True, False, "accuracy of what is decided 0.80 is at least 0.75, though its interval reaches 0.70"),
+        (0.8, True, False, "accuracy of what is decided 0.80 is at least 0.8, though its interval reaches 0.70"),
+        (0.85, False, False, "accuracy of what is decided 0.80 is under 0.85, but its interval reaches 0.90"),
+        (0.95, False, True, "accuracy of what is decided 0.80 is under 0.95"),
     ],
 )
 def test_a_least_value_is_kept_by_the_value_and_the_interval_tells_how_surely(
@@ -682,6 +684,12 @@ def test_the_groups_sets_and_abstentions_are_those_of_the_other_artifacts(trust:
     assert found["overall"]["abstention"]["value"] == pytest.approx(1 - risk["chosen"]["test"]["coverage"])
     for name in ("ece", "log_loss"):
         assert found["overall"][name]["value"] == pytest.approx(measures[name]["value"])
+    scored = read_scored(trust.folder / "calibrated_test.jsonl", ["no", "yes"])
+    costs = artifacts.read(trust.folder / "costs.json", "costs")
+    decided = decide_labels(costs, scored.probabilities)
+    assert (decided != scored.probabilities.argmax(axis=1)).any()
+    assert found["overall"]["accuracy"]["value"] == pytest.approx((decided == scored.truth).mean())
+    assert found["overall"]["selection_rate"]["value"] == pytest.approx((decided == 1).mean())
     assert [entry["kind"] for entry in found["columns"]] == ["categorical", "numeric"]
     assert [(group["name"], group["rows"]) for group in found["columns"][0]["groups"]] == [("M", 160), ("F", 80)]
 
@@ -695,7 +703,7 @@ def test_limits_are_read_from_the_artifacts_and_from_the_groups(
     assert found["sentence"].startswith(f"All {len(LIMITS)} limits are kept")
     assert all(limit["value"] is not None for limit in found["limits"])
     found = trust.audit(["Sex"], {"min_accuracy": 0.99, "max_accuracy_difference": 0.9})
-    assert found["sentence"].startswith("1 of 2 limits is kept; accuracy 0.")
+    assert found["sentence"].startswith("1 of 2 limits is kept; accuracy of what is decided 0.")
     said = " ".join(capsys.readouterr().err.split())
     assert "By Sex, accuracy runs from" in said
     assert "1 of 2 limits is kept" in said

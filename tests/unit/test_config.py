@@ -40,6 +40,12 @@ def test_a_misspelt_limit_is_refused_with_the_nearest_name() -> None:
         check_config({"limits": {"min_acuracy": 0.8}})
 
 
+@pytest.mark.parametrize("limit", [{"min_accuracy": 80}, {"max_ece": -1}])
+def test_a_limit_that_no_share_can_reach_is_refused(limit: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"limits: .* (maximum|minimum)"):
+        check_config({"limits": limit})
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -47,6 +53,7 @@ def test_a_misspelt_limit_is_refused_with_the_nearest_name() -> None:
         {"max_error": float("nan")},
         {"abstain_cost": float("inf")},
         {"limits": {"min_accuracy": float("nan")}},
+        {"limits": "{min_accuracy: .nan}"},
         {"costs": {"a": {"a": 0, "b": float("inf")}, "b": {"a": 1, "b": 0}}},
     ],
 )

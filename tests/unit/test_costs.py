@@ -421,7 +421,12 @@ def test_what_is_paid_is_for_what_predict_decides_where_max_error_is_set(
     paid = np.column_stack([[0, 10], [1, 0], [0.3, 0.3]])[files.truth, codes]
     assert test["loramake"]["per_row"]["value"] == pytest.approx(paid.mean())
     assert test["without_max_error"] == alone
-    assert f"{alone['per_row']['value']:.2f} for costs without max_error" in found["sentence"]
+    assert f"Deciding by cost takes {alone['per_row']['value']:.2f} a row" in found["sentence"]
+    ours = test["loramake"]
+    asked_of = f"{ours['per_row']['value']:.2f} a row, a person being asked about {ours['abstentions'] / 400:.1%}."
+    assert found["sentence"].endswith(f"With max_error it is {asked_of}")
+    best = test["baselines"][test["difference"]["baseline"]]["per_row"]["value"]
+    assert test["difference"]["value"] == pytest.approx(alone["per_row"]["value"] - best)
 
 
 def test_baselines_decide_by_calibrated_probabilities_too(tmp_path: Path) -> None:

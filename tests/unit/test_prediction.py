@@ -49,6 +49,18 @@ def test_the_rows_themselves_are_never_replaced(folder: Path, force: bool) -> No
             check("new.csv", force, source=beside)
 
 
+def test_files_beside_it_that_are_not_of_an_earlier_run_are_not_lost(folder: Path) -> None:
+    """A note called like the record of a killed run is none."""
+    (folder / "out.csv.progress.json").write_text("my notes")
+    with pytest.raises(ConfigError, match=r"out\.csv\.progress\.json is there and holds no predictions"):
+        check("out.csv")
+    (folder / "out.csv.partial").write_text("my precious partial")
+    with pytest.raises(ConfigError, match=r"out\.csv\.partial is there and holds no predictions"):
+        check("out.csv")
+    (folder / "out.csv.progress.json").write_text('{"rows": 0, "bytes": 0, "belongs_to": {}}')
+    check("out.csv")
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_nothing_is_written_among_the_files_of_an_experiment(folder: Path, force: bool) -> None:
     (folder / "link").symlink_to("results/exp")

@@ -229,7 +229,13 @@ def test_the_confidence_of_intervals_is_the_one_of_the_artifact(two: Facts) -> N
 
 def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> None:
     scored = Scored([("csv", row) for row in range(60)], np.arange(60) % 2, np.full((60, 2), 0.5))
-    rows = count_rows(scored, np.ones((60, 2), dtype=bool), np.zeros(60, dtype=bool), ["no", "yes"])
+    rows = count_rows(
+        scored,
+        scored.probabilities.argmax(axis=1),
+        np.ones((60, 2), dtype=bool),
+        np.zeros(60, dtype=bool),
+        ["no", "yes"],
+    )
     overall, columns = audit(rows, [pd.Series(["a", "b", "b"] * 20, name="group", dtype=object)], seed=0)
     found = describe(rows, overall, columns, []) | {"confidence": 0.875}
     assert "Rates of yes; intervals of 87.5%;" in section("audit", two | {"audit": found})
