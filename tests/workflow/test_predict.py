@@ -112,8 +112,8 @@ def stopped_in_the_middle(folder: Path, arguments: list[str], csv: Path, how: in
 
 @pytest.mark.parametrize(
     ("how", "is_piped"),
-    [(signal.SIGKILL, True), (signal.SIGINT, False), (signal.SIGTERM, True), (signal.SIGHUP, False)],
-    ids=["killed", "interrupted", "terminated", "hung up"],
+    [(signal.SIGKILL, True), (signal.SIGINT, False), (signal.SIGTERM, True)],
+    ids=["killed", "interrupted", "terminated"],
 )
 def test_a_stopped_run_goes_on_to_the_file_of_an_unbroken_one(
     copy_of_finished: Callable[[], Path], two_thousand: tuple[Path, str], tmp_path: Path, how: int, is_piped: bool
