@@ -307,7 +307,7 @@ def _sentence(level: dict[str, Any], ranked: Ranked, rows_test: int) -> str:
     if not level["achievable"]:
         return (
             f"Not achievable with this data: to be {wish} is too much to ask where {wrong:,} of the {answered:,} "
-            f"calibration rows that the model is surest of are wrong."
+            f"calibration rows that the model is surest of {'is' if wrong == 1 else 'are'} wrong."
         )
     found = _on_test(level, rows_test)
     if level["threshold"] == 0:
