@@ -6,7 +6,7 @@
 
 In each split the rows are dealt at random into a calibration and a test split; the calibration split is halved and the
 probabilities calibrated as rule calibrate_probabilities does it, the sets are fitted on the half that the calibrator
-did not see (on all of it where there was too little to calibrate on), and tried on the rest. An experiment's rows are
+did not see (on all of it where there are too few rows to calibrate at all), and tried on the rest. An experiment's rows are
 those of its calibration and test splits, in its own shares; nothing is trained again.
 
 `promised` is ⌈(n+1)·confidence⌉/(n+1), n the rows the sets were fitted on; class by class, n the label's own rows in
@@ -132,7 +132,7 @@ def shown(line: Line) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="*", type=Path, help="folders of finished experiments")
-    parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--splits", type=int, default=2000)
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--calibration", choices=CALIBRATIONS, default="temperature")
     options = parser.parse_args()
