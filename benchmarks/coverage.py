@@ -6,8 +6,8 @@
 
 In each split the rows are dealt at random into a calibration and a test split; the calibration split is halved and the
 probabilities calibrated as rule calibrate_probabilities does it, the sets are fitted on the half that the calibrator
-did not see (on all of it where there are too few rows to calibrate at all), and tried on the rest. An experiment's rows are
-those of its calibration and test splits, in its own shares; nothing is trained again.
+did not see (on all of it where there are too few rows to calibrate at all), and tried on the rest. An experiment's rows
+are those of its calibration and test splits, in its own shares; nothing is trained again.
 
 `promised` is ⌈(n+1)·confidence⌉/(n+1), n the rows the sets were fitted on; class by class, n the label's own rows in
 that split, averaged over the splits like the coverage. `error` is the standard error of the mean of the differences:
