@@ -96,11 +96,7 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
 
 def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
     """True labels, and the probabilities of both, of these rows, in the order of the first one's labels."""
-    ours, theirs = (
-        one.test.take([places[row] for row in rows])
-        for one in (first, other)
-        for places in [{key: place for place, key in enumerate(one.test.keys)}]
-    )
+    ours, theirs = first.test.pick(rows), other.test.pick(rows)
     order = [other.labels.index(label) for label in first.labels]
     return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 

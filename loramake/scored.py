@@ -30,6 +30,11 @@ class Scored(NamedTuple):
         at = np.asarray(places, dtype=np.int64)
         return Scored([self.keys[place] for place in at.tolist()], self.truth[at], self.probabilities[at])
 
+    def pick(self, keys: Sequence[Key]) -> "Scored":
+        """The rows of these keys, in this order."""
+        places = {key: place for place, key in enumerate(self.keys)}
+        return self.take([places[key] for key in keys])
+
     def in_order(self) -> "Scored":
         """The rows in the order of their keys, so that what is drawn by a seed does not depend on the file's."""
         return self.take(sorted(range(len(self.keys)), key=self.keys.__getitem__))

@@ -7,7 +7,11 @@ from loramake import artifacts
 from loramake.metrics import run_evaluation
 from loramake.scored import Scored, read_scored, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
-from tests.cases import MODELS
+from loramake.trust.calibration_measures import evaluate_calibration
+from loramake.trust.conformal import fit_conformal
+from loramake.trust.costs import decide_by_cost
+from loramake.trust.risk import control_risk
+from tests.cases import MODELS, four_models
 from tests.conftest import task_of
 
 VERIFICATION = {
@@ -97,3 +101,46 @@ class Calibration:
 
     def read(self, name: str) -> Scored:
         return read_scored(self.folder / f"trust_{name}.jsonl", self.labels)
+
+
+def measure_trust(
+    folder: Path,
+    labels: list[str],
+    costs: dict[str, dict[str, float]],
+    method: str = "temperature",
+    confidence: float = 0.9,
+    max_error: float = 0.11,
+) -> Any:
+    """The trust stage by its own functions up to costs.json, of 240 test rows and as many others; the test rows' truth.
+
+    The baselines have no calibration rows; asking a person costs 0.5.
+    """
+    truth, scores = four_models(240, len(labels), (2.0, 1.0, 1.0))
+    files = Files(folder, labels)
+    for split in ("train", "test"):
+        files.put(split, truth, scores)
+    files.evaluate()
+    others = Scored([("csv", 240 + row) for row in range(240)], truth, scores["loramake"])
+    artifacts.write(folder / "calibration_rows.jsonl", scored_lines(others, labels), "predictions")
+    artifacts.write(folder / "none.jsonl", [], "predictions")
+    names = ("task.json", "calibration_rows.jsonl", "test.jsonl", "calibrator.json")
+    task, rows, test, calibrator = (folder / name for name in names)
+    calibration, after = folder / "calibration.jsonl", folder / "calibrated_test.jsonl"
+    calibrate_probabilities(task, rows, test, method, 1, calibrator, calibration, after)
+    evaluate_calibration(task, test, after, calibrator, 1, folder / "calibration_measures.json")
+    fit_conformal(task, calibration, after, "lac", confidence, 1, folder / "conformal.json")
+    control_risk(task, calibration, after, max_error, confidence, costs, 0.5, 1, folder / "risk.json")
+    decide_by_cost(
+        task=task,
+        train=folder / "train.jsonl",
+        calibration=folder / "none.jsonl",
+        test=after,
+        baselines=folder / "baselines.json",
+        calibrator=calibrator,
+        risk=folder / "risk.json",
+        costs=costs,
+        abstain_cost=0.5,
+        seed=1,
+        out=folder / "costs.json",
+    )
+    return truth

@@ -176,8 +176,7 @@ def measure(sums: Floats, binary: bool) -> tuple[dict[str, Floats], Floats]:
     whole = rows[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.stack([selected / whole, both / true, (selected - both) / (whole - true)])
-        defined = ~np.isnan(rates)
-        selection_rate, tpr, fpr = rates.sum(axis=2, where=defined) / defined.sum(axis=2)
+        selection_rate, tpr, fpr = _mean_rates(rates)
         values = {
             "accuracy": right / rows,
             "selection_rate": selection_rate if binary else np.full(len(rows), np.nan),
@@ -190,6 +189,14 @@ def measure(sums: Floats, binary: bool) -> tuple[dict[str, Floats], Floats]:
             "abstention": abstained / rows,
         }
     return values, rates
+
+
+def _mean_rates(rates: Floats) -> Floats:
+    """Means over the labels of which a rate is defined, shape (3, times), NaN of none; `rates`: (3, times, labels)."""
+    defined = ~np.isnan(rates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means: Floats = rates.sum(axis=2, where=defined) / defined.sum(axis=2)
+    return means
 
 
 class Sums(NamedTuple):
@@ -284,10 +291,7 @@ def draw_shares(sums: Floats, generator: np.random.Generator | None) -> tuple[di
     values = {name: _draw(np.array([hits]), np.array([whole]), generator)[:, 0] for name, hits in fixed.items()}
     pairs = ((selected, np.full(len(selected), whole)), (both, true), (selected - both, whole - true))
     rates = np.stack([_draw(hits, of, generator) for hits, of in pairs])
-    defined = ~np.isnan(rates)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means = rates.sum(axis=2, where=defined) / defined.sum(axis=2)
-    return {**values, **dict(zip(RATES, means, strict=True))}, rates
+    return {**values, **dict(zip(RATES, _mean_rates(rates), strict=True))}, rates
 
 
 def _draw(hits: Floats, of: Floats, generator: np.random.Generator | None) -> Floats:

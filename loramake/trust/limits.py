@@ -44,13 +44,16 @@ class Compared(NamedTuple):
     called: str
 
 
+_BALANCED = "balanced accuracy before calibration"
 _METRICS = ("splits", "test", "models", "loramake", "metrics")
 _NO_ANSWERS = "max_error is not set, or so low that no row is answered"
 
 LIMITS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
     "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy of what is decided"),
-    "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy"),
+    "min_balanced_accuracy": Measured(
+        "metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy before calibration"
+    ),
     "max_log_loss": Measured("calibration_measures", ("after", "measures", "log_loss"), "calibrated log loss"),
     "max_ece": Measured("calibration_measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),

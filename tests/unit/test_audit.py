@@ -13,7 +13,7 @@ from loramake import artifacts
 from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
-from loramake.scored import Scored, read_scored, scored_lines
+from loramake.scored import Scored, read_scored
 from loramake.trust.audit import (
     MEASURES,
     audit,
@@ -23,16 +23,11 @@ from loramake.trust.audit import (
     describe,
     find_reach,
 )
-from loramake.trust.calibration import calibrate_probabilities
-from loramake.trust.calibration_measures import evaluate_calibration
-from loramake.trust.conformal import fit_conformal
 from loramake.trust.cost_matrix import decide_labels
-from loramake.trust.costs import decide_by_cost
 from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
 from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
-from loramake.trust.risk import control_risk
-from tests.cases import four_models, random_case
-from tests.files import Files
+from tests.cases import random_case
+from tests.files import measure_trust
 from tests.formulas import expected_calibration_error
 from tests.pictures import texts
 
@@ -600,57 +595,17 @@ def test_the_picture_of_very_many_columns_shows_the_first_and_counts_the_rest(tm
 class Trust:
     """The files of the trust stage, made by its own functions, of a table with the columns y, Sex and Age."""
 
-    def __init__(self, folder: Path, rows: int = 240) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.table = folder / "table.csv"
-        files = Files(folder, ["no", "yes"])
-        truth, scores = four_models(rows, 2, (2.0, 1.0, 1.0))
-        for split in ("train", "test"):
-            files.put(split, truth, scores)
-        files.evaluate()
-        lines = scored_lines(
-            Scored([("csv", rows + row) for row in range(rows)], truth, scores["loramake"]), files.labels
-        )
-        artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
-        artifacts.write(folder / "none.jsonl", [], "predictions")
-        self.write_table(2 * [files.labels[code] for code in truth])
-        self.fit()
+        labels = ["no", "yes"]
+        truth = measure_trust(folder, labels, {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}})
+        self.write_table(2 * [labels[code] for code in truth])
 
     def write_table(self, labels: list[str]) -> None:
         cells = [["M" if row % 3 else "F", str(20 + row * 7 % 60)] for row in range(len(labels))]
         lines = [["y", "Sex", "Age"], *([label, *own] for label, own in zip(labels, cells, strict=True))]
         self.table.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
-
-    def fit(self) -> None:
-        at = self.folder
-        task, calibration, test = at / "task.json", at / "calibration.jsonl", at / "calibrated_test.jsonl"
-        calibrate_probabilities(
-            task,
-            at / "calibration_rows.jsonl",
-            at / "test.jsonl",
-            "temperature",
-            1,
-            at / "calibrator.json",
-            calibration,
-            test,
-        )
-        evaluate_calibration(task, at / "test.jsonl", test, at / "calibrator.json", 1, at / "calibration_measures.json")
-        fit_conformal(task, calibration, test, "lac", 0.9, 1, at / "conformal.json")
-        costs = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
-        control_risk(task, calibration, test, 0.11, 0.9, costs, 0.5, 1, at / "risk.json")
-        decide_by_cost(
-            task=task,
-            train=at / "train.jsonl",
-            calibration=at / "none.jsonl",
-            test=test,
-            baselines=at / "baselines.json",
-            calibrator=at / "calibrator.json",
-            risk=at / "risk.json",
-            costs=costs,
-            abstain_cost=0.5,
-            seed=1,
-            out=at / "costs.json",
-        )
 
     def audit(self, columns: list[str], limits: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
         at = self.folder

@@ -23,16 +23,11 @@ from loramake.report import (
     read_table,
     spread,
 )
-from loramake.scored import Scored, scored_lines
+from loramake.scored import Scored
 from loramake.trust.audit import audit, count_rows, describe
-from loramake.trust.calibration import calibrate_probabilities
-from loramake.trust.calibration_measures import evaluate_calibration
-from loramake.trust.conformal import fit_conformal
-from loramake.trust.costs import decide_by_cost
 from loramake.trust.label_noise import summarize
-from loramake.trust.risk import control_risk
 from tests.conftest import ROOT, task_of
-from tests.unit.test_metrics import Files, four_models
+from tests.files import measure_trust
 
 
 def line(row: int, label: str, yes: float) -> dict[str, Any]:
@@ -96,34 +91,8 @@ Facts = dict[str, Any]
 
 def make_facts(folder: Path, labels: list[str], method: str, confidence: float, max_error: float) -> Facts:
     """What the page and the card are rendered from: what is measured by the library, of made-up rows."""
-    truth, scores = four_models(240, len(labels), (2.0, 1.0, 1.0))
-    files = Files(folder, labels)
-    for split in ("train", "test"):
-        files.put(split, truth, scores)
-    files.evaluate()
-    lines = scored_lines(Scored([("csv", 240 + row) for row in range(240)], truth, scores["loramake"]), labels)
-    artifacts.write(folder / "calibration_rows.jsonl", lines, "predictions")
-    artifacts.write(folder / "none.jsonl", [], "predictions")
-    names = ("task.json", "calibration_rows.jsonl", "test.jsonl", "calibrator.json", "calibration.jsonl", "after.jsonl")
-    task, rows, test, calibrator, calibration, after = (folder / name for name in names)
-    calibrate_probabilities(task, rows, test, method, 1, calibrator, calibration, after)
-    evaluate_calibration(task, test, after, calibrator, 1, folder / "calibration_measures.json")
-    fit_conformal(task, calibration, after, "lac", confidence, 1, folder / "conformal.json")
     costs = {true: {decided: int(true != decided) for decided in labels} for true in labels}
-    control_risk(task, calibration, after, max_error, confidence, costs, 0.5, 1, folder / "risk.json")
-    decide_by_cost(
-        task=task,
-        train=folder / "train.jsonl",
-        calibration=folder / "none.jsonl",
-        test=after,
-        baselines=folder / "baselines.json",
-        calibrator=calibrator,
-        risk=folder / "risk.json",
-        costs=costs,
-        abstain_cost=0.5,
-        seed=1,
-        out=folder / "costs.json",
-    )
+    measure_trust(folder, labels, costs, method, confidence, max_error)
     measured = ("metrics", "calibrator", "calibration_measures", "conformal", "risk", "costs")
     read = {name: artifacts.read(folder / f"{name}.json", name) for name in measured}
     return read | by_hand(labels, read["risk"])
