@@ -97,7 +97,10 @@ class Columns:
         for name in self.features:
             if name not in aligned:
                 near = nearest(name, [other for other in aligned if other not in self.features])
-                raise DataError(f"{where} lacks the column {name!r}{near}, which the model was trained on.")
+                raise DataError(
+                    f"{where} lacks the column {name!r}{near}, which the model was trained on: add it, empty where "
+                    "unknown."
+                )
             if aligned.count(name) > 1:
                 raise DataError(f"{where} has the column {name!r} more than once: rename or drop one of them.")
         return aligned

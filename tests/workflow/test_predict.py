@@ -201,11 +201,14 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
     refused = predict(finished, "exp", "--json", json.dumps(lacking))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "loramake: --json, row 0 lacks the column 'island' (did you mean iland?), which the model was trained on.\n"
+        "loramake: --json, row 0 lacks the column 'island' (did you mean iland?), which the model was trained on: "
+        "add it, empty where unknown.\n"
     )
     header = ",".join(name for name in ROW if name != "sex")
     refused = predict(finished, "exp", "-", given=f"{header}\n{'1,' * 4}1\n")
-    assert refused.stderr.startswith("loramake: standard input lacks the column 'sex', which the model was trained on.")
+    assert refused.stderr.startswith(
+        "loramake: standard input lacks the column 'sex', which the model was trained on: add it"
+    )
     warned = predict(finished, "exp", "--json", json.dumps([{**ROW, "mood": "good"}, {**ROW, "mood": "bad"}]))
     assert warned.returncode == 0
     assert warned.stderr.count("--json: not used, since training never saw them: mood.") == 1
