@@ -1,6 +1,7 @@
 """Delete any artifact and it is rebuilt, with all that depends on it and nothing that doesn't."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def _find_artifacts() -> dict[str, str]:
 
 
 ARTIFACTS = _find_artifacts()
+
+
+@pytest.fixture(scope="module")
+def finished(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy for this process alone: what is hidden here for a moment would be missing in another's tests."""
+    return Path(shutil.copytree(finished, tmp_path_factory.mktemp("rebuild") / "finished", symlinks=True))
 
 
 @pytest.fixture(scope="module")
