@@ -18,15 +18,13 @@ import yaml
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.config import REVIEWS
+from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
 from loramake.errors import ConfigError, ReviewError
 from loramake.feedback import Change, Known, check_values, first_rule, parse_feedback, save_feedback
 from loramake.paths import APPROVALS
 from loramake.terminal import held
 
-STRATEGIES = ("none", "oversample", "undersample")
-"""Of balancing the training split."""
 _OTHER, _STOP = "something else …", "stop"
 _HINT = (
     "drop features: a, b · add features: a · keep only features: a, b · use oversample · test_ratio: 0.3 · "

@@ -54,6 +54,9 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
 REVIEWS = ("data", "balance", "config")
 """In the order of the workflow."""
 
+STRATEGIES = ("none", "oversample", "undersample")
+"""Of balancing the training split."""
+
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """What an experiment, a folder under results/, may be called."""
 

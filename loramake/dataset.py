@@ -7,11 +7,13 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.agents import Agent, Failure
+from loramake.agents.builtin import BuiltinAgent
+from loramake.config import STRATEGIES
 from loramake.console import say
 from loramake.errors import ArtifactError, CodeError
 from loramake.generated import check_functions, write_until_it_works
 from loramake.rendering import render
-from loramake.sandbox import Sandbox
+from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.splits import SPLITS, read_splits
 
 _WANTED = "whole records of the training split, as many of each label as the strategy says"
@@ -42,7 +44,7 @@ def write_balance_code(
     strategy = balance or artifacts.read(review, "review")["balance"]
 
     def complete(functions: str) -> str:
-        script = render("write_balance_code.j2", strategy=strategy, functions=functions)
+        script = _render_script(strategy, functions)
         check_functions(script, ("balance",), out)
         return script
 
@@ -77,6 +79,21 @@ def check_strategy(strategy: str, original: list[dict[str, Any]], balanced: list
     wanted = {label: count if rows is None else rows for label, count in before.items()}
     if after != wanted:
         raise CodeError(f"{strategy} has to make {wanted} of the labels' records, and made {dict(after)}.")
+
+
+def _render_script(strategy: str, functions: str) -> str:
+    """The whole script around the function."""
+    return render("write_balance_code.j2", strategy=strategy, functions=functions)
+
+
+def choose_balance_sandbox(setting: str) -> Sandbox:
+    """The sandbox of balance_data.py by the user's setting; ConfigError where one is needed and none works."""
+    return choose_sandbox(setting, lambda script: script in map(_render_own_script, STRATEGIES))
+
+
+def _render_own_script(strategy: str) -> bytes:
+    """What the built-in agent writes for a strategy."""
+    return _render_script(strategy, BuiltinAgent().write_balance_code(strategy, [])).encode()
 
 
 def execute_balance_code(script: str | Path, train: str | Path, seed: int, sandbox: Sandbox, out: str | Path) -> None:

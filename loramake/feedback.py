@@ -20,12 +20,11 @@ import yaml
 
 from loramake import artifacts
 from loramake.artifacts import load_schema
-from loramake.config import FEEDBACK_KEYS, FEEDBACK_SETTINGS, check_setting, coerce, read_feedback
+from loramake.config import FEEDBACK_KEYS, FEEDBACK_SETTINGS, STRATEGIES, check_setting, coerce, read_feedback
 from loramake.errors import ConfigError, nearest
 from loramake.lmf_names import check_extra, check_scheduler, check_template
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
-_STRATEGIES = ("none", "oversample", "undersample")
 _KEYS = {key: step for step in ("splits", "config") for key in FEEDBACK_SETTINGS[step]}
 _WORDS = {
     "drop_features": "drop",
@@ -263,8 +262,8 @@ def _text(text: str, known: Known) -> str:
 
 
 def _balance(strategy: str) -> Change:
-    if strategy not in _STRATEGIES:
-        raise ConfigError(f"{strategy} is no balancing: use {', '.join(_STRATEGIES)}{nearest(strategy, _STRATEGIES)}.")
+    if strategy not in STRATEGIES:
+        raise ConfigError(f"{strategy} is no balancing: use {', '.join(STRATEGIES)}{nearest(strategy, STRATEGIES)}.")
     return Change("balance", "balance", strategy)
 
 

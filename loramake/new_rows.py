@@ -53,7 +53,7 @@ class Columns:
     features: tuple[str, ...]
     """What the prompt is made of, in the plan's order."""
     others: tuple[str, ...]
-    """What the code may name and does not read: the columns that the plan dropped."""
+    """What training saw and does not read: the columns that the plan dropped."""
     target: str
     decimals: Mapping[str, str]
     """The decimal sign of each feature of numbers."""
@@ -118,12 +118,9 @@ class Columns:
         return Counter({name: int(odd.sum()) for name, odd in {**words, **new}.items()})
 
     def only(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The features of a table of text cells, and the other columns of training without their cells.
-
-        What was dropped must not count; generated code may still name it.
-        """
+        """The features of a table of text cells."""
         columns = {name: table[name].to_numpy() for name in self.features}
-        return pd.DataFrame({**columns, **dict.fromkeys(self.others)}, index=range(len(table)), dtype=object)
+        return pd.DataFrame(columns, index=range(len(table)), dtype=object)
 
     def as_text(self, table: pd.DataFrame, where: str, first: int = 0) -> pd.DataFrame:
         """`only` of a table of any cells; DataError for a cell that is no single value, its row counted from `first`.

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.approval import STRATEGIES, Approval, Question
-from loramake.config import REVIEWS
+from loramake.approval import Approval, Question
+from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
 from loramake.estimates import estimate_memory, estimate_training
 from loramake.feedback import Known

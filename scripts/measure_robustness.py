@@ -1,5 +1,6 @@
 from loramake.console import step
 from loramake.plots.robustness import plot_importance
+from loramake.prep_code import choose_prep_sandbox
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):
@@ -9,9 +10,9 @@ with step(snakemake.log[0]):
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         splits=snakemake.input.splits,
-        verification=snakemake.input.verification,
         script=snakemake.input.script,
         state=snakemake.input.state,
+        sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         config=snakemake.input.config,
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,

@@ -29,7 +29,7 @@ def make_records(folder: Path) -> list[dict[str, Any]]:
 def balance(folder: Path, decided: str, feedback: str | None = None, seed: int = 1) -> list[dict[str, Any]]:
     review = {"review": "data", "decision": "approve", "by": "setting", "balance": decided, "reviewed": {}}
     artifacts.write(folder / "review.json", review, "review")
-    sandbox, train = choose_sandbox("auto", "builtin"), folder / "train.json"
+    sandbox, train = choose_sandbox("auto", lambda script: True), folder / "train.json"
     write_balance_code(
         folder / "review.json", feedback, train, seed, BuiltinAgent(), sandbox, folder / "balance_data.py"
     )
