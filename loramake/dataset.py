@@ -155,7 +155,7 @@ def _check_oversampled(original: list[dict[str, Any]], times: Counter[Key], rows
         if max(repeats) > most or sum(abs(count - even) for count in repeats) > farthest:
             raise CodeError(
                 f"{script}: oversample repeated some of {len(repeats):,} records of {label!r} up to {max(repeats):,} "
-                f"times and others {min(repeats):,} times, which chance does not explain: draw each with the same chance."
+                f"times, others {min(repeats):,} times, which chance does not explain: draw each with the same chance."
             )
 
 
