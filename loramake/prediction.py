@@ -2,9 +2,7 @@
 
 import contextlib
 import io
-import json
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from loramake import artifacts
-from loramake.console import Advance, progress, say
+from loramake.console import Advance, printable_json, progress, put, say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.new_rows import Rows
 from loramake.predictor import Decisions, Predictor
@@ -122,8 +120,7 @@ class _Terminal:
     rows = 0
 
     def append(self, text: str, rows: int) -> None:  # noqa: ARG002 - nobody counts them
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        put(text)
 
 
 def predict_new_rows(
@@ -184,7 +181,7 @@ def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:
 def _rendered(found: Decisions, labels: list[str], first: int, form: str) -> str:
     lines = _lines(found, labels, first)
     if form == "jsonl":
-        return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+        return "".join(f"{printable_json(line)}\n" for line in lines)
     text = io.StringIO()
     if first == 0:
         names = [f"p_{label}" for label in labels]
