@@ -66,6 +66,7 @@ rule review_balanced_data:
         plan="results/{experiment}/plan.yaml",
         train="results/{experiment}/data/train.json",
         balanced="results/{experiment}/data/balanced_data.json",
+        script="results/{experiment}/scripts/balance_data.py",
     output:
         review="results/{experiment}/review/balance.json",
     log:
