@@ -206,7 +206,7 @@ def progress(what: str, seconds_between_lines: float = 10.0, unit: str = "") -> 
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
     with _drawn(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -251,7 +251,7 @@ def working(what: str, seconds_between_lines: float = 10.0) -> Iterator[None]:
     """Show that `what` goes on where nothing can tell how far: a spinner on a terminal, else a line now and then."""
     if console.is_terminal:
         with _drawn(SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()) as bar:
-            bar.add_task(f"loramake: {what} …", total=None)
+            bar.add_task(printable(f"loramake: {what} …"), total=None)
             yield
         return
     start = time.monotonic()
