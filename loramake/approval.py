@@ -140,7 +140,7 @@ class Approval:
         with held():
             while True:
                 choices = [*question.approvals, *question.shortcuts, _OTHER, _STOP]
-                asked = f"Approve the {question.name} review of {self._folder.parent.name}?"
+                asked = printable(f"Approve the {question.name} review of {self._folder.parent.name}?")
                 answer = questionary.select(asked, choices=choices).ask(kbi_msg="")
                 if answer in question.approvals:
                     _append(self._history, self._content(question.approvals[answer]))

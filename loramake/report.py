@@ -17,6 +17,7 @@ from loramake.paths import TEMPLATES
 from loramake.rendering import render
 from loramake.results import package_versions
 from loramake.splits import describe_splits
+from loramake.spreadsheet import original
 from loramake.timings import read_timings
 from loramake.trust.cells import read_cells
 from loramake.verification import count_labels
@@ -213,9 +214,9 @@ def spread(points: Sequence[Any], most: int) -> list[Any]:
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV that the workflow made."""
+    """The rows of a CSV that the workflow made for a spreadsheet, their cells as they were before."""
     with Path(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [{original(name): original(cell) for name, cell in line.items()} for line in csv.DictReader(file)]
 
 
 def read_history(path: str | Path) -> list[dict[str, Any]]:

@@ -97,6 +97,7 @@ rule review_prep_data:
         plan="results/{experiment}/plan.yaml",
         all_data="results/{experiment}/data/all_data.json",
         splits="results/{experiment}/splits.csv",
+        script="results/{experiment}/scripts/prepare_data.py",
     output:
         review="results/{experiment}/review/data.json",
     log:

@@ -47,6 +47,7 @@ def predict(
     One line a row: row (0-based), decision, abstain and its reason, probabilities, set, and expected_cost where costs
     are set. Give --csv, --json or -. With --output, the same command goes on where it was stopped.
     """
+    from loramake.console import refusal
     from loramake.prediction import check_output, predict_new_rows
     from loramake.predictor import Predictor
 
@@ -65,7 +66,7 @@ def predict(
             predict_new_rows(predictor, rows, output, form or rows.form, confidence, batch_size)
     except KeyboardInterrupt:
         again = shlex.join(["loramake", *sys.argv[1:]])
-        sys.exit(f"loramake: stopped by you; {again} goes on." if output else "loramake: stopped by you.")
+        sys.exit(refusal(f"stopped by you; {again} goes on." if output else "stopped by you."))
 
 
 @contextlib.contextmanager
