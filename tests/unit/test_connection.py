@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from loramake.agents.connection import connect, read_url
+from loramake.addresses import read_url
+from loramake.agents.connection import connect
 from loramake.errors import ConfigError
 
 UNSET = {"agent_api_base": None, "agent_model": None, "coder_model": None}

@@ -144,7 +144,7 @@ def test_busy_and_broken_servers_are_tried_again() -> None:
         ({"always": 401}, "refuses the key: set OPENAI_API_KEY"),
         ({"always": 404}, "has no model thinker"),
         ({"always": 400}, r"answered with the error 400 \(.*not today.*\)"),
-        ({"seconds": 2.0}, r"did not answer within agent_timeout \(0.2 s\), 5 times"),
+        ({"seconds": 2.0}, r"did not answer in full within agent_timeout \(0.2 s\), 5 times"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_one_sentence(settings: dict[str, Any], sentence: str) -> None:
@@ -254,7 +254,7 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
     failure: Any = {
         "code": "x = 1\n",
         "complaint": "oversample has to make {'HIV positive': 9} of the labels' records",
-        "check": "as many of each label as the strategy says",
+        "check": "each row once",
         "output": "{'input': 'customer_name: Jane Doe'}",
         "rows": ["row 3: customer_name: Jane Doe"],
     }
@@ -270,7 +270,7 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
         sent = "".join(message["content"] for message in request["messages"])
         assert "Jane" not in sent
         assert "HIV" not in sent
-        assert "The check “as many of each label as the strategy says” failed." in sent
+        assert "The check “each row once” failed." in sent
 
 
 def test_no_label_is_sent_where_names_alone_are_allowed() -> None:
