@@ -28,6 +28,13 @@ PAUSE = 0.05
 """Seconds between two bytes of a drip: a timeout per read never ends it."""
 
 
+@dataclass(frozen=True)
+class Whole:
+    """An attack that sends one response, made before it is asked for."""
+
+    make: Callable[[], bytes]
+
+
 def ok(body: bytes, *headers: str, status: str = "200 OK", length: object = None) -> bytes:
     """A whole response."""
     size = len(body) if length is None else length
@@ -113,7 +120,7 @@ def wrong_types(send: Send) -> None:
 
 LOOSE = "```\n" * 10_000 + "<think>" * 10_000 + "{" * 10_000
 
-ATTACKS: dict[str, tuple[Callable[[Send], None] | Callable[[], bytes], str | None]] = {
+ATTACKS: dict[str, tuple[Callable[[Send], None] | Whole, str | None]] = {
     "drip": (drip, "did not answer in full within agent_timeout"),
     "drip of headers": (drip_of_headers, "did not answer in full within agent_timeout"),
     "silence": (silence, "did not answer in full within agent_timeout"),
@@ -122,46 +129,61 @@ ATTACKS: dict[str, tuple[Callable[[Send], None] | Callable[[], bytes], str | Non
     "endless body": (endless_body, "answers with more than 4 MiB"),
     "200 MB": (body_of_200_mb, "answers with more than 4 MiB"),
     "200 MB with an error": (error_of_200_mb, "answers with more than 4 MiB"),
-    "gzip bomb": (lambda: compressed("gzip"), "compresses its answers"),
-    "deflate bomb": (lambda: compressed("deflate"), "compresses its answers"),
-    "brotli bomb": (lambda: compressed("br"), "compresses its answers"),
-    "bomb as charset": (bomb_as_charset, "answered with the error 400"),
+    "gzip bomb": (Whole(lambda: compressed("gzip")), "compresses its answers"),
+    "deflate bomb": (Whole(lambda: compressed("deflate")), "compresses its answers"),
+    "brotli bomb": (Whole(lambda: compressed("br")), "compresses its answers"),
+    "bomb as charset": (Whole(bomb_as_charset), "answered with the error 400"),
     "redirect elsewhere": (
-        lambda: ok(b"", "Location: http://127.0.0.2:9/v1", status="307 Temporary Redirect"),
+        Whole(lambda: ok(b"", "Location: http://127.0.0.2:9/v1", status="307 Temporary Redirect")),
         r"redirects from http://127.0.0.1:\d+ to http://127.0.0.2:9",
     ),
-    "redirect within": (lambda: ok(b"", "Location: /other", status="308 Permanent Redirect"), "redirects within"),
-    "redirect to nonsense": (lambda: ok(b"", "Location: http://[::1", status="307 Temporary Redirect"), "that cannot be read"),
+    "redirect within": (
+        Whole(lambda: ok(b"", "Location: /other", status="308 Permanent Redirect")),
+        "redirects within",
+    ),
+    "redirect to nonsense": (
+        Whole(lambda: ok(b"", "Location: http://[::1", status="307 Temporary Redirect")),
+        "that cannot be read",
+    ),
     "100,000 tool calls": (
-        lambda: says(None, tool_calls=[{"id": str(place)} for place in range(100_000)]),
+        Whole(lambda: says(None, tool_calls=[{"id": str(place)} for place in range(100_000)])),
         "The answer holds no text",
     ),
     "100,000 choices": (
-        lambda: ok(completion(None, choices=[{"message": {"content": ANSWER}}, *[{"index": 0}] * 100_000])),
+        Whole(lambda: ok(completion(None, choices=[{"message": {"content": ANSWER}}, *[{"index": 0}] * 100_000]))),
         None,
     ),
-    "deep JSON": (lambda: ok(b"[" * MIB), "not as an endpoint for chat completions"),
-    "a million lists": (lambda: ok(b"[" + b"[]," * MIB + b"[]]"), "not as an endpoint for chat completions"),
-    "an answer of lists": (lambda: says('{"target": [' + "[]," * 30_000 + "[]]}"), "gave no usable answer in 4 tries"),
-    "an integer of 5,000 digits": (lambda: ok(b"9" * 5000), "not as an endpoint for chat completions"),
-    "HTML": (lambda: ok(b"<!doctype html><h1>Welcome</h1>"), "not as an endpoint for chat completions"),
-    "nothing at all": (lambda: ok(b""), "not as an endpoint for chat completions"),
-    "lone surrogates": (lambda: says("\ud800 {\ud800: \udfff}"), "gave no usable answer in 4 tries"),
-    "null content": (lambda: says(None), "The answer holds no text"),
-    "content of parts": (lambda: says([{"type": "text", "text": ANSWER}]), "not as an endpoint for chat completions"),
+    "deep JSON": (Whole(lambda: ok(b"[" * MIB)), "not as an endpoint for chat completions"),
+    "a million lists": (Whole(lambda: ok(b"[" + b"[]," * MIB + b"[]]")), "not as an endpoint for chat completions"),
+    "an answer of lists": (
+        Whole(lambda: says('{"target": [' + "[]," * 30_000 + "[]]}")),
+        "gave no usable answer in 4 tries",
+    ),
+    "an integer of 5,000 digits": (Whole(lambda: ok(b"9" * 5000)), "not as an endpoint for chat completions"),
+    "HTML": (Whole(lambda: ok(b"<!doctype html><h1>Welcome</h1>")), "not as an endpoint for chat completions"),
+    "nothing at all": (Whole(lambda: ok(b"")), "not as an endpoint for chat completions"),
+    "lone surrogates": (Whole(lambda: says("\ud800 {\ud800: \udfff}")), "gave no usable answer in 4 tries"),
+    "null content": (Whole(lambda: says(None)), "The answer holds no text"),
+    "content of parts": (
+        Whole(lambda: says([{"type": "text", "text": ANSWER}])),
+        "not as an endpoint for chat completions",
+    ),
     "wrong types": (wrong_types, "not as an endpoint for chat completions"),
     "tokens by the googol": (
-        lambda: ok(completion({"content": ANSWER}, usage={"prompt_tokens": 10**100, "completion_tokens": -1})),
+        Whole(lambda: ok(completion({"content": ANSWER}, usage={"prompt_tokens": 10**100, "completion_tokens": -1}))),
         None,
     ),
-    "fences, thoughts, braces": (lambda: says(LOOSE), "There are too many braces"),
-    "Retry-After: 10^9": (lambda: ok(b"{}", "Retry-After: 1000000000", status="429 Slow Down"), "too many requests: "),
-    "too short": (lambda: ok(b"{", length=100), "does not answer as HTTP says"),
-    "length of -1": (lambda: ok(b"{}", length=-1), "does not answer as HTTP says"),
-    "not HTTP": (lambda: b"\x00\xff" * 1000 + b"\r\n\r\n", "does not answer as HTTP says"),
-    "closes at once": (lambda: b"", "does not answer as HTTP says"),
+    "fences, thoughts, braces": (Whole(lambda: says(LOOSE)), "There are too many braces"),
+    "Retry-After: 10^9": (
+        Whole(lambda: ok(b"{}", "Retry-After: 1000000000", status="429 Slow Down")),
+        "too many requests: ",
+    ),
+    "too short": (Whole(lambda: ok(b"{", length=100)), "does not answer as HTTP says"),
+    "length of -1": (Whole(lambda: ok(b"{}", length=-1)), "does not answer as HTTP says"),
+    "not HTTP": (Whole(lambda: b"\x00\xff" * 1000 + b"\r\n\r\n"), "does not answer as HTTP says"),
+    "closes at once": (Whole(lambda: b""), "does not answer as HTTP says"),
     "an error that moves the cursor": (
-        lambda: ok(b'{"error": {"message": "\\u001b[2J\\u009bsecret"}}', status="400 Bad Request"),
+        Whole(lambda: ok(b'{"error": {"message": "\\u001b[2J\\u009bsecret"}}', status="400 Bad Request")),
         "answered with the error 400",
     ),
 }
@@ -189,16 +211,16 @@ class _Server(socketserver.ThreadingTCPServer):
 def attack(name: str) -> Iterator[Hostile]:
     """A server that answers every request with one attack."""
     hostile, made = Hostile(), ATTACKS[name][0]
-    response = made() if made.__code__.co_argcount == 0 else None  # type: ignore[call-arg]
+    response = made.make() if isinstance(made, Whole) else b""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with contextlib.suppress(OSError):
                 hostile.requests.append(_read_request(self.request))
-                if response is None:
-                    made(self.request.sendall)  # type: ignore[call-arg]
-                else:
+                if isinstance(made, Whole):
                     self.request.sendall(response)
+                else:
+                    made(self.request.sendall)
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         hostile.port = server.server_address[1]
@@ -253,5 +275,3 @@ def _reset_peak() -> int:
 def _peak() -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
-
-

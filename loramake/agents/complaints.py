@@ -65,6 +65,7 @@ _LIMITS = {
     "of memory": "It took too much memory.",
     "wrote no plain file": "It did not write what it has to.",
     "gave what is no records": "What it gave is not a list of records in the form that was asked for.",
+    "(schemas/prep_state.schema.yaml)": "What fit gave is not a dict that json.dump can write.",
     "did not give one record for each": "It did not give one record for each row.",
 }
 """What a complaint of ours contains, and the sentence in its place."""

@@ -244,9 +244,7 @@ class Endpoint:
         if isinstance(error, openai.NotFoundError):
             return f"{host} has no model {model} at {self.connection.base_url}: set agent_model and agent_api_base."
         if isinstance(error, openai.RateLimitError):
-            return (
-                f"{host} still says that there are too many requests after {self._retries + 1} of them: {again} later."
-            )
+            return f"{host} keeps answering that there are too many requests: {again} later."
         if isinstance(error, openai.APIStatusError):
             todo = "set agent_max_tokens to less" if _is_about_length(error) else f"{again}, or set another agent_model"
             return f"{host} answered with the error {error.status_code} ({_said(error.message)}): {todo}."

@@ -95,6 +95,7 @@ CLOSED = "|".join(
         *(rf"The check “{re.escape(name)}” failed\." for name in CHECKS),
         rf"It failed with (an error|{'|'.join(KINDS)})( in line \d{{1,3}} of your code)?\.",
         r"What it gave is not a list of records in the form that was asked for\.",
+        r"What fit gave is not a dict that json.dump can write\.",
     ]
 )
 """All that may be said."""
@@ -143,6 +144,7 @@ def test_no_channel_of_generated_code_reaches_the_endpoint_where_names_alone_are
     assert said["message"] == "It failed with ValueError in line 3 of your code."
     assert said["class"] == "It failed with an error in line 3 of your code."
     assert said["key"] == "What it gave is not a list of records in the form that was asked for."
+    assert said["state"] == "What fit gave is not a dict that json.dump can write."
     assert said["rows of a failed check"] == "The check “nothing empty” failed."
 
 
