@@ -104,6 +104,16 @@ def test_a_limit_of_length_that_a_server_does_not_take_is_named() -> None:
         explore(server)
 
 
+GOOD_REPLY = {
+    "text": '{"target": "Sex", "labels": [], "reason": ""}',
+    "model": "m",
+    "tokens_in": 1,
+    "tokens_out": 1,
+    "seconds": 1,
+    "is_whole": True,
+}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -113,7 +123,7 @@ def test_a_limit_of_length_that_a_server_does_not_take_is_named() -> None:
         b"[" * 100_000,
         b'{"text": "x"}',
         b'{"text": 5, "model": [], "tokens_in": "many", "tokens_out": -1, "seconds": null, "is_whole": 3}',
-        b" " * (9 << 20),
+        json.dumps(GOOD_REPLY).encode() + b" " * (9 << 20),
     ],
 )
 def test_what_is_remembered_but_cannot_be_read_is_asked_anew(damage: bytes) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from loramake import artifacts
 from loramake.agents.connection import Connection
 from loramake.agents.endpoint import Endpoint
 from loramake.errors import AgentError
@@ -38,6 +39,7 @@ def test_an_attack_ends_in_one_sentence_soon_and_takes_little_memory(name: str) 
         assert "\x1b" not in outcome.sentence
     assert outcome.seconds < SECONDS
     assert outcome.mib < MEMORY
+    artifacts.read("results/exp/agent/explore_data.jsonl", "transcript")
 
 
 def test_the_deadline_is_one_of_every_try() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from loramake import artifacts, checks, dataset, explore, plan, prep_code
 from loramake.agents import get_agent
-from loramake.agents.complaints import CHECKS, KINDS
+from loramake.agents.complaints import CHECKS, KINDS, complaint
 from loramake.agents.openai import OpenAIAgent
 from loramake.config import defaults
 from loramake.prep_code import Sources
@@ -230,6 +230,43 @@ def test_a_model_that_guesses_cells_is_not_told_which_occur(sees: str, target: s
         found.append(server.requests)
     assert found[0] == found[1]
     assert len(found[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "code_lines", "sentence"),
+    [
+        (45, 10, "It failed with KeyError in line 5 of your code."),
+        (40, 10, "It failed with KeyError."),
+        (52, 10, "It failed with KeyError."),
+        (1040, 5_000, "It failed with KeyError in line 1000 of your code."),
+        (1041, 5_000, "It failed with KeyError."),
+    ],
+)
+def test_a_line_is_named_where_it_is_one_of_the_code_and_of_its_first_thousand(
+    line: int, code_lines: int, sentence: str
+) -> None:
+    output = f'Traceback (most recent call last):\n  File "/inputs/script", line {line}, in fit\nKeyError: 3\n'
+    failure: Any = {"code": "x\n" * code_lines, "above": 40, "check": None, "output": output, "rows": []}
+    assert complaint({**failure, "complaint": "s.py failed: KeyError: 3"}, None) == sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("s.py did not end within 600 s: look at its loops", "It did not end in time: look at its loops."),
+        ("s.py took more than 4,096 MiB of memory", "It took too much memory."),
+        ("s.py failed: took more than Qwzx MiB of memory", "It failed with an error."),
+        (f"anything else {CELL}", "It failed with an error."),
+    ],
+)
+def test_what_a_try_took_too_much_of_is_said_in_fixed_words(words: str, sentence: str) -> None:
+    failure: Any = {"code": "x\n", "above": 40, "check": None, "output": CELL, "rows": [CELL]}
+    assert complaint({**failure, "complaint": words}, None) == sentence
+
+
+def test_a_check_that_is_not_ours_is_not_named() -> None:
+    failure: Any = {"code": "", "complaint": CELL, "check": CELL, "output": "", "rows": []}
+    assert complaint(failure, None) == "A check failed."
 
 
 def test_every_check_of_the_project_is_one_that_may_be_named() -> None:
