@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from loramake.addresses import read_url
 from loramake.artifacts import load_schema
 from loramake.errors import ConfigError, nearest
 from loramake.paths import ROOT
@@ -110,7 +111,9 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
-    """Raise ConfigError where a value is none that a setting takes."""
+    """Raise ConfigError where a value is none that a setting takes; it does not repeat an address: keys are in some."""
+    if key == "agent_api_base" and coerce(key, value) is not None:
+        read_url(value if isinstance(value, str) else "", f"{where}: {key}")
     schema = load_schema("config")["properties"][key]
     if not _is_finite(coerce(key, value)):
         raise ConfigError(f"{where}: {key}: {value!r} is not a finite number: write one ({schema['description']})")

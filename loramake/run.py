@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from loramake.approval import forget_reviews
-from loramake.config import EXPERIMENT_NAME, read_config
+from loramake.config import EXPERIMENT_NAME, check_config, read_config
 from loramake.console import STARTED, say
 from loramake.errors import ConfigError
 from loramake.experiments import CommandLine, as_options, read_command_line, write_command_line
@@ -66,6 +66,7 @@ class Run:
         the same is said again. Without a CSV, an experiment that config.yaml does not list is run as it last was.
         """
         said = self._said(settings)
+        check_config(said.settings, "--config")  # before a key in an address is written down anywhere
         while True:
             self._refuse_locked()
             with contextlib.chdir(self.directory):
