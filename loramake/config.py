@@ -14,6 +14,7 @@ import jsonschema
 import yaml
 
 from loramake.artifacts import load_schema
+from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
 from loramake.paths import ROOT
 
@@ -286,15 +287,12 @@ def defaults() -> Settings:
 
 
 def read_card(model: str) -> dict[str, Any]:
-    """What a local base model's README.md says under `loramake:` in its front matter; {} where it says nothing."""
-    readme = Path(model) / "README.md"
-    if not readme.is_file():
-        return {}
-    parts = readme.read_text(encoding="utf-8").split("---", 2)
-    if len(parts) < 3 or parts[0].strip():
-        return {}
-    card: dict[str, Any] = (yaml.safe_load(parts[1]) or {}).get("loramake") or {}
-    _check_level(card.get("settings", {}), str(readme))
+    """What a local base model's card says, its settings as their types; {} where it says nothing."""
+    card = read_base_card(model)
+    if "settings" in card:
+        _check_level(card["settings"], str(Path(model) / CARD))
+        card = {**card, "settings": {key: coerce(key, value) for key, value in card["settings"].items()}}
+    check_base_card(card, model)
     return card
 
 
