@@ -209,6 +209,18 @@ def resolve(
     return settings
 
 
+def read_trust(experiment: str | None) -> dict[str, Any]:
+    """The settings sandbox and trust_remote_code as the working folder's config.yaml has them, else their defaults.
+
+    `experiment` names the entry that counts; None for results from elsewhere, which have none there.
+    """
+    config = read_config()
+    top = {key: value for key, value in config.items() if key not in _STRUCTURE}
+    own = [] if experiment is None else list(_experiment_layers(config, experiment))
+    merged = _merge([*own, top, defaults()])
+    return {key: merged[key] for key in ("sandbox", "trust_remote_code")}
+
+
 def _check_splits(settings: Settings) -> None:
     """Raise ConfigError where the splits leave no row to train on, or are asked for in two ways."""
     if settings["group_column"] is not None and settings["time_column"] is not None:

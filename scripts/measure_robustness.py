@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from loramake.console import step
 from loramake.plots.robustness import plot_importance
 from loramake.trust.robustness import measure_robustness
@@ -9,12 +11,14 @@ with step(snakemake.log[0]):
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         splits=snakemake.input.splits,
-        verification=snakemake.input.verification,
         script=snakemake.input.script,
         state=snakemake.input.state,
         config=snakemake.input.config,
+        adapter=Path(snakemake.input.adapter).parent,
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,
+        sandbox=snakemake.params.sandbox,
+        trust_remote_code=snakemake.params.trust_remote_code,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
         out=snakemake.output.robustness,
