@@ -52,6 +52,15 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
+_WORDS = ("save_strategy", "eval_strategy", "logging_strategy", "optim", "metric_for_best_model", "rope_scaling")
+"""Of extra_training_args: arguments with words as values that a feedback file may set."""
+_REPORTS = ("none", "tensorboard")
+"""Where a feedback file may have the training reported to: nowhere but this machine."""
+_SERVICES = (
+    r"(push_to_)?hub.*|(trackio|export|vllm|sglang)_.*|(use_)?(swanlab|ray|kt|unsloth|mca|hyper_parallel|v1_kernels).*"
+)
+"""Arguments that reach further than the training, whatever their values are."""
+
 REVIEWS = ("data", "balance", "config")
 """In the order of the workflow."""
 
@@ -330,4 +339,22 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
         raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")
     _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
+    check_feedback_arguments(coerce(_BY_NAME, content.get(_BY_NAME) or {}), str(path))
     return dict(content)
+
+
+def check_feedback_arguments(extra: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError for one of extra_training_args that the user's own config.yaml or command line alone may set.
+
+    A feedback file lies among results, which may be somebody else's. It may set numbers and true or false, and a few
+    words: other text is paths, addresses and names of programs.
+    """
+    for name, value in extra.items():
+        is_plain = value is None or isinstance(_number(value) if isinstance(value, str) else value, int | float)
+        is_word = name in _WORDS and isinstance(value, str) and re.fullmatch(r"\w{1,100}", value, re.ASCII)
+        is_report = name == "report_to" and value in _REPORTS
+        if re.fullmatch(_SERVICES, str(name)) or not (is_plain or is_word or is_report):
+            raise ConfigError(
+                f"{where}: extra_training_args: {name}: feedback may not set it to {str(value)[:100]!r}, since it may "
+                "reach beyond the training: set it in your own config.yaml."
+            )

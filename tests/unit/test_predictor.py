@@ -82,7 +82,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_adapter(folder: Path) -> None:
     model = transformers.AutoModelForCausalLM.from_pretrained(ROOT / "models/tiny")
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules="all-linear"))
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
     torch.manual_seed(1)
     with torch.no_grad():
         for name, weight in wrapped.named_parameters():
@@ -149,9 +149,7 @@ def test_probabilities_are_those_of_the_adapter_calibrated(
     predictor: Predictor, results: Path, rows: pd.DataFrame
 ) -> None:
     config = artifacts.read(results / "configs/predict_test.yaml", "lmf_config")
-    scorer = load_scorer(
-        {**config, "model_name_or_path": str(ROOT / "models/tiny"), "adapter_name_or_path": str(results / "adapter")}
-    )
+    scorer = load_scorer({**config, "model_name_or_path": str(ROOT / "models/tiny")}, results / "adapter")
     records = artifacts.read(results.parents[1] / "made/all_data.json", "records")[:40]
     raw = scorer.probabilities(records, ["<c0>", "<c1>"])
     expected = apply_calibrator(artifacts.read(results / "trust/calibrator.json", "calibrator"), raw)

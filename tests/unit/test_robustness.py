@@ -33,7 +33,7 @@ from loramake.trust.robustness import (
 from tests.cases import random_case
 from tests.conftest import ROOT
 from tests.experiment import SANDBOX, Experiment
-from tests.files import LMF_CONFIG, VERIFICATION
+from tests.files import LMF_CONFIG
 
 SPACED = {"feature_format": "{name} {value}", "feature_separator": " ", "cell_tokens": None}
 LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n", "cell_tokens": None}
@@ -275,7 +275,7 @@ def test_the_whole_step_finds_the_column_that_a_model_goes_by(
     heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(robustness, "load_scorer", lambda config: FakeScorer(asked))
+    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(asked))
     monkeypatch.setattr(
         robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
     )
@@ -301,7 +301,6 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
     artifacts.write(folder / "test.jsonl", lines, "predictions")
     for name, schema, content in (
         ("calibrator.json", "calibrator", UNCALIBRATED),
-        ("verification.json", "verification", VERIFICATION),
         ("config.yaml", "lmf_config", LMF_CONFIG),
     ):
         artifacts.write(folder / name, content, schema)
@@ -311,12 +310,14 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
         task=heart.task,
         plan=heart.plan,
         splits=heart.splits,
-        verification=folder / "verification.json",
         script=heart.script,
         state=heart.state,
         config=folder / "config.yaml",
+        adapter=folder / "adapter",
         calibrator=folder / "calibrator.json",
         test=folder / "test.jsonl",
+        sandbox="auto",
+        trust_remote_code=False,
         seed=0,
         threads=1,
         out=folder / "robustness.json",
