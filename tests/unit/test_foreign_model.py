@@ -116,7 +116,6 @@ def test_a_card_sets_formats_and_training_and_text_is_read_as_numbers(model: Pat
         f"loramake: {{instruction: {'x' * 3000}}}",
         f"loramake: {'[' * 60_000}",
         f"loramake: {{a: {'x' * 70_000}}}",
-        "a: &a [1, 1]\nb: &b [*a, *a]\nloramake: {c: [*b, *b]}",
         "loramake: {a: b: c}",
     ],
 )
@@ -128,6 +127,14 @@ def test_a_card_that_cannot_be_used_is_one_sentence(model: Path, text: str) -> N
     assert len(str(refused.value)) < 1000
     assert "\n" not in str(refused.value)
     assert time.monotonic() - started < SECONDS
+
+
+def test_a_card_that_grows_when_it_is_read_is_not_read(model: Path) -> None:
+    names = "abcdefghijklmnopqrstuvwxyz"
+    grown = [f"{name}: &{name} [*{before}, *{before}]" for before, name in zip(names, names[1:], strict=False)]
+    write_card(model, "\n".join(["a: &a [1, 1]", *grown, "loramake: {missing_token: *z}"]))
+    with pytest.raises(ConfigError, match=r"README\.md: its front matter has YAML aliases, which are not read"):
+        settings_of(model)
 
 
 @pytest.mark.parametrize("text", ["{broken", "a: [", "x" * 100_000, "- list"])
