@@ -15,6 +15,7 @@ import yaml
 
 from loramake.addresses import read_url
 from loramake.artifacts import load_schema
+from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
 from loramake.paths import ROOT
 
@@ -51,6 +52,15 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
     "config": (*TRAINING_KEYS, "template", "flash_attn", "precision", "extra_training_args"),
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
+
+_WORDS = ("save_strategy", "eval_strategy", "logging_strategy", "optim", "metric_for_best_model", "rope_scaling")
+"""Of extra_training_args: arguments with words as values that a feedback file may set."""
+_REPORTS = ("none", "tensorboard")
+"""Where a feedback file may have the training reported to: nowhere but this machine."""
+_SERVICES = (
+    r"(push_to_)?hub.*|(trackio|export|vllm|sglang)_.*|(use_)?(swanlab|ray|kt|unsloth|mca|hyper_parallel|v1_kernels).*"
+)
+"""Arguments that reach further than the training, whatever their values are."""
 
 REVIEWS = ("data", "balance", "config")
 """In the order of the workflow."""
@@ -214,6 +224,18 @@ def resolve(
     return settings
 
 
+def read_trust(experiment: str | None) -> dict[str, Any]:
+    """The settings sandbox and trust_remote_code as the working folder's config.yaml has them, else their defaults.
+
+    `experiment` names the entry that counts; None for results from elsewhere, which have none there.
+    """
+    config = read_config()
+    top = {key: value for key, value in config.items() if key not in _STRUCTURE}
+    own = [] if experiment is None else list(_experiment_layers(config, experiment))
+    merged = _merge([*own, top, defaults()])
+    return {key: merged[key] for key in ("sandbox", "trust_remote_code")}
+
+
 def _check_splits(settings: Settings) -> None:
     """Raise ConfigError where the splits leave no row to train on, or are asked for in two ways."""
     if settings["group_column"] is not None and settings["time_column"] is not None:
@@ -292,15 +314,12 @@ def defaults() -> Settings:
 
 
 def read_card(model: str) -> dict[str, Any]:
-    """What a local base model's README.md says under `loramake:` in its front matter; {} where it says nothing."""
-    readme = Path(model) / "README.md"
-    if not readme.is_file():
-        return {}
-    parts = readme.read_text(encoding="utf-8").split("---", 2)
-    if len(parts) < 3 or parts[0].strip():
-        return {}
-    card: dict[str, Any] = (yaml.safe_load(parts[1]) or {}).get("loramake") or {}
-    _check_level(card.get("settings", {}), str(readme))
+    """What a local base model's card says, its settings as their types; {} where it says nothing."""
+    card = read_base_card(model)
+    if "settings" in card:
+        _check_level(card["settings"], str(Path(model) / CARD))
+        card = {**card, "settings": {key: coerce(key, value) for key, value in card["settings"].items()}}
+    check_base_card(card, model)
     return card
 
 
@@ -326,4 +345,22 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
         raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")
     _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
+    check_feedback_arguments(coerce(_BY_NAME, content.get(_BY_NAME) or {}), str(path))
     return dict(content)
+
+
+def check_feedback_arguments(extra: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError for one of extra_training_args that the user's own config.yaml or command line alone may set.
+
+    A feedback file lies among results, which may be somebody else's. It may set numbers and true or false, and a few
+    words: other text is paths, addresses and names of programs.
+    """
+    for name, value in extra.items():
+        is_plain = value is None or isinstance(_number(value) if isinstance(value, str) else value, int | float)
+        is_word = name in _WORDS and isinstance(value, str) and re.fullmatch(r"\w{1,100}", value, re.ASCII)
+        is_report = name == "report_to" and value in _REPORTS
+        if re.fullmatch(_SERVICES, str(name)) or not (is_plain or is_word or is_report):
+            raise ConfigError(
+                f"{where}: extra_training_args: {name}: feedback may not set it to {str(value)[:100]!r}, since it may "
+                "reach beyond the training: set it in your own config.yaml."
+            )

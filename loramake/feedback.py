@@ -21,7 +21,15 @@ import yaml
 
 from loramake import artifacts
 from loramake.artifacts import load_schema
-from loramake.config import FEEDBACK_KEYS, FEEDBACK_SETTINGS, STRATEGIES, check_setting, coerce, read_feedback
+from loramake.config import (
+    FEEDBACK_KEYS,
+    FEEDBACK_SETTINGS,
+    STRATEGIES,
+    check_feedback_arguments,
+    check_setting,
+    coerce,
+    read_feedback,
+)
 from loramake.errors import ConfigError, nearest
 from loramake.lmf_names import check_extra, check_scheduler, check_template
 from loramake.profile import shorten
@@ -46,7 +54,7 @@ _OF_LLAMAFACTORY: dict[str, dict[str, Any]] = {
     "save_strategy": {"enum": ["no", "steps", "epoch"]},
     "eval_steps": {"type": "integer", "minimum": 1},
     "plot_loss": {"type": "boolean"},
-    "report_to": {"type": "string"},
+    "report_to": {"enum": ["none", "tensorboard"]},
     "ddp_timeout": {"type": "integer", "minimum": 1},
     "per_device_eval_batch_size": {"type": "integer", "minimum": 1},
     "preprocessing_num_workers": {"type": "integer", "minimum": 1},
@@ -113,6 +121,7 @@ def check_values(changes: Sequence[Change], known: Known) -> None:
     """Raise ConfigError for a value that LlamaFactory does not take: once saved it would stop every run."""
     extra = {name: value for change in changes if change.key == _EXTRA for name, value in change.value.items()}
     asked = {change.key: change.value for change in changes}
+    check_feedback_arguments(extra, "feedback")
     check_template(asked.get("template"))
     check_scheduler(asked.get("lr_scheduler_type"))
     check_extra(extra, asked["validation_ratio"] > 0 if "validation_ratio" in asked else known.has_validation)

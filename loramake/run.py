@@ -83,10 +83,11 @@ class Run:
 
     def _said(self, settings: Mapping[str, Any]) -> CommandLine:
         with contextlib.chdir(self.directory):
-            before = read_command_line(self.experiment)
-            is_listed = self.experiment in (read_config().get("experiments") or {})
+            before, config = read_command_line(self.experiment), read_config()
+        is_listed = self.experiment in (config.get("experiments") or {})
         asked = {key for content in self._feedback().values() for key in content}
-        whole = settings if is_listed or "csv" in settings else {**before.settings, **settings}
+        is_whole = is_listed or "csv" in settings
+        whole = settings if is_whole else before.trusted(settings, config, self.experiment)
         said = before.said_again(whole, asked)
         if said.overruled:
             say(f"{', '.join(said.overruled)}: as your feedback has it since, not as the command line says again.")

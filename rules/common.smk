@@ -136,7 +136,7 @@ def look_at_model(experiment):
     """Refuse a bad base model, or settings it cannot be trained with, before anything is wiped; gives the model."""
     settings = get_settings(experiment, "config")
     extra = settings["extra_training_args"]
-    check_model(settings["model"])
+    check_model(settings["model"], settings["trust_remote_code"])
     check_template(settings["template"])
     check_scheduler(settings["lr_scheduler_type"])
     check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)

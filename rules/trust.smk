@@ -176,6 +176,7 @@ rule measure_robustness:
     params:
         version=1,  # raise it when the same adapter would be tried in other ways
         sandbox=get_setting("sandbox"),
+        trust_remote_code=get_setting("trust_remote_code"),
         seed=get_setting("seed"),
     script:
         "../scripts/measure_robustness.py"

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from loramake.console import step
 from loramake.plots.robustness import plot_importance
 from loramake.prep_code import choose_prep_sandbox
@@ -14,8 +16,10 @@ with step(snakemake.log[0]):
         state=snakemake.input.state,
         sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         config=snakemake.input.config,
+        adapter=Path(snakemake.input.adapter).parent,
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,
+        trust_remote_code=snakemake.params.trust_remote_code,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
         out=snakemake.output.robustness,

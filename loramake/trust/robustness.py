@@ -56,15 +56,18 @@ def measure_robustness(
     state: str | Path,
     sandbox: Sandbox,
     config: str | Path,
+    adapter: str | Path,
     calibrator: str | Path,
     test: str | Path,
+    trust_remote_code: bool,
     seed: int,
     threads: int,
     out: str | Path,
 ) -> None:
     """Write robustness.json: calibrated predictions of test rows beside those of the same rows shown otherwise.
 
-    `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML.
+    `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML, `adapter` a
+    folder; `sandbox` is the setting.
     """
     labels = read_labels(task)
     planned = artifacts.read(plan, "plan")
@@ -74,7 +77,7 @@ def measure_robustness(
     if rows.keys:
         shown = show_otherwise(read_cells(csv, test_csv, rows.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(threads)
-        scorer = load_scorer(artifacts.read(config, "lmf_config"))
+        scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
         raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
         fitted = artifacts.read(calibrator, "calibrator")
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}

@@ -275,7 +275,7 @@ def test_the_whole_step_finds_the_column_that_a_model_goes_by(
     heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(robustness, "load_scorer", lambda config: FakeScorer(asked))
+    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(asked))
     monkeypatch.setattr(
         robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
     )
@@ -314,8 +314,10 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
         script=heart.script,
         state=heart.state,
         config=folder / "config.yaml",
+        adapter=folder / "adapter",
         calibrator=folder / "calibrator.json",
         test=folder / "test.jsonl",
+        trust_remote_code=False,
         seed=0,
         threads=1,
         out=folder / "robustness.json",

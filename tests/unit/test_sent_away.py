@@ -15,10 +15,11 @@ from loramake.agents.openai import OpenAIAgent
 from loramake.config import defaults
 from loramake.prep_code import Sources
 from loramake.profile import profile_csv
-from loramake.sandbox import bubblewrap, choose_sandbox
+from loramake.sandbox import bubblewrap
 from tests import endpoint
 from tests.conftest import EXPLORE, ROOT
 from tests.endpoint import FENCE, Server, serve
+from tests.escapes import closed_sandbox
 from tests.experiment import TINY, Experiment
 
 REASON = bubblewrap.why_not()
@@ -129,7 +130,7 @@ def write(csv: Path, codes: list[str], sees: str) -> Server:
     with serve(answer=Coder(codes)) as server:
         agent = agent_of(server, "write_prep_code", agent_sees=sees)
         agent.tries = len(codes) + 1
-        sources, sandbox = Sources(csv, None, experiment.splits), choose_sandbox("bubblewrap", "openai")
+        sources, sandbox = Sources(csv, None, experiment.splits), closed_sandbox()
         prep_code.write_prep_code(experiment.plan, experiment.profile, sources, agent, sandbox, "results/prepare.py")
         assert len(complaints(server)) == len(codes)
         return server
@@ -171,7 +172,7 @@ def test_nor_does_balancing_code_say_anything_of_a_record() -> None:
     ]
     artifacts.write("train.json", train, "records")
     with serve(answer=Coder(codes)) as server:
-        agent, sandbox = agent_of(server, "write_balance_code"), choose_sandbox("bubblewrap", "openai")
+        agent, sandbox = agent_of(server, "write_balance_code"), closed_sandbox()
         agent.tries = len(codes) + 1
         dataset.write_balance_code("none.json", "oversample", "train.json", 1, agent, sandbox, "results/balance.py")
     asked = re.sub(r'"```python.*?```"', "", sent(server))
