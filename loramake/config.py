@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from loramake.artifacts import load_schema
 from loramake.errors import ConfigError, nearest
+from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes
+from loramake.parsing.yaml_text import VALUES, parse_yaml, read_yaml
 from loramake.paths import ROOT
 
 Settings = dict[str, Any]
@@ -63,6 +64,9 @@ COLUMN_LISTS = ("keep", "drop")
 FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
 """What else the feedback of a step may hold."""
 
+_LARGEST_CARD = 8 * MIB
+"""Some hold pictures."""
+
 _BY_NAME = "extra_training_args"
 
 _STRUCTURE = ("experiments", "extends")
@@ -71,9 +75,9 @@ _STRUCTURE = ("experiments", "extends")
 def read_config(path: Path = Path("config.yaml")) -> dict[str, Any]:
     """config.yaml, checked; {} where there is none."""
     try:
-        config = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it.") from error
+        config = (read_yaml(path) if path.is_file() else None) or {}
+    except ParsingError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}): fix it.") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path} is no mapping of settings: write, for example, `review: ask`.")
     check_config(config, str(path))
@@ -109,6 +113,10 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
 def check_setting(key: str, value: Any, where: str) -> None:
     """Raise ConfigError where a value is none that a setting takes."""
     schema = load_schema("config")["properties"][key]
+    try:
+        check_size(value, VALUES)
+    except ParsingError as too_much:
+        raise ConfigError(f"{where}: {key}: {too_much}: write less ({schema['description']})") from too_much
     if not _is_finite(coerce(key, value)):
         raise ConfigError(f"{where}: {key}: {value!r} is not a finite number: write one ({schema['description']})")
     for name in value if isinstance(value, Mapping) and "properties" in schema else ():
@@ -152,8 +160,8 @@ def coerce(key: str, value: Any) -> Any:
 def _mapping(text: str) -> Any:
     """`{a: 1}` read as YAML; the text itself, which no schema takes for a mapping, where it is none."""
     try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError:
+        read = parse_yaml(text)
+    except ParsingError:
         return text
     return read if isinstance(read, dict) else text
 
@@ -168,8 +176,8 @@ def _with_numbers(part: Any) -> Any:
 def _listed(text: str) -> Any:
     """`[a, b]` read as YAML, and `a, b` as well."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError:
+        read = parse_yaml(text, as_text=True)
+    except ParsingError:
         return text
     return read if isinstance(read, list) else [part.strip() for part in text.split(",") if part.strip()]
 
@@ -290,23 +298,33 @@ def read_card(model: str) -> dict[str, Any]:
     readme = Path(model) / "README.md"
     if not readme.is_file():
         return {}
-    parts = readme.read_text(encoding="utf-8").split("---", 2)
-    if len(parts) < 3 or parts[0].strip():
-        return {}
-    card: dict[str, Any] = (yaml.safe_load(parts[1]) or {}).get("loramake") or {}
+    try:
+        front = _read_front_matter(readme)
+    except ParsingError as error:
+        raise ConfigError(f"{readme}: its front matter is not valid YAML ({error}): fix or delete it.") from error
+    card = (front.get("loramake") if isinstance(front, dict) else None) or {}
+    if not isinstance(card, dict) or not isinstance(card.get("settings", {}), dict):
+        raise ConfigError(f"{readme}: loramake: is not a mapping of keys to values: fix or delete it.")
     _check_level(card.get("settings", {}), str(readme))
     return card
+
+
+def _read_front_matter(readme: Path) -> Any:
+    """What is between the first two lines of dashes of a model's card; None where that cannot concern loramake."""
+    parts = decode(read_bytes(readme, _LARGEST_CARD)).split("---", 2)
+    if len(parts) < 3 or parts[0].strip() or "loramake" not in parts[1]:
+        return None
+    return parse_yaml(parts[1])
 
 
 def read_feedback(path: str | Path) -> dict[str, Any]:
     """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) or {}
-        as_written = yaml.load(text, Loader=yaml.BaseLoader) or {}  # texts as they stand there: No is no False
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+        content = read_yaml(path) or {}
+        as_written = read_yaml(path, as_text=True) or {}  # texts as they are there: No is not False
+    except ParsingError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}

@@ -8,7 +8,6 @@ used, so that planning works without the training extra.
 import contextlib
 import copy
 import functools
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,8 @@ from loramake.errors import ConfigError, PredictionError
 from loramake.failures import first_line
 from loramake.lmf_names import unknown_template
 from loramake.models import fetch_model
+from loramake.parsing import ParsingError
+from loramake.parsing.json_text import read_json
 from loramake.training_extra import import_training
 
 _UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would drop the assistant header without a word
@@ -103,7 +104,13 @@ def _folder_has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file():
         return True
     config = folder / "tokenizer_config.json"
-    return config.is_file() and isinstance(json.loads(config.read_text(encoding="utf-8")).get("chat_template"), str)
+    if not config.is_file():
+        return False
+    try:
+        found = read_json(config)
+    except ParsingError as error:
+        raise ConfigError(f"model: {config} is damaged ({error}): copy or download it again.") from error
+    return isinstance(found, dict) and isinstance(found.get("chat_template"), str)
 
 
 def _known(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from loramake import artifacts
 from loramake.config import read_config
 from loramake.errors import ConfigError, nearest
+from loramake.parsing.json_text import read_json
 
 RESULTS = Path("results")
 _COMMAND_LINES = RESULTS / ".cache/command_lines"
@@ -64,8 +65,9 @@ class CommandLine:
 def read_command_line(experiment: str) -> CommandLine:
     """An empty one where `loramake run` never ran the experiment here."""
     try:
-        return CommandLine(**json.loads((_COMMAND_LINES / f"{experiment}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = read_json(_COMMAND_LINES / f"{experiment}.json")
+        return CommandLine(dict(found["settings"]), list(map(str, found["overruled"])))
+    except (OSError, ValueError, TypeError, KeyError):
         return CommandLine()
 
 
