@@ -233,11 +233,10 @@ def open_json_lines(path: Path, columns: Columns) -> Rows:
 
 def open_objects(text: str, columns: Columns) -> Rows:
     """The rows of the option --json: one object, or a list of them."""
-    found = _parsed(
-        text.encode("utf-8", "surrogateescape"), "--json", 'give an object, such as {"age": 40}, or a list of them'
-    )
+    data = text.encode("utf-8", "surrogateescape")
+    found = _parsed(data, "--json", 'give an object, such as {"age": 40}, or a list of them')
     objects = found if isinstance(found, list) else [found]
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     return _rows_of_objects(lambda: iter(objects), "--json", digest, columns)
 
 

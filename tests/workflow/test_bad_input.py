@@ -170,7 +170,7 @@ BAD_FEEDBACK: dict[str, tuple[str, str, str]] = {
     "an unknown feature to keep": ("plan", "only: [iland, sex]", "plan.yaml: 'iland' is not a feature"),
     "no list": ("plan", "drop: sex", "plan.yaml: drop: is 'sex', not a list of texts"),
     "no mapping": ("plan", "- sex", "plan.yaml is no mapping of keys to values"),
-    "no YAML": ("plan", "drop: [sex", "plan.yaml is no YAML (while parsing a flow sequence in"),
+    "no YAML": ("plan", "drop: [sex", "plan.yaml is not valid YAML (line 1: while parsing a flow sequence"),
     "an unknown key": ("config", "lora_rnk: 8", "lora_rnk is not feedback for this step (did you mean lora_rank?)"),
     "no such balancing": ("balance", "balance: both", "balance.yaml: balance: 'both' is not one of ['auto', 'none'"),
     "no such scheduler": ("config", "lr_scheduler_type: cosin", "lr_scheduler_type: 'cosin' is none of linear, cosine"),
