@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from loramake.errors import ArtifactError
 from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes, shortened
 from loramake.parsing.json_text import parse_json, parse_json_lines
 from loramake.parsing.limited import parse_limited
-from loramake.parsing.shape import check_shape, shown_path
+from loramake.parsing.shape import find_error, shown_path
 from loramake.parsing.yaml_text import parse_yaml, read_yaml
 from loramake.paths import SCHEMAS
 
@@ -46,11 +46,6 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(load_schema(name))
-
-
-@functools.cache
 def _fast_validator(name: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(load_schema(name))
 
@@ -60,21 +55,26 @@ def validate(data: Any, schema: str, where: str | Path, way_on: str = "") -> Non
 
     jsonschema has the better sentence and takes minutes for many rows: it is asked about small data only.
     """
-    try:
-        check_shape(_fast_validator(schema), data)
-    except ParsingError as error:
-        reason = _best_sentence(data, schema) or error
-        raise ArtifactError(f"{where}: {reason} (schemas/{schema}.schema.yaml){way_on}.") from None
+    error = find_error(_fast_validator(schema), data)
+    if error is not None and is_small(data):
+        error = explain_error(data, load_schema(schema))
+    if error is not None:
+        raise ArtifactError(f"{where}: {error[0]}: {error[1]} (schemas/{schema}.schema.yaml){way_on}.")
 
 
-def _best_sentence(data: Any, schema: str) -> str | None:
-    """jsonschema's most telling error; None where the data is too large to be asked about, or has no error to it."""
+def is_small(data: Any) -> bool:
+    """Whether `explain_error` answers in a moment."""
     try:
         check_size(data, _SMALL)
     except ParsingError:
-        return None
-    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(data))
-    return error and f"{shown_path(error.absolute_path)}: {shortened(error.message)}"
+        return False
+    return True
+
+
+def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Where data breaks a schema, and jsonschema's sentence for its most telling error; None where it doesn't."""
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(data))
+    return error and (shown_path(error.absolute_path), shortened(error.message))
 
 
 def read(path: str | Path, schema: str) -> Any:
@@ -124,8 +124,9 @@ def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> N
     validate(data, schema, path)
     try:
         text = _rendered(Path(path).suffix, data, indent)
+        text.encode("utf-8")
     except ValueError as error:
-        raise ArtifactError(f"{path} would hold what JSON cannot ({error}).") from error
+        raise ArtifactError(f"{path} would hold what JSON cannot ({shortened(str(error))}).") from error
     write_text(path, text)
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+from jsonschema_rs import validator_for
 
-from loramake.artifacts import load_schema
+from loramake.artifacts import explain_error, is_small, load_schema
 from loramake.errors import ConfigError, nearest
-from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes
+from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes, shortened
+from loramake.parsing.shape import find_error
 from loramake.parsing.yaml_text import VALUES, parse_yaml, read_yaml
 from loramake.paths import ROOT
 
@@ -67,6 +68,11 @@ FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instr
 _LARGEST_CARD = 8 * MIB
 """Some hold pictures."""
 
+_PATHS = ("csv", "test_csv", "model")
+
+_LONGEST_TEXT = 100_000
+"""Characters of one setting, such as costs on a command line."""
+
 _BY_NAME = "extra_training_args"
 
 _STRUCTURE = ("experiments", "extends")
@@ -95,10 +101,11 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     for name, own in experiments.items():
         if not re.fullmatch(EXPERIMENT_NAME, str(name)):
             raise ConfigError(
-                f"{where}: experiment {name!r}: use letters, digits, '_', '-' and '.' only, a letter or digit first."
+                f"{where}: experiment {shortened(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
+                f"digit first."
             )
         if own is not None and not isinstance(own, Mapping):
-            raise ConfigError(f"{where}: experiments: {name}: is {own!r}, not settings below a name.")
+            raise ConfigError(f"{where}: experiments: {name}: is {shortened(repr(own))}, not settings below a name.")
         _check_level(own or {}, f"{where}: experiments: {name}")
 
 
@@ -106,25 +113,46 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
     properties = load_schema("config")["properties"]
     for key, value in level.items():
         if key not in properties or key == "experiments":
-            raise ConfigError(f"{where}: {key} is no setting{nearest(str(key), properties)}.")
+            raise ConfigError(f"{where}: {shortened(str(key))} is no setting{nearest(str(key), properties)}.")
         check_setting(key, value, where)
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
     """Raise ConfigError where a value is none that a setting takes."""
     schema = load_schema("config")["properties"][key]
-    try:
-        check_size(value, VALUES)
-    except ParsingError as too_much:
-        raise ConfigError(f"{where}: {key}: {too_much}: write less ({schema['description']})") from too_much
-    if not _is_finite(coerce(key, value)):
-        raise ConfigError(f"{where}: {key}: {value!r} is not a finite number: write one ({schema['description']})")
+    _check_length(key, value, where)
+    read = coerce(key, value)
+    if not _is_finite(read):
+        shown = shortened(repr(value))
+        raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
     for name in value if isinstance(value, Mapping) and "properties" in schema else ():
         if name not in schema["properties"]:
-            raise ConfigError(f"{where}: {key}: {name} is none of them{nearest(str(name), schema['properties'])}.")
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(coerce(key, value)))
+            raise ConfigError(
+                f"{where}: {key}: {shortened(str(name))} is none of them{nearest(str(name), schema['properties'])}."
+            )
+    error = explain_error(read, schema) if is_small(read) else find_error(validator_for(schema), _with_text_keys(read))
     if error is not None:
-        raise ConfigError(f"{where}: {key}: {error.message} ({schema['description']})")
+        raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
+    if key in _PATHS and read is not None:
+        _check_path(key, read, where)
+
+
+def _check_path(key: str, path: str, where: str) -> None:
+    """Raise ConfigError for what can be no path, such as one of 5,000 letters: every look at it would fail."""
+    try:
+        Path(path).is_dir()
+    except OSError as error:
+        raise ConfigError(f"{where}: {key}: {shortened(path, 60)} cannot be a path ({error.strerror}).") from error
+
+
+def _check_length(key: str, value: Any, where: str) -> None:
+    """Raise ConfigError for a value larger than any setting is; --config may bring one that no YAML file could."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise ConfigError(f"{where}: {key}: a text of {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
+    try:
+        check_size(value, VALUES)
+    except ParsingError as error:
+        raise ConfigError(f"{where}: {key}: {error}: write less.") from error
 
 
 def _is_finite(value: Any) -> bool:
@@ -132,6 +160,13 @@ def _is_finite(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(map(_is_finite, value.values()))
     return not isinstance(value, float) or math.isfinite(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The value with keys as in JSON, where a label that YAML reads as a number is a text."""
+    if isinstance(value, Mapping):
+        return {str(name): _with_text_keys(part) for name, part in value.items()}
+    return value
 
 
 def coerce(key: str, value: Any) -> Any:
@@ -331,10 +366,12 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
         if key not in known:
-            raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")
+            raise ConfigError(f"{path}: {shortened(str(key))} is not feedback for this step{nearest(str(key), known)}.")
     for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
-            raise ConfigError(f"{path}: {key}: is {content[key]!r}, not a list of texts: write `{key}: [one, two]`.")
+            raise ConfigError(
+                f"{path}: {key}: is {shortened(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
+            )
     if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
         raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")
     _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))

@@ -13,7 +13,7 @@ import jsonschema_rs
 
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import parse_json
-from loramake.parsing.shape import check_shape
+from loramake.parsing.shape import find_error
 
 
 def main(task: dict[str, Any]) -> None:
@@ -34,8 +34,9 @@ def _reason(task: dict[str, Any]) -> str | None:
         value = parse_json(sys.stdin.buffer.read(), task["containers"])
         if task["rows"] is not None and isinstance(value, list) and len(value) > task["rows"]:
             return f"it has {len(value):,} rows, more than the {task['rows']:,} that it can have"
-        if task["schema"] is not None:
-            check_shape(jsonschema_rs.validator_for(task["schema"], mask="the value"), value)
     except ParsingError as error:
         return str(error)
-    return None
+    if task["schema"] is None:
+        return None
+    found = find_error(jsonschema_rs.validator_for(task["schema"], mask="the value"), value)
+    return None if found is None else ": ".join(found)

@@ -5,19 +5,19 @@ from typing import Any
 
 import jsonschema_rs
 
-from loramake.parsing import ParsingError, shortened
+from loramake.parsing import shortened
 
 
-def check_shape(validator: jsonschema_rs.Validator, value: Any) -> None:
-    """Raise ParsingError, `[3].input: 5 is not of type "string"`, where a value breaks its schema."""
+def find_error(validator: jsonschema_rs.Validator, value: Any) -> tuple[str, str] | None:
+    """Where a value breaks its schema first, and how: (`[3].input`, `5 is not of type "string"`); None if nowhere."""
     try:
-        if validator.is_valid(value):
-            return
-        validator.validate(value)
+        if not validator.is_valid(value):
+            validator.validate(value)
     except jsonschema_rs.ValidationError as error:
-        raise ParsingError(f"{shown_path(error.instance_path)}: {shortened(error.message)}") from None
-    except ValueError as error:  # of something that JSON does not have, or has not so deep
-        raise ParsingError(f"the top level: {shortened(str(error))}") from error
+        return shown_path(error.instance_path), shortened(error.message)
+    except ValueError as error:  # of something that JSON does not have, or does not have so deep
+        return shown_path(()), shortened(str(error))
+    return None
 
 
 def shown_path(path: Iterable[str | int]) -> str:
