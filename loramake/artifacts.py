@@ -81,7 +81,7 @@ def read(path: str | Path, schema: str) -> Any:
     """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema."""
     path = Path(path)
     try:
-        data = _parse(path.suffix, read_bytes(path, _MOST_BY_ROW if schema in _BY_ROW else _MOST_BYTES))
+        data = _parse(path.suffix, read_bytes(path, _most_bytes(schema)))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is not there: snakemake --cores 2 {path} makes it.") from None
     except (ParsingError, MemoryError) as error:
@@ -89,6 +89,10 @@ def read(path: str | Path, schema: str) -> Any:
         raise ArtifactError(f"{path} cannot be read ({reason}): delete it and run the same command again.") from error
     validate(data, schema, path, ": delete it and run the same command again")
     return data
+
+
+def _most_bytes(schema: str | None) -> int:
+    return _MOST_BY_ROW if schema in _BY_ROW else _MOST_BYTES
 
 
 def _parse(suffix: str, data: bytes) -> Any:
@@ -99,7 +103,7 @@ def _parse(suffix: str, data: bytes) -> Any:
 
 
 def read_untrusted(
-    path: str | Path, schema: str | None, max_bytes: int = _MOST_BY_ROW, max_rows: int | None = None
+    path: str | Path, schema: str | None, max_bytes: int | None = None, max_rows: int | None = None
 ) -> Any:
     """The content of a JSON file that generated code wrote, parsed and checked first in a limited child process.
 
@@ -108,7 +112,7 @@ def read_untrusted(
     """
     path = Path(path)
     try:
-        data = read_bytes(path, max_bytes)
+        data = read_bytes(path, _most_bytes(schema) if max_bytes is None else max_bytes)
         return parse_limited(data, None if schema is None else load_schema(schema), max_rows)
     except FileNotFoundError:
         raise ArtifactError(f"{path}: it is not there.") from None

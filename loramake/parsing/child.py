@@ -38,5 +38,5 @@ def _reason(task: dict[str, Any]) -> str | None:
         return str(error)
     if task["schema"] is None:
         return None
-    found = find_error(jsonschema_rs.validator_for(task["schema"], mask="the value"), value)
+    found = find_error(jsonschema_rs.validator_for(task["schema"], mask="the value"), value, quotes=False)
     return None if found is None else ": ".join(found)

@@ -107,7 +107,7 @@ def _decoded(decoder: json.JSONDecoder, text: str, line: int | None = None) -> A
 def _finite(text: str) -> float:
     number = float(text) if len(text) <= DIGITS else math.inf
     if math.isinf(number):
-        raise ParsingError(f"the number {text[:20]}{'…' if len(text) > 20 else ''} is out of range")
+        raise ParsingError("it has a number that is out of range, beyond 1e308 or of more than 1,000 digits")
     return number
 
 
@@ -125,6 +125,5 @@ def _check_text(data: bytes, value: Any) -> None:
         try:
             json.dumps(one, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:
-            row = one.get("row", index) if isinstance(one, dict) else index
-            where = "" if index is None else f": row {row}"
+            where = "" if index is None else f": row {index}"
             raise ParsingError(f"it contains a lone surrogate, which is not text{where}") from error
