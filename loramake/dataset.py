@@ -1,5 +1,6 @@
 """From verified records to the files that training reads: one file per split, the training split balanced."""
 
+import json
 import tempfile
 from collections import Counter
 from math import log, sqrt
@@ -112,12 +113,27 @@ def execute_balance_code(
     CodeError where the records are not those of train.json, or not balanced so: a script edited by hand is checked too.
     """
     original = artifacts.read(train, "records")
-    with artifacts.atomic(out) as temporary:
-        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": temporary})
-        balanced = artifacts.read(temporary, "records")
-        check_balanced(original, balanced, script)
-        check_strategy(strategy, original, balanced, script)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=Path(out).parent, prefix=".rows-") as folder:
+        made = Path(folder, "balanced.json")
+        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": made})
+        balanced = _read_balanced(made, original, script)
+    check_balanced(original, balanced, script)
+    check_strategy(strategy, original, balanced, script)
+    artifacts.write(out, balanced, "records")
     say(f"{len(original):,} training records, {len(balanced):,} after balancing.")
+
+
+def _read_balanced(path: Path, original: list[dict[str, Any]], script: str | Path) -> list[dict[str, Any]]:
+    """What a script wrote, of at most as many records as oversampling makes."""
+    counts = Counter(record["output"] for record in original)
+    most = len(counts) * max(counts.values())
+    longest = max(len(json.dumps(record)) for record in original)
+    try:
+        balanced: list[dict[str, Any]] = artifacts.read_untrusted(path, "records", 2 * most * (longest + 100), most)
+    except ArtifactError as error:
+        raise CodeError(f"{script} did not write records: {str(error).removeprefix(f'{path}: ')}") from error
+    return balanced
 
 
 def check_balanced(original: list[dict[str, Any]], balanced: list[dict[str, Any]], script: str | Path) -> None:

@@ -32,6 +32,8 @@ from loramake.config import (
 )
 from loramake.errors import ConfigError, nearest
 from loramake.lmf_names import check_extra, check_scheduler, check_template
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
 from loramake.profile import shorten
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
@@ -147,10 +149,10 @@ def _pasted(text: str) -> dict[Any, Any] | None:
     if not (is_json or is_yaml):
         return None
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)  # every value as the text that stands there: No is no False
-        typed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"that is no YAML or JSON: {' '.join(str(error).split())}.") from error
+        read = parse_yaml(text, as_text=True)  # every value as the text that is there: No is not False
+        typed = parse_yaml(text)
+    except ParsingError as error:
+        raise ConfigError(f"that is not valid YAML or JSON: {error}.") from error
     if not isinstance(read, dict):
         return None
     by_text = {str(key): value for key, value in typed.items()}
@@ -208,7 +210,7 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
 
 
 def _flag(word: str, value: Any) -> bool:
-    read = yaml.safe_load(value) if isinstance(value, str) else value
+    read = _typed(value) if isinstance(value, str) else value
     if not isinstance(read, bool):
         raise ConfigError(f"{word}: {value} is neither true nor false.")
     return read
@@ -218,11 +220,19 @@ def _argument(word: str, value: Any) -> Any:
     """The value of one of LlamaFactory's arguments, of the kind that it takes."""
     schema = _OF_LLAMAFACTORY[word]
     is_text = "enum" in schema or schema["type"] == "string"
-    read = str(value) if is_text else yaml.safe_load(str(value))
+    read = str(value) if is_text else _typed(str(value))
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(read))
     if error is not None:
         raise ConfigError(f"{word}: {error.message}.")
     return read
+
+
+def _typed(text: str) -> Any:
+    """A value as YAML reads it; the text itself, which is no value but a text, where it does not."""
+    try:
+        return parse_yaml(text)
+    except ParsingError:
+        return text
 
 
 def _features(key: str, named: str | list[Any], known: Known) -> Change:
@@ -241,8 +251,8 @@ def _features(key: str, named: str | list[Any], known: Known) -> Change:
 def _flow(text: str, kind: type) -> Any:
     """A list or mapping that stands on one line as in YAML; the text itself where it is none."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader) if text[:1] in ("[", "{") else None
-    except yaml.YAMLError:
+        read = parse_yaml(text, as_text=True) if text[:1] in ("[", "{") else None
+    except ParsingError:
         read = None
     return read if isinstance(read, kind) else text
 

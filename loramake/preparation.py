@@ -27,6 +27,8 @@ Record = dict[str, Any]
 
 _STATE_BYTES, _STATE_BYTES_A_FEATURE = 1 << 20, 1 << 12
 """The most that fit may remember: room for bins and categories, not for the rows of a table."""
+_RECORD_BYTES = 1 << 13
+"""The most that a feature adds to a record: a cell is cut after some hundred characters."""
 
 
 def execute_prep_code(
@@ -90,7 +92,7 @@ def _fit(
             "summaries of the columns, not the rows."
         )
     with _as_code_error(script, learnt, "a state"):
-        state: dict[str, Any] = artifacts.read(learnt, "prep_state")
+        state: dict[str, Any] = artifacts.read_untrusted(learnt, "prep_state")
     return state
 
 
@@ -112,7 +114,7 @@ def _transform(
     cells, order = _by_content(rows, features)
     out = _run_on(script, cells, state, sandbox, folder, "transform")
     with _as_code_error(script, out, "records"):
-        made: list[Record] = artifacts.read(out, "records")
+        made: list[Record] = artifacts.read_untrusted(out, "records", _most_bytes(cells), len(cells))
     if [record["row"] for record in made] != list(range(len(rows))):
         raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows, in their order.")
     return [_only_prompt(made[place], position) for position, place in enumerate(_inverse(order))]
@@ -134,7 +136,7 @@ def transform_each_row(
     with rows_folder(Path(state).parent) as folder:
         out = _run_on(script, cells, state, sandbox, folder, "transform_each")
         with _as_code_error(script, out, "records"):
-            made = artifacts.read(out, "transformed")
+            made = artifacts.read_untrusted(out, "transformed", _most_bytes(cells), len(cells))
     if len(made) != len(rows):
         raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows.")
     return [_checked(made[place], place, position) for position, place in enumerate(_inverse(order))]
@@ -177,6 +179,11 @@ def _write_rows(cells: pd.DataFrame, folder: Path) -> Path:
     # Quoted throughout: pandas would leave a lone carriage return bare, and read it back as the end of a row.
     cells.to_csv(table, index=False, na_rep=MISSING[1], quoting=QUOTE_ALL)
     return table
+
+
+def _most_bytes(cells: pd.DataFrame) -> int:
+    """Of the records of so many rows and features."""
+    return _RECORD_BYTES * (1 + len(cells) * (1 + len(cells.columns)))
 
 
 @contextlib.contextmanager

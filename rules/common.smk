@@ -13,6 +13,7 @@ from loramake.config import (
     FEEDBACK_SETTINGS,
     TRAINING_KEYS,
     check_config,
+    read_config,
     read_feedback,
     resolve,
 )
@@ -56,6 +57,12 @@ def let_snakemake_wait():
             handler.addFilter(waiting)
             handler.setFormatter(PrintableFormatter(handler.formatter))
             atexit.register(waiting.show_kept)
+
+
+@refuse_in_one_sentence
+def check_config_file():
+    """Refuse a bad config.yaml before Snakemake reads it, with a traceback or as a template that runs Python."""
+    read_config()
 
 
 @refuse_in_one_sentence

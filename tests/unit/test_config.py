@@ -192,7 +192,7 @@ def test_feedback_may_only_speak_of_its_own_step(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="learning_rate is not feedback for this step"):
         read_feedback(path)
     path.write_text("test_ratio: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"splits.yaml is no YAML"):
+    with pytest.raises(ConfigError, match=r"splits.yaml is not valid YAML"):
         read_feedback(path)
 
 
