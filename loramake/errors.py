@@ -57,14 +57,11 @@ class PredictionError(LoramakeError):
 
 _LONG_ENOUGH = 4
 """Letters of a word that is looked for inside of others."""
-_LONGEST = 200
-"""Letters of a word that count: comparing takes their square."""
 
 
 def nearest(word: str, known: Iterable[object]) -> str:
     """` (did you mean X?)`, or nothing where no known word is near; one that holds the word is the nearest."""
     names = [str(name) for name in known]
-    word = word[:_LONGEST]
     close = [name for name in names if len(word) >= _LONG_ENOUGH and word in name]
     close = close or difflib.get_close_matches(word, names, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
