@@ -12,6 +12,7 @@ from scipy.special import bdtrc
 from loramake import artifacts
 from loramake.agents import Agent, Failure
 from loramake.agents.builtin import BuiltinAgent
+from loramake.agents.complaints import BALANCED
 from loramake.config import STRATEGIES
 from loramake.console import say
 from loramake.errors import ArtifactError, CodeError
@@ -19,14 +20,6 @@ from loramake.generated import check_functions, write_until_it_works
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.splits import SPLITS, read_splits
-
-_WANTED = {
-    "none": "the records as they are, in their order",
-    "oversample": "whole records: each at least once, as many of every label as of the most frequent one, and further "
-    "ones drawn with the same chance for every record of the label",
-    "undersample": "whole records: none more than once, as many of every label as of the rarest one",
-}
-"""What each strategy makes of the training split, told to whoever wrote code that does something else."""
 
 _CHANCE = 1e-9
 """Of refusing code that draws with equal chances, for each label."""
@@ -85,7 +78,7 @@ def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandb
             execute_balance_code(script, train, strategy, seed, sandbox, Path(folder, "balanced_data.json"))
         except (CodeError, ArtifactError) as error:
             output = error.output if isinstance(error, CodeError) else ""
-            check = None if output else _WANTED[strategy]
+            check = None if output else BALANCED[strategy]
             return {"code": "", "complaint": str(error), "check": check, "output": output, "rows": []}
     return None
 

@@ -42,6 +42,14 @@ KINDS = frozenset(
 )
 """Exceptions that are named; any other is an error."""
 
+BALANCED = {
+    "none": "the records as they are, in their order",
+    "oversample": "whole records: each at least once, as many of every label as of the most frequent one, and further "
+    "ones drawn with the same chance for every record of the label",
+    "undersample": "whole records: none more than once, as many of every label as of the rarest one",
+}
+"""What each strategy makes of the training split, told to whoever wrote code that does something else."""
+
 CHECKS = frozenset(
     {
         "each row once",
@@ -52,7 +60,7 @@ CHECKS = frozenset(
         "target and dropped columns absent",
         "every feature is in the prompt",
         "prompts fit into cutoff_len",
-        "whole records of the training split, as many of each label as the strategy says",
+        *BALANCED.values(),
     }
 )
 """Checks that are named; any other is a check."""
@@ -64,8 +72,9 @@ _LIMITS = {
     "of shared memory": "It took too much memory.",
     "of memory": "It took too much memory.",
     "wrote no plain file": "It did not write what it has to.",
-    "gave what is no records": "What it gave is not a list of records in the form that was asked for.",
-    "(schemas/prep_state.schema.yaml)": "What fit gave is not a dict that json.dump can write.",
+    "did not write records": "What it gave is not a list of records in the form that was asked for.",
+    "did not write a state": "What fit gave is not a dict that json.dump can write.",
+    "fit remembers": "What fit keeps is too large: keep summaries of the columns, not their rows.",
     "did not give one record for each": "It did not give one record for each row.",
 }
 """What a complaint of ours contains, and the sentence in its place."""

@@ -17,7 +17,7 @@ from loramake import artifacts
 from loramake.approval import Approval, Question, forget_reviews
 from loramake.config import check_config, coerce, read_card, read_config, read_feedback
 from loramake.encoding import _folder_has_chat_template
-from loramake.errors import ArtifactError, ConfigError, DataError, LoramakeError, nearest
+from loramake.errors import ArtifactError, ConfigError, LoramakeError
 from loramake.experiments import CommandLine, read_command_line
 from loramake.feedback import Known, parse_feedback
 from loramake.inputs import _last_target
@@ -89,7 +89,7 @@ def written(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def refusal(read: Callable[[], Any], pattern: str = "") -> str:
+def refusal(read: Callable[[], Any], pattern: str | None = None) -> str:
     """The sentence with which a reader refuses, which has to be short and to come soon."""
     started = time.monotonic()
     with pytest.raises(LoramakeError, match=pattern) as raised:
@@ -129,7 +129,7 @@ def test_nasty_yaml_is_refused_in_one_sentence(name: str, reader: str, tmp_path:
     content, reason = YAML[name]
     file, read = YAML_READERS[reader]
     if reader in ("plan", "configuration"):  # a wide table's plan is larger than anybody's settings
-        reason = "" if "50,000" in reason else reason
+        reason = ".*" if "50,000" in reason else reason
     path = written(tmp_path / file, content)
     assert str(path) in refusal(lambda: read(path), reason)
 
@@ -357,9 +357,34 @@ def test_one_line_of_json_lines_is_bounded(tmp_path: Path) -> None:
     line = b'{"a": "' + b"x" * LONGEST_LINE + b'"}\n'
     with pytest.raises(ParsingError, match="line 2: it is longer than 16 MiB"):
         parse_json_lines(b"{}\n" + line)
+    with pytest.raises(ParsingError, match="line 2: NaN is not a number in JSON"):
+        parse_json_lines(b"{}\n[NaN]\n")
     path = tmp_path / "new.jsonl"
     path.write_bytes(b'{"a": 1}\n' + line)
     refusal(lambda: open_json_lines(path, COLUMNS), "line 2 is longer than 16 MiB")
+
+
+LONG_LINE = """
+import re, sys
+from pathlib import Path
+from loramake.errors import DataError
+from loramake.new_rows import Columns, open_json_lines
+
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+before = peak()
+try:
+    open_json_lines(Path(sys.argv[1]), Columns(("a",), (), "y", {}, {}))
+except DataError:
+    print(peak() - before)
+"""
+
+
+def test_a_line_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "new.jsonl"
+    with path.open("wb") as file:
+        file.truncate(512 * MIB)
+    done = subprocess.run([sys.executable, "-c", LONG_LINE, path], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100
 
 
 def test_new_rows_may_have_the_nan_that_pandas_leaves(tmp_path: Path) -> None:
@@ -408,6 +433,7 @@ def test_the_childs_time_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = written(tmp_path / "state.json", '{"a": [' + "1," * (20 * MIB) + "1]}")
     seconds = limited.SECONDS
     monkeypatch.setattr(limited, "SECONDS", -9)  # one is left, of this many bytes
+    monkeypatch.setattr(limited, "_WAITING", 1_000)
     started = time.monotonic()
     with pytest.raises(ArtifactError, match=r"it takes more than .* of memory or 1 s to read"):
         artifacts.read_untrusted(path, "prep_state")
@@ -444,12 +470,6 @@ def test_what_json_cannot_hold_is_not_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_long_word_is_compared_in_moments() -> None:
-    started = time.monotonic()
-    assert nearest("lora_rank" * 200_000, ["lora_rank"] * 100) == ""
-    assert time.monotonic() - started < MOST_SECONDS
-
-
 def test_yaml_is_loaded_in_one_place() -> None:
     loaders = {"load", "load_all", "safe_load", "safe_load_all", "full_load", "unsafe_load", "compose", "parse", "scan"}
     found = []
@@ -459,8 +479,3 @@ def test_yaml_is_loaded_in_one_place() -> None:
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml":
                     found += [f"{path}: yaml.{node.attr}"] if node.attr in loaders else []
     assert not found
-
-
-def test_a_data_error_is_what_a_bad_row_raises() -> None:
-    with pytest.raises(DataError):
-        open_objects("{", COLUMNS)
