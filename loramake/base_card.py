@@ -7,14 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
 
 CARD = "README.md"
 _LONGEST = 64 * 1024  # characters of front matter; models/tiny has 1,000
-_DEEPEST = 20  # PyYAML takes minutes for 60,000 brackets
 _NOT_READ = f"correct it, or delete {CARD} to do without it"
 
 
@@ -60,25 +59,12 @@ def _front_matter(path: Path) -> str:
 
 def _parse(front: str, path: Path) -> dict[str, Any]:
     try:
-        _check_events(front, path)
-        read = yaml.safe_load(front)
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{path}: its front matter is not valid YAML ({reason}): {_NOT_READ}.") from error
+        read = parse_yaml(front)
+    except ParsingError as error:
+        raise ConfigError(f"{path}: its front matter is not valid YAML ({error}): {_NOT_READ}.") from error
     if not isinstance(read, dict):
         raise ConfigError(f"{path}: its front matter is not a mapping of keys to values: {_NOT_READ}.")
     return read
-
-
-def _check_events(front: str, path: Path) -> None:
-    """Raise ConfigError for aliases, a few lines of which grow to gigabytes, and for brackets within brackets."""
-    depth = 0
-    for event in yaml.parse(front, Loader=yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            raise ConfigError(f"{path}: its front matter has YAML aliases, which are not read: {_NOT_READ}.")
-        if depth > _DEEPEST:
-            raise ConfigError(f"{path}: its front matter is nested more than {_DEEPEST} deep: {_NOT_READ}.")
 
 
 def _check_keys(card: dict[str, Any], path: Path) -> None:

@@ -1,10 +1,13 @@
 """The command `loramake`. Everything it does can be done with snakemake and files, too."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from loramake.commands.compare import compare
 from loramake.commands.doctor import doctor
@@ -18,15 +21,38 @@ from loramake.errors import LoramakeError
 
 
 class _OneSentence(TyperGroup):
-    """A LoramakeError ends a command with its sentence and exit code 1."""
+    """A LoramakeError ends a command with its sentence and exit code 1; every error that is shown is printable."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        from loramake.console import show_traceback
+
+        sys.excepthook = show_traceback
+        return super().main(*arguments, **named)
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        with _printable_errors():
+            return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except LoramakeError as error:
-            from loramake.console import fitted
+        with _printable_errors():
+            try:
+                return super().invoke(ctx)
+            except LoramakeError as error:
+                from loramake.console import refusal
 
-            sys.exit(fitted(f"loramake: {error}"))
+                sys.exit(refusal(error))
+
+
+@contextlib.contextmanager
+def _printable_errors() -> Iterator[None]:
+    """An error of the command line's reader quotes what was typed, which may be the name of somebody else's file."""
+    try:
+        yield
+    except TyperException as error:
+        from loramake.console import printable
+
+        error.message = printable(error.message)
+        raise
 
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import json
 import logging
 import os
 import re
@@ -9,12 +10,14 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.control import Control
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,12 +28,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.segment import ControlType
+from rich.segment import ControlType, Segment
 
 from loramake import terminal
 from loramake.errors import LoramakeError
 
-console = Console(stderr=True)
 log = logging.getLogger("loramake")
 
 STARTED = "LORAMAKE_STARTED"
@@ -45,6 +47,40 @@ _secrets: set[str] = set()
 
 Advance = Callable[[int, int], None]
 """Told (done, total) as work goes on."""
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, escape sequences among them
+    "\u2028\u2029\ud800-\udfff"  # ends of lines that are none, halves of UTF-16 pairs
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"  # Unicode's format characters: they turn the direction of a text, or are of no width
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]"  # letters of no width
+)
+
+
+def printable(text: str) -> str:
+    """The text with a mark for each character that does more than be read, or cannot be seen.
+
+    A cell could move the cursor, rename the window, turn the order of what stands beside it, or hide in a name.
+    """
+    return _UNPRINTABLE.sub("�", text)
+
+
+def printable_json(data: Any, indent: int | None = None) -> str:
+    """JSON of one or more lines that is read back as it was and whose every character is printable."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
+    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+class SafeConsole(Console):
+    """A terminal on which no text does more than be read, whatever it is part of."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
+console = SafeConsole(stderr=True)
 
 
 @contextlib.contextmanager
@@ -61,13 +97,12 @@ def step(log_file: str | Path) -> Iterator[None]:
         _say_done(Path(log_file).stem, time.monotonic() - start)
     except LoramakeError as error:
         log.exception("failed")
-        sys.exit(fitted(printable(without_secrets(f"loramake: {error}"))))
+        sys.exit(refusal(error))
     except KeyboardInterrupt:
         sys.exit(fitted("loramake: stopped by you; run the same command to go on."))
     except Exception as error:
         log.exception("failed")
-        text = f"loramake: {type(error).__name__}: {error} (the traceback is in {log_file})"
-        sys.exit(fitted(printable(without_secrets(text))))
+        sys.exit(refusal(f"{type(error).__name__}: {error} (the traceback is in {log_file})"))
     finally:
         if console.is_terminal:
             terminal.show_waiting(_write)
@@ -102,12 +137,34 @@ def without_secrets(text: str) -> str:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record))
+        return printable(without_secrets(super().format(record)))
 
 
-def printable(text: str) -> str:
-    """The text without control characters: a cell could move the cursor and rewrite what stands above."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "�", text)
+class PrintableFormatter(logging.Formatter):
+    """What another formatter makes of a record, printable: Snakemake names files as they are called."""
+
+    def __init__(self, inner: logging.Formatter | None) -> None:
+        super().__init__()
+        self._inner = inner or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(self._inner.format(record) or "")  # Snakemake's gives None for what is not shown
+
+
+def refusal(error: object) -> str:
+    """The sentence in which a command or a step ends."""
+    return fitted(printable(without_secrets(f"loramake: {error}")))
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """What Python shows of an error that nobody foresaw (a `sys.excepthook`), which may quote a cell."""
+    sys.stderr.write(printable(without_secrets("".join(traceback.format_exception(kind, error, where)))))
+
+
+def put(text: str) -> None:
+    """Write to standard output: to a program as it is, to a terminal printable."""
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
 
 
 def fitted(text: str) -> str:
@@ -121,8 +178,8 @@ def fitted(text: str) -> str:
 
 
 def say(message: str) -> None:
-    """One line for the user, and for the log."""
-    message = printable(without_secrets(message))
+    """One line for the user, and for the log; a cell or a name cannot add another one to it."""
+    message = printable(" ".join(without_secrets(message).splitlines()))
     log.info(message)
     _show(f"loramake: {message}")
 
@@ -147,9 +204,9 @@ def progress(what: str, seconds_between_lines: float = 10.0, unit: str = "") -> 
     if not console.is_terminal:
         yield _line_printer(what, seconds_between_lines, unit)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
     with _drawn(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -193,8 +250,8 @@ def _every(seconds: float, do: Callable[[], None]) -> Iterator[None]:
 def working(what: str, seconds_between_lines: float = 10.0) -> Iterator[None]:
     """Show that `what` goes on where nothing can tell how far: a spinner on a terminal, else a line now and then."""
     if console.is_terminal:
-        with _drawn(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
-            bar.add_task(escape(f"loramake: {what} …"), total=None)
+        with _drawn(SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()) as bar:
+            bar.add_task(printable(f"loramake: {what} …"), total=None)
             yield
         return
     start = time.monotonic()

@@ -57,11 +57,17 @@ class PredictionError(LoramakeError):
 
 _LONG_ENOUGH = 4
 """Letters of a word that is looked for inside of others."""
+_LONGEST_WORD, _MOST_COMPARED = 200, 1000
+"""A comparison takes the square of a word's length: longer words, and those beyond so many, are not compared."""
 
 
 def nearest(word: str, known: Iterable[object]) -> str:
     """` (did you mean X?)`, or nothing where no known word is near; one that holds the word is the nearest."""
-    names = [str(name) for name in known]
+    if len(word) > _LONGEST_WORD:
+        return ""
+    names = [name for name in map(str, known) if len(name) <= _LONGEST_WORD]
     close = [name for name in names if len(word) >= _LONG_ENOUGH and word in name]
-    close = close or difflib.get_close_matches(word, names, n=1)
+    if not close:
+        like = sorted(names, key=lambda name: abs(len(name) - len(word)))[:_MOST_COMPARED]
+        close = difflib.get_close_matches(word, like if len(names) > _MOST_COMPARED else names, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -11,6 +11,7 @@ from loramake.console import progress, say
 from loramake.errors import DataError
 from loramake.ranking import rank, unranked
 from loramake.splits import read_split
+from loramake.spreadsheet import harmless
 
 RANK_FROM = 50
 """Tables of fewer features than this are not ranked."""
@@ -59,7 +60,7 @@ def select_features(
     reasons = {True: "it never changes on the train rows", False: f"ranked below the {features_to_keep} best"}
     dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
     with artifacts.atomic(rankings) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        table.assign(feature=table["feature"].map(harmless)).to_csv(temporary, index=False, lineterminator="\n")
     artifacts.write(out, {"kept": kept, "dropped": dropped, "ranked": ranked, "note": note}, "selected_features")
     say(note)
 

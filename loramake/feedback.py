@@ -8,6 +8,7 @@
 One a line, or a mapping of such keys as YAML or JSON. Anything else is a note for an agent that reads notes.
 """
 
+import bisect
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from loramake.artifacts import load_schema
 from loramake.config import (
     FEEDBACK_KEYS,
     FEEDBACK_SETTINGS,
+    STRATEGIES,
     check_feedback_arguments,
     check_setting,
     coerce,
@@ -30,9 +32,11 @@ from loramake.config import (
 )
 from loramake.errors import ConfigError, nearest
 from loramake.lmf_names import check_extra, check_scheduler, check_template
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
+from loramake.profile import shorten
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
-_STRATEGIES = ("none", "oversample", "undersample")
 _KEYS = {key: step for step in ("splits", "config") for key in FEEDBACK_SETTINGS[step]}
 _WORDS = {
     "drop_features": "drop",
@@ -60,6 +64,8 @@ _OF_LLAMAFACTORY: dict[str, dict[str, Any]] = {
 """Arguments that are no settings: they go into extra_training_args."""
 _EXTRA = "extra_training_args"
 _PRECISIONS = ("bf16", "fp16")
+LONGEST_TEXT = 100_000
+"""Characters of what is typed or pasted in a review."""
 _EVERY_KEY = (*_KEYS, *_OF_LLAMAFACTORY, *_PRECISIONS, "val_size", *_WORDS, *_BALANCE)
 
 
@@ -125,6 +131,11 @@ def check_values(changes: Sequence[Change], known: Known) -> None:
 
 def parse_feedback(text: str, known: Known) -> list[Change]:
     """What a text asks for, in its order; ConfigError, with the nearest name, for what is not known."""
+    if len(text) > LONGEST_TEXT:
+        raise ConfigError(
+            f"the feedback has {len(text):,} characters, more than {LONGEST_TEXT:,}: say it in parts, or write it into "
+            "the feedback file of its step."
+        )
     pasted = _pasted(text)
     if pasted is not None:
         return [change for key, value in pasted.items() for change in _of_key(str(key), value, known)]
@@ -138,10 +149,10 @@ def _pasted(text: str) -> dict[Any, Any] | None:
     if not (is_json or is_yaml):
         return None
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)  # every value as the text that stands there: No is no False
-        typed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"that is no YAML or JSON: {' '.join(str(error).split())}.") from error
+        read = parse_yaml(text, as_text=True)  # every value as the text that is there: No is not False
+        typed = parse_yaml(text)
+    except ParsingError as error:
+        raise ConfigError(f"that is not valid YAML or JSON: {error}.") from error
     if not isinstance(read, dict):
         return None
     by_text = {str(key): value for key, value in typed.items()}
@@ -152,13 +163,24 @@ def _of_line(line: str, known: Known) -> list[Change]:
     for pattern, make in _PATTERNS:
         if found := re.fullmatch(pattern, line, re.I | re.S):
             return make(found, known)
-    pairs = re.split(r",\s*(?=[A-Za-z_]\w*\s*:)(?![^{]*\})", line)
-    read = [re.fullmatch(r"([A-Za-z_]\w*)\s*:\s*(.+)", pair.strip()) for pair in pairs]
+    read = [re.fullmatch(r"([A-Za-z_]\w*)\s*:\s*(.+)", pair.strip()) for pair in _split_pairs(line)]
     if all(read):
         return [change for pair in read if pair for change in _of_key(pair[1], pair[2], known)]
     if (bare := line.rstrip(": ").lower()) in _EVERY_KEY:
         raise ConfigError(f"{bare}: has no value: write it behind the colon.")
     return _note(line, known)
+
+
+def _split_pairs(line: str) -> list[str]:
+    """The line cut at commas with a key and a colon behind them, but at none in braces."""
+    braces = [found.start() for found in re.finditer(r"[{}]", line)]
+    pairs, begin = [], 0
+    for comma in re.finditer(r",\s*(?=[A-Za-z_]\w*\s*:)", line):
+        following = bisect.bisect_left(braces, comma.end())
+        if following == len(braces) or line[braces[following]] == "{":
+            pairs.append(line[begin : comma.start()])
+            begin = comma.end()
+    return [*pairs, line[begin:]]
 
 
 def _of_key(key: str, value: Any, known: Known) -> list[Change]:
@@ -176,7 +198,7 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
         check_setting(word, value, "feedback")
         return [Change(_KEYS[word], word, coerce(word, value))]
     if word not in _WORDS:
-        raise ConfigError(f"{key} is nothing that feedback can change{nearest(word, _EVERY_KEY)}.")
+        raise ConfigError(f"{shorten(key)} is nothing that feedback can change{nearest(word, _EVERY_KEY)}.")
     name = _WORDS[word]
     if name in ("drop", "keep", "only"):
         return [_features(name, value if isinstance(value, list) else str(value), known)]
@@ -188,7 +210,7 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
 
 
 def _flag(word: str, value: Any) -> bool:
-    read = yaml.safe_load(value) if isinstance(value, str) else value
+    read = _typed(value) if isinstance(value, str) else value
     if not isinstance(read, bool):
         raise ConfigError(f"{word}: {value} is neither true nor false.")
     return read
@@ -198,20 +220,29 @@ def _argument(word: str, value: Any) -> Any:
     """The value of one of LlamaFactory's arguments, of the kind that it takes."""
     schema = _OF_LLAMAFACTORY[word]
     is_text = "enum" in schema or schema["type"] == "string"
-    read = str(value) if is_text else yaml.safe_load(str(value))
+    read = str(value) if is_text else _typed(str(value))
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(read))
     if error is not None:
         raise ConfigError(f"{word}: {error.message}.")
     return read
 
 
+def _typed(text: str) -> Any:
+    """A value as YAML reads it; the text itself, which is no value but a text, where it does not."""
+    try:
+        return parse_yaml(text)
+    except ParsingError:
+        return text
+
+
 def _features(key: str, named: str | list[Any], known: Known) -> Change:
     if isinstance(named, str) and named not in known.features:
         named = _flow(named, list)
     names = [str(name) for name in named] if isinstance(named, list) else split_names(named, known.features)
+    features = set(known.features)
     for name in names:
-        if name not in known.features:
-            raise ConfigError(f"{name!r} is not a feature{nearest(name, known.features)}.")
+        if name not in features:
+            raise ConfigError(f"{shorten(name)!r} is not a feature{nearest(name, known.features)}.")
     if not names:
         raise ConfigError("no feature is named: write, for example, drop features: a, b.")
     return Change("plan", key, list(dict.fromkeys(names)))
@@ -220,8 +251,8 @@ def _features(key: str, named: str | list[Any], known: Known) -> Change:
 def _flow(text: str, kind: type) -> Any:
     """A list or mapping that stands on one line as in YAML; the text itself where it is none."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader) if text[:1] in ("[", "{") else None
-    except yaml.YAMLError:
+        read = parse_yaml(text, as_text=True) if text[:1] in ("[", "{") else None
+    except ParsingError:
         read = None
     return read if isinstance(read, kind) else text
 
@@ -229,14 +260,17 @@ def _flow(text: str, kind: type) -> Any:
 def split_names(text: str, known: Iterable[str]) -> list[str]:
     """Names between commas: quoted ones as they are, and a known name that holds commas in one piece."""
     whole, names = set(known), list[str]()
+    most = max((name.count(",") for name in whole), default=0) + 1
     parts = next(csv.reader([re.sub(r"(^|,)(\s*)'([^']*)'(?=\s*(,|$))", r'\1\2"\3"', text)], skipinitialspace=True), [])
-    while parts:
-        longest = next((n for n in range(len(parts), 0, -1) if ", ".join(parts[:n]).strip() in whole), 0)
-        tight = next((n for n in range(len(parts), 0, -1) if ",".join(parts[:n]).strip() in whole), 0)
+    begin = 0
+    while begin < len(parts):
+        ahead = parts[begin : begin + most]
+        longest = next((n for n in range(len(ahead), 0, -1) if ", ".join(ahead[:n]).strip() in whole), 0)
+        tight = next((n for n in range(len(ahead), 0, -1) if ",".join(ahead[:n]).strip() in whole), 0)
         count, joint = max((longest, ", "), (tight, ","))
-        name = joint.join(parts[: count or 1]).strip()
+        name = joint.join(ahead[: count or 1]).strip()
         names += [name] if name else []
-        parts = parts[count or 1 :]
+        begin += count or 1
     return names
 
 
@@ -250,7 +284,7 @@ def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
         pairs = {value.strip(" \"'"): _text(text.strip(), known) for value, _, text in read}
     for value, text in pairs.items():
         if value not in known.labels:
-            raise ConfigError(f"{value!r} is not a label{nearest(value, known.labels)}.")
+            raise ConfigError(f"{shorten(value)!r} is not a label{nearest(value, known.labels)}.")
         if not text:
             raise ConfigError(
                 f"the label {value!r} has no text: write, for example, change target mapping: 0: No, 1: Yes."
@@ -264,15 +298,18 @@ def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
 
 def _text(text: str, known: Known) -> str:
     """A label's text; ConfigError where what stands behind a comma looks like another label's."""
-    other = re.search(r",\s*([^,:]+?)\s*:", text) if text[:1] not in ("'", '"') else None
+    other = re.search(r",([^,:]+):", text) if text[:1] not in ("'", '"') else None
     if other:
-        raise ConfigError(f"{other[1]!r} is not a label{nearest(other[1], known.labels)}: quote a text with commas.")
+        label = other[1].strip()
+        raise ConfigError(f"{shorten(label)!r} is not a label{nearest(label, known.labels)}: quote a text with commas.")
     return text.strip(" \"'")
 
 
 def _balance(strategy: str) -> Change:
-    if strategy not in _STRATEGIES:
-        raise ConfigError(f"{strategy} is no balancing: use {', '.join(_STRATEGIES)}{nearest(strategy, _STRATEGIES)}.")
+    if strategy not in STRATEGIES:
+        raise ConfigError(
+            f"{shorten(strategy)} is no balancing: use {', '.join(STRATEGIES)}{nearest(strategy, STRATEGIES)}."
+        )
     return Change("balance", "balance", strategy)
 
 
@@ -294,7 +331,10 @@ _PATTERNS: list[tuple[str, _Make]] = [
     ),
     (r"use\s+(\w+)", lambda found, _: [_balance(found[1].lower())]),
     (r"change target mapping\s*:\s*(.+)", lambda found, known: [_mapping(found[1], known)]),
-    (r"change instruction to\b\s*:?\s*([^:\s].*)", lambda found, _: [Change("plan", "instruction", found[1].strip())]),
+    (
+        r"change instruction to\b\s*+:?\s*+([^:\s].*)",
+        lambda found, _: [Change("plan", "instruction", found[1].strip())],
+    ),
 ]
 
 

@@ -36,9 +36,11 @@ _HASHED_WHOLE = 64 * 2**20
 """Model files up to this size count by content, larger ones by name and size."""
 
 _TRAINER_BAR = re.compile(r"^\s*\d+%\|[^|]*\| *(\d+)/(\d+) \[")
-_ANY_BAR = re.compile(r"\d+%\|[^|]*\|")
+_ANY_BAR = re.compile(r"\d%\|[^|]*\|")
 _ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]*(Error|Exception)\b.*: ")
 _LAST_LINES = 200
+_LONGEST_LINE = 2**16
+"""Bytes after which a line of a training's output is taken for ended."""
 _MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
 
 
@@ -244,6 +246,8 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
     rest = b""
     while chunk := stream.read1(4096):  # type: ignore[attr-defined]
         *whole, rest = re.split(rb"[\r\n]", rest + chunk)
+        if len(rest) > _LONGEST_LINE:
+            whole, rest = [*whole, rest], b""
         yield from (line.decode("utf-8", "replace") for line in whole)
     if rest:
         yield rest.decode("utf-8", "replace")

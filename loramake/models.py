@@ -4,7 +4,6 @@ Knows files, headers and the hub; knows nothing of tensors, and imports torch no
 """
 
 import importlib.util
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, LoramakeError
 from loramake.failures import explain, first_line, text_of
+from loramake.parsing import ParsingError, json_text
 from loramake.training_extra import import_training
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
@@ -120,13 +120,11 @@ def _mappings(content: Any) -> Iterator[dict[str, Any]]:
 def read_json(path: Path) -> dict[str, Any]:
     """A mapping in a file of a model's folder; ConfigError where it is none, or longer than any model needs."""
     try:
-        if path.stat().st_size > _LONGEST_TEXT:
-            raise ConfigError(f"model: {path} has more than {_megabytes(_LONGEST_TEXT)} MB: name another model.")
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        read = None
+        read = json_text.read_json(path, _LONGEST_TEXT)
+    except (ParsingError, OSError) as error:
+        raise ConfigError(f"model: {path} is damaged ({error}): copy or download it again.") from error
     if not isinstance(read, dict):
-        raise ConfigError(f"model: {path} is damaged: copy or download it again.")
+        raise ConfigError(f"model: {path} is damaged (it is not a mapping): copy or download it again.")
     return read
 
 
@@ -198,7 +196,7 @@ def read_header(path: Path, what: str = "model") -> dict[str, Any]:
             raise ConfigError(f"{what}: {path} is a Git LFS pointer, not the weights: run `git lfs pull` there.")
         length = int.from_bytes(start, "little")
         header = file.read(length) if length <= min(_LONGEST_HEADER, path.stat().st_size) else b""
-    read: dict[str, Any] = json.loads(header)
+    read: dict[str, Any] = json_text.parse_json(header)
     return read
 
 

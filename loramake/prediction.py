@@ -1,11 +1,8 @@
 """A probability for every label of every row of the experiment's splits, and decisions about new rows as they come."""
 
 import contextlib
-import csv
 import io
-import json
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from loramake import artifacts
-from loramake.console import Advance, progress, say
+from loramake.console import Advance, printable_json, progress, put, say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.new_rows import Rows
 from loramake.predictor import Decisions, Predictor
 from loramake.resumable import files_beside, growing, parse_state
 from loramake.scored import Scored, name_of, scored_lines
 from loramake.scorer import LabelScorer, load_scorer
+from loramake.spreadsheet import write_csv
 from loramake.training_extra import import_training
 
-SET_SIGN = " | "
-"""What stands between the labels of a set in a CSV."""
 _FIRST_NAMES = ("row", "decision", "abstain", "reason")
 _STARTS = (",".join(_FIRST_NAMES).encode() + b",", b'{"row": 0, "decision": ')
 """What a file of predictions begins with, by which an earlier one is known."""
@@ -130,8 +126,7 @@ class _Terminal:
     rows = 0
 
     def append(self, text: str, rows: int) -> None:  # noqa: ARG002 - nobody counts them
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        put(text)
 
 
 def predict_new_rows(
@@ -192,13 +187,12 @@ def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:
 def _rendered(found: Decisions, labels: list[str], first: int, form: str) -> str:
     lines = _lines(found, labels, first)
     if form == "jsonl":
-        return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+        return "".join(f"{printable_json(line)}\n" for line in lines)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     if first == 0:
         names = [f"p_{label}" for label in labels]
-        writer.writerow([*_FIRST_NAMES, *names, "set", "expected_cost"])
-    writer.writerows(_cells(line, labels) for line in lines)
+        write_csv(text, [[*_FIRST_NAMES, *names, "set", "expected_cost"]])
+    write_csv(text, (_cells(line, labels) for line in lines))
     return text.getvalue()
 
 
@@ -224,7 +218,7 @@ def _lines(found: Decisions, labels: list[str], first: int) -> Iterator[Line]:
 
 
 def _cells(line: Line, labels: list[str]) -> list[Any]:
-    """A line of the CSV: what is null is an empty cell."""
+    """A line of the CSV, but the cells that a spreadsheet would compute: what is null is an empty cell."""
     probabilities = line["probabilities"] or dict.fromkeys(labels)
     decided = [line["row"], line["decision"], str(line["abstain"]).lower(), line["reason"]]
-    return [*decided, *probabilities.values(), SET_SIGN.join(line["set"]), line["expected_cost"]]
+    return [*decided, *probabilities.values(), line["set"], line["expected_cost"]]

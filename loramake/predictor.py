@@ -23,9 +23,10 @@ from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment
 from loramake.new_rows import Columns, table_of_objects
+from loramake.prep_code import choose_prep_sandbox
 from loramake.preparation import transform_each_row, transform_rows
 from loramake.profile import listed, shorten
-from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.sandbox import Sandbox
 from loramake.scored import Codes, Floats, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.shares import setting, threshold
@@ -296,9 +297,9 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The record of each row, or why it has none; CodeError where nearly any row would have none."""
         script, state = self.folder / "scripts/prepare_data.py", self.folder / "data/prep_state.json"
         try:
-            return transform_rows(script, cells, state, self._sandbox)
+            return transform_rows(script, self.columns.features, cells, state, self._sandbox)
         except CodeError:
-            made = transform_each_row(script, cells, state, self._sandbox)
+            made = transform_each_row(script, self.columns.features, cells, state, self._sandbox)
             if len(made) > _MOST_BROKEN and all(isinstance(each, str) for each in made):
                 raise
             return made
@@ -313,7 +314,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sandbox(self) -> Sandbox:
-        return choose_sandbox(self.sandbox, self._plan["by"]["provider"])
+        return choose_prep_sandbox(self.sandbox, self.folder / "plan.yaml")
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:

@@ -8,13 +8,16 @@ from typing import Any
 
 import jinja2
 
+from loramake.console import printable
 from loramake.paths import TEMPLATES
 from loramake.shares import setting, threshold
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(is_page: bool) -> jinja2.Environment:
+    """The templates' surroundings; what is put into a page that people read is printable, names in code are kept."""
     environment = jinja2.Environment(
+        finalize=_printable if is_page else None,
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         autoescape=lambda name: bool(name) and "html" in str(name),
@@ -29,6 +32,11 @@ def _environment() -> jinja2.Environment:
     environment.filters["threshold"] = threshold
     environment.filters["spoken"] = lambda words: fenced(words, "owner")
     return environment
+
+
+def _printable(value: object) -> object:
+    """Text that only can be read; Markup stays what it is."""
+    return type(value)(printable(value)) if isinstance(value, str) else value
 
 
 def fenced(data: object, whose: str = "data") -> str:
@@ -46,4 +54,4 @@ def in_markdown(value: object) -> str:
 
 def render(template: str, **values: Any) -> str:
     """The text of templates/{template} with the values put in."""
-    return _environment().get_template(template).render(**values)
+    return _environment(".html." in template or ".md." in template).get_template(template).render(**values)

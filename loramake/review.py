@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.approval import STRATEGIES, Approval, Question
-from loramake.config import REVIEWS
+from loramake.approval import Approval, Question
+from loramake.code_summary import summarize_code
+from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
 from loramake.estimates import estimate_memory, estimate_training
 from loramake.feedback import Known
@@ -37,6 +38,7 @@ _KEY_SETTINGS = (
     "seed",
 )
 """Of LlamaFactory's configuration: what is looked at first."""
+_CONFIGS = ("configs/train.yaml", "configs/predict_train.yaml", "configs/predict_test.yaml", "data/dataset_info.json")
 
 
 def review_prep_data(
@@ -46,21 +48,28 @@ def review_prep_data(
     plan: str | Path,
     all_data: str | Path,
     splits: str | Path,
+    script: str | Path,
     balance: str,
     out: str | Path,
 ) -> None:
-    """Approve the prepared data and its balancing; writes review/data.json."""
+    """Approve the prepared data, the code that made them, and their balancing; writes review/data.json."""
     with _alone(mode):
-        question = show_prep_data(verification, plan, all_data, splits, balance)
+        question = show_prep_data(verification, plan, all_data, splits, script, balance)
         Approval(question, Path(out), history).decide(mode)
 
 
 def review_balanced_data(
-    mode: str, history: str | Path, plan: str | Path, train: str | Path, balanced: str | Path, out: str | Path
+    mode: str,
+    history: str | Path,
+    plan: str | Path,
+    train: str | Path,
+    balanced: str | Path,
+    script: str | Path,
+    out: str | Path,
 ) -> None:
-    """Approve the balanced training split; writes review/balance.json."""
+    """Approve the balanced training split and the code that balanced it; writes review/balance.json."""
     with _alone(mode):
-        Approval(show_balanced_data(plan, train, balanced), Path(out), history).decide(mode)
+        Approval(show_balanced_data(plan, train, balanced, script), Path(out), history).decide(mode)
 
 
 def review_lmf_config(
@@ -112,32 +121,34 @@ def _is_decided(results: Path, name: str) -> bool:
 
 def _files(results: Path, name: str) -> list[Path]:
     """What has to be there before a review can be asked."""
-    before = [results / path for path in ("plan.yaml", "data/verification.json", "data/all_data.json", "splits.csv")]
-    if name == "data":
-        return before
-    data = [results / f"data/{part}.json" for part in ("train", "balanced_data")]
-    return [*before, *data] if name == "balance" else [*before, *data, *_configs(results)]
-
-
-def _configs(results: Path) -> list[Path]:
-    names = ("configs/train.yaml", "configs/predict_train.yaml", "configs/predict_test.yaml", "data/dataset_info.json")
-    return [results / name for name in names]
+    parts = ["plan.yaml", "data/verification.json", "data/all_data.json", "splits.csv", "scripts/prepare_data.py"]
+    if name in ("balance", "config"):
+        parts += ["data/train.json", "data/balanced_data.json", "scripts/balance_data.py"]
+    if name == "config":
+        parts += _CONFIGS
+    return [results / part for part in parts]
 
 
 def _question(results: Path, name: str, balance: str) -> Question:
     """Show what a review is about."""
-    plan, verification, all_data, splits, *rest = _files(results, name)
+    plan, verification, all_data, splits, script, *rest = _files(results, name)
     if name == "data":
-        return show_prep_data(verification, plan, all_data, splits, balance)
+        return show_prep_data(verification, plan, all_data, splits, script, balance)
+    train, balanced, balancing, *configs = rest
     if name == "balance":
-        return show_balanced_data(plan, *rest)
-    return show_lmf_config(plan, verification, rest[1], rest[2:])
+        return show_balanced_data(plan, train, balanced, balancing)
+    return show_lmf_config(plan, verification, balanced, configs)
 
 
 def show_prep_data(
-    verification: str | Path, plan: str | Path, all_data: str | Path, splits: str | Path, balance: str
+    verification: str | Path,
+    plan: str | Path,
+    all_data: str | Path,
+    splits: str | Path,
+    script: str | Path,
+    balance: str,
 ) -> Question:
-    """The data review's screen: classes, columns, a record, checks, the agent's critique."""
+    """The data review's screen: classes, columns, a record, the code, checks, the agent's critique."""
     found = artifacts.read(verification, "verification")
     planned, records = artifacts.read(plan, "plan"), artifacts.read(all_data, "records")
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
@@ -148,6 +159,7 @@ def show_prep_data(
     _show_columns(planned)
     _show("balancing", f"{strategy} ({why})")
     _show("a record", f"{records[0]['instruction']} {records[0]['input']} → {records[0]['output']}")
+    _show_code(script, planned)
     _show("checks passed", "; ".join(check["name"] for check in found["checks"]))
     _show("sandbox", found["sandbox"]["used"], is_loud=found["sandbox"]["used"].startswith("NONE"))
     for finding in found["critique"]:
@@ -155,12 +167,12 @@ def show_prep_data(
     _show("the agent judged", found["judged"])
     first = {f"approve, balancing: {strategy}": {"balance": strategy}}
     others = {f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy}
-    files = [verification, plan, all_data, splits]
+    files = [verification, plan, all_data, splits, script]
     return Question("data", files, _known(planned, found), {**first, **others}, is_set=balance != "auto")
 
 
-def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path) -> Question:
-    """The balance review's screen: the classes of the training split before and after."""
+def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
+    """The balance review's screen: the classes of the training split before and after, and the code between."""
     from loramake.verification import count_labels
 
     planned = artifacts.read(plan, "plan")
@@ -170,8 +182,9 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
     }
     _head(plan, "training split before and after balancing")
     console.print(_class_table(classes))
+    _show_code(script, planned)
     shortcuts = {f"use {other}": f"use {other}" for other in STRATEGIES}
-    return Question("balance", [balanced], _known(planned), {"approve": {}}, shortcuts)
+    return Question("balance", [balanced, script], _known(planned), {"approve": {}}, shortcuts)
 
 
 def show_lmf_config(
@@ -221,6 +234,11 @@ def _show_columns(plan: dict[str, Any]) -> None:
     _show("suspected leaks", "none" if not leaks else f"{len(leaks)}, among the dropped", is_loud=bool(leaks))
     for entry in leaks:
         _show(f"  {entry['name']}", entry["reason"].removeprefix(f"{_LEAK}: "))
+
+
+def _show_code(script: str | Path, plan: dict[str, Any]) -> None:
+    for what, text, is_loud in summarize_code(script, plan["by"]["provider"]):
+        _show(what, text, is_loud)
 
 
 def _show(what: str, text: str, is_loud: bool = False, is_to_copy: bool = False) -> None:

@@ -37,6 +37,7 @@ _OTHER_FORMATS = {
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
 }
+_LONGEST_DATE = 60
 _DAY_FIRST = re.compile(r"(1[3-9]|2\d|3[01])[-/.]\d")
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
@@ -308,5 +309,6 @@ def is_day_first(column: "pd.Series[str]") -> bool:
 
 def to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
     """A column of dates as days since 1970, NaN where a cell is missing or no date; zones become UTC."""
-    moments = pd.to_datetime(column, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
+    short = column.where(column.str.len() <= _LONGEST_DATE)  # pandas may take the square of a cell's length
+    moments = pd.to_datetime(short, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
     return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)

@@ -13,10 +13,11 @@ from loramake.config import (
     FEEDBACK_SETTINGS,
     TRAINING_KEYS,
     check_config,
+    read_config,
     read_feedback,
     resolve,
 )
-from loramake.console import fitted
+from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.inputs import (
     check_experiment_names,
@@ -43,18 +44,25 @@ def refuse_in_one_sentence(function):
         try:
             return function(*arguments)
         except LoramakeError as error:
-            sys.exit(fitted(f"loramake: {error}"))
+            sys.exit(refusal(error))
 
     return wrapped
 
 
 def let_snakemake_wait():
-    """Snakemake's own lines are not to tear a review's question, either."""
+    """Snakemake's own lines are not to tear a review's question, either, nor to do more than be read."""
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
             waiting = Waiting(handler)
             handler.addFilter(waiting)
+            handler.setFormatter(PrintableFormatter(handler.formatter))
             atexit.register(waiting.show_kept)
+
+
+@refuse_in_one_sentence
+def check_config_file():
+    """Refuse a bad config.yaml before Snakemake reads it, with a traceback or as a template that runs Python."""
+    read_config()
 
 
 @refuse_in_one_sentence

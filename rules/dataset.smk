@@ -35,7 +35,7 @@ rule write_balance_code:
     params:
         balance=get_balance_feedback,
         agent=get_slice(*AGENT_KEYS),
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
         seed=get_setting("seed"),
     script:
         "../scripts/write_balance_code.py"
@@ -44,6 +44,8 @@ rule write_balance_code:
 rule execute_balance_code:
     input:
         script="results/{experiment}/scripts/balance_data.py",
+        review="results/{experiment}/review/data.json",
+        feedback=get_feedback("balance"),
         train="results/{experiment}/data/train.json",
     output:
         balanced="results/{experiment}/data/balanced_data.json",
@@ -52,8 +54,9 @@ rule execute_balance_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_balance_code.tsv"
     params:
+        balance=get_balance_feedback,
         seed=get_setting("seed"),
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
     script:
         "../scripts/execute_balance_code.py"
 
@@ -63,6 +66,7 @@ rule review_balanced_data:
         plan="results/{experiment}/plan.yaml",
         train="results/{experiment}/data/train.json",
         balanced="results/{experiment}/data/balanced_data.json",
+        script="results/{experiment}/scripts/balance_data.py",
     output:
         review="results/{experiment}/review/balance.json",
     log:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from loramake.console import step
 from loramake.plots.robustness import plot_importance
+from loramake.prep_code import choose_prep_sandbox
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):
@@ -13,11 +14,11 @@ with step(snakemake.log[0]):
         splits=snakemake.input.splits,
         script=snakemake.input.script,
         state=snakemake.input.state,
+        sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         config=snakemake.input.config,
         adapter=Path(snakemake.input.adapter).parent,
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,
-        sandbox=snakemake.params.sandbox,
         trust_remote_code=snakemake.params.trust_remote_code,
         seed=snakemake.params.seed,
         threads=snakemake.threads,

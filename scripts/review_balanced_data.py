@@ -8,5 +8,6 @@ with step(snakemake.log[0]):
         plan=snakemake.input.plan,
         train=snakemake.input.train,
         balanced=snakemake.input.balanced,
+        script=snakemake.input.script,
         out=snakemake.output.review,
     )

@@ -9,6 +9,7 @@ with step(snakemake.log[0]):
         plan=snakemake.input.plan,
         all_data=snakemake.input.all_data,
         splits=snakemake.input.splits,
+        script=snakemake.input.script,
         balance=snakemake.params.balance,
         out=snakemake.output.review,
     )

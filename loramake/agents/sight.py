@@ -21,7 +21,8 @@ LONGEST_CELL = 500
 _SAMPLE_ROWS = 5
 _SHOWN_CELL = 40
 _PATTERNS = {
-    "e-mail": re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"),
+    # From the start of a word on: a try at each letter of a long one would take the square of its length.
+    "e-mail": re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]+(\.[\w-]+)+"),
     "IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),
     "SSN": re.compile(r"\b\d{3}-\d{2}-\d{4}\b"),
     "phone number": re.compile(
@@ -52,7 +53,7 @@ def _kind(column: dict[str, Any]) -> str | None:
             return kind
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column["name"]).strip().lower()
     for kind, names in _PERSONAL_NAMES.items():
-        if re.fullmatch(rf"(.*[\W_])?({names})([\W_].*)?", words) and column["type"] != "boolean":
+        if re.fullmatch(rf"(.*[\W_])?({names})([\W_].*)?", words, re.S) and column["type"] != "boolean":
             return None if kind in ("name", "address") and column["type"] in ("numeric", "date") else kind
     return None
 
@@ -69,6 +70,10 @@ class Sight:
     @property
     def sees_rows(self) -> bool:
         return self.level == "samples"
+
+    def shows_cells_of(self, column: str) -> bool:
+        """Whether single cells of a column may be shown, such as its labels."""
+        return self.level != "names" and column not in self.personal
 
     def says(self, with_rows: bool) -> str:
         """What is sent by a step that does or does not ask about rows."""

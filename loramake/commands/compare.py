@@ -1,13 +1,10 @@
 """loramake compare."""
 
 import contextlib
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +32,7 @@ def compare(
     The difference is a paired bootstrap over the test rows that both have.
     """
     from loramake import compare as library
+    from loramake.console import SafeConsole, printable, printable_json, put
     from loramake.experiments import find_experiment
 
     if len(set(experiments)) < 2:
@@ -46,13 +44,13 @@ def compare(
     if as_json:
         metrics = {one.name: {name: one.metrics[name] for name in library.METRICS} for one in found}
         made = {"settings": settings, "metrics": metrics, "against": found[0].name, "differences": differences}
-        sys.stdout.write(json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+        put(printable_json(made, indent=2) + "\n")
         return
-    console = Console()
+    console = SafeConsole()
     console.print(_settings_table(found, settings))
     console.print(_metrics_table(found, differences))
     for difference in differences:
-        console.print(Text(difference["sentence"], style="bold"))
+        console.print(Text(printable(difference["sentence"]), style="bold"))
         if difference["only_in_one"]:
             console.print(f"{difference['only_in_one']:,} test rows of only one of the two are left out.")
 

@@ -5,7 +5,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 _MARKS = {"ok": ("✓", "green"), "missing": ("!", "yellow"), "broken": ("✗", "red")}
@@ -18,14 +17,17 @@ def doctor(
 
     Where an endpoint is set up, its model is asked a few words.
     """
+    from loramake.console import SafeConsole, printable
     from loramake.doctor import examine, exit_code
 
-    console, findings = Console(), []
+    console, findings = SafeConsole(), []
     for finding in examine():
         findings.append(finding)
         if not as_json:
             mark, colour = _MARKS[finding.severity]
-            line = Text.assemble((mark, colour), " ", (f"{finding.what}: ", "bold"), finding.detail)
+            line = Text.assemble(
+                (mark, colour), " ", (printable(f"{finding.what}: "), "bold"), printable(finding.detail)
+            )
             console.print(line, soft_wrap=True, highlight=False)
     if as_json:
         found = [finding.as_dict() for finding in findings]

@@ -62,6 +62,7 @@ def predict(
     somebody else decides nothing about --sandbox and --trust-remote-code.
     """
     from loramake.config import read_trust
+    from loramake.console import refusal
     from loramake.prediction import check_output, predict_new_rows
     from loramake.predictor import Predictor, name_here
 
@@ -82,7 +83,7 @@ def predict(
             predict_new_rows(predictor, rows, output, form or rows.form, confidence, batch_size)
     except KeyboardInterrupt:
         again = shlex.join(["loramake", *sys.argv[1:]])
-        sys.exit(f"loramake: stopped by you; {again} goes on." if output else "loramake: stopped by you.")
+        sys.exit(refusal(f"stopped by you; {again} goes on." if output else "stopped by you."))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +26,7 @@ def status(
 
     Nothing is run or changed. The same as snakemake --summary, for all experiments at once.
     """
-    from loramake.console import say, working
+    from loramake.console import SafeConsole, say, working
     from loramake.experiments import find_experiments
     from loramake.status import FRESH, read_status
 
@@ -42,7 +41,7 @@ def status(
     elif not found:
         say("no experiment is here: loramake init my.csv, or loramake run --csv my.csv, begins one.")
     else:
-        Console().print(_one_table(found[0]) if experiment else _table(found))
+        SafeConsole().print(_one_table(found[0]) if experiment else _table(found))
     are_fresh = all(not one.note and one.count(FRESH) == len(one.artifacts) for one in found)
     raise typer.Exit(0 if are_fresh else 3)
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from loramake.plots.figure import BLUE, GREEN, GREY, ORANGE, figure, readable, say_instead
 from loramake.ranking import METHODS
+from loramake.spreadsheet import original
 
 MAX_BARS = 40
 """Of more features, the best ones have bars."""
@@ -46,5 +47,5 @@ def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
     for place, end, average in zip(places, ends, shown["average_rank"], strict=True):
         text = f"{average:,.1f}"
         axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
-    axes.set_yticks(places, [readable(name) for name in shown["feature"]], fontsize=8)
+    axes.set_yticks(places, [readable(original(name)) for name in shown["feature"]], fontsize=8)
     axes.invert_yaxis()

@@ -5,9 +5,8 @@ model could not learn their wrong labels by heart.
 """
 
 import csv
-import re
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from loramake import artifacts
 from loramake.console import say, working
 from loramake.scored import Codes, Floats, Key, Scored, name_of, read_labels, read_scored
+from loramake.spreadsheet import write_csv
 from loramake.tables import sniff
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
@@ -24,13 +24,6 @@ MIN_ROWS = 20
 """Of fewer rows nothing is said: what a usual probability of a label is could not be told."""
 COLUMNS = ("source", "row", "line", "label", "more_probable_label", "p_label", "p_more_probable_label", "quality")
 """What stands before a row's own cells; quality is cleanlab's normalized margin, 0 (worst) to 1."""
-
-_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-"""What makes a spreadsheet compute (OWASP, CSV injection), in full width too."""
-_STARTS_FORMULA = re.compile(rf"\s*[{_FORMULA}]|[\t\r\n]")
-_STARTS_INSIDE = re.compile(rf'([;|\t\r\n][\s"]*)(?=[{_FORMULA}])')
-"""The same behind a sign that parts cells where the comma does not, as in Excel of many languages."""
-_NUMBER = re.compile(r"[-+]?(\d[\d.,'\u2019 \u00a0\u202f]*|[.,]\d+)([eE][-+]?\d+)?%?")
 
 
 def find_label_noise(
@@ -66,7 +59,8 @@ def find_label_noise(
         [source, row, lines[source][row], *first, *own]
         for (source, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
     ]
-    _write(suspects_out, [[*COLUMNS, *_renamed(names)], *found])
+    with artifacts.atomic(suspects_out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        write_csv(file, [[*COLUMNS, *_renamed(names)], *found])
     summary = summarize(len(scored.truth), keys)
     artifacts.write(out, summary, "label_noise")
     say(summary["sentence"])
@@ -149,24 +143,6 @@ def _renamed(names: Sequence[str]) -> list[str]:
             taken.add(name)
         found.append(name)
     return found
-
-
-def _write(out: str | Path, lines: Iterable[Sequence[object]]) -> None:
-    with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([harmless(cell) for cell in line] for line in lines)
-
-
-def harmless(cell: object) -> str:
-    """A cell as text that no spreadsheet computes: what begins like a formula gets a ' before it; numbers don't.
-
-    OWASP, "CSV injection". None becomes an empty cell.
-    """
-    text = "" if cell is None else str(cell)
-    if _NUMBER.fullmatch(text):
-        return text
-    text = _STARTS_INSIDE.sub(r"\1'", text)
-    return f"'{text}" if _STARTS_FORMULA.match(text) else text
 
 
 def summarize(rows: int, keys: Sequence[Key]) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,14 @@ import pytest
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
-from loramake.dataset import check_balanced, execute_balance_code, write_balance_code
+from loramake.dataset import (
+    check_balanced,
+    check_strategy,
+    execute_balance_code,
+    most_repeats,
+    read_strategy,
+    write_balance_code,
+)
 from loramake.errors import CodeError
 from loramake.sandbox import choose_sandbox
 
@@ -29,11 +37,12 @@ def make_records(folder: Path) -> list[dict[str, Any]]:
 def balance(folder: Path, decided: str, feedback: str | None = None, seed: int = 1) -> list[dict[str, Any]]:
     review = {"review": "data", "decision": "approve", "by": "setting", "balance": decided, "reviewed": {}}
     artifacts.write(folder / "review.json", review, "review")
-    sandbox, train = choose_sandbox("auto", "builtin"), folder / "train.json"
+    sandbox, train = choose_sandbox("auto", lambda script: True), folder / "train.json"
     write_balance_code(
         folder / "review.json", feedback, train, seed, BuiltinAgent(), sandbox, folder / "balance_data.py"
     )
-    execute_balance_code(folder / "balance_data.py", folder / "train.json", seed, sandbox, folder / "balanced.json")
+    strategy = read_strategy(folder / "review.json", feedback)
+    execute_balance_code(folder / "balance_data.py", train, strategy, seed, sandbox, folder / "balanced.json")
     records: list[dict[str, Any]] = artifacts.read(folder / "balanced.json", "records")
     return records
 
@@ -72,3 +81,76 @@ def test_balancing_that_makes_records_up_or_loses_a_label_is_refused() -> None:
         check_balanced(records, [{**records[0], "output": "b"}], "balance_data.py")
     with pytest.raises(CodeError, match="lost every record of 'b'"):
         check_balanced(records, records[:2], "balance_data.py")
+
+
+def rows_of(label: str, count: int, first: int = 0) -> list[dict[str, Any]]:
+    return [{"output": label, "row": row, "source": "csv"} for row in range(first, first + count)]
+
+
+COMMON, RARE = rows_of("common", 400), rows_of("rare", 100, 400)
+TRAIN = COMMON + RARE
+
+
+@pytest.mark.parametrize(
+    ("strategy", "balanced", "complaint"),
+    [
+        ("none", TRAIN[::-1], "none has to give them as they are, in their order"),
+        ("none", [*TRAIN, TRAIN[0]], "none has to give them as they are"),
+        ("oversample", TRAIN, "has to make {'common': 400, 'rare': 400} of the labels' records, and made"),
+        ("oversample", COMMON + RARE[:50] * 8, "has to keep every record, and left 50 out"),
+        ("oversample", [*COMMON[1:], COMMON[1], *RARE * 4], "has to keep every record, and left 1 out"),
+        ("oversample", TRAIN + RARE[:2] * 150, "up to 150 times, others 0 times, which chance does not explain"),
+        ("oversample", TRAIN + RARE[:30] * 10, "up to 10 times, others 0 times, which chance does not explain"),
+        ("oversample", TRAIN + RARE[:75] * 4, None),
+        ("oversample", COMMON + RARE * 4, None),
+        ("undersample", COMMON[:50] * 2 + RARE, "undersample has to repeat no record, and repeated 50"),
+        ("undersample", COMMON[:99] + RARE, "has to make {'common': 100, 'rare': 100}"),
+        ("undersample", COMMON[7:107] + RARE, None),
+    ],
+)
+def test_a_strategy_is_held_to_which_records_it_keeps_and_how_often_it_repeats_them(
+    strategy: str, balanced: list[dict[str, Any]], complaint: str | None
+) -> None:
+    check_balanced(TRAIN, balanced, "balance_data.py")
+    if complaint is None:
+        check_strategy(strategy, TRAIN, balanced, "balance_data.py")
+        return
+    with pytest.raises(CodeError) as caught:
+        check_strategy(strategy, TRAIN, balanced, "balance_data.py")
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rare", "common"), [(1, 300), (2, 300), (10, 1000), (100, 101), (300, 10_000), (5000, 10_000)]
+)
+def test_draws_with_equal_chances_are_never_refused(rare: int, common: int) -> None:
+    few, many = rows_of("rare", rare, common), rows_of("common", common)
+    for seed in range(20):
+        drawn = random.Random(seed).choices(few, k=common - rare)
+        check_strategy("oversample", many + few, many + few + drawn, "balance_data.py")
+
+
+def test_one_record_repeated_far_more_often_than_thousands_of_others_is_refused() -> None:
+    few, many = rows_of("rare", 5000, 10_000), rows_of("common", 10_000)
+    drawn = few[:1] * 60 + random.Random(0).choices(few, k=4940)
+    assert most_repeats(5000, 10_000) < 30
+    with pytest.raises(CodeError, match="chance does not explain"):
+        check_strategy("oversample", many + few, many + few + drawn, "balance_data.py")
+
+
+def test_a_script_edited_by_hand_is_held_to_the_strategy_too(tmp_path: Path) -> None:
+    make_records(tmp_path)
+    balance(tmp_path, "undersample")
+    script = tmp_path / "balance_data.py"
+    code = script.read_text().replace(
+        "return [records[place] for (place,) in chosen]",
+        """chosen = []
+    for label in ("common", "rare"):
+        chosen += [record for record in records if record["output"] == label][:5] * 2
+    return chosen""",
+    )
+    script.write_text(code)
+    out, sandbox = tmp_path / "by_hand.json", choose_sandbox("auto", lambda script: True)
+    with pytest.raises(CodeError, match=r"balance_data.py: undersample has to repeat no record, and repeated 10"):
+        execute_balance_code(script, tmp_path / "train.json", "undersample", 1, sandbox, out)
+    assert not out.exists()

@@ -7,6 +7,7 @@ import pytest
 from loramake import artifacts
 from loramake.errors import DataError
 from loramake.features import find_dropped, select_features
+from loramake.plots.features import plot_feature_rankings
 from loramake.profile import profile_column
 
 TASK = {
@@ -119,3 +120,13 @@ def test_feedback_takes_a_leak_back_in_and_drops_what_it_names() -> None:
         ("id", "id"),
         ("f1", "dropped by feedback"),
     ]
+
+
+def test_names_that_a_spreadsheet_would_compute_are_guarded_in_the_rankings_and_drawn_as_they_are(
+    tmp_path: Path,
+) -> None:
+    named = {"f0": "=1+1", "f1": "@x", "f2": "\uff0dy", "f3": " +z", "f4": "-0.5"}
+    selected, rankings = select(tmp_path, wide_table(6).rename(columns=named), 50)
+    assert rankings["feature"].tolist() == ["'=1+1", "'@x", "'\uff0dy", "' +z", "-0.5", "f5", "f7"]
+    assert selected["kept"][0] == "=1+1"
+    plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")

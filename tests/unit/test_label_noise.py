@@ -12,7 +12,7 @@ from loramake.errors import ArtifactError
 from loramake.scored import Scored, scored_lines
 from loramake.tables import read_table
 from loramake.trust.calibration import apply_calibrator, fit_calibrator
-from loramake.trust.label_noise import COLUMNS, MIN_ROWS, find_label_noise, find_lines, find_suspects, harmless
+from loramake.trust.label_noise import COLUMNS, MIN_ROWS, find_label_noise, find_lines, find_suspects
 from tests.files import Files
 
 LABELS = ["no", "yes"]
@@ -250,46 +250,6 @@ def test_a_line_number_counts_lines_of_the_file_not_rows(tmp_path: Path) -> None
     assert find_lines(path, {0, 1, 2}) == {0: 3, 1: 6, 2: 7}
     assert find_lines(path, {1}) == {1: 6}
     assert find_lines(path, set()) == {}
-
-
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "=1+1",
-        "+cmd|' /C calc'!A0",
-        "-2+3",
-        "@SUM(A1)",
-        "  =1",
-        "\uff1d1+1",
-        '=HYPERLINK("http://x")',
-        "-",
-        "--5",
-        "+-3",
-        "-3.5x",
-    ],
-)
-def test_a_cell_that_a_spreadsheet_would_compute_begins_with_an_apostrophe(cell: str) -> None:
-    assert harmless(cell) == f"'{cell}"
-
-
-@pytest.mark.parametrize("sign", ["\t", "\r", "\n"])
-def test_a_formula_behind_a_sign_that_parts_cells_has_an_apostrophe_before_both(sign: str) -> None:
-    assert harmless(f"{sign}=1") == f"'{sign}'=1"
-
-
-@pytest.mark.parametrize("cell", ["-3.5", "+4", "-1e-5", "-1,234.50", "-1.234,5", "-12%", "3", "", "a=b", "x-y", "é@b"])
-def test_numbers_and_ordinary_text_stay_as_they_are(cell: str) -> None:
-    assert harmless(cell) == cell
-
-
-@pytest.mark.parametrize("cell", ["a;=1+1", 'a;"=1+1', "a;\n@x", "a\t+b()", "a\n=1"])
-def test_a_formula_behind_a_sign_that_parts_cells_elsewhere_is_harmless_too(cell: str) -> None:
-    """A spreadsheet that parts cells at semicolons begins one there, whatever quotes are around them."""
-    told = harmless(cell)
-    assert told != cell
-    assert told.replace("'", "") == cell
-    for part in told.replace("\t", ";").replace("\n", ";").split(";"):
-        assert part.strip(' "')[:1] not in set("=+-@")
 
 
 def test_formula_cells_headers_and_labels_reach_the_file_harmless(tmp_path: Path) -> None:

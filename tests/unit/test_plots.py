@@ -189,9 +189,9 @@ def test_the_best_features_are_drawn_with_their_average_rank(tmp_path: Path) -> 
 
 
 def test_feature_names_of_any_length_and_sign_are_drawn(tmp_path: Path) -> None:
-    write_rankings(tmp_path / "rankings.csv", ["x" * 300, "😀 mood", "NA", "$a$ & <b>", "two\nlines", "last"])
+    write_rankings(tmp_path / "rankings.csv", ["x" * 300, "😀 mood", "NA", "$a$ & <b>", "two\nlines", "'=1", "last"])
     plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
-    assert {"x" * 23 + "…", "😀 mood", "NA", "$a$ & <b>", "two lines"} <= set(texts(tmp_path / "rankings.svg"))
+    assert {"x" * 23 + "…", "😀 mood", "NA", "$a$ & <b>", "two lines", "=1"} <= set(texts(tmp_path / "rankings.svg"))
 
 
 def test_a_table_that_is_not_ranked_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Predictions of new rows replace earlier ones, and nothing else unasked."""
 
+import csv
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +147,27 @@ def test_cells_unlike_those_of_training_are_counted_over_the_whole_run(folder: P
     predictor = MadeUp()
     predict(folder / "out", "csv", rows_of(5), predictor)
     assert predictor.said == ({"x": 5}, "made up")
+
+
+class Formulas(MadeUp):
+    """Decides for a label that a spreadsheet would compute, or for none."""
+
+    labels = ("=cmd|' /C calc'!A0", "-0.5")
+
+    def decide_cells(self, cells: pd.DataFrame, confidence: float | None, first: int, advance: Any) -> Decisions:
+        found = super().decide_cells(cells, confidence, first, advance)
+        return found._replace(reasons=["\uff1d1", "-1"])
+
+
+def test_labels_and_reasons_that_a_spreadsheet_would_compute_are_guarded_in_csv_and_not_in_json(folder: Path) -> None:
+    predict(folder / "out.csv", "csv", rows_of(2), Formulas())
+    with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
+        head, *lines = csv.reader(file)
+    guarded = "'=cmd|' /C calc'!A0"
+    assert head[4:] == ["p_=cmd|' /C calc'!A0", "p_-0.5", "set", "expected_cost"]
+    assert lines[0][:4] == ["0", guarded, "false", "'\uff1d1"]
+    assert lines[1][3:] == ["-1", "0.5", "0.5", f"{guarded} | '-0.5", "1.0"]
+    predict(folder / "out.jsonl", "jsonl", rows_of(2), Formulas())
+    read = [json.loads(line) for line in (folder / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert read[0]["decision"] == read[0]["set"][0] == Formulas.labels[0]
+    assert [line["reason"] for line in read] == ["\uff1d1", "-1"]

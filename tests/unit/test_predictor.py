@@ -56,8 +56,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class OpenSandbox:
     """Runs a script in this very process, so that a test does not wait for pandas to be imported a hundred times."""
 
-    def run(self, script: Path, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> None:
-        given = [part for name, path in {**inputs, **outputs}.items() for part in (f"--{name}", str(path))]
+    def run(
+        self, script: Path, inputs: Mapping[str, Path], outputs: Mapping[str, Path], values: Mapping[str, object]
+    ) -> None:
+        given = [part for name, each in {**inputs, **outputs, **values}.items() for part in (f"--{name}", str(each))]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.argv", [str(script), *given])
             try:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
+from loramake.console import printable
 from loramake.metrics import CONFIDENCE
 from loramake.model_card import front_matter, render_model_card
 from loramake.rendering import in_markdown, render
@@ -308,3 +309,31 @@ def test_points_are_spread_evenly_with_both_ends() -> None:
     assert spread(range(3), 20) == [0, 1, 2]
     assert spread(range(101), 5) == [0, 25, 50, 75, 100]
     assert spread([], 5) == []
+
+
+def test_no_cell_or_name_does_more_than_be_read_on_the_page_and_in_the_card(tmp_path: Path) -> None:
+    evil = "y\u202e\u2028\x1b]0;t\x07\x9b\u200b"
+    facts = make_facts(tmp_path, [f"no{evil}", f"yes{evil}"], "temperature", 0.9, 0.1)
+    facts["task"] |= {"target": evil, "reason": evil}
+    facts["profile"] |= {"csv": evil}
+    facts["sample"] |= {"input": evil}
+    facts["suspects"] = [{evil: evil}]
+    facts["train_config"] = {"model_name_or_path": evil}
+    whole = [render_model_card(facts)]
+    for name in ("verdict", "performance", "calibration", "conformal", "risk", "costs", "data"):
+        whole.append(render(f"render_report/{name}.html.j2", **facts))
+    for page in whole:
+        assert printable(page) == page
+    assert sum("yesy��" in page for page in whole) >= 4
+
+
+def test_names_in_generated_code_are_kept_as_they_are() -> None:
+    """What is printable stands in for nothing there: the code looks for the column by its own name."""
+    evil = "y\u202e\x1b"
+    code = render("write_balance_code.j2", strategy="none", functions=f"# {evil}")
+    assert evil in code
+
+
+def test_suspicious_rows_are_shown_as_they_are_and_not_as_a_spreadsheet_has_them(tmp_path: Path) -> None:
+    (tmp_path / "noise.csv").write_text("row,'=x\n3,'@y\n", encoding="utf-8")
+    assert read_table(tmp_path / "noise.csv") == [{"row": "3", "=x": "@y"}]

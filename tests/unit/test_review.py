@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from loramake import artifacts
+from loramake.code_summary import summarize_code
 from loramake.errors import ReviewError
-from loramake.review import review_lmf_config, show_prep_data
+from loramake.review import review_lmf_config, review_prep_data, show_balanced_data, show_prep_data
 
 CONFIG = {
     "model_name_or_path": "m", "stage": "sft", "finetuning_type": "lora", "dataset_dir": "d", "cutoff_len": 9,
@@ -102,7 +103,10 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     artifacts.write(tmp_path / "exp/verification.json", {**VERIFICATION, "classes": classes}, "verification")
     artifacts.write(tmp_path / "exp/all_data.json", RECORDS, "records")
     paths = [tmp_path / "exp" / name for name in ("verification.json", "plan.yaml", "all_data.json")]
-    question = show_prep_data(*paths, tmp_path / "splits.csv", "auto")
+    (tmp_path / "exp/scripts").mkdir()
+    script = tmp_path / "exp/scripts/prepare_data.py"
+    script.write_text("import json\nimport numpy as np\n\ndef fit(train):\n    return {}\n")
+    question = show_prep_data(*paths, tmp_path / "splits.csv", script, "auto")
     shown = capfd.readouterr().err.splitlines()
     assert shown[0] == "exp: prepared data"
     assert "sizes: 20 records of 1 feature; 8 tokens a row, 9 at most of 9" in shown
@@ -110,3 +114,62 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     assert "  … 2 more: in plan.yaml" in shown
     assert shown[shown.index("suspected leaks: 1, among the dropped") + 1] == "  told: it is the target in other words"
     assert not question.known.has_validation
+    assert f"the code: {script}, 5 lines, sha256 {artifacts.sha256(script)[:12]}…" in shown
+    assert "  written by: the builtin agent, or whoever has edited it since" in shown
+    assert "  functions: fit" in shown
+    assert "  imports: json, numpy" in shown
+
+
+def test_an_approval_of_the_data_is_of_the_code_too(tmp_path: Path) -> None:
+    artifacts.write(tmp_path / "plan.yaml", PLAN, "plan")
+    artifacts.write(
+        tmp_path / "verification.json", {**VERIFICATION, "classes": {"train": {"0": 20, "1": 0}}}, "verification"
+    )
+    artifacts.write(tmp_path / "records.json", RECORDS, "records")
+    (tmp_path / "splits.csv").touch()
+    script = tmp_path / "prepare_data.py"
+    script.write_text("def fit(train): ...\n")
+    files = [tmp_path / name for name in ("verification.json", "plan.yaml", "records.json", "splits.csv")]
+    history = tmp_path / "approvals.jsonl"
+    sha256 = sorted(artifacts.sha256(path) for path in [*files, script])
+    history.write_text(json.dumps({"review": "data", "balance": "none", "sha256": sha256}) + "\n")
+    out = tmp_path / "review/data.json"
+    review_prep_data("ask", history, *files, script, "auto", out)
+    assert artifacts.read(out, "review")["reviewed"][str(script)] == artifacts.sha256(script)
+    script.write_text("def fit(train): return {}\n")
+    with (tmp_path / "nothing").open("w+") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", file)
+        with pytest.raises(ReviewError, match="needs a person"):
+            review_prep_data("ask", history, *files, script, "auto", out)
+
+
+def test_an_approval_of_the_balanced_data_is_of_the_code_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    artifacts.write(tmp_path / "plan.yaml", PLAN, "plan")
+    artifacts.write(tmp_path / "train.json", RECORDS, "records")
+    script = tmp_path / "balance_data.py"
+    script.write_text("def balance(records, seed):\n    return records\n")
+    question = show_balanced_data(tmp_path / "plan.yaml", tmp_path / "train.json", tmp_path / "train.json", script)
+    assert script in question.files
+    assert "  functions: balance" in capfd.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("code", "what", "text"),
+    [
+        (
+            "def f():\n    import os.path, json\n    from subprocess import run\n",
+            "imports",
+            "json, os.path, subprocess",
+        ),
+        ("from . import sibling\n", "imports", "."),
+        ("# \u202e hidden\nx = 1\n", "hidden characters", "in line 1: it may not read as it runs"),
+        ("x = '\u200b'\n" * 7, "hidden characters", "in line 1, 2, 3, 4, 5: it may not read as it runs"),
+        ("def f(:\n", "it uses", "what cannot be told: it is not valid Python"),
+        ("x = 1\0\n", "it uses", "what cannot be told: it is not valid Python"),
+        ("x = " + "(" * 5000 + "1" + ")" * 5000, "it uses", "what cannot be told: it is not valid Python"),
+        ("x = " + "-" * 200_000 + "1", "it uses", "what cannot be told: it is not valid Python"),
+    ],
+)
+def test_what_is_odd_about_generated_code_stands_out(tmp_path: Path, code: str, what: str, text: str) -> None:
+    (tmp_path / "s.py").write_text(code, encoding="utf-8")
+    assert (f"  {what}", text, True) in summarize_code(tmp_path / "s.py", "openai")

@@ -1,0 +1,55 @@
+"""What the command line says of what was typed, which may be the name of somebody else's file."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from loramake.console import printable
+from tests.conftest import BIN
+
+EVIL = "a\x1b]0;title\x07b\u202ec\u2028d\x9be"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [EVIL],
+        [f"--{EVIL}"],
+        ["predict", "exp", EVIL],
+        ["predict", EVIL, "--json", "{}"],
+        ["predict", "exp", "--csv", EVIL],
+        ["predict", "exp", "--json", "{}", "--format", EVIL],
+        ["run", "--cores", EVIL],
+        ["run", "--csv", EVIL],
+        ["run", "--name", EVIL],
+        ["run", EVIL],
+        ["review", EVIL],
+        ["status", EVIL],
+        ["report", EVIL],
+        ["compare", EVIL, "b"],
+        ["init", EVIL, "--yes"],
+        ["init", b"\xff\xfe.csv", "--yes"],
+        ["predict", "exp", b"\xff"],
+    ],
+)
+def test_every_error_of_the_command_line_is_printable(arguments: list[str | bytes], tmp_path: Path) -> None:
+    command = [str(BIN / "loramake"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert done.returncode in (1, 2)
+    shown = (done.stdout + done.stderr).decode()
+    assert printable(shown) == shown
+    assert "Traceback" not in shown
+
+
+def test_a_file_that_an_experiment_names_is_shown_printable(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(f"experiments: {{e: {{csv: {json.dumps(EVIL)}, target: x}}}}\n")
+    done = subprocess.run(
+        [str(BIN / "loramake"), "status"], cwd=tmp_path, capture_output=True, env={**os.environ, "COLUMNS": "200"},
+        timeout=120, check=False,
+    )  # fmt: skip
+    shown = (done.stdout + done.stderr).decode()
+    assert "a�]0;title" in shown
+    assert printable(shown) == shown
