@@ -364,7 +364,7 @@ def test_their_checkpoint_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     with pytest.raises(TrainingError, match=r"(?i)weights.only|unpickl"):
         run_finetuning(path, OWN, "fp32", "disabled", 1, tmp_path / "adapter")
-    load = f"import torch; torch.load({str(checkpoint / 'optimizer.pt')!r})"
+    load = f"import torch; torch.load({str(checkpoint / 'optimizer.pt')!r}, weights_only=False)"
     environment = training_environment(path, checkpoint.parent, 1)
     done = subprocess.run([sys.executable, "-c", load], env=environment, capture_output=True, text=True, check=False)
     assert "Weights only load failed" in done.stderr
