@@ -4,12 +4,14 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+
+include: "rules/common.smk"
+
+
+check_config_file()
 if Path("config.yaml").is_file():
 
     configfile: "config.yaml"
-
-
-include: "rules/common.smk"
 
 
 let_snakemake_wait()

@@ -18,15 +18,16 @@ import yaml
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.config import REVIEWS
+from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
 from loramake.errors import ConfigError, ReviewError
 from loramake.feedback import Change, Known, check_values, first_rule, parse_feedback, save_feedback
+from loramake.parsing import ParsingError
+from loramake.parsing.json_text import read_json_lines
+from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import APPROVALS
 from loramake.terminal import held
 
-STRATEGIES = ("none", "oversample", "undersample")
-"""Of balancing the training split."""
 _OTHER, _STOP = "something else …", "stop"
 _HINT = (
     "drop features: a, b · add features: a · keep only features: a, b · use oversample · test_ratio: 0.3 · "
@@ -89,8 +90,7 @@ class Approval:
     def _earlier(self) -> dict[str, str] | None:
         """What was approved before for the same bytes."""
         question = self._question
-        lines = self._history.read_text(encoding="utf-8").splitlines() if self._history.is_file() else []
-        known = [json.loads(line) for line in lines if line.strip()]
+        known = _read_history(self._history)
         ways = [question.proposed] if question.is_set else list(question.approvals.values())
         found = next((decided for decided in ways if self._content(decided) in known), None)
         if found is not None:
@@ -116,9 +116,9 @@ class Approval:
         """The decision of feedback/approve_NAME.yaml, which has to name these very bytes."""
         path, proposed = self._file, self._question.proposed
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-        except yaml.YAMLError as error:
-            raise ReviewError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+            content = read_yaml(path) if path.is_file() else None
+        except ParsingError as error:
+            raise ReviewError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
         if not isinstance(content, dict) or content.get("sha256") != self._digest():
             raise ReviewError(
                 f"{path} {'is of other files' if content else 'is awaited'}: look at {', '.join(self._hashes)}, write "
@@ -194,11 +194,20 @@ def forget_reviews(results: str | Path, first: str) -> None:
         if not path.is_file():
             continue
         of_these = {"review": name, "sha256": sorted(artifacts.read(path, "review")["reviewed"].values())}
-        lines = history.read_text(encoding="utf-8").splitlines() if history.is_file() else []
-        kept = [line for line in lines if line.strip() and not of_these.items() <= json.loads(line).items()]
+        lines = _read_history(history)
+        kept = [line for line in lines if not of_these.items() <= line.items()]
         if len(kept) < len(lines):
-            artifacts.write_text(history, "".join(f"{line}\n" for line in kept))
+            artifacts.write_text(history, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in kept))
         path.unlink()
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    """What people approved, a mapping each; ReviewError where the file is damaged."""
+    try:
+        lines = read_json_lines(path) if path.is_file() else []
+    except ParsingError as error:
+        raise ReviewError(f"{path} cannot be read ({error}): delete it, and reviews are asked again.") from error
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def _typed(before: str = "") -> str:

@@ -1,5 +1,6 @@
 """One way in and one way out for every JSON, JSON-lines and YAML artifact: validated, written atomically.
 
+A results folder may be somebody else's: what is read is bounded before it is parsed, and only the first error is told.
 Knows file formats, schemas and hashes; knows nothing of what an artifact means.
 """
 
@@ -8,8 +9,8 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,30 @@ import jsonschema_rs
 import yaml
 
 from loramake.errors import ArtifactError
+from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes, shortened
+from loramake.parsing.json_text import parse_json, parse_json_lines
+from loramake.parsing.limited import parse_limited
+from loramake.parsing.shape import find_error, shown_path
+from loramake.parsing.yaml_text import parse_yaml, read_yaml
 from loramake.paths import SCHEMAS
+
+_BY_ROW = ("records", "predictions", "transcript", "trainer_log")
+_MOST_BY_ROW = 4096 * MIB
+_MOST_BYTES = 64 * MIB
+"""Of any other artifact."""
+_YAML_VALUES = 300_000
+"""A plan has nine for each feature."""
+_BYTES_PER_CONTAINER = 16
+"""A list or mapping of a real artifact takes more; empty ones take thirty times their bytes in memory."""
+_SMALL = 1_000
+"""Values of what jsonschema is asked about: it takes a tenth of a millisecond for each."""
 
 
 @functools.cache
 def load_schema(name: str) -> dict[str, Any]:
     """The JSON schema of an artifact, by the artifact's word: `profile`, `task`, `plan`, …"""
-    schema: dict[str, Any] = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    schema: dict[str, Any] = read_yaml(SCHEMAS / f"{name}.schema.yaml")
     return schema
-
-
-@functools.cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(load_schema(name))
 
 
 @functools.cache
@@ -41,41 +53,71 @@ def _fast_validator(name: str) -> jsonschema_rs.Validator:
 def validate(data: Any, schema: str, where: str | Path, way_on: str = "") -> None:
     """Raise ArtifactError, naming the file and the place, where `data` breaks the schema; `way_on` ends the sentence.
 
-    jsonschema takes minutes for the probabilities of many labels: it is asked for its sentence only where
-    jsonschema-rs, which takes moments, does not agree.
+    jsonschema has the better sentence and takes minutes for many rows: it is asked about small data only.
     """
-    with contextlib.suppress(ValueError):  # of something that JSON cannot hold
-        if _fast_validator(schema).is_valid(data):
-            return
-    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(data))
+    error = find_error(_fast_validator(schema), data)
+    if error is not None and is_small(data):
+        error = explain_error(data, load_schema(schema))
     if error is not None:
-        place = error.json_path.removeprefix("$").lstrip(".") or "the top level"
-        raise ArtifactError(f"{where}: {place}: {_shortened(error.message)} (schemas/{schema}.schema.yaml){way_on}.")
+        raise ArtifactError(f"{where}: {error[0]}: {error[1]} (schemas/{schema}.schema.yaml){way_on}.")
 
 
-def _shortened(message: str, limit: int = 300) -> str:
-    return message if len(message) <= limit else message[: limit - 1] + "…"
+def is_small(data: Any) -> bool:
+    """Whether `explain_error` answers in a moment."""
+    try:
+        check_size(data, _SMALL)
+    except ParsingError:
+        return False
+    return True
+
+
+def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Where data breaks a schema, and jsonschema's sentence for its most telling error; None where it doesn't."""
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(data))
+    return error and (shown_path(error.absolute_path), shortened(error.message))
 
 
 def read(path: str | Path, schema: str) -> Any:
     """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema."""
     path = Path(path)
     try:
-        data = _parse(path, path.read_text(encoding="utf-8"))
+        data = _parse(path.suffix, read_bytes(path, _most_bytes(schema)))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is not there: snakemake --cores 2 {path} makes it.") from None
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read ({_shortened(str(error))}): delete it and run the same command again."
-        ) from error
+    except (ParsingError, MemoryError) as error:
+        reason = str(error) or "there is not enough memory"
+        raise ArtifactError(f"{path} cannot be read ({reason}): delete it and run the same command again.") from error
     validate(data, schema, path, ": delete it and run the same command again")
     return data
 
 
-def _parse(path: Path, text: str) -> Any:
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
-    return yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+def _most_bytes(schema: str | None) -> int:
+    return _MOST_BY_ROW if schema in _BY_ROW else _MOST_BYTES
+
+
+def _parse(suffix: str, data: bytes) -> Any:
+    if suffix == ".yaml":
+        return parse_yaml(decode(data), _YAML_VALUES)
+    containers = len(data) // _BYTES_PER_CONTAINER + 1_000
+    return (parse_json_lines if suffix == ".jsonl" else parse_json)(data, containers)
+
+
+def read_untrusted(
+    path: str | Path, schema: str | None, max_bytes: int | None = None, max_rows: int | None = None
+) -> Any:
+    """The content of a JSON file that generated code wrote, parsed and checked first in a limited child process.
+
+    ArtifactError, `{path}: {reason}.`, says the first thing that is wrong and quotes no value. `schema` None leaves
+    the shape to the caller; `max_rows` is for a list of them.
+    """
+    path = Path(path)
+    try:
+        data = read_bytes(path, _most_bytes(schema) if max_bytes is None else max_bytes)
+        return parse_limited(data, None if schema is None else load_schema(schema), max_rows)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: it is not there.") from None
+    except ParsingError as error:
+        raise ArtifactError(f"{path}: {error}.") from None
 
 
 def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> None:
@@ -86,8 +128,9 @@ def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> N
     validate(data, schema, path)
     try:
         text = _rendered(Path(path).suffix, data, indent)
+        text.encode("utf-8")
     except ValueError as error:
-        raise ArtifactError(f"{path} would hold what JSON cannot ({error}).") from error
+        raise ArtifactError(f"{path} would hold what JSON cannot ({shortened(str(error))}).") from error
     write_text(path, text)
 
 
@@ -103,21 +146,22 @@ def _rendered(suffix: str, data: Any, indent: int | None) -> str:
     if suffix == ".yaml":
         text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120)
         # PyYAML writes some line breaks of Unicode raw and reads them back as others.
-        return text if yaml.safe_load(text) == data else yaml.safe_dump(data, sort_keys=False, width=120)
+        return text if parse_yaml(text, _YAML_VALUES) == data else yaml.safe_dump(data, sort_keys=False, width=120)
     return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
 
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it doesn't."""
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it doesn't.
+
+    The file may be read by whom the umask lets.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{path.suffix}")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

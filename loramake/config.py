@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
+from jsonschema_rs import validator_for
 
-from loramake.artifacts import load_schema
+from loramake.addresses import read_url
+from loramake.artifacts import explain_error, is_small, load_schema
+from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
+from loramake.parsing import ParsingError, check_size, shortened
+from loramake.parsing.shape import find_error
+from loramake.parsing.yaml_text import VALUES, parse_yaml, read_yaml
 from loramake.paths import ROOT
 
 Settings = dict[str, Any]
@@ -51,8 +55,20 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Which settings a feedback file may override: those of the one step it speaks to."""
 
+_WORDS = ("save_strategy", "eval_strategy", "logging_strategy", "optim", "metric_for_best_model", "rope_scaling")
+"""Of extra_training_args: arguments with words as values that a feedback file may set."""
+_REPORTS = ("none", "tensorboard")
+"""Where a feedback file may have the training reported to: nowhere but this machine."""
+_SERVICES = (
+    r"(push_to_)?hub.*|(trackio|export|vllm|sglang)_.*|(use_)?(swanlab|ray|kt|unsloth|mca|hyper_parallel|v1_kernels).*"
+)
+"""Arguments that reach further than the training, whatever their values are."""
+
 REVIEWS = ("data", "balance", "config")
 """In the order of the workflow."""
+
+STRATEGIES = ("none", "oversample", "undersample")
+"""Of balancing the training split."""
 
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """What an experiment, a folder under results/, may be called."""
@@ -63,6 +79,11 @@ COLUMN_LISTS = ("keep", "drop")
 FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
 """What else the feedback of a step may hold."""
 
+_PATHS = ("csv", "test_csv", "model")
+
+_LONGEST_TEXT = 100_000
+"""Characters of one setting, such as costs on a command line."""
+
 _BY_NAME = "extra_training_args"
 
 _STRUCTURE = ("experiments", "extends")
@@ -71,9 +92,9 @@ _STRUCTURE = ("experiments", "extends")
 def read_config(path: Path = Path("config.yaml")) -> dict[str, Any]:
     """config.yaml, checked; {} where there is none."""
     try:
-        config = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it.") from error
+        config = (read_yaml(path) if path.is_file() else None) or {}
+    except ParsingError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}): fix it.") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path} is no mapping of settings: write, for example, `review: ask`.")
     check_config(config, str(path))
@@ -91,10 +112,11 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     for name, own in experiments.items():
         if not re.fullmatch(EXPERIMENT_NAME, str(name)):
             raise ConfigError(
-                f"{where}: experiment {name!r}: use letters, digits, '_', '-' and '.' only, a letter or digit first."
+                f"{where}: experiment {shortened(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
+                f"digit first."
             )
         if own is not None and not isinstance(own, Mapping):
-            raise ConfigError(f"{where}: experiments: {name}: is {own!r}, not settings below a name.")
+            raise ConfigError(f"{where}: experiments: {name}: is {shortened(repr(own))}, not settings below a name.")
         _check_level(own or {}, f"{where}: experiments: {name}")
 
 
@@ -102,21 +124,48 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
     properties = load_schema("config")["properties"]
     for key, value in level.items():
         if key not in properties or key == "experiments":
-            raise ConfigError(f"{where}: {key} is no setting{nearest(str(key), properties)}.")
+            raise ConfigError(f"{where}: {shortened(str(key))} is no setting{nearest(str(key), properties)}.")
         check_setting(key, value, where)
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
-    """Raise ConfigError where a value is none that a setting takes."""
+    """Raise ConfigError where a value is none that a setting takes; it does not repeat an address: keys are in some."""
+    if key == "agent_api_base" and coerce(key, value) is not None:
+        read_url(value if isinstance(value, str) else "", f"{where}: {key}")
     schema = load_schema("config")["properties"][key]
-    if not _is_finite(coerce(key, value)):
-        raise ConfigError(f"{where}: {key}: {value!r} is not a finite number: write one ({schema['description']})")
+    _check_length(key, value, where)
+    read = coerce(key, value)
+    if not _is_finite(read):
+        shown = shortened(repr(value))
+        raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
     for name in value if isinstance(value, Mapping) and "properties" in schema else ():
         if name not in schema["properties"]:
-            raise ConfigError(f"{where}: {key}: {name} is none of them{nearest(str(name), schema['properties'])}.")
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(coerce(key, value)))
+            raise ConfigError(
+                f"{where}: {key}: {shortened(str(name))} is none of them{nearest(str(name), schema['properties'])}."
+            )
+    error = explain_error(read, schema) if is_small(read) else find_error(validator_for(schema), _with_text_keys(read))
     if error is not None:
-        raise ConfigError(f"{where}: {key}: {error.message} ({schema['description']})")
+        raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
+    if key in _PATHS and read is not None:
+        _check_path(key, read, where)
+
+
+def _check_path(key: str, path: str, where: str) -> None:
+    """Raise ConfigError for what can be no path, such as one of 5,000 letters: every look at it would fail."""
+    try:
+        Path(path).is_dir()
+    except OSError as error:
+        raise ConfigError(f"{where}: {key}: {shortened(path, 60)} cannot be a path ({error.strerror}).") from error
+
+
+def _check_length(key: str, value: Any, where: str) -> None:
+    """Raise ConfigError for a value larger than any setting is; --config may bring one that no YAML file could."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise ConfigError(f"{where}: {key}: a text of {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
+    try:
+        check_size(value, VALUES)
+    except ParsingError as error:
+        raise ConfigError(f"{where}: {key}: {error}: write less.") from error
 
 
 def _is_finite(value: Any) -> bool:
@@ -124,6 +173,13 @@ def _is_finite(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(map(_is_finite, value.values()))
     return not isinstance(value, float) or math.isfinite(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The value with keys as in JSON, where a label that YAML reads as a number is a text."""
+    if isinstance(value, Mapping):
+        return {str(name): _with_text_keys(part) for name, part in value.items()}
+    return value
 
 
 def coerce(key: str, value: Any) -> Any:
@@ -152,8 +208,8 @@ def coerce(key: str, value: Any) -> Any:
 def _mapping(text: str) -> Any:
     """`{a: 1}` read as YAML; the text itself, which no schema takes for a mapping, where it is none."""
     try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError:
+        read = parse_yaml(text)
+    except ParsingError:
         return text
     return read if isinstance(read, dict) else text
 
@@ -168,8 +224,8 @@ def _with_numbers(part: Any) -> Any:
 def _listed(text: str) -> Any:
     """`[a, b]` read as YAML, and `a, b` as well."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError:
+        read = parse_yaml(text, as_text=True)
+    except ParsingError:
         return text
     return read if isinstance(read, list) else [part.strip() for part in text.split(",") if part.strip()]
 
@@ -206,6 +262,18 @@ def resolve(
     _check_splits(settings)
     _check_abstention(experiment, settings)
     return settings
+
+
+def read_trust(experiment: str | None) -> dict[str, Any]:
+    """The settings sandbox and trust_remote_code as the working folder's config.yaml has them, else their defaults.
+
+    `experiment` names the entry that counts; None for results from elsewhere, which have none there.
+    """
+    config = read_config()
+    top = {key: value for key, value in config.items() if key not in _STRUCTURE}
+    own = [] if experiment is None else list(_experiment_layers(config, experiment))
+    merged = _merge([*own, top, defaults()])
+    return {key: merged[key] for key in ("sandbox", "trust_remote_code")}
 
 
 def _check_splits(settings: Settings) -> None:
@@ -286,15 +354,12 @@ def defaults() -> Settings:
 
 
 def read_card(model: str) -> dict[str, Any]:
-    """What a local base model's README.md says under `loramake:` in its front matter; {} where it says nothing."""
-    readme = Path(model) / "README.md"
-    if not readme.is_file():
-        return {}
-    parts = readme.read_text(encoding="utf-8").split("---", 2)
-    if len(parts) < 3 or parts[0].strip():
-        return {}
-    card: dict[str, Any] = (yaml.safe_load(parts[1]) or {}).get("loramake") or {}
-    _check_level(card.get("settings", {}), str(readme))
+    """What a local base model's card says, its settings as their types; {} where it says nothing."""
+    card = read_base_card(model)
+    if "settings" in card:
+        _check_level(card["settings"], str(Path(model) / CARD))
+        card = {**card, "settings": {key: coerce(key, value) for key, value in card["settings"].items()}}
+    check_base_card(card, model)
     return card
 
 
@@ -302,22 +367,41 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) or {}
-        as_written = yaml.load(text, Loader=yaml.BaseLoader) or {}  # texts as they stand there: No is no False
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+        content = read_yaml(path) or {}
+        as_written = read_yaml(path, as_text=True) or {}  # texts as they are there: No is not False
+    except ParsingError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
     known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
         if key not in known:
-            raise ConfigError(f"{path}: {key} is not feedback for this step{nearest(str(key), known)}.")
+            raise ConfigError(f"{path}: {shortened(str(key))} is not feedback for this step{nearest(str(key), known)}.")
     for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
-            raise ConfigError(f"{path}: {key}: is {content[key]!r}, not a list of texts: write `{key}: [one, two]`.")
+            raise ConfigError(
+                f"{path}: {key}: is {shortened(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
+            )
     if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
         raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")
     _check_level({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
+    check_feedback_arguments(coerce(_BY_NAME, content.get(_BY_NAME) or {}), str(path))
     return dict(content)
+
+
+def check_feedback_arguments(extra: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError for one of extra_training_args that the user's own config.yaml or command line alone may set.
+
+    A feedback file lies among results, which may be somebody else's. It may set numbers and true or false, and a few
+    words: other text is paths, addresses and names of programs.
+    """
+    for name, value in extra.items():
+        is_plain = value is None or isinstance(_number(value) if isinstance(value, str) else value, int | float)
+        is_word = name in _WORDS and isinstance(value, str) and re.fullmatch(r"\w{1,100}", value, re.ASCII)
+        is_report = name == "report_to" and value in _REPORTS
+        if re.fullmatch(_SERVICES, str(name)) or not (is_plain or is_word or is_report):
+            raise ConfigError(
+                f"{where}: extra_training_args: {name}: feedback may not set it to {str(value)[:100]!r}, since it may "
+                "reach beyond the training: set it in your own config.yaml."
+            )

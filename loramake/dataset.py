@@ -1,5 +1,6 @@
 """From verified records to the files that training reads: one file per split, the training split balanced."""
 
+import json
 import tempfile
 from collections import Counter
 from math import log, sqrt
@@ -10,20 +11,15 @@ from scipy.special import bdtrc
 
 from loramake import artifacts
 from loramake.agents import Agent, Failure
+from loramake.agents.builtin import BuiltinAgent
+from loramake.agents.complaints import BALANCED
+from loramake.config import STRATEGIES
 from loramake.console import say
 from loramake.errors import ArtifactError, CodeError
 from loramake.generated import check_functions, write_until_it_works
 from loramake.rendering import render
-from loramake.sandbox import Sandbox
+from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.splits import SPLITS, read_splits
-
-_WANTED = {
-    "none": "the records as they are, in their order",
-    "oversample": "whole records: each at least once, as many of every label as of the most frequent one, and further "
-    "ones drawn with the same chance for every record of the label",
-    "undersample": "whole records: none more than once, as many of every label as of the rarest one",
-}
-"""What each strategy makes of the training split, told to whoever wrote code that does something else."""
 
 _CHANCE = 1e-9
 """Of refusing code that draws with equal chances, for each label."""
@@ -56,7 +52,7 @@ def write_balance_code(
     strategy = read_strategy(review, balance)
 
     def complete(functions: str) -> str:
-        script = render("write_balance_code.j2", strategy=strategy, functions=functions)
+        script = _render_script(strategy, functions)
         check_functions(script, ("balance",), out)
         return script
 
@@ -82,9 +78,24 @@ def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandb
             execute_balance_code(script, train, strategy, seed, sandbox, Path(folder, "balanced_data.json"))
         except (CodeError, ArtifactError) as error:
             output = error.output if isinstance(error, CodeError) else ""
-            check = None if output else _WANTED[strategy]
+            check = None if output else BALANCED[strategy]
             return {"code": "", "complaint": str(error), "check": check, "output": output, "rows": []}
     return None
+
+
+def _render_script(strategy: str, functions: str) -> str:
+    """The whole script around the function."""
+    return render("write_balance_code.j2", strategy=strategy, functions=functions)
+
+
+def choose_balance_sandbox(setting: str) -> Sandbox:
+    """The sandbox of balance_data.py by the user's setting; ConfigError where one is needed and none works."""
+    return choose_sandbox(setting, lambda script: script in map(_render_own_script, STRATEGIES))
+
+
+def _render_own_script(strategy: str) -> bytes:
+    """What the built-in agent writes for a strategy."""
+    return _render_script(strategy, BuiltinAgent().write_balance_code(strategy, [])).encode()
 
 
 def execute_balance_code(
@@ -95,12 +106,27 @@ def execute_balance_code(
     CodeError where the records are not those of train.json, or not balanced so: a script edited by hand is checked too.
     """
     original = artifacts.read(train, "records")
-    with artifacts.atomic(out) as temporary:
-        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": temporary})
-        balanced = artifacts.read(temporary, "records")
-        check_balanced(original, balanced, script)
-        check_strategy(strategy, original, balanced, script)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=Path(out).parent, prefix=".rows-") as folder:
+        made = Path(folder, "balanced.json")
+        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": made})
+        balanced = _read_balanced(made, original, script)
+    check_balanced(original, balanced, script)
+    check_strategy(strategy, original, balanced, script)
+    artifacts.write(out, balanced, "records")
     say(f"{len(original):,} training records, {len(balanced):,} after balancing.")
+
+
+def _read_balanced(path: Path, original: list[dict[str, Any]], script: str | Path) -> list[dict[str, Any]]:
+    """What a script wrote, of at most as many records as oversampling makes."""
+    counts = Counter(record["output"] for record in original)
+    most = len(counts) * max(counts.values())
+    longest = max(len(json.dumps(record)) for record in original)
+    try:
+        balanced: list[dict[str, Any]] = artifacts.read_untrusted(path, "records", 2 * most * (longest + 100), most)
+    except ArtifactError as error:
+        raise CodeError(f"{script} did not write records: {str(error).removeprefix(f'{path}: ')}") from error
+    return balanced
 
 
 def check_balanced(original: list[dict[str, Any]], balanced: list[dict[str, Any]], script: str | Path) -> None:

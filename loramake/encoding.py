@@ -8,7 +8,6 @@ used, so that planning works without the training extra.
 import contextlib
 import copy
 import functools
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loramake.chat_templates import check_chat_template
 from loramake.errors import ConfigError, PredictionError
-from loramake.failures import first_line
+from loramake.failures import explain, first_line, text_of
 from loramake.lmf_names import unknown_template
-from loramake.models import fetch_model
+from loramake.models import fetch_model, read_json
 from loramake.training_extra import import_training
 
 _UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would drop the assistant header without a word
@@ -103,7 +103,7 @@ def _folder_has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file():
         return True
     config = folder / "tokenizer_config.json"
-    return config.is_file() and isinstance(json.loads(config.read_text(encoding="utf-8")).get("chat_template"), str)
+    return config.is_file() and isinstance(read_json(config).get("chat_template"), str)
 
 
 def _known(name: str) -> str:
@@ -120,7 +120,10 @@ def _no_template(model: str) -> str:
     )
 
 
-def _no_tokenizer(model: str, reason: str) -> ConfigError:
+def _no_tokenizer(model: str, error: BaseException) -> ConfigError:
+    if known := explain(text_of(error), model, model, "name another model"):
+        return ConfigError(f"{known}.")
+    reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
     return ConfigError(f"model: the tokenizer of {model} cannot be loaded ({reason}): mend it, or name another model.")
 
 
@@ -135,11 +138,11 @@ def _registered_templates() -> dict[str, str]:
 
 def _has_chat_template(model: str, trust_remote_code: bool) -> bool:
     auto = import_training("transformers").AutoTokenizer
-    fetch_model(model, weights=False)
+    fetch_model(model, weights=False, trust_remote_code=trust_remote_code)
     try:
         tokenizer = auto.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise _no_tokenizer(model, first_line(error)) from error
+        raise _no_tokenizer(model, error) from error
     # A dict of named chat templates is none for LlamaFactory: it would take its `empty` template without a word.
     return isinstance(tokenizer.chat_template, str)
 
@@ -208,15 +211,14 @@ def load_encoder(model: str, template: str | None, trust_remote_code: bool = Fal
     `template` as find_template gives it. ConfigError where tokenizer or template cannot be used, PredictionError for
     a template that trains no end of the label.
     """
-    fetch_model(model, weights=False)
+    fetch_model(model, weights=False, trust_remote_code=trust_remote_code)
     with quiet(model):
         hparams = import_training("llamafactory.hparams")
         arguments = hparams.ModelArguments(model_name_or_path=model, trust_remote_code=trust_remote_code)
         try:
             loaded = import_training("llamafactory.model").load_tokenizer(arguments)
         except (OSError, ValueError) as error:
-            reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
-            raise _no_tokenizer(model, reason) from error
+            raise _no_tokenizer(model, error) from error
         return encoder_for(loaded["tokenizer"], hparams.DataArguments(template=template), loaded["processor"])
 
 
@@ -239,6 +241,8 @@ def _fixed_template(tokenizer: Any, data_arguments: Any) -> Any:
     name = data_arguments.template
     if name is not None:
         _known(name)
+    else:
+        check_chat_template(tokenizer.chat_template, tokenizer.name_or_path, tokenizer.special_tokens_map)
     pristine = copy.deepcopy(module.TEMPLATES.get(name))
     try:
         return module.get_template_and_fix_tokenizer(tokenizer, data_arguments)

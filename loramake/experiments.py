@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.config import read_config
-from loramake.errors import ConfigError, nearest
+from loramake.config import check_config, read_config
+from loramake.errors import ArtifactError, ConfigError, nearest
 
 RESULTS = Path("results")
+SECURITY = (
+    *("model", "trust_remote_code", "sandbox", "review", "extra_training_args"),
+    *("agent", "agent_model", "coder_model", "agent_api_base", "agent_sees"),
+)
+"""Settings that say what may run, who approves it, and to whom something of the table is sent."""
 _COMMAND_LINES = RESULTS / ".cache/command_lines"
 
 
@@ -52,6 +57,22 @@ class CommandLine:
     def counting(self) -> dict[str, Any]:
         return {key: value for key, value in self.settings.items() if key not in self.overruled}
 
+    def trusted(self, settings: Mapping[str, Any], own: Mapping[str, Any], experiment: str) -> dict[str, Any]:
+        """These settings over the kept ones; ConfigError where a kept one of SECURITY would decide something unsaid.
+
+        The file lies among results, which may be somebody else's. `own` is what config.yaml sets for all experiments:
+        what is the same there needs no saying.
+        """
+        kept = {key: value for key, value in self.settings.items() if key not in settings}
+        unsaid = {key: kept[key] for key in SECURITY if key in kept and own.get(key) != kept[key]}
+        if unsaid:
+            listed = ", ".join(f"{key}: {str(value)[:100]}" for key, value in unsaid.items())
+            raise ConfigError(
+                f"{_path(experiment)} says {listed}, which no file among results decides: give {', '.join(unsaid)} "
+                "again, as options of loramake run or in config.yaml, as you want to have it."
+            )
+        return {**kept, **settings}
+
     def said_again(self, settings: Mapping[str, Any], asked: Iterable[str]) -> "CommandLine":
         """This one told anew: what is said as before stays overruled where feedback still has it (`asked`)."""
         same = {key for key in self.overruled if key in settings and settings[key] == self.settings.get(key)}
@@ -62,16 +83,25 @@ class CommandLine:
 
 
 def read_command_line(experiment: str) -> CommandLine:
-    """An empty one where `loramake run` never ran the experiment here."""
+    """An empty one where `loramake run` never ran the experiment here, or the file says what no run would.
+
+    Its keys become options of Snakemake, which has others than settings: one that is no setting is never passed on.
+    """
     try:
-        return CommandLine(**json.loads((_COMMAND_LINES / f"{experiment}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        read = artifacts.read(_path(experiment), "command_line")
+        check_config({"experiments": {experiment: read["settings"]}}, str(_path(experiment)))
+    except (ArtifactError, ConfigError):
         return CommandLine()
+    return CommandLine(**read)
 
 
 def write_command_line(experiment: str, said: CommandLine) -> None:
     """Keep it for read_command_line."""
-    artifacts.write_text(_COMMAND_LINES / f"{experiment}.json", json.dumps(asdict(said), indent=2) + "\n")
+    artifacts.write(_path(experiment), asdict(said), "command_line")
+
+
+def _path(experiment: str) -> Path:
+    return _COMMAND_LINES / f"{experiment}.json"
 
 
 def as_options(settings: Mapping[str, Any]) -> list[str]:

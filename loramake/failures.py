@@ -21,6 +21,11 @@ _FAILURES: tuple[tuple[str, str], ...] = (
         "HF_TOKEN where the model is private",
     ),
     (
+        r"(contains|references) custom code",
+        "model: {model} needs code of its own to be loaded, which is not run: read it, and set trust_remote_code: true "
+        "in your own config.yaml (loramake predict: --trust-remote-code), or name another model",
+    ),
+    (
         r"No space left on device|os error 28|Disk quota exceeded|inline_container\.cc.*unexpected pos"
         r"|PytorchStreamWriter failed writing",
         "no space is left on the disk of {where}: free some, or {elsewhere}, and run the same command again",

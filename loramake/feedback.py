@@ -21,13 +21,22 @@ import yaml
 
 from loramake import artifacts
 from loramake.artifacts import load_schema
-from loramake.config import FEEDBACK_KEYS, FEEDBACK_SETTINGS, check_setting, coerce, read_feedback
+from loramake.config import (
+    FEEDBACK_KEYS,
+    FEEDBACK_SETTINGS,
+    STRATEGIES,
+    check_feedback_arguments,
+    check_setting,
+    coerce,
+    read_feedback,
+)
 from loramake.errors import ConfigError, nearest
 from loramake.lmf_names import check_extra, check_scheduler, check_template
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
 from loramake.profile import shorten
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
-_STRATEGIES = ("none", "oversample", "undersample")
 _KEYS = {key: step for step in ("splits", "config") for key in FEEDBACK_SETTINGS[step]}
 _WORDS = {
     "drop_features": "drop",
@@ -47,7 +56,7 @@ _OF_LLAMAFACTORY: dict[str, dict[str, Any]] = {
     "save_strategy": {"enum": ["no", "steps", "epoch"]},
     "eval_steps": {"type": "integer", "minimum": 1},
     "plot_loss": {"type": "boolean"},
-    "report_to": {"type": "string"},
+    "report_to": {"enum": ["none", "tensorboard"]},
     "ddp_timeout": {"type": "integer", "minimum": 1},
     "per_device_eval_batch_size": {"type": "integer", "minimum": 1},
     "preprocessing_num_workers": {"type": "integer", "minimum": 1},
@@ -114,6 +123,7 @@ def check_values(changes: Sequence[Change], known: Known) -> None:
     """Raise ConfigError for a value that LlamaFactory does not take: once saved it would stop every run."""
     extra = {name: value for change in changes if change.key == _EXTRA for name, value in change.value.items()}
     asked = {change.key: change.value for change in changes}
+    check_feedback_arguments(extra, "feedback")
     check_template(asked.get("template"))
     check_scheduler(asked.get("lr_scheduler_type"))
     check_extra(extra, asked["validation_ratio"] > 0 if "validation_ratio" in asked else known.has_validation)
@@ -139,10 +149,10 @@ def _pasted(text: str) -> dict[Any, Any] | None:
     if not (is_json or is_yaml):
         return None
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)  # every value as the text that stands there: No is no False
-        typed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"that is no YAML or JSON: {' '.join(str(error).split())}.") from error
+        read = parse_yaml(text, as_text=True)  # every value as the text that is there: No is not False
+        typed = parse_yaml(text)
+    except ParsingError as error:
+        raise ConfigError(f"that is not valid YAML or JSON: {error}.") from error
     if not isinstance(read, dict):
         return None
     by_text = {str(key): value for key, value in typed.items()}
@@ -200,7 +210,7 @@ def _of_key(key: str, value: Any, known: Known) -> list[Change]:
 
 
 def _flag(word: str, value: Any) -> bool:
-    read = yaml.safe_load(value) if isinstance(value, str) else value
+    read = _typed(value) if isinstance(value, str) else value
     if not isinstance(read, bool):
         raise ConfigError(f"{word}: {value} is neither true nor false.")
     return read
@@ -210,11 +220,19 @@ def _argument(word: str, value: Any) -> Any:
     """The value of one of LlamaFactory's arguments, of the kind that it takes."""
     schema = _OF_LLAMAFACTORY[word]
     is_text = "enum" in schema or schema["type"] == "string"
-    read = str(value) if is_text else yaml.safe_load(str(value))
+    read = str(value) if is_text else _typed(str(value))
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(read))
     if error is not None:
         raise ConfigError(f"{word}: {error.message}.")
     return read
+
+
+def _typed(text: str) -> Any:
+    """A value as YAML reads it; the text itself, which is no value but a text, where it does not."""
+    try:
+        return parse_yaml(text)
+    except ParsingError:
+        return text
 
 
 def _features(key: str, named: str | list[Any], known: Known) -> Change:
@@ -233,8 +251,8 @@ def _features(key: str, named: str | list[Any], known: Known) -> Change:
 def _flow(text: str, kind: type) -> Any:
     """A list or mapping that stands on one line as in YAML; the text itself where it is none."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader) if text[:1] in ("[", "{") else None
-    except yaml.YAMLError:
+        read = parse_yaml(text, as_text=True) if text[:1] in ("[", "{") else None
+    except ParsingError:
         read = None
     return read if isinstance(read, kind) else text
 
@@ -288,9 +306,9 @@ def _text(text: str, known: Known) -> str:
 
 
 def _balance(strategy: str) -> Change:
-    if strategy not in _STRATEGIES:
+    if strategy not in STRATEGIES:
         raise ConfigError(
-            f"{shorten(strategy)} is no balancing: use {', '.join(_STRATEGIES)}{nearest(strategy, _STRATEGIES)}."
+            f"{shorten(strategy)} is no balancing: use {', '.join(STRATEGIES)}{nearest(strategy, STRATEGIES)}."
         )
     return Change("balance", "balance", strategy)
 

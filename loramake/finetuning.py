@@ -17,14 +17,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from loramake import artifacts
+from loramake.chat_templates import check_chat_templates
 from loramake.console import Advance, log, progress, say
 from loramake.errors import TrainingError
 from loramake.failures import explain
+from loramake.lmf_config import check_train_config
 from loramake.models import fetch_model
 from loramake.training_extra import check_quantization, import_training
 
@@ -42,12 +44,20 @@ _LONGEST_LINE = 2**16
 _MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
 
 
-def run_finetuning(config: str | Path, precision: str, flash_attn: str, threads: int, out: str | Path) -> None:
-    """Train, and put adapter_model.safetensors, adapter_config.json and trainer_log.jsonl into the folder `out`."""
-    settings = artifacts.read(config, "lmf_config")
+def run_finetuning(
+    config: str | Path, own: Mapping[str, Any], precision: str, flash_attn: str, threads: int, out: str | Path
+) -> None:
+    """Train, and put adapter_model.safetensors, adapter_config.json and trainer_log.jsonl into the folder `out`.
+
+    `own` are the user's settings model, trust_remote_code and extra_training_args, which `config` has to keep to.
+    """
+    settings = check_train_config(config, dict(own))
     check_gpu(settings)
-    fetch_model(settings["model_name_or_path"])
+    folder = fetch_model(settings["model_name_or_path"], trust_remote_code=own["trust_remote_code"])
+    if settings.get("template") is None:
+        check_chat_templates(folder)
     overrides = hardware_overrides(precision, flash_attn)
+    overrides |= {"trust_remote_code": str(own["trust_remote_code"]).lower()}
     work = _work_folder(config, settings, overrides)
     work.mkdir(parents=True, exist_ok=True)
     with locked(work) as lock:
@@ -209,6 +219,9 @@ def training_environment(config: str | Path, work: Path, threads: int) -> dict[s
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }
+    # Checkpoints may be somebody else's: torch unpickles tensors and numbers of theirs, and nothing that runs.
+    environment.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+    environment["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     return environment | ({"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() else {})
 
 

@@ -51,7 +51,7 @@ def write_until_it_works(
         if failure is None:
             say(f"{out.name}: try {number} did what it has to.")
             return script
-        failures.append({**failure, "code": functions})
+        failures.append({**failure, "code": functions, "above": script.partition(functions)[0].count("\n")})
         _keep(path, failure, f"{out.name}: try {number} of {agent.tries}")
     agent.forget()
     raise CodeError(

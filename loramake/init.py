@@ -10,6 +10,8 @@ from loramake import artifacts
 from loramake.agents.builtin import find_target
 from loramake.config import check_config, read_config
 from loramake.errors import ConfigError, LoramakeError
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
 from loramake.profile import MAX_CLASSES_OF_NUMBERS, describe_csv
 
 CONFIG = Path("config.yaml")
@@ -73,8 +75,8 @@ def write_config(name: str, settings: dict[str, Any]) -> None:
     text = _with_entry(CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else "", entry)
     wanted = {**before, "experiments": {**(before.get("experiments") or {}), name: settings}}
     try:
-        is_right = yaml.safe_load(text) == wanted
-    except yaml.YAMLError:
+        is_right = parse_yaml(text) == wanted
+    except ParsingError:
         is_right = False
     if not is_right:
         raise ConfigError(f"{CONFIG} is written in a way that nothing can be added to: paste this below:\n{entry}")

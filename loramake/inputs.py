@@ -16,6 +16,7 @@ import pandas as pd
 from loramake.config import COLUMN_LISTS, EXPERIMENT_NAME, FEEDBACK_SETTINGS, REVIEWS, Settings, read_feedback
 from loramake.console import working
 from loramake.errors import ConfigError, DataError, nearest
+from loramake.parsing.json_text import read_json
 from loramake.tables import check_file, read_table
 
 CHECKED = Path("results/.cache/checked")
@@ -63,7 +64,7 @@ def check_inputs(settings: Settings, results: str | Path) -> None:
 def _last_target(task: str | Path) -> str | None:
     """The target that the last run found; None where there was none, or its file is broken."""
     try:
-        return str(json.loads(Path(task).read_text(encoding="utf-8"))["target"])
+        return str(read_json(Path(task))["target"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -17,6 +17,13 @@ from loramake.training_extra import import_training
 
 _COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
+_WRITTEN = (
+    *TRAINING_KEYS,
+    *("trust_remote_code", "template", "stage", "finetuning_type", "bf16", "fp16", "flash_attn", "seed", "do_train"),
+    *("output_dir", "overwrite_output_dir", "save_strategy", "plot_loss"),
+    *("eval_dataset", "per_device_eval_batch_size", "eval_strategy", "eval_steps", "load_best_model_at_end"),
+)
+"""Further keys that train_config writes; output_dir and trust_remote_code are given anew when the training starts."""
 
 
 def generate_lmf_config(
@@ -131,6 +138,33 @@ def predict_config(
         "output_dir": str(results / ".cache" / dataset),
         "seed": settings["seed"],
     }
+
+
+def check_train_config(path: str | Path, own: Settings) -> dict[str, Any]:
+    """The arguments in train.yaml; ConfigError for one that only the user's own settings may decide.
+
+    The file lies among results, which may be somebody else's, and whoever reviews it may edit it: its numbers count as
+    they stand there, while model, data, paths and further arguments have to be those of `own` (the settings model,
+    trust_remote_code and extra_training_args). Its trust_remote_code never counts.
+    """
+    config: dict[str, Any] = artifacts.read(path, "lmf_config")
+    data = Path(path).parents[1] / "data"
+    artifacts.read(data / "dataset_info.json", "dataset_info")
+    extra = check_extra(own["extra_training_args"], has_validation=True)
+    meant = {"model_name_or_path": own["model"], "report_to": "none", "dataset_dir": str(data), "dataset": "train"}
+    for key, value in config.items():
+        if key in extra:
+            is_own = value == extra[key]
+        elif key in meant:
+            is_own = value == meant[key]
+        else:
+            is_own = key in _WRITTEN and (key != "eval_dataset" or value == "validation")
+        if not is_own:
+            raise ConfigError(
+                f"{path}: {key}: {str(value)[:100]} is not of your own settings: delete the file and run the same "
+                f"command again, or set {key} in your own config.yaml (under extra_training_args, if it is no setting)."
+            )
+    return config
 
 
 def dataset_info(has_validation: bool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import jsonschema
 from loramake import artifacts
 from loramake.config import defaults
 from loramake.console import say
-from loramake.errors import ConfigError, nearest
+from loramake.errors import ArtifactError, ConfigError, nearest
 from loramake.training_extra import has_training_extra, import_training
 
 CACHE = Path("results/.cache")
@@ -71,10 +71,16 @@ def read_names(cache: Path = CACHE) -> dict[str, Any] | None:
     versions = "-".join(f"{name}-{importlib.metadata.version(name)}" for name in ("llamafactory", "transformers"))
     path = cache / f"{versions}.json"
     try:
-        names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _read(path)
+    except (OSError, ValueError, ArtifactError):
         _ask(path)
-        names = json.loads(path.read_text(encoding="utf-8"))
+        return _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file that lies among results: a JSON schema that it holds is as simple as _schema_of makes one."""
+    names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    artifacts.validate(names, "lmf_names", path)
     return names
 
 

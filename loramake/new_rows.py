@@ -11,7 +11,6 @@ import datetime
 import decimal
 import hashlib
 import itertools
-import json
 import math
 import numbers
 import shutil
@@ -28,6 +27,8 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import DataError, nearest
+from loramake.parsing import EncodingError, ParsingError, shown_size
+from loramake.parsing.json_text import LONGEST_LINE, parse_json
 from loramake.profile import shorten
 from loramake.rows_folder import rows_folder
 from loramake.tables import (
@@ -53,7 +54,7 @@ class Columns:
     features: tuple[str, ...]
     """What the prompt is made of, in the plan's order."""
     others: tuple[str, ...]
-    """What the code may name and does not read: the columns that the plan dropped."""
+    """What training saw and does not read: the columns that the plan dropped."""
     target: str
     decimals: Mapping[str, str]
     """The decimal sign of each feature of numbers."""
@@ -118,12 +119,9 @@ class Columns:
         return Counter({name: int(odd.sum()) for name, odd in {**words, **new}.items()})
 
     def only(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The features of a table of text cells, and the other columns of training without their cells.
-
-        What was dropped must not count; generated code may still name it.
-        """
+        """The features of a table of text cells."""
         columns = {name: table[name].to_numpy() for name in self.features}
-        return pd.DataFrame({**columns, **dict.fromkeys(self.others)}, index=range(len(table)), dtype=object)
+        return pd.DataFrame(columns, index=range(len(table)), dtype=object)
 
     def as_text(self, table: pd.DataFrame, where: str, first: int = 0) -> pd.DataFrame:
         """`only` of a table of any cells; DataError for a cell that is no single value, its row counted from `first`.
@@ -218,8 +216,12 @@ def open_json_lines(path: Path, columns: Columns) -> Rows:
     """The rows of a file of JSON objects, one a line; DataError, with the line, before any row is given."""
 
     def read() -> Iterator[Any]:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
+        with path.open("rb") as file:
+            for number in itertools.count(1):
+                line = file.readline(LONGEST_LINE + 1)
+                if not line:
+                    return
+                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 if line.strip():
                     yield _parsed_line(line, f"{path}: line {number}")
 
@@ -228,9 +230,10 @@ def open_json_lines(path: Path, columns: Columns) -> Rows:
 
 def open_objects(text: str, columns: Columns) -> Rows:
     """The rows of the option --json: one object, or a list of them."""
-    found = _parsed(text, "--json", 'give an object, such as {"age": 40}, or a list of them')
+    data = text.encode("utf-8", "surrogateescape")
+    found = _parsed(data, "--json", 'give an object, such as {"age": 40}, or a list of them')
     objects = found if isinstance(found, list) else [found]
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     return _rows_of_objects(lambda: iter(objects), "--json", digest, columns)
 
 
@@ -260,15 +263,17 @@ def _find_form(path: Path) -> str:
     return "jsonl" if start[:1] in (b"{", b"[") else "csv"
 
 
-def _parsed_line(line: str, where: str) -> Any:
+def _parsed_line(line: bytes, where: str) -> Any:
     ask = 'give one object a line, such as {"age": 40} (--json takes a list of them)'
+    if len(line) > LONGEST_LINE:
+        raise DataError(f"{where} is longer than {shown_size(LONGEST_LINE)}: {ask}.")
     found = _parsed(line, where, ask)
     if not isinstance(found, dict):
-        raise DataError(f"{where} is no JSON object but a {type(found).__name__}: {ask}.")
+        raise DataError(f"{where} is not a JSON object but a {type(found).__name__}: {ask}.")
     return found
 
 
-def _parsed(text: str, where: str, ask: str) -> Any:
+def _parsed(data: bytes, where: str, ask: str) -> Any:
     """What the JSON says; DataError, which asks for something else, for what is none and for a key given twice."""
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -279,10 +284,11 @@ def _parsed(text: str, where: str, ask: str) -> Any:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=checked)
-    except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise DataError(f"{where} is no JSON ({reason}): {ask}.") from error
+        return parse_json(data, pairs=checked, takes_nan=True)
+    except EncodingError as error:
+        raise DataError(f"{where} is not written in UTF-8: save it as UTF-8.") from error
+    except ParsingError as error:
+        raise DataError(f"{where} is not valid JSON ({str(error).removeprefix('line 1: ')}): {ask}.") from error
 
 
 def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str, columns: Columns) -> Rows:
@@ -297,10 +303,7 @@ def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str,
             yield table
             first += len(batch)
 
-    try:
-        count = sum(map(len, batches(_LINES_AT_ONCE)))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where} is not written in UTF-8 ({error.reason}): save it as UTF-8.") from error
+    count = sum(map(len, batches(_LINES_AT_ONCE)))
     if not count:
         raise DataError(f"{where} holds no object: give one for each row.")
     return Rows(where, "jsonl", digest, count, list(seen), batches)
@@ -317,7 +320,7 @@ def table_of_objects(
     found = []
     for row, one in enumerate(objects, first):
         if not isinstance(one, Mapping):
-            raise DataError(f"{where}, row {row} is no JSON object but a {type(one).__name__}: name its columns.")
+            raise DataError(f"{where}, row {row} is not a JSON object but a {type(one).__name__}: name its columns.")
         keys = tuple(map(str, one))
         if keys not in aligned:
             aligned[keys] = columns.align(keys, f"{where}, row {row}")

@@ -29,16 +29,22 @@ Line = dict[str, Any]
 
 
 def run_prediction(
-    config: str | Path, plan: str | Path, data: dict[str, str | Path], threads: int, outs: dict[str, str | Path]
+    config: str | Path,
+    adapter: str | Path,
+    plan: str | Path,
+    data: dict[str, str | Path],
+    trust_remote_code: bool,
+    threads: int,
+    outs: dict[str, str | Path],
 ) -> None:
     """Write predictions of each split in `data` (records by split) to `outs` (JSON lines by split).
 
-    `config` is a predict YAML, which names base, adapter and template.
+    `config` is a predict YAML, which names base and template; `adapter` is a folder.
     """
     labels = artifacts.read(plan, "plan")["labels"]
     values, texts = ([label[key] for label in labels] for key in ("value", "text"))
     import_training("torch").set_num_threads(threads)
-    scorer = load_scorer(artifacts.read(config, "lmf_config"))
+    scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
     for split, path in data.items():
         scored = _score(scorer, path, texts, f"scoring {split}, rows")
         artifacts.write(outs[split], scored_lines(scored, values), "predictions")

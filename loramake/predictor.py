@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
+from loramake.config import check_setting
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment
 from loramake.new_rows import Columns, table_of_objects
+from loramake.prep_code import choose_prep_sandbox
 from loramake.preparation import transform_each_row, transform_rows
 from loramake.profile import listed, shorten
-from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.sandbox import Sandbox
 from loramake.scored import Codes, Floats, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.shares import setting, threshold
@@ -39,7 +41,6 @@ _FILES = (
     "plan.yaml",
     "scripts/prepare_data.py",
     "data/prep_state.json",
-    "data/verification.json",
     "configs/predict_test.yaml",
     "adapter/adapter_config.json",
     "adapter/adapter_model.safetensors",
@@ -81,6 +82,12 @@ def find_results(experiment: str | Path) -> Path:
     return find_experiment(str(experiment))
 
 
+def name_here(experiment: str | Path) -> str | None:
+    """The name of an experiment that lies in the working folder's results/; None of one from elsewhere."""
+    folder = find_results(experiment).resolve()
+    return folder.name if folder.parent == RESULTS.resolve() else None
+
+
 class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated probabilities, decisions and conformal sets of new rows from a finished experiment.
 
@@ -88,12 +95,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     on; None and NaN are missing cells. DataError names a column that is missing; a column that training never saw is
     not used, and cells unlike all of its own are predicted, both said once. Everything is read when it is first needed.
 
+    The folder may be somebody else's: what its code runs in, and whether its base may run code of its own, is said by
+    `sandbox` and `trust_remote_code`, as the settings of these names, and by nothing in the folder.
+
     A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text; rows that it is
     compared with have to be read as text, too (`pd.read_csv(..., dtype=str)`).
     """
 
-    def __init__(self, experiment: str | Path) -> None:
-        self.experiment = experiment
+    def __init__(self, experiment: str | Path, sandbox: str = "auto", trust_remote_code: bool = False) -> None:
+        self.experiment, self.sandbox, self.trust_remote_code = experiment, sandbox, trust_remote_code
+        check_setting("sandbox", sandbox, "Predictor")
+        if not isinstance(trust_remote_code, bool):
+            raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()
         for name in _FILES:
             find_artifact(self.folder, name)
@@ -284,9 +297,9 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The record of each row, or why it has none; CodeError where nearly any row would have none."""
         script, state = self.folder / "scripts/prepare_data.py", self.folder / "data/prep_state.json"
         try:
-            return transform_rows(script, cells, state, self._sandbox)
+            return transform_rows(script, self.columns.features, cells, state, self._sandbox)
         except CodeError:
-            made = transform_each_row(script, cells, state, self._sandbox)
+            made = transform_each_row(script, self.columns.features, cells, state, self._sandbox)
             if len(made) > _MOST_BROKEN and all(isinstance(each, str) for each in made):
                 raise
             return made
@@ -301,8 +314,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sandbox(self) -> Sandbox:
-        setting = self._read("data/verification.json", "verification")["sandbox"]["setting"]
-        return choose_sandbox(setting, self._plan["by"]["provider"])
+        return choose_prep_sandbox(self.sandbox, self.folder / "plan.yaml")
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
@@ -311,9 +323,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
         with working("loading the model"):
-            return load_scorer(
-                {**config, "model_name_or_path": model, "adapter_name_or_path": str(self.folder / "adapter")}
-            )
+            return load_scorer({**config, "model_name_or_path": model}, self.folder / "adapter", self.trust_remote_code)
 
     @functools.cached_property
     def _calibrator(self) -> dict[str, Any]:
@@ -343,8 +353,8 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """The folder alone, so that another process reads its own model."""
-        return {name: self.__dict__[name] for name in ("experiment", "folder", "_said")}
+        """The folder and what was asked for, so that another process reads its own model."""
+        return {name: self.__dict__[name] for name in ("experiment", "sandbox", "trust_remote_code", "folder", "_said")}
 
 
 _DEAR = "asking a person costs less than any decision is expected to"

@@ -1,7 +1,7 @@
 """Writing the preparation code from the plan, and trying it until it does what it has to.
 
 The code is two functions, `fit(train) -> state` and `transform(rows, state) -> records`, inside a fixed main part
-that does the reading, the labels and the writing, so that no test row and no target can leak into a prompt.
+that reads the rows and writes the result. What each of them is given, `preparation` decides.
 """
 
 import tempfile
@@ -11,14 +11,15 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.agents import Agent, Failure
+from loramake.agents.builtin import BuiltinAgent
 from loramake.checks import Check, Prepared, check_behaviour, check_features, check_records
 from loramake.errors import ArtifactError, CodeError
 from loramake.generated import check_functions, write_until_it_works
 from loramake.preparation import execute_prep_code
 from loramake.rendering import render
-from loramake.sandbox import Sandbox
+from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.splits import read_splits
-from loramake.tables import MISSING, Dialect, align_names, how_to_read, read_table
+from loramake.tables import MISSING, read_table
 
 _ROWS_SHOWN = 3
 
@@ -46,23 +47,25 @@ def write_prep_code(
         return agent.write_prep_code(planned, described, failures)
 
     def complete(functions: str) -> str:
-        script = render_script(planned, described, functions)
+        script = render_script(planned, functions)
         check_functions(script, ("fit", "transform"), out)
         return script
 
     def try_out(script: Path) -> Failure | None:
-        return _try_out(script, planned, sources, sandbox)
+        return _try_out(script, plan, planned, sources, sandbox)
 
     artifacts.write_text(out, write_until_it_works(agent, write, complete, try_out, out))
 
 
-def _try_out(script: Path, plan: dict[str, Any], sources: Sources, sandbox: Sandbox) -> Failure | None:
+def _try_out(
+    script: Path, plan: str | Path, planned: dict[str, Any], sources: Sources, sandbox: Sandbox
+) -> Failure | None:
     """Run a script on the data, and check what it made; None where nothing is wrong."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         all_data, state = Path(folder, "all_data.json"), Path(folder, "prep_state.json")
         try:
-            execute_prep_code(script, sources.csv, sources.test_csv, sources.splits, sandbox, all_data, state)
-            prepared = _prepared(script, plan, sources, sandbox, all_data, state)
+            execute_prep_code(script, plan, sources.csv, sources.test_csv, sources.splits, sandbox, all_data, state)
+            prepared = _prepared(script, planned, sources, sandbox, all_data, state)
             failed = _first_failure(prepared)
         except (CodeError, ArtifactError) as error:
             output = error.output if isinstance(error, CodeError) else ""
@@ -94,21 +97,23 @@ def _first_failure(prepared: Prepared) -> Check | None:
     return next((check for check in checks if not check.passed), None)
 
 
-def render_script(plan: dict[str, Any], profile: dict[str, Any], functions: str) -> str:
+def render_script(plan: dict[str, Any], functions: str) -> str:
     """The whole script around the two functions."""
-    test = profile["test_csv"]
-    names = [column["name"] for column in profile["columns"]]
     return render(
         "write_prep_code.j2",
         plan=plan,
         functions=functions,
         types={feature["name"]: feature["type"] for feature in plan["features"]},
-        answers={label["value"]: label["text"] for label in plan["labels"]},
         missing_cells=list(MISSING),
-        read_csv=_how_to_read(profile, names),
-        read_test_csv=None if test is None else _how_to_read(test, align_names(test["columns"], names)),
     )
 
 
-def _how_to_read(described: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    return how_to_read(Dialect(described["encoding"], described["delimiter"]), names)
+def choose_prep_sandbox(setting: str, plan: str | Path) -> Sandbox:
+    """The sandbox of prepare_data.py by the user's setting; ConfigError where one is needed and none works."""
+    return choose_sandbox(setting, lambda script: script == _render_own_script(plan).encode())
+
+
+def _render_own_script(plan: str | Path) -> str:
+    """What the built-in agent writes for a plan."""
+    planned = artifacts.read(plan, "plan")
+    return render_script(planned, BuiltinAgent().write_prep_code(planned, {}, []))

@@ -3,7 +3,6 @@
 import base64
 import csv
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,11 @@ from typing import Any
 from loramake import artifacts
 from loramake.config import Settings
 from loramake.console import say
+from loramake.errors import ArtifactError
 from loramake.metrics import CONFIDENCE
 from loramake.model_card import render_model_card
+from loramake.parsing import ParsingError
+from loramake.parsing.json_text import read_json_lines
 from loramake.paths import TEMPLATES
 from loramake.rendering import render
 from loramake.results import package_versions
@@ -222,8 +224,10 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
 def read_history(path: str | Path) -> list[dict[str, Any]]:
     """Who decided what and when, the earliest first; [] where no review was held."""
     path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    try:
+        return read_json_lines(path) if path.is_file() else []
+    except ParsingError as error:
+        raise ArtifactError(f"{path} cannot be read ({error}): delete it.") from error
 
 
 def read_transcripts(folder: str | Path) -> dict[str, list[dict[str, Any]]]:

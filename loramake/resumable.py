@@ -16,6 +16,7 @@ from typing import BinaryIO
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ConfigError
+from loramake.parsing.json_text import read_json
 
 
 @dataclass
@@ -55,10 +56,11 @@ def files_beside(path: Path) -> tuple[Path, Path]:
 def parse_state(state: Path) -> tuple[int, int, dict[str, str]] | None:
     """Rows and bytes that count, and what they belong to; None of a file that is not there or says something else."""
     try:
-        found = json.loads(state.read_text(encoding="utf-8"))
-        return int(found["rows"]), int(found["bytes"]), dict(found["belongs_to"])
+        found = read_json(state)
+        rows, size, of = int(found["rows"]), int(found["bytes"]), dict(found["belongs_to"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
+    return (rows, size, of) if min(rows, size) >= 0 else None
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts
-from loramake.approval import STRATEGIES, Approval, Question
+from loramake.approval import Approval, Question
 from loramake.code_summary import summarize_code
-from loramake.config import REVIEWS
+from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
 from loramake.estimates import estimate_memory, estimate_training
 from loramake.feedback import Known

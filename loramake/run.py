@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loramake.approval import forget_reviews
-from loramake.config import EXPERIMENT_NAME, read_config
+from loramake.config import EXPERIMENT_NAME, check_config, read_config
 from loramake.console import STARTED, say
 from loramake.errors import ConfigError
 from loramake.experiments import CommandLine, as_options, read_command_line, write_command_line
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import ROOT
 
 
@@ -66,6 +66,7 @@ class Run:
         the same is said again. Without a CSV, an experiment that config.yaml does not list is run as it last was.
         """
         said = self._said(settings)
+        check_config(said.settings, "--config")  # before a key in an address is written down anywhere
         while True:
             self._refuse_locked()
             with contextlib.chdir(self.directory):
@@ -82,10 +83,11 @@ class Run:
 
     def _said(self, settings: Mapping[str, Any]) -> CommandLine:
         with contextlib.chdir(self.directory):
-            before = read_command_line(self.experiment)
-            is_listed = self.experiment in (read_config().get("experiments") or {})
+            before, config = read_command_line(self.experiment), read_config()
+        is_listed = self.experiment in (config.get("experiments") or {})
         asked = {key for content in self._feedback().values() for key in content}
-        whole = settings if is_listed or "csv" in settings else {**before.settings, **settings}
+        is_whole = is_listed or "csv" in settings
+        whole = settings if is_whole else before.trusted(settings, config, self.experiment)
         said = before.said_again(whole, asked)
         if said.overruled:
             say(f"{', '.join(said.overruled)}: as your feedback has it since, not as the command line says again.")
@@ -113,7 +115,7 @@ class Run:
         if self.is_verbose or "--profile" in self.options or (self.directory / own).exists():
             return []
         options = ["--workflow-profile", "none"]
-        for key, value in yaml.safe_load((ROOT / own / "config.yaml").read_text(encoding="utf-8")).items():
+        for key, value in read_yaml(ROOT / own / "config.yaml").items():
             if isinstance(value, dict):
                 options += [f"--{key}", *(f"{name}={limit}" for name, limit in value.items())]
             elif value is True:
@@ -129,12 +131,12 @@ class Run:
             )
 
     def _feedback(self) -> dict[str, dict[str, Any]]:
-        """What each feedback file asks for; ConfigError for one that is no YAML."""
+        """What each feedback file asks for; ConfigError for one that is not valid YAML."""
         found = {}
         for path in sorted((self.directory / "results" / self.experiment / "feedback").glob("*.yaml")):
             try:
-                read = yaml.safe_load(path.read_text(encoding="utf-8"))
-            except yaml.YAMLError as error:
-                raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}): mend or delete it.") from error
+                read = read_yaml(path)
+            except ParsingError as error:
+                raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
             found[path.name] = read if isinstance(read, dict) else {}
         return found

@@ -3,7 +3,6 @@
 Knows how LlamaFactory loads a model; leaves tokens to `encoding` and log-probabilities to `scoring`.
 """
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from loramake.adapters import check_adapter
 from loramake.console import Advance
 from loramake.encoding import Encoder, encoder_for, quiet
 from loramake.errors import ConfigError, LoramakeError, PredictionError
@@ -21,6 +21,13 @@ from loramake.failures import explain, text_of
 from loramake.models import fetch_model
 from loramake.scoring import label_log_probs
 from loramake.training_extra import import_training
+
+_READ = (
+    *("model_name_or_path", "template", "cutoff_len"),
+    *("quantization_bit", "quantization_method", "quantization_type", "double_quantization"),
+    *("infer_dtype", "flash_attn", "rope_scaling", "upcast_layernorm", "upcast_lmhead_output"),
+)
+"""All of a predict YAML that a prediction follows from; the rest is LlamaFactory's own predict's, or nobody's."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +100,23 @@ def _refuse_non_numbers(records: Sequence[Mapping[str, Any]], log_probs: NDArray
         )
 
 
-def load_scorer(config: Mapping[str, Any]) -> LabelScorer:
-    """The scorer that a LlamaFactory predict YAML describes, loaded as LlamaFactory loads it for inference.
+def load_scorer(
+    config: Mapping[str, Any], adapter: str | Path | None = None, trust_remote_code: bool = False
+) -> LabelScorer:
+    """The scorer of a base and an adapter as LlamaFactory loads them for inference; without `adapter`, of the base.
 
-    Adapters are merged into the base unless it is quantized. Keys of training alone are passed over. ConfigError for
-    a setting, PredictionError for a model or adapter, that cannot be loaded.
+    `config` is a predict YAML, which may come from anybody: of it only _READ counts, how base and rows are read.
+    Adapters are merged into the base unless it is quantized. ConfigError for a setting, ArtifactError for an adapter
+    that is more than a LoRA, PredictionError for a model or adapter that cannot be loaded.
     """
     model_name = str(config["model_name_or_path"])
-    fetch_model(model_name)
+    asked = {key: value for key, value in config.items() if key in _READ}
+    asked |= {"stage": "sft", "finetuning_type": "lora", "trust_remote_code": trust_remote_code}
+    if adapter is not None:
+        asked["adapter_name_or_path"] = _checked(Path(adapter))
+    fetch_model(model_name, trust_remote_code=trust_remote_code)
     with quiet(model_name):
-        model_args, data_args, finetuning_args = _arguments(config)
+        model_args, data_args, finetuning_args = _arguments(asked)
         try:
             module = import_training("llamafactory.model")
             loaded = module.load_tokenizer(model_args)
@@ -114,8 +128,18 @@ def load_scorer(config: Mapping[str, Any]) -> LabelScorer:
             cache = str(import_training("huggingface_hub.constants").HF_HUB_CACHE)
             reason = explain(text_of(error), model_name, cache, "set HF_HOME to a folder with more")
             reason = reason or str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
-            raise PredictionError(f"{_described(config)} cannot be loaded ({reason}).") from error
+            raise PredictionError(f"{_described(asked)} cannot be loaded ({reason}).") from error
         return LabelScorer(_settled(model, model_args), encoder, data_args.cutoff_len)
+
+
+def _checked(adapter: Path) -> str:
+    """An adapter's folder, looked at; LlamaFactory would take a comma in its path for two of them."""
+    if not adapter.is_dir():
+        raise PredictionError(f"{adapter} is not there: ask snakemake for the adapter.")
+    if "," in str(adapter):
+        raise PredictionError(f"{adapter} has a comma in its path, which LlamaFactory cannot read: rename the folder.")
+    check_adapter(adapter)
+    return str(adapter)
 
 
 def _described(config: Mapping[str, Any]) -> str:
@@ -125,17 +149,10 @@ def _described(config: Mapping[str, Any]) -> str:
 
 
 def _arguments(config: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """LlamaFactory's model, data and finetuning arguments; its parser refuses the trainer's keys, so they stay out."""
+    """LlamaFactory's model, data and finetuning arguments."""
     hparams = import_training("llamafactory.hparams")
-    classes = (hparams.ModelArguments, hparams.DataArguments, hparams.FinetuningArguments, hparams.GeneratingArguments)
-    known = {field.name for each in classes for field in dataclasses.fields(each)}
-    adapter = config.get("adapter_name_or_path")
-    if adapter is not None and not Path(str(adapter).partition(",")[0].strip()).is_dir():
-        raise PredictionError(f"{adapter} is not there: ask snakemake for the adapter.")
     try:
-        model_args, data_args, finetuning_args, _ = hparams.get_infer_args(
-            {key: value for key, value in config.items() if key in known}
-        )
+        model_args, data_args, finetuning_args, _ = hparams.get_infer_args(dict(config))
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"LlamaFactory refuses the prediction's settings ({error}).") from error
     return model_args, data_args, finetuning_args

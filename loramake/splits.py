@@ -243,15 +243,36 @@ def read_splits(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def read_all_splits(
+    csv_path: str | Path, test_csv: str | Path | None, splits: str | Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The lines of splits.csv (row, source, split) and their rows as text, line by line the same; the index is 0-based.
+
+    ArtifactError for a line whose row is in neither table.
+    """
+    lines = read_splits(splits)
+    return lines, _rows_of(lines, csv_path, test_csv, splits)
+
+
 def read_split(
     csv_path: str | Path, test_csv: str | Path | None, splits: str | Path, split: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The keys (row, source) of one split and its rows as text, line by line the same; the index is 0-based."""
     lines = read_splits(splits)
     keys = lines.loc[lines["split"] == split, ["row", "source"]].reset_index(drop=True)
-    parts = [read_table(csv_path).loc[keys.loc[keys["source"] == "csv", "row"]]]
+    return keys, _rows_of(keys, csv_path, test_csv, splits)
+
+
+def _rows_of(keys: pd.DataFrame, csv_path: str | Path, test_csv: str | Path | None, splits: str | Path) -> pd.DataFrame:
+    """The rows of the tables that the keys (row, source) name, in their order."""
+    tables = {"csv": read_table(csv_path)}
+    names = tables["csv"].columns
     if test_csv is not None:
-        parts.append(
-            read_table(test_csv, like=list(parts[0].columns)).loc[keys.loc[keys["source"] == "test_csv", "row"]]
+        tables["test_csv"] = read_table(test_csv, like=list(names)).reindex(columns=names)
+    sizes = {source: len(table) for source, table in tables.items()}
+    if not keys["row"].between(0, keys["source"].map(sizes), inclusive="left").all():
+        raise ArtifactError(
+            f"{splits} names rows that are not in the tables: delete it and run the same command again."
         )
-    return keys, pd.concat(parts, ignore_index=True)
+    first = keys["source"].map({"csv": 0, "test_csv": sizes["csv"]})
+    return pd.concat(tables.values(), ignore_index=True).take((first + keys["row"]).to_numpy()).reset_index(drop=True)

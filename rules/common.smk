@@ -13,6 +13,7 @@ from loramake.config import (
     FEEDBACK_SETTINGS,
     TRAINING_KEYS,
     check_config,
+    read_config,
     read_feedback,
     resolve,
 )
@@ -56,6 +57,12 @@ def let_snakemake_wait():
             handler.addFilter(waiting)
             handler.setFormatter(PrintableFormatter(handler.formatter))
             atexit.register(waiting.show_kept)
+
+
+@refuse_in_one_sentence
+def check_config_file():
+    """Refuse a bad config.yaml before Snakemake reads it, with a traceback or as a template that runs Python."""
+    read_config()
 
 
 @refuse_in_one_sentence
@@ -136,7 +143,7 @@ def look_at_model(experiment):
     """Refuse a bad base model, or settings it cannot be trained with, before anything is wiped; gives the model."""
     settings = get_settings(experiment, "config")
     extra = settings["extra_training_args"]
-    check_model(settings["model"])
+    check_model(settings["model"], settings["trust_remote_code"])
     check_template(settings["template"])
     check_scheduler(settings["lr_scheduler_type"])
     check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)

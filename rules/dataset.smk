@@ -35,7 +35,7 @@ rule write_balance_code:
     params:
         balance=get_balance_feedback,
         agent=get_slice(*AGENT_KEYS),
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
         seed=get_setting("seed"),
     script:
         "../scripts/write_balance_code.py"
@@ -56,7 +56,7 @@ rule execute_balance_code:
     params:
         balance=get_balance_feedback,
         seed=get_setting("seed"),
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
     script:
         "../scripts/execute_balance_code.py"
 

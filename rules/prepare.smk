@@ -38,7 +38,7 @@ rule write_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/write_prep_code.tsv"
     params:
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
         agent=get_slice(*AGENT_KEYS),
     script:
         "../scripts/write_prep_code.py"
@@ -47,6 +47,7 @@ rule write_prep_code:
 rule execute_prep_code:
     input:
         script="results/{experiment}/scripts/prepare_data.py",
+        plan="results/{experiment}/plan.yaml",
         csv=get_csv,
         test_csv=get_test_csv,
         splits="results/{experiment}/splits.csv",
@@ -58,7 +59,7 @@ rule execute_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_prep_code.tsv"
     params:
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
     script:
         "../scripts/execute_prep_code.py"
 
@@ -85,7 +86,7 @@ rule verify_prepared_data:
         encoder=get_slice("model", "template", "trust_remote_code", feedback="config"),
         cutoff_len=get_setting("cutoff_len"),
         agent=get_slice(*AGENT_KEYS),
-        sandbox=get_slice("sandbox", "agent"),
+        sandbox=get_setting("sandbox"),
     script:
         "../scripts/verify_prepared_data.py"
 

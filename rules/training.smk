@@ -77,6 +77,9 @@ rule run_finetuning:
         gpu=1,
     params:
         version=1,  # raise it when the same inputs would train another adapter
+        own=get_slice(
+            "model", "trust_remote_code", "extra_training_args", feedback="config"
+        ),
         precision=get_setting("precision", feedback="config"),
         flash_attn=get_setting("flash_attn", feedback="config"),
     script:
@@ -105,5 +108,6 @@ rule run_prediction:
         gpu=1,
     params:
         version=1,  # raise it when the same adapter would give other probabilities
+        trust_remote_code=get_setting("trust_remote_code"),
     script:
         "../scripts/run_prediction.py"

@@ -156,7 +156,6 @@ rule measure_robustness:
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
-        verification="results/{experiment}/data/verification.json",
         script="results/{experiment}/scripts/prepare_data.py",
         state="results/{experiment}/data/prep_state.json",
         config="results/{experiment}/configs/predict_test.yaml",
@@ -176,6 +175,8 @@ rule measure_robustness:
         gpu=1,
     params:
         version=1,  # raise it when the same adapter would be tried in other ways
+        sandbox=get_setting("sandbox"),
+        trust_remote_code=get_setting("trust_remote_code"),
         seed=get_setting("seed"),
     script:
         "../scripts/measure_robustness.py"

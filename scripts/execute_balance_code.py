@@ -1,6 +1,5 @@
 from loramake.console import step
-from loramake.dataset import execute_balance_code, read_strategy
-from loramake.sandbox import choose_sandbox
+from loramake.dataset import choose_balance_sandbox, execute_balance_code, read_strategy
 
 with step(snakemake.log[0]):
     execute_balance_code(
@@ -8,6 +7,6 @@ with step(snakemake.log[0]):
         train=snakemake.input.train,
         strategy=read_strategy(snakemake.input.review, snakemake.params.balance),
         seed=snakemake.params.seed,
-        sandbox=choose_sandbox(**snakemake.params.sandbox),
+        sandbox=choose_balance_sandbox(snakemake.params.sandbox),
         out=snakemake.output.balanced,
     )

@@ -1,14 +1,15 @@
 from loramake.console import step
+from loramake.prep_code import choose_prep_sandbox
 from loramake.preparation import execute_prep_code
-from loramake.sandbox import choose_sandbox
 
 with step(snakemake.log[0]):
     execute_prep_code(
         script=snakemake.input.script,
+        plan=snakemake.input.plan,
         csv=snakemake.input.csv,
         test_csv=snakemake.input.test_csv or None,
         splits=snakemake.input.splits,
-        sandbox=choose_sandbox(**snakemake.params.sandbox),
+        sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         out=snakemake.output.all_data,
         state=snakemake.output.state,
     )

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 from loramake.console import step
 from loramake.plots.robustness import plot_importance
+from loramake.prep_code import choose_prep_sandbox
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):
@@ -9,12 +12,14 @@ with step(snakemake.log[0]):
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         splits=snakemake.input.splits,
-        verification=snakemake.input.verification,
         script=snakemake.input.script,
         state=snakemake.input.state,
+        sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         config=snakemake.input.config,
+        adapter=Path(snakemake.input.adapter).parent,
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,
+        trust_remote_code=snakemake.params.trust_remote_code,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
         out=snakemake.output.robustness,

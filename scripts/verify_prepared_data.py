@@ -1,6 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.sandbox import choose_sandbox
+from loramake.prep_code import choose_prep_sandbox
 from loramake.verification import verify_prepared_data
 
 with step(snakemake.log[0]):
@@ -16,6 +16,6 @@ with step(snakemake.log[0]):
         encoder=snakemake.params.encoder,
         cutoff_len=snakemake.params.cutoff_len,
         agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
-        sandbox=choose_sandbox(**snakemake.params.sandbox),
+        sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         out=snakemake.output.verification,
     )

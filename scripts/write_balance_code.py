@@ -1,7 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.dataset import write_balance_code
-from loramake.sandbox import choose_sandbox
+from loramake.dataset import choose_balance_sandbox, write_balance_code
 
 with step(snakemake.log[0]):
     write_balance_code(
@@ -10,6 +9,6 @@ with step(snakemake.log[0]):
         train=snakemake.input.train,
         seed=snakemake.params.seed,
         agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
-        sandbox=choose_sandbox(**snakemake.params.sandbox),
+        sandbox=choose_balance_sandbox(snakemake.params.sandbox),
         out=snakemake.output.script,
     )

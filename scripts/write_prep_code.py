@@ -1,7 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.prep_code import Sources, write_prep_code
-from loramake.sandbox import choose_sandbox
+from loramake.prep_code import Sources, choose_prep_sandbox, write_prep_code
 
 with step(snakemake.log[0]):
     write_prep_code(
@@ -9,6 +8,6 @@ with step(snakemake.log[0]):
         profile=snakemake.input.profile,
         sources=Sources(snakemake.input.csv, snakemake.input.test_csv or None, snakemake.input.splits),
         agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
-        sandbox=choose_sandbox(**snakemake.params.sandbox),
+        sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         out=snakemake.output.script,
     )

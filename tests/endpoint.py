@@ -28,6 +28,8 @@ class Server:
     answer: Answer
     refuses: tuple[str, ...] = ()
     """Types of response_format that are answered with 400."""
+    unknown: tuple[str, ...] = ()
+    """Parameters that are answered with 400."""
     failures: list[int] = field(default_factory=list)
     """Status codes of the next requests, before any is answered."""
     always: int | None = None
@@ -59,6 +61,9 @@ class Server:
             return self.always, self.complaint
         if self.failures:
             return self.failures.pop(0), "not now"
+        for name in self.unknown:
+            if name in request:
+                return 400, f"Unsupported parameter: '{name}' is not supported with this model."
         kind = request.get("response_format", {}).get("type", "text")
         if kind in self.refuses:
             return 400, f"response_format {kind} is not supported"

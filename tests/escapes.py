@@ -8,8 +8,10 @@ sandbox which holds them is known to hold something.
 """
 
 import contextlib
+import ctypes
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from typing import Any
 import psutil
 
 from loramake.errors import CodeError
-from loramake.sandbox import Limits, choose_sandbox
+from loramake.sandbox import Limits, Sandbox, choose_sandbox, keyring
 
 ROOT = Path(__file__).parents[1]
 SECRET = "canary-4f1d0c"
@@ -105,6 +107,13 @@ ATTEMPTS = {
             except OSError:
                 continue
     return False
+""",
+    "a key in the session's keyring (keyctl)": """
+    search, read, session = 10, 11, -3
+    key = libc.syscall(target["keyctl"], search, session, b"user", target["key"].encode(), 0)
+    secret = ctypes.create_string_buffer(100)
+    size = libc.syscall(target["keyctl"], read, key, secret, len(secret))
+    return size > 0 and secret.raw[:size].decode() == target["secret"]
 """,
     "a key file of the user (~/.ssh)": """
     with open(target["ssh"]) as file:
@@ -310,7 +319,10 @@ def bait(folder: Path) -> Iterator[Bait]:
             threading.Thread(target=_greet, args=(server,), daemon=True).start()
         threading.Thread(target=_answer, args=(udp,), daemon=True).start()
         process = stack.enter_context(_sleeper())
+        key = _put_into_keyring()
         given = {
+            "keyctl": keyring.KEYCTL.get(platform.machine(), -1),
+            "key": key,
             "address": _own_address(),
             "port": tcp.getsockname()[1],
             "udp": udp.getsockname()[1],
@@ -335,6 +347,15 @@ def _sleeper() -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+def _put_into_keyring() -> str:
+    """The name of a key with the secret in the session keyring of this process."""
+    libc, name = ctypes.CDLL(None, use_errno=True), f"loramake-{os.getpid()}"
+    keyring.join_fresh_keyring()
+    add_key = {"x86_64": 248, "aarch64": 217}.get(platform.machine(), -1)
+    libc.syscall(add_key, b"user", name.encode(), SECRET.encode(), len(SECRET), -3)
+    return name
 
 
 def _own_address() -> str:
@@ -366,6 +387,11 @@ _HOSTILE = {"seconds": 3600, "lines": 10**9, "huge": 10**11, "files": FILES, "mu
 _LIMITS = Limits(seconds=3, memory=2 << 30, folder=128 << 20)
 
 
+def closed_sandbox() -> Sandbox:
+    """bubblewrap, whatever the script."""
+    return choose_sandbox("bubblewrap", lambda script: False)
+
+
 def try_plain(script: Path, folder: Path) -> bool:
     """Whether an attempt gets its way in a plain process."""
     out = folder / "plain"
@@ -387,7 +413,7 @@ def try_in_sandbox(script: Path, folder: Path, is_left: bool = False) -> tuple[b
 
     `is_left`: it is judged by what it leaves, not by what it says.
     """
-    sandbox = replace(choose_sandbox("bubblewrap", "openai"), limits=_LIMITS)
+    sandbox = replace(closed_sandbox(), limits=_LIMITS)
     out = folder / "results/told"
     os.environ["LORAMAKE_CANARY"] = SECRET
     with bait(folder / "second") as found:

@@ -3,23 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
 from loramake.checks import Prepared
 from loramake.explore import explore_data
 from loramake.features import select_features
 from loramake.plan import plan_preparation
-from loramake.prep_code import Sources, write_prep_code
-from loramake.preparation import execute_prep_code
+from loramake.prep_code import Sources, choose_prep_sandbox, write_prep_code
+from loramake.preparation import execute_prep_code, feature_names, transform_rows
 from loramake.profile import profile_csv
-from loramake.sandbox import choose_sandbox
+from loramake.sandbox import Sandbox
 from loramake.splits import Ratios, assign_splits, read_splits
 from loramake.tables import read_table
 from loramake.verification import verify_prepared_data
 from tests.conftest import EXPLORE, ROOT
 
 TINY = str(ROOT / "models/tiny")
-SANDBOX = choose_sandbox("auto", "builtin")
 ENCODER = {"model": TINY, "template": None, "trust_remote_code": False}
 
 
@@ -44,11 +45,22 @@ class Experiment:
         select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
         plan_preparation(self.profile, self.task, self.selected, feedback, model, BuiltinAgent(), self.plan)
         sources = Sources(csv, test_csv, self.splits)
-        write_prep_code(self.plan, self.profile, sources, BuiltinAgent(), SANDBOX, self.script)
+        write_prep_code(self.plan, self.profile, sources, BuiltinAgent(), self.sandbox, self.script)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return choose_prep_sandbox("auto", self.plan)
 
     def execute(self) -> list[dict[str, Any]]:
-        execute_prep_code(self.script, self.csv, self.test_csv, self.splits, SANDBOX, self.all_data, self.state)
+        """The records; written to all_data, beside them the state."""
+        files = (self.script, self.plan, self.csv, self.test_csv, self.splits)
+        execute_prep_code(*files, self.sandbox, self.all_data, self.state)
         return artifacts.read(self.all_data, "records")
+
+    def transform(self, rows: pd.DataFrame) -> list[str]:
+        """The inputs of new rows."""
+        names = feature_names(artifacts.read(self.plan, "plan"))
+        return [record["input"] for record in transform_rows(self.script, names, rows, self.state, self.sandbox)]
 
     def prepared(self) -> Prepared:
         tables = {"csv": read_table(self.csv)}
@@ -61,7 +73,7 @@ class Experiment:
             tables,
             self.script,
             self.state,
-            SANDBOX,
+            self.sandbox,
         )
 
     def verify(self, cutoff_len: int = 2048) -> dict[str, Any]:
@@ -78,7 +90,7 @@ class Experiment:
             ENCODER,
             cutoff_len,
             BuiltinAgent(),
-            SANDBOX,
+            self.sandbox,
             out,
         )
         return artifacts.read(out, "verification")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
 import pandas as pd
 
@@ -35,6 +35,8 @@ class Failure(TypedDict):
     """What came of a try of generated code."""
 
     code: str
+    above: NotRequired[int]
+    """Lines of the script that stand above the code."""
     complaint: str
     check: str | None
     """The check that failed; None where the code did not run to its end."""
@@ -101,6 +103,7 @@ AGENT_KEYS = (
     "agent_sees",
     "agent_cache",
     "agent_timeout",
+    "agent_max_tokens",
     "agent_prices",
 )
 """The settings that say which agent works, and how."""

@@ -1,4 +1,7 @@
-"""What a model answered: the JSON object or the code in it, whatever else it wrote around that."""
+"""What a model answered: the JSON object or the code in it, whatever else it wrote around that.
+
+An answer is a stranger's text of any length: each scan here takes time in proportion to it.
+"""
 
 import ast
 import json
@@ -14,59 +17,79 @@ class AnswerError(AgentError):
     """An answer that cannot be used; the sentence is what the model is told."""
 
 
-_THOUGHT = re.compile(r"<think>.*?</think>", re.S)
-_FENCE = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:\n[ \t]*```|\Z)", re.S)
+LONGEST = 100_000
+"""Characters of an answer without its thoughts."""
+_LONGEST_REPAIRED = 10_000
+"""Characters of loosely written JSON: repairing takes a while."""
+_MOST_BRACES = 1_000
+"""Braces that open no object, as prose may contain, until an answer is given up."""
+_OPENING, _CLOSING = "<think>", "</think>"
+_FENCE = "```"
+_KEY = re.compile(r"""\{\s*("[^"\n]{1,200}"|'[^'\n]{1,200}'|\w{1,200})\s*:""")
+"""The start of an object: a brace in prose has no key behind it."""
 
 
 def without_thoughts(text: str) -> str:
     """The answer behind a model's reasoning, also where its opening or closing mark is missing."""
-    text = _THOUGHT.sub("", text)
-    return text.rpartition("</think>")[2].replace("<think>", "").strip()
+    parts, at = [], 0
+    while (start := text.find(_OPENING, at)) >= 0 and (end := text.find(_CLOSING, start)) >= 0:
+        parts.append(text[at:start])
+        at = end + len(_CLOSING)
+    parts.append(text[at:])
+    return "".join(parts).rpartition(_CLOSING)[2].replace(_OPENING, "").strip()
+
+
+def _read(text: str) -> str:
+    """The answer behind the reasoning; AnswerError where it is too long."""
+    text = without_thoughts(text)
+    if len(text) > LONGEST:
+        raise AnswerError(f"The answer has {len(text):,} characters, and may have {LONGEST:,}: be shorter.")
+    return text
 
 
 def read_json(text: str) -> dict[str, Any]:
     """The JSON object of an answer; of several the last, since what comes first may be quoted from the data.
 
-    AnswerError where there is none. An object that is cut off or written loosely is mended.
+    AnswerError where there is none. An object that is cut off or written loosely is repaired.
     """
     try:
-        return _read_object(without_thoughts(text))
+        return _read_object(_read(text))
     except (RecursionError, ValueError) as error:
         raise AnswerError("The JSON of the answer is too deep or too long to be read. Be shorter.") from error
 
 
 def _read_object(text: str) -> dict[str, Any]:
-    found = _objects(text)
-    if not found:
+    last = _last_object(text)
+    if last is None:
         raise AnswerError("There is no JSON object in the answer. Answer with one JSON object and nothing else.")
-    last = found[-1]
     if isinstance(last, dict):
         return last
-    mended = json_repair.loads(last)
-    if isinstance(mended, dict) and mended:
-        return mended
+    repaired = json_repair.loads(last) if len(last) <= _LONGEST_REPAIRED else None
+    if isinstance(repaired, dict) and repaired:
+        return repaired
     raise AnswerError("The JSON object of the answer cannot be read. Answer with one JSON object and nothing else.")
 
 
-def _objects(text: str) -> list[dict[str, Any] | str]:
-    """The outermost objects in their order; a broken one as the text from its brace on, which ends the search."""
-    decoder, found, at = json.JSONDecoder(), list[dict[str, Any] | str](), text.find("{")
+def _last_object(text: str) -> dict[str, Any] | str | None:
+    """The last of the outermost objects; a broken one as the text from its brace on, which ends the search."""
+    decoder, last, braces, at = json.JSONDecoder(), None, 0, text.find("{")
     while at >= 0:
         try:
-            value, end = decoder.raw_decode(text, at)
-            found.append(value)
+            last, end = decoder.raw_decode(text, at)
         except json.JSONDecodeError:
-            if re.match(r"\{\s*[\"'\w]+\s*:", text[at:]):
-                return [*found, text[at:]]
-            end = at + 1
+            if _KEY.match(text, at):
+                return text[at:]
+            braces, end = braces + 1, at + 1
+            if braces > _MOST_BRACES:
+                raise AnswerError("There are too many braces in the answer. Answer with one JSON object.") from None
         at = text.find("{", end)
-    return found
+    return last
 
 
 def read_code(text: str, functions: tuple[str, ...]) -> str:
     """The last block of Python in an answer; AnswerError where there is none that defines the functions."""
-    text = without_thoughts(text)
-    blocks = [code for _, code in _FENCE.findall(text)] or [text]
+    text = _read(text)
+    blocks = _blocks(text) or [text]
     code: str = next((block for block in reversed(blocks) if f"def {functions[-1]}" in block), blocks[-1])
     try:
         tree = ast.parse(code)
@@ -79,3 +102,18 @@ def read_code(text: str, functions: tuple[str, ...]) -> str:
     if missing:
         raise AnswerError(f"The code defines no {missing[0]}() at its top level. Answer with one block of Python.")
     return code.strip("\n") + "\n"
+
+
+def _blocks(text: str) -> list[str]:
+    """What stands between fences; the last may be open."""
+    blocks: list[str] = []
+    block: list[str] | None = None
+    for line in text.split("\n"):
+        if block is None:
+            block = [] if _FENCE in line else None
+        elif line.lstrip(" \t").startswith(_FENCE):
+            blocks.append("\n".join(block))
+            block = None
+        else:
+            block.append(line)
+    return [*blocks, "\n".join(block)] if block else blocks

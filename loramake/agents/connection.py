@@ -9,10 +9,12 @@ from typing import Any
 
 import dotenv
 
+from loramake.addresses import read_url
 from loramake.console import keep_secret
 from loramake.errors import ConfigError
 
 _OPENAI = "https://api.openai.com/v1"
+_URLS = ("OPENAI_BASE_URL", "openAI_endpoint")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def connect(settings: Mapping[str, Any], environment: Mapping[str, str] | None =
     agent_LLM, coder_LLM; those of .env in the working folder come last. ConfigError where something is missing.
     """
     known = _environment() if environment is None else environment
-    base_url = read_url(settings["agent_api_base"] or _first(known, "OPENAI_BASE_URL", "openAI_endpoint") or _OPENAI)
+    base_url = _base_url(settings["agent_api_base"], known)
     key = _first(known, "OPENAI_API_KEY", "auth_key")
     if key:
         keep_secret(key)
@@ -56,6 +58,13 @@ def connect(settings: Mapping[str, Any], environment: Mapping[str, str] | None =
     return Connection(base_url, model, settings["coder_model"] or _first(known, "coder_LLM") or model, key or "none")
 
 
+def _base_url(setting: str | None, known: Mapping[str, str]) -> str:
+    if setting:
+        return read_url(setting)
+    variable = next((name for name in _URLS if known.get(name, "").strip()), None)
+    return _OPENAI if variable is None else read_url(known[variable], variable)
+
+
 def _environment() -> dict[str, str]:
     """The environment's variables over those of .env, which are not put into it: no other program is to see them."""
     written = dotenv.dotenv_values(Path(".env")) if Path(".env").is_file() else {}
@@ -64,14 +73,3 @@ def _environment() -> dict[str, str]:
 
 def _first(known: Mapping[str, str], *names: str) -> str | None:
     return next((known[name].strip() for name in names if known.get(name, "").strip()), None)
-
-
-def read_url(text: str) -> str:
-    """A base URL with a scheme and a path; `host:port` means http and /v1. ConfigError where it holds a password."""
-    text = text.strip()
-    parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
-    if parts.username or parts.password:
-        raise ConfigError("agent_api_base: put the key into OPENAI_API_KEY, not into the address.")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"agent_api_base: {text} is no address: write, for example, http://127.0.0.1:8000/v1.")
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or "/v1", "", ""))

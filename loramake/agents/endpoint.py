@@ -1,49 +1,48 @@
 """Asking a model: structured output as far as the server knows it, answers checked, calls remembered and written down.
 
-Knows nothing of what is asked. The client (timeouts, retries with back-off, Retry-After) is openai's own.
+Knows nothing of what is asked. The client (retries with back-off, Retry-After) is openai's own; how long and how large
+an answer may be is http_client's.
 """
 
+import asyncio
 import contextlib
-import hashlib
 import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 import openai
 
 from loramake import artifacts
 from loramake.agents.answers import AnswerError, read_json
+from loramake.agents.completion import Completion, read_completion
 from loramake.agents.connection import Connection
-from loramake.console import say, without_secrets, working
+from loramake.agents.http_client import HEADERS, BoundedClient, timeout
+from loramake.agents.memory import Reply, known_way, place_of, read_reply, remember_way, write_reply
+from loramake.console import printable, say, without_secrets, working
 from loramake.errors import AgentError, ArtifactError
+from loramake.profile import shorten
 from loramake.rendering import render
 
-CACHE = Path("results/.cache/agent")
 TRIES = 4
 """Answers to one question: the first, and three more after being told what was wrong."""
 TEMPERATURE = 0.2
 _RUNGS = ("json_schema", "json_object", "text")
 """Ways to ask for JSON, from the strictest: a server that refuses one is asked with the next."""
 
+_LIMITS = ("max_tokens", "max_completion_tokens")
+"""What servers call the limit of an answer's length; one that refuses the first is asked with the second."""
+MAX_TOKENS = {"decision": 8_192, "code": 16_384}
+"""That limit where agent_max_tokens is unset: room for a reasoning model's thoughts, which count."""
+_COMPLAINT_SHOWN, _SAID_SHOWN = 1_000, 300
+_ANSWER_SENT_BACK, _ANSWER_KEPT = 20_000, 200_000
+"""Characters of a refused answer in the next question, and of any answer in the transcript."""
+
 Message = dict[str, str]
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer of a model."""
-
-    text: str
-    model: str
-    tokens_in: int
-    tokens_out: int
-    seconds: float
-    is_whole: bool
-    """Whether it ended by itself, not at the limit of its length."""
 
 
 class Endpoint:
@@ -54,20 +53,17 @@ class Endpoint:
     ) -> None:
         """Starts the step's transcript, agent/STEP.jsonl under `results`, anew.
 
-        `settings` holds agent_cache, agent_timeout (seconds) and agent_prices (of a million tokens).
+        `settings` holds agent_cache, agent_timeout (seconds until an answer has to be there whole), agent_max_tokens
+        and agent_prices (of a million tokens).
         """
         self.connection, self.step = connection, step
         self.transcript = results / "agent" / f"{step}.jsonl"
         self.transcript.parent.mkdir(parents=True, exist_ok=True)
-        self.transcript.write_text("", encoding="utf-8")
+        self.transcript.unlink(missing_ok=True)  # never through a link of somebody else's folder
+        self.transcript.touch()
         self._prices: Mapping[str, float] | None = settings["agent_prices"]
         self._uses_cache, self._seconds = settings["agent_cache"], float(settings["agent_timeout"])
-        self._client = openai.OpenAI(
-            base_url=connection.base_url,
-            api_key=connection.key,
-            timeout=openai.Timeout(self._seconds, connect=min(10.0, self._seconds)),
-            max_retries=retries,
-        )
+        self._most_tokens: int | None = settings["agent_max_tokens"]
         self._retries = retries
         self._remembered: list[Path] = []
 
@@ -93,12 +89,16 @@ class Endpoint:
             reply = self._ask(model, messages, schema)
             try:
                 if not reply.is_whole:
-                    raise AnswerError("The answer was cut off at the limit of its length. Be shorter.")
+                    most = f"{self._limit(schema):,} tokens, agent_max_tokens"
+                    raise AnswerError(f"The answer was cut off at the limit of its length ({most}). Be shorter.")
+                if not reply.text.strip():
+                    raise AnswerError("The answer holds no text. Answer in text, and call no tools.")
                 return read(reply.text)
             except (AgentError, ArtifactError) as error:
-                complaint = str(error)
+                complaint = shorten(error, _COMPLAINT_SHOWN)
                 self._write({"refused": complaint})
-                messages = [*messages, {"role": "assistant", "content": reply.text}, _complain(complaint)]
+                sent_back = shorten(reply.text, _ANSWER_SENT_BACK)
+                messages = [*messages, {"role": "assistant", "content": sent_back}, _complain(complaint)]
         self.forget()
         raise AgentError(
             f"{model} at {self.connection.host} gave no usable answer in {TRIES} tries, the last: {complaint} "
@@ -113,25 +113,22 @@ class Endpoint:
     def _ask(self, model: str, messages: list[Message], schema: str | None) -> Reply:
         """From the cache or from the server; written down either way."""
         asked = {"url": self.connection.base_url, "model": model, "messages": messages, "schema": schema}
-        text = json.dumps({**asked, "temperature": TEMPERATURE}, sort_keys=True)
-        path = CACHE / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-        is_known = self._uses_cache and path.is_file()
-        reply = (
-            Reply(**json.loads(path.read_text(encoding="utf-8"))) if is_known else self._call(model, messages, schema)
-        )
+        path = place_of({**asked, "temperature": TEMPERATURE, "max_tokens": self._limit(schema)})
+        known = read_reply(path) if self._uses_cache else None
+        reply = known or self._call(model, messages, schema)
         self._remembered.append(path)
-        if self._uses_cache and not is_known:
-            artifacts.write_text(path, json.dumps(asdict(reply), ensure_ascii=False))
+        if self._uses_cache and known is None:
+            write_reply(path, reply)
         spent = {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "seconds": reply.seconds}
-        cost = None if is_known else self._cost(reply)
+        cost = None if known else self._cost(reply)
         self._write(
             {
                 "model": reply.model,
                 "messages": messages,
-                "answer": reply.text,
+                "answer": shorten(reply.text, _ANSWER_KEPT),
                 **spent,
                 "cost": cost,
-                "cached": is_known,
+                "cached": known is not None,
             }
         )
         return reply
@@ -154,32 +151,19 @@ class Endpoint:
             except openai.OpenAIError as error:
                 raise AgentError(self._sentence(model, error)) from error
         if rung != rungs[0]:
-            self._remember_rung(model, rung)
-        choice = made.choices[0]
-        text = (choice.message.content or "").encode("utf-8", errors="replace").decode()
-        seconds, usage = round(time.monotonic() - started, 2), made.usage
-        return Reply(
-            without_secrets(text),
-            model,
-            usage.prompt_tokens if usage else 0,
-            usage.completion_tokens if usage else 0,
-            seconds,
-            is_whole=choice.finish_reason != "length",
-        )
+            say(f"{self.connection.host} knows no stricter way to ask for JSON than {rung}.")
+            remember_way(self._server(model), {"rung": rung})
+        seconds = round(time.monotonic() - started, 2)
+        return Reply(without_secrets(made.text), model, made.tokens_in, made.tokens_out, seconds, made.is_whole)
 
     def _climb_down(
         self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[str]
-    ) -> tuple[Any, str]:
+    ) -> tuple[Completion, str]:
         """The server's completion on the first of the rungs that it takes, and that rung."""
         for rung in rungs[:-1]:
             with contextlib.suppress(openai.BadRequestError, openai.UnprocessableEntityError):
                 return self._send(model, messages, rung, schema), rung
         return self._send(model, messages, rungs[-1], schema), rungs[-1]
-
-    def _rungs(self) -> dict[str, str]:
-        path = CACHE / "rungs.json"
-        known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return known
 
     def find_rung(self, messages: list[Message]) -> tuple[str, float]:
         """The strictest rung that the server takes, and the seconds of its answer; AgentError where it takes none."""
@@ -190,55 +174,81 @@ class Endpoint:
             raise AgentError(self._sentence(model, error)) from error
         return rung, time.monotonic() - started
 
-    def _send(self, model: str, messages: list[Message], rung: str, schema: str | None) -> Any:
-        """The server's completion; AgentError where what came is none, such as a page of HTML."""
-        try:
-            made = self._client.chat.completions.create(
-                model=model,
-                messages=messages,  # type: ignore[arg-type]
-                temperature=TEMPERATURE,
-                **_response_format(rung, schema),
-            )
-            if made.choices[0].message.role:
-                return made
-        except (AttributeError, IndexError, TypeError, ValueError) as error:
-            raise self._no_completion() from error
-        raise self._no_completion()
+    def _send(self, model: str, messages: list[Message], rung: str, schema: str | None) -> Completion:
+        """The server's completion, asked for with the name of the limit of length that the server knows.
 
-    def _no_completion(self) -> AgentError:
-        return AgentError(
-            f"{self.connection.base_url} answers, but not as an endpoint for chat completions: set agent_api_base, "
-            f"which mostly ends in /v1."
-        )
+        AgentError where what came is none, such as a page of HTML.
+        """
+        way, most = known_way(self._server(model)), self._limit(schema)
+        request = {"model": model, "messages": messages, "temperature": TEMPERATURE, **_response_format(rung, schema)}
+        name = way.get("limit", _LIMITS[0])
+        try:
+            return self._completed({**request, name: most})
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            if not any(limit in error.message for limit in _LIMITS):
+                raise
+            other = _LIMITS[1 - _LIMITS.index(name)]
+            try:
+                made = self._completed({**request, other: most})
+            except openai.APIStatusError:
+                raise error from None
+        remember_way(self._server(model), {"limit": other})
+        return made
+
+    def _completed(self, request: dict[str, Any]) -> Completion:
+        try:
+            return read_completion(asyncio.run(self._post(request)))
+        except ValueError as error:
+            raise AgentError(
+                f"{self.connection.base_url} answers, but not as an endpoint for chat completions: set agent_api_base, "
+                f"which mostly ends in /v1."
+            ) from error
+
+    async def _post(self, request: dict[str, Any]) -> bytes:
+        """The body of the server's answer; asynchronous, since only that can be ended in time whatever it waits for."""
+        async with openai.AsyncOpenAI(
+            base_url=self.connection.base_url,
+            api_key=self.connection.key,
+            timeout=timeout(self._seconds),
+            max_retries=self._retries,
+            default_headers=HEADERS,
+            http_client=BoundedClient(self._seconds),
+        ) as client:
+            body: bytes = (await client.chat.completions.with_raw_response.create(**request)).content
+            return body
+
+    def _limit(self, schema: str | None) -> int:
+        """The most tokens of an answer: of a decision where a schema says what it is, else of code."""
+        return self._most_tokens or MAX_TOKENS["decision" if schema else "code"]
+
+    def _server(self, model: str) -> str:
+        return f"{self.connection.base_url} {model}"
 
     def _known_rung(self, model: str) -> str:
-        return self._rungs().get(f"{self.connection.base_url} {model}", _RUNGS[0])
-
-    def _remember_rung(self, model: str, rung: str) -> None:
-        say(f"{self.connection.host} knows no stricter way to ask for JSON than {rung}.")
-        known = {**self._rungs(), f"{self.connection.base_url} {model}": rung}
-        artifacts.write_text(CACHE / "rungs.json", json.dumps(known))
+        return known_way(self._server(model)).get("rung", _RUNGS[0])
 
     def _sentence(self, model: str, error: openai.OpenAIError) -> str:
         """What went wrong at the endpoint, and the way on."""
         host, again = self.connection.host, "run the same command to try again"
         if isinstance(error, openai.APITimeoutError):
-            waited = f"within agent_timeout ({self._seconds:g} s), {self._retries + 1} times"
-            return f"{model} at {host} did not answer {waited}: {again}."
+            times = self._retries + 1
+            waited = f"within agent_timeout ({self._seconds:g} s), {times} {'time' if times == 1 else 'times'}"
+            return f"{model} at {host} did not answer in full {waited}: {again}, or raise agent_timeout."
         if isinstance(error, openai.APIConnectionError):
-            return f"{host} cannot be reached ({error.__cause__ or error}): start the server, or set agent_api_base."
+            cause = _said(error.__cause__ or error)
+            if isinstance(error.__cause__, httpx2.ProtocolError | httpx2.ReadError | httpx2.DecodingError):
+                return f"{host} does not answer as HTTP says ({cause}): {again}, or set agent_api_base."
+            return f"{host} cannot be reached ({cause}): start the server, or set agent_api_base."
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return f"{host} refuses the key: set OPENAI_API_KEY in the environment or in .env."
         if isinstance(error, openai.NotFoundError):
             return f"{host} has no model {model} at {self.connection.base_url}: set agent_model and agent_api_base."
         if isinstance(error, openai.RateLimitError):
-            return (
-                f"{host} still says that there are too many requests after {self._retries + 1} of them: {again} later."
-            )
+            return f"{host} keeps answering that there are too many requests: {again} later."
         if isinstance(error, openai.APIStatusError):
-            said = " ".join(without_secrets(error.message).split())[:300]
-            return f"{host} answered with the error {error.status_code} ({said}): {again}, or set another agent_model."
-        return f"{host} gave no answer that can be read ({error}): {again}."
+            todo = "set agent_max_tokens to less" if _is_about_length(error) else f"{again}, or set another agent_model"
+            return f"{host} answered with the error {error.status_code} ({_said(error.message)}): {todo}."
+        return f"{host} gave no answer that can be read ({_said(error)}): {again}."
 
 
 def find_rung(connection: Connection, seconds: float) -> tuple[str, float]:
@@ -246,7 +256,7 @@ def find_rung(connection: Connection, seconds: float) -> tuple[str, float]:
 
     AgentError where it does not answer.
     """
-    settings = {"agent_cache": False, "agent_timeout": seconds, "agent_prices": None}
+    settings = {"agent_cache": False, "agent_timeout": seconds, "agent_max_tokens": None, "agent_prices": None}
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(connection, "doctor", Path(folder), settings, retries=0)
         return endpoint.find_rung(start('Answer with this JSON object: {"findings": []}'))
@@ -255,6 +265,15 @@ def find_rung(connection: Connection, seconds: float) -> tuple[str, float]:
 def start(prompt: str) -> list[Message]:
     """A conversation's first messages."""
     return [{"role": "system", "content": render("openai/system.j2")}, {"role": "user", "content": prompt}]
+
+
+def _said(words: object) -> str:
+    """What a server or a library said, short, in one line, and without keys."""
+    return shorten(printable(" ".join(without_secrets(str(words)[: 1 << 16]).split())), _SAID_SHOWN)
+
+
+def _is_about_length(error: openai.APIStatusError) -> bool:
+    return any(words in error.message for words in (*_LIMITS, "context length", "context_length"))
 
 
 def _complain(sentence: str) -> Message:

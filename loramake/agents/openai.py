@@ -1,6 +1,5 @@
 """The agent that asks a model behind an OpenAI-compatible endpoint: what it answers is checked before it is used."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,21 @@ from loramake import artifacts
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.agents.answers import AnswerError, read_code
 from loramake.agents.builtin import BuiltinAgent, order_labels
+from loramake.agents.complaints import CHECKS, complaint, may_show_rows, printed
 from loramake.agents.connection import connect
 from loramake.agents.endpoint import Endpoint, start
 from loramake.agents.sight import Sight
 from loramake.console import say
-from loramake.errors import nearest
+from loramake.errors import ArtifactError, nearest
 from loramake.profile import shorten
 from loramake.rendering import render
 
 _MOST_LABELS = 20
-_OUTPUT_SHOWN = 3_000
+_LONGEST_LABEL = 200
+_LONGEST_REASON = 1_000
+_LONGEST_TEXTS = {"instruction": 2_000, "advice": 4_000}
+"""Characters: an instruction is repeated in every row's prompt, the advice in the coder's."""
+_MOST_FINDINGS = 50
 _PROMPT_SHOWN = 1_500
 
 
@@ -35,11 +39,13 @@ class OpenAIAgent:
         connection = connect(settings)
         self._endpoint = Endpoint(connection, step, results, settings)
         self._sees = settings["agent_sees"]
+        self._judged = "nothing yet"
         self.by = MadeBy(provider="openai", model=connection.model)
 
-    def _look(self, profile: dict[str, Any], model: str, with_rows: bool) -> Sight:
-        """What may be shown; says so."""
+    def _look(self, profile: dict[str, Any], model: str, with_rows: bool, made_by_code: bool = False) -> Sight:
+        """What may be shown; says so. Rows that generated code made are not shown of a table with personal data."""
         sight = Sight(self._sees, profile)
+        with_rows = with_rows and (may_show_rows(sight) or not made_by_code)
         say(f"{self._endpoint.step}: {model} at {self._endpoint.connection.host} is sent {sight.says(with_rows)}.")
         return sight
 
@@ -59,12 +65,15 @@ class OpenAIAgent:
 
         def check(answer: dict[str, Any]) -> None:
             _check_target(answer["target"], target, list(map(str, table.columns)))
-            _check_labels(answer["labels"], list(table[answer["target"]].dropna().unique()), sight.level != "names")
+            occurring = list(table[answer["target"]].dropna().unique())
+            if sight.shows_cells_of(answer["target"]) and len(occurring) <= _MOST_LABELS:
+                _check_labels(answer["labels"], occurring)
 
         found = self._endpoint.answer(prompt, "answers/explore_data", check)
         occurring = list(table[found["target"]].dropna().unique())
-        ordered = found["labels"] if len(found["labels"]) == len(occurring) else order_labels(occurring)
-        return {"target": found["target"], "labels": ordered, "reason": " ".join(found["reason"].split())}
+        ordered = found["labels"] if sorted(found["labels"]) == sorted(occurring) else order_labels(occurring)
+        reason = shorten(" ".join(found["reason"].split()), _LONGEST_REASON)
+        return {"target": found["target"], "labels": ordered, "reason": reason}
 
     def plan(
         self,
@@ -84,13 +93,17 @@ class OpenAIAgent:
         )
 
         def made_of(answer: dict[str, Any]) -> dict[str, Any]:
+            _check_texts(answer)
             _check_dropped([entry["name"] for entry in answer["drop"]], selected["kept"], selected.get("wanted", []))
             return self._plan_of(answer, profile, task, selected, card)
 
-        answer = self._endpoint.answer(
-            prompt, "answers/plan_preparation", lambda answer: artifacts.validate(made_of(answer), "plan", "the plan")
-        )
-        return made_of(answer)
+        def check(answer: dict[str, Any]) -> None:
+            try:
+                artifacts.validate(made_of(answer), "plan", "the plan")
+            except ArtifactError as error:  # it quotes a value of the plan, which names the labels
+                raise (error if sight.sees_rows else AnswerError("No valid plan can be made of the answer.")) from error
+
+        return made_of(self._endpoint.answer(prompt, "answers/plan_preparation", check))
 
     def _plan_of(
         self,
@@ -118,7 +131,7 @@ class OpenAIAgent:
         }
 
     def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:
-        sight = self._look(profile, self._endpoint.connection.coder, with_rows=bool(failures))
+        sight = self._look(profile, self._endpoint.connection.coder, with_rows=bool(failures), made_by_code=True)
         names = [feature["name"] for feature in plan["features"]]
         prompt = render("openai/write_prep_code.j2", plan=plan, features=sight.columns(names))
         return self._write(prompt, ("fit", "transform"), failures, sight)
@@ -133,8 +146,8 @@ class OpenAIAgent:
     def _write(self, prompt: str, functions: tuple[str, ...], failures: list[Failure], sight: Sight | None) -> str:
         messages = start(prompt)
         for failure in failures:
-            shown = _printed(failure, sight)
-            mend = render("openai/mend_code.j2", complaint=_complaint(failure, sight), output=shown)
+            shown = printed(failure, sight)
+            mend = render("openai/mend_code.j2", complaint=complaint(failure, sight), output=shown)
             fence = f"```python\n{failure['code']}```"
             messages += [{"role": "assistant", "content": fence}, {"role": "user", "content": mend}]
         coder = self._endpoint.connection.coder
@@ -143,12 +156,17 @@ class OpenAIAgent:
     def verify(
         self, plan: dict[str, Any], profile: dict[str, Any], checks: list[str], samples: dict[str, list[Sample]]
     ) -> list[Finding]:
-        sight = self._look(profile, self._endpoint.connection.model, with_rows=True)
-        shown = _samples_text(samples, sight) if sight.sees_rows else None
+        sight = self._look(profile, self._endpoint.connection.model, with_rows=True, made_by_code=True)
+        is_shown = may_show_rows(sight)
+        self._judged = "samples of each split" if is_shown else "the checks alone: it is shown no row"
+        shown = _samples_text(samples, sight) if is_shown else None
         known = {sample["record"]["row"] for part in samples.values() for sample in part} if shown else set()
-        prompt = render("openai/verify_prepared_data.j2", plan=plan, checks="\n".join(checks), samples=shown)
+        passed = checks if is_shown else [name for line in checks if (name := line.partition(": ")[0]) in CHECKS]
+        prompt = render("openai/verify_prepared_data.j2", plan=plan, checks="\n".join(passed), samples=shown)
 
         def check(answer: dict[str, Any]) -> None:
+            if len(answer["findings"]) > _MOST_FINDINGS:
+                raise AnswerError(f"There are more than {_MOST_FINDINGS} findings: give those that matter most.")
             strange = [row for finding in answer["findings"] for row in finding["rows"] if row not in known]
             if strange:
                 raise AnswerError(f"Row {strange[0]} is none of those shown.")
@@ -160,7 +178,7 @@ class OpenAIAgent:
         self._endpoint.forget()
 
     def judged(self) -> str:
-        return "samples of each split" if self._sees == "samples" else "the checks alone: it is shown no row"
+        return self._judged
 
 
 def _check_target(named: str, given: str | None, columns: list[str]) -> None:
@@ -173,51 +191,41 @@ def _check_target(named: str, given: str | None, columns: list[str]) -> None:
 def _labels_text(task: dict[str, Any], sight: Sight) -> str:
     """The labels with their rows, or how many there are, where they may not be seen."""
     labels = task["labels"]
-    if sight.level == "names" or task["target"] in sight.personal:
+    if not sight.shows_cells_of(task["target"]):
         return f"{len(labels)} labels"
     return "\n".join(f"{label['value']!r}: {label['rows']}" for label in labels[:_MOST_LABELS])
 
 
-def _check_labels(named: list[str], occurring: list[str], may_see: bool) -> None:
-    """The labels are those that occur, each once, or none are named; what is near is said where it may be seen."""
-    strange = [label for label in named if label not in set(occurring)]
+def _check_labels(named: list[str], occurring: list[str]) -> None:
+    """The labels are those that occur, each once, or none are named.
+
+    For labels that may be seen: whether a guess occurs is an answer, too.
+    """
+    known = set(occurring)
+    strange = [label for label in named if label not in known]
     if strange:
-        near = nearest(strange[0], occurring) if may_see else ""
-        raise AnswerError(f"The label {strange[0]!r} does not occur in the column{near}.")
+        near = nearest(strange[0][:_LONGEST_LABEL], occurring)
+        raise AnswerError(f"The label {shorten(strange[0], _LONGEST_LABEL)!r} does not occur in the column{near}.")
     if named and len(set(named)) != len(occurring):
         raise AnswerError(f"The column has {len(occurring)} labels, and {len(set(named))} are named: name all or none.")
+
+
+def _check_texts(answer: dict[str, Any]) -> None:
+    for key, most in _LONGEST_TEXTS.items():
+        if len(answer[key]) > most:
+            raise AnswerError(f"The {key} has {len(answer[key]):,} characters, and may have {most:,}: be shorter.")
 
 
 def _check_dropped(names: list[str], kept: list[str], wanted: list[str]) -> None:
     overruled = [name for name in names if name in wanted]
     if overruled:
         raise AnswerError(f"The table's owner wants {overruled[0]!r} to be read: do not drop it.")
-    strange = [name for name in names if name not in kept]
+    known = set(kept)
+    strange = [name for name in names if name not in known]
     if strange:
         raise AnswerError(f"{strange[0]!r} is not one of the columns that may be read{nearest(strange[0], kept)}.")
     if len(set(names)) >= len(kept):
         raise AnswerError("Every column is dropped, so nothing is left to predict from: drop fewer.")
-
-
-def _complaint(failure: Failure, sight: Sight | None) -> str:
-    """What was wrong; where no row may be seen, an exception's kind and place, since its message may quote a cell.
-
-    So it is where a table holds personal data: a message quotes a cell without saying whose.
-    """
-    if sight is not None and sight.sees_rows and not sight.personal:
-        return sight.clean(failure["complaint"])
-    if failure["check"]:
-        return f"The check “{failure['check']}” failed."
-    kinds = re.findall(r"^(?:\w+\.)*(\w+(?:Error|Exception|Exit|Interrupt))(?:: .*)?$", failure["output"], re.M)
-    places = re.findall(r"line (\d+, in \w+)", failure["output"])
-    return f"It failed with {kinds[-1] if kinds else 'an error'}" + (f" in line {places[-1]}." if places else ".")
-
-
-def _printed(failure: Failure, sight: Sight | None) -> str:
-    """The end of what the code printed, and the rows that show the failure; nothing where no row may be seen."""
-    if sight is None or not sight.sees_rows or sight.personal:
-        return ""
-    return sight.clean("\n".join([failure["output"][-_OUTPUT_SHOWN:], *failure["rows"]]).strip())
 
 
 def _samples_text(samples: dict[str, list[Sample]], sight: Sight) -> str:

@@ -71,6 +71,10 @@ class Sight:
     def sees_rows(self) -> bool:
         return self.level == "samples"
 
+    def shows_cells_of(self, column: str) -> bool:
+        """Whether single cells of a column may be shown, such as its labels."""
+        return self.level != "names" and column not in self.personal
+
     def says(self, with_rows: bool) -> str:
         """What is sent by a step that does or does not ask about rows."""
         what = "column names" if self.level == "names" else "column names, types, quantiles and frequent values"

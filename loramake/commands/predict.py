@@ -21,6 +21,12 @@ class Format(enum.StrEnum):
     jsonl = "jsonl"
 
 
+class Sandbox(enum.StrEnum):
+    auto = "auto"
+    bubblewrap = "bubblewrap"
+    none = "none"
+
+
 def predict(
     experiment: Annotated[str, typer.Argument(help="A finished one, by its name or its folder.")],
     source: Annotated[str | None, typer.Argument(metavar="[-]", help="- reads rows from standard input.")] = None,
@@ -41,15 +47,24 @@ def predict(
         float | None, typer.Option(min=0.01, max=0.9999, help="Of the sets; unset, the experiment's.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows prepared and predicted at once.")] = 2000,
+    sandbox: Annotated[
+        Sandbox | None, typer.Option(help="What the experiment's code runs in; unset, as your config.yaml says.")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool | None,
+        typer.Option(help="Let the base model run code of its own; unset, as your config.yaml says."),
+    ] = None,
 ) -> None:
     """Decide about new rows: a label, or to ask a person, with calibrated probabilities and a set of labels.
 
     One line a row: row (0-based), decision, abstain and its reason, probabilities, set, and expected_cost where costs
-    are set. Give --csv, --json or -. With --output, the same command goes on where it was stopped.
+    are set. Give --csv, --json or -. With --output, the same command goes on where it was stopped. An experiment from
+    somebody else decides nothing about --sandbox and --trust-remote-code.
     """
+    from loramake.config import read_trust
     from loramake.console import refusal
     from loramake.prediction import check_output, predict_new_rows
-    from loramake.predictor import Predictor
+    from loramake.predictor import Predictor, name_here
 
     if sum(given is not None for given in (source, csv, json)) != 1:
         raise typer.BadParameter("give one of --csv PATH, --json OBJECT and - (standard input).")
@@ -61,7 +76,9 @@ def predict(
         if signal.getsignal(name) == signal.SIG_DFL:  # nohup has it ignored
             signal.signal(name, signal.default_int_handler)
     try:
-        predictor = Predictor(experiment)
+        trust = read_trust(name_here(experiment))
+        asked = {"sandbox": sandbox and sandbox.value, "trust_remote_code": trust_remote_code}
+        predictor = Predictor(experiment, **trust | {key: value for key, value in asked.items() if value is not None})
         with _opened(predictor, csv, json, input_format) as rows:
             predict_new_rows(predictor, rows, output, form or rows.form, confidence, batch_size)
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """The one place where generated code is started: in a sandbox, with limits, its output taken over as bytes.
 
-    sandbox = choose_sandbox("auto", "openai")
+    sandbox = choose_sandbox("auto", is_own)
     sandbox.run(script, inputs={"csv": csv}, outputs={"out": records}, values={"seed": 42})
 
 A sandbox is a command in front of another one. bubblewrap is the only kind today; a second one (Landlock with seccomp)
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -77,6 +77,8 @@ class Sandbox:
     """What the setting `sandbox` says."""
     is_closed: bool
     """Whether anything but the limits holds a script back."""
+    is_own: Callable[[bytes], bool] | None = None
+    """Where it is set, it runs the scripts alone whose bytes this calls loramake's own."""
     limits: Limits = field(default_factory=Limits)
 
     def run(
@@ -95,6 +97,7 @@ class Sandbox:
         first.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=first.parent, prefix=".sandbox-") as place:
             run = _Run(self, Path(place), Path(script), {name: path for name, path in inputs.items() if path})
+            run.refuse_foreign()
             run.start(values or {}, list(outputs))
             run.take(outputs)
 
@@ -121,6 +124,15 @@ class _Run:
         self._given = place / "given"
         self._text = b""
         self._shared = psutil.virtual_memory().shared
+
+    def refuse_foreign(self) -> None:
+        """ConfigError for a script that this sandbox does not hold back and that is not loramake's own."""
+        is_own = self._sandbox.is_own
+        if is_own is not None and not is_own((self._staged / "script").read_bytes()):
+            raise ConfigError(
+                f"{self._script} is not what loramake's own template makes of the plan, and is not run without a "
+                f"sandbox: {bubblewrap.why_not()}; or set sandbox: none, at your own risk."
+            )
 
     def start(self, values: Mapping[str, object], outputs: list[str]) -> None:
         """Run to the end; CodeError for a script that fails or takes too much."""
@@ -262,20 +274,21 @@ def _last_line(text: str, code: int) -> str:
     return said[-1] if said else f"exit code {code}"
 
 
-def choose_sandbox(sandbox: str, agent: str) -> Sandbox:
+def choose_sandbox(setting: str, is_own: Callable[[bytes], bool]) -> Sandbox:
     """The sandbox of the setting `sandbox` (auto, bubblewrap or none); ConfigError where one is needed and none works.
 
-    What the built-in agent writes is this project's own templates filled in; with `auto` it runs without a sandbox
-    where none works. What an LLM wrote never does unless the user says so.
+    A script that `is_own` calls loramake's own is, byte for byte, one of this project's templates filled in: with
+    `auto` it runs without a sandbox where none works. What an LLM or anybody else wrote never does unless the user,
+    whose setting it has to be, says so.
     """
-    if sandbox == "none":
-        return _said(Sandbox("NONE, as the configuration says: the code can do whatever you can", sandbox, False))
+    if setting == "none":
+        return _said(Sandbox("NONE, as the configuration says: the code can do whatever you can", setting, False))
     reason = bubblewrap.why_not()
     if reason is None:
-        return Sandbox(bubblewrap.version(), sandbox, is_closed=True)
-    if sandbox == "auto" and agent == "builtin":
-        name = f"none, since {reason.partition(':')[0]}; the code is loramake's own templates filled in"
-        return _said(Sandbox(name, sandbox, is_closed=False))
+        return Sandbox(bubblewrap.version(), setting, is_closed=True)
+    if setting == "auto":
+        name = f"none, since {reason.partition(':')[0]}; only loramake's own templates filled in run so"
+        return _said(Sandbox(name, setting, is_closed=False, is_own=is_own))
     raise ConfigError(
         f"sandbox: generated code is not run without one, and {reason}; or set sandbox: none, at your own risk."
     )

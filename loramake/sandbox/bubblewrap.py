@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 NOBODY = "65534"
+_KEYRING = Path(__file__).with_name("keyring.py").read_text(encoding="utf-8")
 FOLDER = "/sandbox"
 """The one place inside that can be written to."""
 INPUTS = "/inputs"
@@ -62,12 +63,12 @@ def wrap(inputs: Path | None, size: int) -> list[str]:
     own = ["--dev", "/dev", "--proc", "/proc", "--size", str(size), "--perms", "0700", "--tmpfs", FOLDER]
     own += ["--remount-ro", "/dev", "--remount-ro", "/"]
     settings = ["--clearenv", *_settings(), "--chdir", FOLDER, "--"]
-    bwrap = _which("bwrap")
+    bwrap, keyring = _which("bwrap"), [sys.executable, "-I", "-S", "-B", "-c", _KEYRING]
     if os.geteuid() != 0:
-        return [bwrap, *close, *layout, *own, *settings]
+        return [*keyring, bwrap, *close, *layout, *own, *settings]
     drop = [_which("setpriv"), "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", "--"]
     keep = ["--die-with-parent", "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    outer = [bwrap, *keep, "--perms", "0755", "--tmpfs", "/", *layout, "--dev-bind", "/dev", "/dev"]
+    outer = [*keyring, bwrap, *keep, "--perms", "0755", "--tmpfs", "/", *layout, "--dev-bind", "/dev", "/dev"]
     outer += [*_folder("/tmp"), "--bind", "/proc", "/proc", "--chdir", "/", "--"]  # both for the second bubblewrap
     return [*outer, *drop, bwrap, *close, "--ro-bind", "/", "/", *own, *settings]
 

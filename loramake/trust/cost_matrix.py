@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from loramake.errors import ConfigError, nearest
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
 from loramake.scored import Codes, Floats
 
 ABSTAIN = -1
@@ -120,8 +121,8 @@ def _as_yaml(key: Any) -> tuple[type, str]:
     value = key
     if isinstance(key, str):
         try:
-            value = yaml.safe_load(key)
-        except (yaml.YAMLError, ValueError):  # ValueError: of a date such as 2024-02-30
+            value = parse_yaml(key)
+        except ParsingError:
             value = key
     return type(value), repr(value)
 

@@ -16,9 +16,9 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate, row_losses
-from loramake.preparation import transform_rows
+from loramake.preparation import feature_names, transform_rows
 from loramake.profile import listed, shorten
-from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.sandbox import Sandbox
 from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
 from loramake.scorer import LabelScorer, load_scorer
 from loramake.shares import setting
@@ -52,19 +52,22 @@ def measure_robustness(
     task: str | Path,
     plan: str | Path,
     splits: str | Path,
-    verification: str | Path,
     script: str | Path,
     state: str | Path,
+    sandbox: Sandbox,
     config: str | Path,
+    adapter: str | Path,
     calibrator: str | Path,
     test: str | Path,
+    trust_remote_code: bool,
     seed: int,
     threads: int,
     out: str | Path,
 ) -> None:
     """Write robustness.json: calibrated predictions of test rows beside those of the same rows shown otherwise.
 
-    `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML.
+    `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML, `adapter` a
+    folder; `sandbox` is the setting.
     """
     labels = read_labels(task)
     planned = artifacts.read(plan, "plan")
@@ -72,11 +75,9 @@ def measure_robustness(
     rows = choose_rows(scored, seed)
     found: dict[str, Floats] = {}
     if rows.keys:
-        setting = artifacts.read(verification, "verification")["sandbox"]["setting"]
-        sandbox = choose_sandbox(setting, planned["by"]["provider"])
         shown = show_otherwise(read_cells(csv, test_csv, rows.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(threads)
-        scorer = load_scorer(artifacts.read(config, "lmf_config"))
+        scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
         raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
         fitted = artifacts.read(calibrator, "calibrator")
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
@@ -103,7 +104,8 @@ def show_otherwise(
         ROUNDED: round_numbers(table, plan["features"]),
         **{str(place): table.assign(**{one["name"]: None}) for place, one in enumerate(features)},
     }
-    records = transform_rows(script, pd.concat(changed.values(), ignore_index=True), state, sandbox)
+    rows = pd.concat(changed.values(), ignore_index=True)
+    records = transform_rows(script, feature_names(plan), rows, state, sandbox)
     starts = range(0, len(records), len(table))
     shown: dict[str, Shown] = {
         name: list(records[start : start + len(table)]) for name, start in zip(changed, starts, strict=True)

@@ -1,3 +1,6 @@
+import contextlib
+import time
+
 import pytest
 
 from loramake.agents.answers import AnswerError, read_code, read_json
@@ -58,3 +61,51 @@ def test_the_last_block_that_defines_the_functions_counts(text: str) -> None:
 def test_an_answer_without_the_functions_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(AnswerError, match=sentence):
         read_code(text, ("fit", "transform"))
+
+
+SCANNED = {
+    "thoughts that open": "<think>",
+    "thoughts that close": "</think>",
+    "thoughts": "<think>a</think>",
+    "fences": "```\n",
+    "fences in one line": "```",
+    "fences and spaces": "```\n   ",
+    "braces": "{",
+    "objects": "{}",
+    "keys": '{"a b": ',
+    "keys with quotes": '{"a\\"b": ',
+    "long keys": '{"' + "k" * 210 + '": ',
+    "quotes": '{"',
+    "lists": '{"a":[',
+    "lines": "{\n",
+    "all": "```\n<think>{",
+}
+HANG = 10.0
+"""Seconds: each takes less than one; some took minutes."""
+
+
+@pytest.mark.parametrize("name", SCANNED)
+@pytest.mark.parametrize("is_thought", [False, True])
+def test_an_answer_of_200_000_marks_is_read_or_refused_at_once(name: str, is_thought: bool) -> None:
+    text = SCANNED[name] * 200_000
+    text = f"<think>{text}</think>{text[:99_000]}" if is_thought else text
+    started = time.monotonic()
+    for read in (read_json, lambda text: read_code(text, ("fit", "transform"))):
+        with contextlib.suppress(AnswerError):
+            read(text)
+    assert time.monotonic() - started < HANG
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x" * 100_001, "has 100,001 characters, and may have 100,000"),
+        ('{"a": ' + "1, " * 20_000, "cannot be read"),
+        ('{"a": ' + "[" * 50_000, "too deep or too long"),
+        ('{"a": ' + "9" * 5_000 + "}", "too deep or too long"),
+        ("{ " * 2_000 + '{"a": 1}', "too many braces"),
+    ],
+)
+def test_an_answer_that_is_too_much_is_refused_with_what_to_do(text: str, sentence: str) -> None:
+    with pytest.raises(AnswerError, match=sentence):
+        read_json(text)

@@ -167,6 +167,18 @@ def test_what_cannot_be_used_is_refused_by_name(config: dict[str, object], sente
         check_config(config)
 
 
+@pytest.mark.parametrize(
+    "value", ["http://me:secret@host/v1", "host/v1?key=secret", ["http://secret@h"], {"secret": 1}, 3.5]
+)
+def test_an_address_with_a_key_is_refused_at_every_level_and_not_repeated(value: object) -> None:
+    for config in ({"agent_api_base": value}, {"experiments": {"e": {"agent_api_base": value}}}):
+        with pytest.raises(ConfigError, match=r"agent_api_base") as caught:
+            check_config(config)
+        assert "secret" not in str(caught.value)
+    check_config({"agent_api_base": "none"})
+    check_config({"agent_api_base": None})
+
+
 def test_an_experiment_without_a_csv_says_how_to_give_one() -> None:
     with pytest.raises(ConfigError, match=r"--config csv=PATH"):
         resolve({}, "e")
@@ -180,7 +192,7 @@ def test_feedback_may_only_speak_of_its_own_step(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="learning_rate is not feedback for this step"):
         read_feedback(path)
     path.write_text("test_ratio: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"splits.yaml is no YAML"):
+    with pytest.raises(ConfigError, match=r"splits.yaml is not valid YAML"):
         read_feedback(path)
 
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from loramake.agents.connection import connect, read_url
+from loramake.addresses import read_url
+from loramake.agents.connection import connect
 from loramake.errors import ConfigError
 
 UNSET = {"agent_api_base": None, "agent_model": None, "coder_model": None}
@@ -21,10 +22,41 @@ def test_an_address_gets_a_scheme_and_a_path(written: str, read: str) -> None:
     assert read_url(written) == read
 
 
-@pytest.mark.parametrize("written", ["http://me:secret@host/v1", "ftp://host", "http://"])
-def test_an_address_that_is_none_or_holds_a_key_is_refused(written: str) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http://me:secret@host/v1",
+        "me:secret@host:1",
+        "http://secret@host/v1",
+        "http:me:secret@host",
+        "http://me:secret\\@host",
+        "ftp://me:secret@host",
+        "https://host/v1?api_key=secret",
+        "https://host/v1#secret",
+        "https://host/v1;key=secret",
+        "https://host/v1/api_key=secret",
+        "https://host/sk-secret0123456789/v1",
+        "http://host:secret/v1",
+        "http://host:99999999/v1/secret",
+        "http://[secret/v1",
+        "http:///secret",
+        "ftp://host/secret",
+        "http://ho%73t/secret",
+        "http://ho st/secret",
+        "http://",
+        "",
+    ],
+)
+def test_an_address_that_is_none_or_may_contain_a_key_is_refused_and_not_repeated(written: str) -> None:
     with pytest.raises(ConfigError, match="agent_api_base") as caught:
         read_url(written)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "openAI_endpoint"])
+def test_an_address_of_the_environment_is_held_to_the_same(variable: str) -> None:
+    with pytest.raises(ConfigError, match=variable) as caught:
+        connect(UNSET, {variable: "http://me:secret@host/v1", "agent_LLM": "m"})
     assert "secret" not in str(caught.value)
 
 

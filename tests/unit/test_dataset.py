@@ -37,7 +37,7 @@ def make_records(folder: Path) -> list[dict[str, Any]]:
 def balance(folder: Path, decided: str, feedback: str | None = None, seed: int = 1) -> list[dict[str, Any]]:
     review = {"review": "data", "decision": "approve", "by": "setting", "balance": decided, "reviewed": {}}
     artifacts.write(folder / "review.json", review, "review")
-    sandbox, train = choose_sandbox("auto", "builtin"), folder / "train.json"
+    sandbox, train = choose_sandbox("auto", lambda script: True), folder / "train.json"
     write_balance_code(
         folder / "review.json", feedback, train, seed, BuiltinAgent(), sandbox, folder / "balance_data.py"
     )
@@ -150,7 +150,7 @@ def test_a_script_edited_by_hand_is_held_to_the_strategy_too(tmp_path: Path) -> 
     return chosen""",
     )
     script.write_text(code)
-    out, sandbox = tmp_path / "by_hand.json", choose_sandbox("auto", "builtin")
+    out, sandbox = tmp_path / "by_hand.json", choose_sandbox("auto", lambda script: True)
     with pytest.raises(CodeError, match=r"balance_data.py: undersample has to repeat no record, and repeated 10"):
         execute_balance_code(script, tmp_path / "train.json", "undersample", 1, sandbox, out)
     assert not out.exists()

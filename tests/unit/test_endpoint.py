@@ -75,6 +75,97 @@ def test_a_server_is_asked_as_strictly_as_it_can_be_and_that_is_remembered(
         assert len(server.requests) == requests + 1
 
 
+@pytest.mark.parametrize(("refuses", "requests"), [((), 2), (("json_schema",), 4)])
+def test_a_server_that_knows_max_completion_tokens_alone_is_asked_with_it_and_that_is_remembered(
+    refuses: tuple[str, ...], requests: int
+) -> None:
+    with serve(unknown=("max_tokens",), refuses=refuses) as server:
+        explore(server, agent_cache=False)
+        assert len(server.requests) == requests
+        explore(server, agent_cache=False)
+        assert len(server.requests) == requests + 1
+    assert server.requests[-1]["max_completion_tokens"] == 8192
+    assert "max_tokens" not in server.requests[-1]
+
+
+def test_every_request_has_a_limit_of_length_for_its_kind_or_the_users() -> None:
+    profile, _ = heart()
+    plan = BuiltinAgent().plan(profile, TASK, {"kept": ["Age"], "dropped": []}, {}, [])
+    for setting, limits in ((None, [8192, 16384]), (500, [500, 500])):
+        with serve() as server:
+            explore(server, agent_max_tokens=setting)
+            agent_of(server, "write_prep_code", agent_max_tokens=setting).write_prep_code(plan, profile, [])
+        assert [request["max_tokens"] for request in server.requests] == limits
+
+
+def test_a_limit_of_length_that_a_server_does_not_take_is_named() -> None:
+    complaint = "max_tokens is too large: at most 4096"
+    with serve(always=400, complaint=complaint) as server, pytest.raises(AgentError, match="set agent_max_tokens to"):
+        explore(server)
+
+
+GOOD_REPLY = {
+    "text": '{"target": "Sex", "labels": [], "reason": ""}',
+    "model": "m",
+    "tokens_in": 1,
+    "tokens_out": 1,
+    "seconds": 1,
+    "is_whole": True,
+}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"text": "x"}',
+        b'{"text": 5, "model": [], "tokens_in": "many", "tokens_out": -1, "seconds": null, "is_whole": 3}',
+        json.dumps(GOOD_REPLY).encode() + b" " * (9 << 20),
+    ],
+)
+def test_what_is_remembered_but_cannot_be_read_is_asked_anew(damage: bytes) -> None:
+    with serve(refuses=("json_schema",)) as server:
+        explore(server)
+        assert len(server.requests) == 2
+        files = list(Path("results/.cache/agent").glob("*.json"))
+        assert len(files) == 2
+        for path in files:
+            path.write_bytes(damage)
+        explore(server)
+        assert len(server.requests) == 4
+        explore(server)
+        assert len(server.requests) == 4
+
+
+def test_a_transcript_is_not_written_through_a_link() -> None:
+    Path("mine.txt").write_text("mine", encoding="utf-8")
+    Path("results/exp/agent").mkdir(parents=True)
+    Path("results/exp/agent/explore_data.jsonl").symlink_to(Path("mine.txt").resolve())
+    with serve() as server:
+        explore(server)
+    assert Path("mine.txt").read_text(encoding="utf-8") == "mine"
+    assert len(lines()) == 1
+
+
+def test_transcripts_and_questions_stay_small_whatever_a_model_answers() -> None:
+    with serve(answer=lambda _: "x" * 1_000_000) as server, pytest.raises(AgentError, match="may have 100,000"):
+        explore(server)
+    assert len(json.dumps(server.requests[-1])) < 100_000
+    assert Path("results/exp/agent/explore_data.jsonl").stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize(("key", "sentence"), [("instruction", "may have 2,000"), ("advice", "may have 4,000")])
+def test_a_text_that_is_repeated_in_every_prompt_stays_short(key: str, sentence: str) -> None:
+    balance = {"proposal": "none", "reason": ""}
+    wrong = json.dumps({"instruction": "Ill?", "drop": [], "balance": balance, "advice": "", key: "x" * 5_000})
+    with serve(answer=Stubborn(wrong, 1)) as server:
+        plan_with(server)
+    assert sentence in server.requests[1]["messages"][-1]["content"]
+
+
 def test_a_question_is_paid_for_once_and_again_where_the_cache_is_off() -> None:
     prices = {"input": 2.0, "output": 10.0}
     with serve() as server:
@@ -144,7 +235,7 @@ def test_busy_and_broken_servers_are_tried_again() -> None:
         ({"always": 401}, "refuses the key: set OPENAI_API_KEY"),
         ({"always": 404}, "has no model thinker"),
         ({"always": 400}, r"answered with the error 400 \(.*not today.*\)"),
-        ({"seconds": 2.0}, r"did not answer within agent_timeout \(0.2 s\), 5 times"),
+        ({"seconds": 2.0}, r"did not answer in full within agent_timeout \(0.2 s\), 5 times"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_one_sentence(settings: dict[str, Any], sentence: str) -> None:
@@ -254,7 +345,7 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
     failure: Any = {
         "code": "x = 1\n",
         "complaint": "oversample has to make {'HIV positive': 9} of the labels' records",
-        "check": "as many of each label as the strategy says",
+        "check": "each row once",
         "output": "{'input': 'customer_name: Jane Doe'}",
         "rows": ["row 3: customer_name: Jane Doe"],
     }
@@ -270,7 +361,7 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
         sent = "".join(message["content"] for message in request["messages"])
         assert "Jane" not in sent
         assert "HIV" not in sent
-        assert "The check “as many of each label as the strategy says” failed." in sent
+        assert "The check “each row once” failed." in sent
 
 
 def test_no_label_is_sent_where_names_alone_are_allowed() -> None:

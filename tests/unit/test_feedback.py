@@ -90,7 +90,7 @@ SETTINGS = [
         ("csv: other.csv", "csv is nothing that feedback can change"),
         ("change target mapping: 2: Maybe", "'2' is not a label"),
         ("change target mapping: 0:", "the label '0' has no text"),
-        ('{"drop_features": ["Age"', "that is no YAML or JSON"),
+        ('{"drop_features": ["Age"', "that is not valid YAML or JSON: line 1"),
         ("change target mapping: 0: Yes, 1: Yes", "two labels would have the same text 'Yes'"),
         ("learning_rate: nan", "learning_rate: 'nan' is not of type 'number'"),
         ("bf16: perhaps", "bf16: perhaps is neither true nor false"),

@@ -33,28 +33,15 @@ import loramake
 from loramake import Predictor, artifacts
 from loramake.errors import ArtifactError, CodeError, ConfigError, DataError
 from loramake.predictor import find_results
-from loramake.scored import read_labels, scored_lines
 from loramake.scorer import load_scorer
 from loramake.tables import read_table
-from loramake.trust.calibration import apply_calibrator, calibrate_probabilities
-from loramake.trust.conformal import fit_conformal
+from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cost_matrix import decide
-from loramake.trust.risk import control_risk
-from tests.cases import random_scored
 from tests.conftest import ROOT
-from tests.experiment import Experiment
-from tests.files import LMF_CONFIG, VERIFICATION
+from tests.predictable import make_results, make_trust
 
 LABELS = ["0", "1"]
 COSTS = {"configured": True, "matrix": [[0.0, 1.0], [5.0, 0.0]], "abstain_cost": 0.4}
-NO_COSTS = {"configured": False, "matrix": None, "abstain_cost": None}
-PLACES = {
-    "profile.json": "profile.json",
-    "task.json": "task.json",
-    "plan.yaml": "plan.yaml",
-    "prepare_data.py": "scripts/prepare_data.py",
-    "prep_state.json": "data/prep_state.json",
-}
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -62,54 +49,17 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """results/exp of heart.csv, its adapter random; everything that a prediction follows from."""
-    folder = tmp_path_factory.mktemp("workplace")
-    made = folder / "made"
-    made.mkdir()
-    Experiment(made, ROOT / "data/heart.csv").execute()
-    results = folder / "results/exp"
-    for name, place in PLACES.items():
-        (results / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made / name, results / place)
-    (folder / "models").symlink_to(ROOT / "models")
-    artifacts.write(results / "data/verification.json", VERIFICATION, "verification")
-    config = {**LMF_CONFIG, "model_name_or_path": "models/tiny", "cutoff_len": 128, "adapter_name_or_path": "elsewhere"}
-    artifacts.write(results / "configs/predict_test.yaml", config, "lmf_config")
-    make_adapter(results / "adapter")
-    make_trust(results)
-    return results
-
-
-def make_adapter(folder: Path) -> None:
-    model = transformers.AutoModelForCausalLM.from_pretrained(ROOT / "models/tiny")
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules="all-linear"))
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, weight in wrapped.named_parameters():
-            if "lora_" in name:
-                weight.normal_(std=0.15)
-    wrapped.save_pretrained(folder)
-
-
-def make_trust(results: Path, max_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
-    """The trust artifacts, fitted on made-up predictions of the calibration split."""
-    trust, task = results / "trust", results / "task.json"
-    labels = read_labels(task)
-    given, held_out, test = trust / "given.jsonl", trust / "calibration.jsonl", trust / "test.jsonl"
-    artifacts.write(given, scored_lines(random_scored(200, len(labels), 0), labels), "predictions")
-    calibrate_probabilities(task, given, given, "temperature", 0, trust / "calibrator.json", held_out, test)
-    fit_conformal(task, held_out, test, "lac", 0.8, 0, trust / "conformal.json")
-    control_risk(task, held_out, test, max_error, 0.9, None, None, 0, trust / "risk.json")
-    whole = {"labels": labels, "confidence": 0.95, "resamples": 1000, "test": None, "sentence": "Made up.", **costs}
-    artifacts.write(trust / "costs.json", whole, "costs")
+    return make_results(tmp_path_factory.mktemp("workplace"))
 
 
 @dataclass(frozen=True)
 class OpenSandbox:
     """Runs a script in this very process, so that a test does not wait for pandas to be imported a hundred times."""
 
-    def run(self, script: Path, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> None:
-        given = [part for name, path in {**inputs, **outputs}.items() for part in (f"--{name}", str(path))]
+    def run(
+        self, script: Path, inputs: Mapping[str, Path], outputs: Mapping[str, Path], values: Mapping[str, object]
+    ) -> None:
+        given = [part for name, each in {**inputs, **outputs, **values}.items() for part in (f"--{name}", str(each))]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.argv", [str(script), *given])
             try:
@@ -149,9 +99,7 @@ def test_probabilities_are_those_of_the_adapter_calibrated(
     predictor: Predictor, results: Path, rows: pd.DataFrame
 ) -> None:
     config = artifacts.read(results / "configs/predict_test.yaml", "lmf_config")
-    scorer = load_scorer(
-        {**config, "model_name_or_path": str(ROOT / "models/tiny"), "adapter_name_or_path": str(results / "adapter")}
-    )
+    scorer = load_scorer({**config, "model_name_or_path": str(ROOT / "models/tiny")}, results / "adapter")
     records = artifacts.read(results.parents[1] / "made/all_data.json", "records")[:40]
     raw = scorer.probabilities(records, ["<c0>", "<c1>"])
     expected = apply_calibrator(artifacts.read(results / "trust/calibrator.json", "calibrator"), raw)

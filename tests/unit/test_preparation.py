@@ -12,11 +12,11 @@ from loramake.agents.builtin import BuiltinAgent
 from loramake.checks import check_behaviour, check_records
 from loramake.errors import CodeError
 from loramake.generated import check_functions
-from loramake.preparation import execute_prep_code, transform_rows
+from loramake.preparation import execute_prep_code
 from loramake.splits import read_splits
 from loramake.tables import read_table
 from tests.conftest import ROOT
-from tests.experiment import SANDBOX, Experiment
+from tests.experiment import Experiment
 
 
 @pytest.mark.parametrize("name", ["heart", "diabetes", "titanic", "penguins"])
@@ -59,8 +59,7 @@ def test_a_number_that_fills_several_bins_is_written_as_the_one_in_their_middle(
     records = experiment.execute()
     written = {levels[record["row"] % 10]: record["input"] for record in records}
     assert written == {0: "<f0b5>", 1: "<f0b11>", 2: "<f0b13>", 5: "<f0b14>"}
-    new = transform_rows(experiment.script, pd.DataFrame({"x": ["-3", "1.5", "7"]}), experiment.state, SANDBOX)
-    assert [record["input"] for record in new] == ["<f0b0>", "<f0b12>", "<f0b15>"]
+    assert experiment.transform(pd.DataFrame({"x": ["-3", "1.5", "7"]})) == ["<f0b0>", "<f0b12>", "<f0b15>"]
 
 
 def test_each_category_of_each_column_has_a_token_and_what_has_none_is_written_out(tmp_path: Path) -> None:
@@ -78,10 +77,8 @@ def test_each_category_of_each_column_has_a_token_and_what_has_none_is_written_o
         ("N", "Y"): "<v0> <v3>",
         ("", "N"): "<f0na> <v2>",
     }
-    new = transform_rows(
-        experiment.script, pd.DataFrame({"smokes": ["now and then"], "drinks": [" N "]}), experiment.state, SANDBOX
-    )
-    assert new[0]["input"] == "smokes now and then <v2>"
+    new = experiment.transform(pd.DataFrame({"smokes": ["now and then"], "drinks": [" N "]}))
+    assert new == ["smokes now and then <v2>"]
 
 
 def test_where_tokens_run_out_the_most_frequent_categories_and_the_first_columns_have_them(tmp_path: Path) -> None:
@@ -143,9 +140,8 @@ def test_bin_edges_are_fitted_on_train_rows_only(tmp_path: Path) -> None:
     table.loc[splits.loc[splits["split"] != "train", "row"], "Age"] = 9999
     changed = tmp_path / "b" / "heart.csv"
     table.to_csv(changed, index=False)
-    execute_prep_code(
-        first.script, changed, None, first.splits, SANDBOX, tmp_path / "b/all.json", tmp_path / "b/state.json"
-    )
+    outs = (tmp_path / "b/all.json", tmp_path / "b/state.json")
+    execute_prep_code(first.script, first.plan, changed, None, first.splits, first.sandbox, *outs)
     assert (tmp_path / "b/state.json").read_bytes() == first.state.read_bytes()
 
 
@@ -181,10 +177,7 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
     experiment = Experiment(tmp_path, ROOT / "data/titanic.csv")
     records = {record["row"]: record["input"] for record in experiment.execute()}
     new = read_table(experiment.csv).loc[[700, 3]].reset_index(drop=True).drop(columns="survived")
-    assert [record["input"] for record in transform_rows(experiment.script, new, experiment.state, SANDBOX)] == [
-        records[700],
-        records[3],
-    ]
+    assert experiment.transform(new) == [records[700], records[3]]
 
 
 @pytest.mark.parametrize(
@@ -195,15 +188,9 @@ def test_new_rows_are_transformed_like_the_rows_of_training(tmp_path: Path) -> N
             ".join([*parts, str(len(rows))])",
             "whichever rows are beside it",
         ),
-        (
-            "for name in FEATURES]\n    records",
-            "for name in [*FEATURES[1:], 'alive']]\n    records",
-            "target and dropped columns absent",
-        ),
         ("    return records\n\n\ndef read", "    return records[:-1]\n\n\ndef read", "each row once"),
         ('"input": text,', '"input": text * (row != 5),', "nothing empty"),
         ('INSTRUCTION, "input"', 'INSTRUCTION + str(row % 2), "input"', "the plan's instruction everywhere"),
-        ("table[TARGET].map(LABELS)", "table[TARGET].map(LABELS).iloc[::-1]", "outputs are the labels"),
     ],
 )
 def test_code_that_breaks_its_contract_is_caught_by_the_check_of_that_name(

@@ -32,8 +32,8 @@ from loramake.trust.robustness import (
 )
 from tests.cases import random_case
 from tests.conftest import ROOT
-from tests.experiment import SANDBOX, Experiment
-from tests.files import LMF_CONFIG, VERIFICATION
+from tests.experiment import Experiment
+from tests.files import LMF_CONFIG
 
 SPACED = {"feature_format": "{name} {value}", "feature_separator": " ", "cell_tokens": None}
 LINES = {"feature_format": "{name}: {value}", "feature_separator": "\n", "cell_tokens": None}
@@ -101,7 +101,7 @@ def test_tokens_of_cells_take_another_order_no_names_and_the_mark_of_a_missing_c
     experiment.execute()
     plan = artifacts.read(experiment.plan, "plan")
     shown = show_otherwise(
-        read_table(experiment.csv).head(5), plan, experiment.script, experiment.state, SANDBOX, seed=1
+        read_table(experiment.csv).head(5), plan, experiment.script, experiment.state, experiment.sandbox, seed=1
     )
     for usual, reordered, renamed, ageless in zip(
         shown["as it is"], shown[REORDERED], shown[RENAMED], shown["0"], strict=True
@@ -116,7 +116,7 @@ def test_tokens_of_cells_take_another_order_no_names_and_the_mark_of_a_missing_c
 def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Experiment) -> None:
     plan = artifacts.read(heart.plan, "plan")
     table = read_table(heart.csv).head(5)
-    shown = show_otherwise(table, plan, heart.script, heart.state, SANDBOX, seed=1)
+    shown = show_otherwise(table, plan, heart.script, heart.state, heart.sandbox, seed=1)
     names = [feature["name"] for feature in plan["features"]]
     usual = [record["input"] for record in shown["as it is"]]
     assert len(shown) == 4 + len(names)
@@ -275,7 +275,7 @@ def test_the_whole_step_finds_the_column_that_a_model_goes_by(
     heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(robustness, "load_scorer", lambda config: FakeScorer(asked))
+    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(asked))
     monkeypatch.setattr(
         robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
     )
@@ -301,7 +301,6 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
     artifacts.write(folder / "test.jsonl", lines, "predictions")
     for name, schema, content in (
         ("calibrator.json", "calibrator", UNCALIBRATED),
-        ("verification.json", "verification", VERIFICATION),
         ("config.yaml", "lmf_config", LMF_CONFIG),
     ):
         artifacts.write(folder / name, content, schema)
@@ -311,12 +310,14 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
         task=heart.task,
         plan=heart.plan,
         splits=heart.splits,
-        verification=folder / "verification.json",
+        sandbox=heart.sandbox,
         script=heart.script,
         state=heart.state,
         config=folder / "config.yaml",
+        adapter=folder / "adapter",
         calibrator=folder / "calibrator.json",
         test=folder / "test.jsonl",
+        trust_remote_code=False,
         seed=0,
         threads=1,
         out=folder / "robustness.json",

@@ -10,9 +10,16 @@ import pytest
 from loramake.errors import ArtifactError, CodeError, ConfigError
 from loramake.preparation import transform_rows
 from loramake.sandbox import bubblewrap, choose_sandbox
-from tests.escapes import ATTEMPTS, OUTPUTS, attempt, ordinary_user
+from tests.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
 
 REASON = bubblewrap.why_not()
+
+
+def anything(script: bytes) -> bool:
+    """Every script counts as loramake's own."""
+    return True
+
+
 needs_bubblewrap = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 
@@ -34,7 +41,7 @@ def test_an_output_that_is_no_plain_file_of_json_is_refused(name: str, tmp_path:
     script.write_text(OUTPUTS[name])
     state.write_text("{}")
     with pytest.raises((ArtifactError, CodeError), match=r"cannot be read|no plain file"):
-        transform_rows(script, pd.DataFrame({"a": ["1"]}), state, choose_sandbox("bubblewrap", "openai"))
+        transform_rows(script, ["a"], pd.DataFrame({"a": ["1"]}), state, closed_sandbox())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "state.json"]
 
 
@@ -48,7 +55,7 @@ def test_inputs_are_copies_and_outputs_arrive_whole(tmp_path: Path) -> None:
     table.write_text("some,cells\n")
     table.chmod(0o600)
     out, state = tmp_path / "made/out", tmp_path / "made/state"
-    choose_sandbox("auto", "builtin").run(script, {"csv": table}, {"out": out, "state": state}, {"seed": 7})
+    choose_sandbox("auto", anything).run(script, {"csv": table}, {"out": out, "state": state}, {"seed": 7})
     assert out.read_text() == "some,cells\n" * 100_000 + "7"
     assert state.read_text() == "{}"
     assert sorted(path.name for path in out.parent.iterdir()) == ["out", "state"]
@@ -59,14 +66,14 @@ def test_the_projects_own_modules_are_not_there(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import pandas, numpy, imblearn\nimport loramake.sandbox\n")
     with pytest.raises(CodeError, match="No module named 'loramake"):
-        choose_sandbox("bubblewrap", "openai").run(script, {}, {"out": tmp_path / "out"})
+        closed_sandbox().run(script, {}, {"out": tmp_path / "out"})
 
 
 def test_what_a_script_printed_is_kept_for_whoever_mends_it(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("print('looking at the rows')\nraise ValueError('row 3 is odd')\n")
     with pytest.raises(CodeError, match="failed: ValueError: row 3 is odd") as caught:
-        choose_sandbox("auto", "builtin").run(script, {}, {"out": tmp_path / "out"})
+        choose_sandbox("auto", anything).run(script, {}, {"out": tmp_path / "out"})
     assert "looking at the rows" in caught.value.output
 
 
@@ -75,20 +82,26 @@ def test_without_bubblewrap_llm_code_is_refused_and_templates_run_with_a_word(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     bubblewrap.why_not.cache_clear()
+    script, edited = tmp_path / "script.py", tmp_path / "own.py"
+    script.write_text("import os, sys\nopen(sys.argv[2], 'w').write(repr(sorted(os.environ)))\n")
+    edited.write_text(script.read_text() + "\n")
+
+    def is_known(code: bytes) -> bool:
+        return code == script.read_bytes()
+
     try:
         with pytest.raises(ConfigError, match=r"bubblewrap is not installed: install .* or set sandbox: none"):
-            choose_sandbox("auto", "openai")
-        with pytest.raises(ConfigError, match="bubblewrap is not installed"):
-            choose_sandbox("bubblewrap", "builtin")
-        templates, chosen = choose_sandbox("auto", "builtin"), choose_sandbox("none", "openai")
+            choose_sandbox("bubblewrap", anything)
+        templates, chosen = choose_sandbox("auto", is_known), choose_sandbox("none", is_known)
+        with pytest.raises(ConfigError, match=r"own\.py is not what .* bubblewrap is not installed"):
+            templates.run(edited, {}, {"out": tmp_path / "out"})
     finally:
         bubblewrap.why_not.cache_clear()
-    assert templates.name == "none, since bubblewrap is not installed; the code is loramake's own templates filled in"
+    assert templates.name == "none, since bubblewrap is not installed; only loramake's own templates filled in run so"
     assert chosen.name == "NONE, as the configuration says: the code can do whatever you can"
-    script = tmp_path / "script.py"
-    script.write_text("import os, sys\nopen(sys.argv[2], 'w').write(repr(sorted(os.environ)))\n")
-    chosen.run(script, {}, {"out": tmp_path / "out"})
-    assert "HOME" in (tmp_path / "out").read_text()
+    for sandbox, code in ((chosen, edited), (templates, script)):
+        sandbox.run(code, {}, {"out": tmp_path / "out"})
+        assert "HOME" in (tmp_path / "out").read_text()
 
 
 def test_without_a_sandbox_a_script_runs_from_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,5 +113,6 @@ def test_without_a_sandbox_a_script_runs_from_a_relative_path(tmp_path: Path, mo
     )
     Path("results/state.json").write_text("{}")
     rows = pd.DataFrame({"a": ["1"]})
-    sandbox = choose_sandbox("none", "builtin")
-    assert transform_rows(Path("results/script.py"), rows, Path("results/state.json"), sandbox)[0]["input"] == "a 1"
+    sandbox = choose_sandbox("none", anything)
+    made = transform_rows(Path("results/script.py"), ["a"], rows, Path("results/state.json"), sandbox)
+    assert made[0]["input"] == "a 1"

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E402 - imports wait for importorskip
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch", reason="needs the training extra")
 peft = pytest.importorskip("peft", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the training extra")
 
-from loramake.errors import ConfigError, PredictionError
+from loramake.errors import ArtifactError, ConfigError, PredictionError
 from loramake.scorer import LabelScorer, load_scorer
 
 TINY = Path(__file__).parents[2] / "models" / "tiny"
@@ -49,7 +50,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapter(base: Path, folder: Path, **settings: Any) -> Path:
     """A LoRA adapter whose weights are random, and so change the answers."""
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules="all-linear", **settings))
+    wrapped = peft.get_peft_model(
+        model, peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **settings)
+    )
     torch.manual_seed(1)
     with torch.no_grad():
         for name, weight in wrapped.named_parameters():
@@ -59,11 +62,10 @@ def adapter(base: Path, folder: Path, **settings: Any) -> Path:
     return folder
 
 
-def config(base: Path, adapter: Path | None = None, **settings: Any) -> dict[str, Any]:
+def config(base: Path, **settings: Any) -> dict[str, Any]:
     """A LlamaFactory predict YAML's content, with keys of the trainer in it."""
     return {
         "model_name_or_path": str(base),
-        **({"adapter_name_or_path": str(adapter)} if adapter else {}),
         "stage": "sft",
         "do_predict": True,
         "finetuning_type": "lora",
@@ -97,7 +99,7 @@ def by_peft(base: Path, adapter: Path, scorer: LabelScorer) -> Any:
 )
 def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     trained = adapter(base, tmp_path / "adapter", **settings)
-    scorer = load_scorer(config(base, trained))
+    scorer = load_scorer(config(base), trained)
     found = scorer.probabilities(RECORDS, LABELS)
     np.testing.assert_allclose(found, by_peft(base, trained, scorer), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
@@ -106,7 +108,7 @@ def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: d
 
 
 def test_the_adapter_is_merged_into_the_base(base: Path, tmp_path: Path) -> None:
-    model = load_scorer(config(base, adapter(base, tmp_path))).model
+    model = load_scorer(config(base), adapter(base, tmp_path)).model
     assert isinstance(model, transformers.Qwen2ForCausalLM)
     assert not any("lora" in name for name, _ in model.named_modules())
     assert not model.training
@@ -176,11 +178,14 @@ def test_a_damaged_model_is_no_probability(base: Path) -> None:
 
 def test_what_cannot_be_loaded_is_one_sentence(base: Path, tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="is not there: ask snakemake for the adapter"):
-        load_scorer(config(base, tmp_path / "absent"))
+        load_scorer(config(base), tmp_path / "absent")
+    with pytest.raises(ArtifactError, match=r"adapter_config\.json is not there"):
+        load_scorer(config(base), tmp_path)
+    trained = adapter(base, tmp_path / "other", modules_to_save=["embed_tokens", "lm_head"])
+    settings = json.loads((trained / "adapter_config.json").read_text())
+    (trained / "adapter_config.json").write_text(json.dumps({**settings, "target_modules": ["absent"]}))
     with pytest.raises(PredictionError, match=r"with the adapter .* cannot be loaded \("):
-        load_scorer(config(base, tmp_path))
-    with pytest.raises(ConfigError, match="LlamaFactory refuses"):
-        load_scorer(config(base, finetuning_type="full", quantization_bit=4))
+        load_scorer(config(base), trained)
     with pytest.raises(ConfigError, match="did you mean qwen"):
         load_scorer(config(base, template="qwenn"))
 
@@ -189,6 +194,6 @@ def test_loading_and_scoring_are_silent(base: Path, tmp_path: Path, capfd: pytes
     trained = adapter(base, tmp_path)
     capfd.readouterr()
     environment = dict(os.environ)
-    load_scorer(config(base, trained)).probabilities(RECORDS, LABELS)
+    load_scorer(config(base), trained).probabilities(RECORDS, LABELS)
     assert capfd.readouterr() == ("", "")
     assert dict(os.environ) == environment

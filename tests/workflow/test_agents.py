@@ -1,5 +1,6 @@
 """The workflow with a model that decides and writes code, behind a real HTTP server."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from loramake import artifacts
 from loramake.sandbox import bubblewrap
 from tests import endpoint
-from tests.conftest import ROOT, make_workplace, snakemake
+from tests.conftest import BIN, ROOT, make_workplace, snakemake
 from tests.endpoint import Mending, Server, serve
 
 KEY = "sk-canary-9b1f7c2e4d"
@@ -185,3 +186,40 @@ def test_a_setting_that_is_missing_or_wrong_is_one_sentence(
     assert done.returncode != 0
     assert sentence in done.stdout
     assert not server.requests
+
+
+@pytest.mark.parametrize("place", ["config.yaml", "--config", "loramake run", ".env"])
+@pytest.mark.parametrize(
+    "address", ["http://me:s3cret-9b1f@127.0.0.1:9/v1", "http://127.0.0.1:9/v1?api_key=s3cret-9b1f"]
+)
+def test_a_key_in_an_address_is_refused_before_anything_is_written_down(
+    tmp_path: Path, place: str, address: str
+) -> None:
+    settings = {"agent_api_base": address} if place == "config.yaml" else {}
+    asked = {"agent": "openai", "agent_model": "thinker", **settings}
+    folder = make_workplace(tmp_path / "work", ROOT / "data/heart.csv", **asked)
+    if place == ".env":
+        (folder / ".env").write_text(f"OPENAI_BASE_URL={address}\n", encoding="utf-8")
+    if place == "loramake run":
+        command = [
+            str(BIN / "loramake"),
+            "run",
+            "--name",
+            "exp",
+            "--directory",
+            str(folder),
+            "--agent-api-base",
+            address,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        output = done.stdout + done.stderr
+    else:
+        more = ["--config", f"agent_api_base={address}"] if place == "--config" else []
+        done = snakemake(folder, "results/exp/task.json", *([] if place == ".env" else ["-n"]), *more)
+        output = done.stdout
+    assert done.returncode != 0
+    assert "put the key into OPENAI_API_KEY" in output
+    assert "s3cret" not in output
+    assert files_with(folder, "s3cret") == ({".env": [folder / ".env"], "config.yaml": [folder / "config.yaml"]}).get(
+        place, []
+    )

@@ -170,7 +170,7 @@ BAD_FEEDBACK: dict[str, tuple[str, str, str]] = {
     "an unknown feature to keep": ("plan", "only: [iland, sex]", "plan.yaml: 'iland' is not a feature"),
     "no list": ("plan", "drop: sex", "plan.yaml: drop: is 'sex', not a list of texts"),
     "no mapping": ("plan", "- sex", "plan.yaml is no mapping of keys to values"),
-    "no YAML": ("plan", "drop: [sex", "plan.yaml is no YAML (while parsing a flow sequence in"),
+    "no YAML": ("plan", "drop: [sex", "plan.yaml is not valid YAML (line 1: while parsing a flow sequence"),
     "an unknown key": ("config", "lora_rnk: 8", "lora_rnk is not feedback for this step (did you mean lora_rank?)"),
     "no such balancing": ("balance", "balance: both", "balance.yaml: balance: 'both' is not one of ['auto', 'none'"),
     "no such scheduler": ("config", "lr_scheduler_type: cosin", "lr_scheduler_type: 'cosin' is none of linear, cosine"),
@@ -206,3 +206,23 @@ def test_a_good_table_is_looked_at_once(workplace: Path) -> None:
     snakemake(workplace, RESULTS, "--dry-run")
     assert sorted((workplace / "results/.cache/checked").iterdir()) == before
     assert before
+
+
+BAD_CONFIGS: dict[str, tuple[str | bytes, str]] = {
+    "twice": ("review: ask\nreview: approve\n", "line 2: the key 'review' is there twice, first in line 1"),
+    "an impossible date": ("test_ratio: 2024-02-30\n", "line 1: '2024-02-30' is not a timestamp: quote it"),
+    "5,000 digits": (f"lora_rank: {'1' * 5_000}\n", "line 1: a number of 5,000 characters"),
+    "no UTF-8": (b"csv: \xff\n", "line 1: it is not text in UTF-8"),
+    "deep": (f"csv: {'[' * 500}{']' * 500}\n", "line 1: it is nested more than 64 levels deep"),
+    "a template of Python": ("__use_yte__: true\ncsv: ?open('ran', 'w').name\n", "__use_yte__ is no setting"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGS)
+def test_a_bad_config_file_is_refused_before_snakemake_reads_it(name: str, tmp_path: Path) -> None:
+    content, sentence = BAD_CONFIGS[name]
+    (tmp_path / "config.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    said = refuse(tmp_path, "--dry-run")
+    assert said.startswith("loramake: config.yaml")
+    assert sentence in said
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".snakemake") == ["config.yaml"]

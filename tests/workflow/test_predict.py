@@ -219,7 +219,7 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
     [
         (["ex", "--json", "{}"], 1, "loramake: results/ex is not there (did you mean exp?)"),
         (["exp", "--csv", "nowhere.csv"], 1, "loramake: nowhere.csv is not there: give --csv the path of a table"),
-        (["exp", "--json", "{"], 1, "loramake: --json is no JSON"),
+        (["exp", "--json", "{"], 1, "loramake: --json is not valid JSON"),
         (
             ["exp", "--csv", "penguins.csv", "--output", "penguins.csv", "--force"],
             1,

@@ -23,14 +23,14 @@ from loramake.console import step
 from loramake.finetuning import run_finetuning
 results = Path("results/exp")
 with step(results / "log"):
-    run_finetuning(results / "configs/train.yaml", "fp32", "disabled", 1, results / "adapter")
+    own = {"model": "acme/tiny", "trust_remote_code": False, "extra_training_args": {}}
+    run_finetuning(results / "configs/train.yaml", own, "fp32", "disabled", 1, results / "adapter")
 """
 PREDICT = """
 from loramake.scorer import load_scorer
-settings = {"model_name_or_path": "acme/tiny", "adapter_name_or_path": "results/exp/adapter", "stage": "sft"}
-settings |= {"finetuning_type": "lora", "cutoff_len": 64}
+settings = {"model_name_or_path": "acme/tiny", "stage": "sft", "finetuning_type": "lora", "cutoff_len": 64}
 with step(results / "predict_log"):
-    scorer = load_scorer(settings)
+    scorer = load_scorer(settings, "results/exp/adapter")
     print(scorer.probabilities([{"instruction": "sick:", "input": "age <b3>", "row": 0}], ["no", "yes"]).sum())
 """
 
