@@ -58,13 +58,11 @@ class PredictionError(LoramakeError):
 _LONG_ENOUGH = 4
 """Letters of a word that is looked for inside of others."""
 _LONGEST_WORD, _MOST_COMPARED = 200, 1000
-"""A comparison takes the square of a word's length: longer words, and those beyond so many, are not compared."""
+"""A comparison takes the square of a word's length: longer known words, and those beyond so many, are left out."""
 
 
 def nearest(word: str, known: Iterable[object]) -> str:
     """` (did you mean X?)`, or nothing where no known word is near; one that holds the word is the nearest."""
-    if len(word) > _LONGEST_WORD:
-        return ""
     names = [name for name in map(str, known) if len(name) <= _LONGEST_WORD]
     close = [name for name in names if len(word) >= _LONG_ENOUGH and word in name]
     if not close:

@@ -1,5 +1,6 @@
 """Reviews at a real terminal, and what runs again after feedback."""
 
+import io
 import json
 import re
 import shutil
@@ -31,10 +32,12 @@ def workplace(folder: Path) -> Path:
 class Terminal:
     """A person at a terminal of 80 columns."""
 
-    def __init__(self, folder: Path, command: list[str]) -> None:
+    def __init__(self, folder: Path, command: list[str], shown: io.StringIO | None = None) -> None:
+        """`shown` gets all that a terminal is sent."""
         self._child = pexpect.spawn(
             command[0], command[1:], cwd=str(folder), timeout=300, encoding="utf-8", dimensions=(60, 80)
         )
+        self._child.logfile_read = shown
 
     def choose(self, review: str, place: int) -> None:
         self._child.expect(rf"Approve the {review} review of .*?Use arrow keys")
@@ -216,3 +219,33 @@ def test_feedback_runs_the_rules_of_the_table_and_no_other(
     assert done.returncode == 0, done.stdout
     planned = set(re.findall(r"^(\w+) +1$", done.stdout, re.M))  # the table of jobs
     assert planned == reruns()[kind]
+
+
+OSC, RIGHT_TO_LEFT = "\x1b]0;somebody else's title\x07", "\u202e"
+
+
+def test_no_name_label_or_cell_reaches_a_terminal_as_more_than_text(tmp_path: Path) -> None:
+    """The title of a window, set by a file, a column, a label or a cell: what sets it could do anything else."""
+    folder = workplace(tmp_path / "work")
+    evil = f"{OSC}{RIGHT_TO_LEFT}"
+    rows = [f"{row % 7},t{row % 3}{evil},{'yes' if row % 2 else 'no'}{evil}\n" for row in range(120)]
+    name = f"penguins{evil}.csv"
+    (folder / name).write_text(f"age,town{evil},ill{evil}\n" + "".join(rows), encoding="utf-8")
+    settings = {"csv": name, "target": f"ill{evil}", "seed": 3}
+    (folder / "config.yaml").write_text(yaml.safe_dump({**FAST, "experiments": {"penguins": settings}}))
+    shown = io.StringIO()
+    review = "results/penguins/review/data.json"
+    command = [str(BIN / "snakemake"), review, "-s", str(ROOT / "Snakefile"), "--cores", CORES]
+    assert Terminal(folder, [*command, "--dry-run", "--quiet", "host"], shown).end() == 0
+    assert f"input: penguins�]0;{OSC[4:-1]}" in shown.getvalue()
+    person = Terminal(folder, command, shown)
+    person.choose("data", 4)
+    assert person.end() != 0
+    for arguments in (["status", "penguins"], ["review", f"x{evil}"], ["run", "--csv", name]):
+        person = Terminal(folder, [str(BIN / "loramake"), *arguments], shown)
+        person.end()
+    text = shown.getvalue()
+    assert "somebody else's title" in text
+    assert "written by" in text
+    assert "\x1b]" not in text
+    assert RIGHT_TO_LEFT not in text
