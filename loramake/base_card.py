@@ -49,7 +49,8 @@ def _front_matter(path: Path) -> str:
     with path.open("rb") as file:
         text = file.read(4 * _LONGEST + 1).decode("utf-8", errors="replace")
     start, *rest = text.split("---", 2)
-    front = rest[0] if len(rest) == 2 and not start.strip() else ""
+    is_cut = len(text) > 4 * _LONGEST  # then its end may not have been read
+    front = rest[0] if not start.strip() and (len(rest) == 2 or (rest and is_cut)) else ""
     if "loramake" not in front:
         return ""
     if len(front) > _LONGEST:

@@ -162,10 +162,7 @@ def test_a_card_that_does_not_speak_of_loramake_is_not_parsed(tmp_path: Path) ->
 @pytest.mark.parametrize("card", ["loramake: [1]", "loramake: {settings: [1]}", "- loramake"])
 def test_a_card_of_another_shape_is_no_traceback(card: str, tmp_path: Path) -> None:
     written(tmp_path / "README.md", f"---\n{card}\n---\n")
-    if card == "- loramake":
-        assert read_card(str(tmp_path)) == {}
-    else:
-        refusal(lambda: read_card(str(tmp_path)), "is not a mapping")
+    refusal(lambda: read_card(str(tmp_path)), "not (a )?mappings? of keys to values")
 
 
 def test_a_file_of_settings_that_is_huge_is_refused_unread(tmp_path: Path) -> None:
