@@ -73,7 +73,7 @@ def measure(path: Path, reader: str, schema: str) -> str:
 
 def _measure_once(path: Path, reader: str, schema: str) -> str:
     try:
-        command = [sys.executable, "-c", READ, str(path), reader, schema]
+        command = [sys.executable, "-P", "-c", READ, str(path), reader, schema]
         done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"{'>':>5}{MOST_SECONDS}         –         –  did not end"
