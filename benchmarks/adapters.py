@@ -30,7 +30,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from loramake import artifacts
-from loramake.encoding import load_encoder
+from loramake.llm.encoding import load_encoder
 
 FILES = ["data/balanced_data.json", "data/test.json", "evaluation/baselines.json"]
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from loramake.scored import Scored
+from loramake.prediction.predictions import Scored
 from loramake.trust.audit import Rows, audit, count_rows, find_reach, measure, resample_sums
 
 CASES = (

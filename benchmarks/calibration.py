@@ -13,8 +13,8 @@ import argparse
 import numpy as np
 from scipy.special import expit, logit
 
-from loramake.metrics import row_losses
-from loramake.scored import Floats, Scored
+from loramake.evaluation.metrics import row_losses
+from loramake.prediction.predictions import Floats, Scored
 from loramake.trust.calibration import apply_calibrator, fit_calibrator, fit_isotonic, fit_temperature
 
 LABELS = ["no", "yes"]

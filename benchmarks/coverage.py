@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from running import markdown
 
-from loramake.scored import Scored, read_labels, read_scored
+from loramake.prediction.predictions import Scored, read_labels, read_scored
 from loramake.trust.calibration import METHODS as CALIBRATIONS
 from loramake.trust.calibration import apply_calibrator, fit_apart
 from loramake.trust.conformal import METHODS, fit_sets, guarantee_of, try_sets

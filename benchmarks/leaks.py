@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn import datasets
 
-from loramake.tables import read_table
+from loramake.tables.reading import read_table
 from tests.plants import PLANTS, Plant, add_plant, leaks_of, random_table
 
 DATA = Path(__file__).parents[1] / "data"

@@ -17,8 +17,8 @@ from running import ROOT, markdown
 
 sys.path.insert(0, str(ROOT))
 
-from loramake.prep_code import choose_prep_sandbox
-from loramake.preparation import execute_prep_code
+from loramake.prepare.code import choose_prep_sandbox
+from loramake.prepare.execution import execute_prep_code
 from tests.experiment import Experiment
 
 

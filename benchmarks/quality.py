@@ -33,7 +33,7 @@ from breadth import SETS as BREADTH
 from running import ROOT, make_folder, markdown, names_of, read_json, snakemake, three
 from sklearn.model_selection import train_test_split
 
-from loramake.timings import read_timings
+from loramake.report.timings import read_timings
 
 TEST_ROWS = 1000
 MODELS = ("majority", "logistic_regression", "hist_gradient_boosting", "loramake")

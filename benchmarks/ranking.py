@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loramake.profile import profile_column
-from loramake.ranking import SAMPLE, Sample, rank
+from loramake.explore.profile import profile_column
+from loramake.prepare.ranking import SAMPLE, Sample, rank
 
 TOP = 50
 SIGNALS = 30

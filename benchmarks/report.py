@@ -22,14 +22,14 @@ from playwright.sync_api import sync_playwright
 from running import markdown
 
 from loramake import artifacts
-from loramake.metrics import run_evaluation
+from loramake.evaluation.metrics import run_evaluation
 from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
 from loramake.plots.evaluation import plot_evaluation
 from loramake.plots.risk import plot_risk_coverage
-from loramake.report import FILES, render_report
-from loramake.results import TRUST
-from loramake.scored import Scored, read_labels, scored_lines
+from loramake.prediction.predictions import Scored, read_labels, scored_lines
+from loramake.report.report import FILES, render_report
+from loramake.report.results import TRUST
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk

@@ -20,7 +20,7 @@ import argparse
 import numpy as np
 from scipy.special import expit, logit
 
-from loramake.scored import Scored
+from loramake.prediction.predictions import Scored
 from loramake.trust.calibration import apply_calibrator, fit_apart
 from loramake.trust.risk import find_threshold, rank, rows_needed
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from loramake.encoding import load_encoder, quiet
-from loramake.scoring import label_log_probs
+from loramake.llm.encoding import load_encoder, quiet
+from loramake.llm.log_probs import label_log_probs
 
 TINY = Path(__file__).parents[1] / "models" / "tiny"
 REPEATS = 3

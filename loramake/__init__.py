@@ -6,7 +6,7 @@ from loramake import Predictor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from loramake.predictor import Predictor
+    from loramake.serving.predictor import Predictor
 
 __all__ = ["Predictor"]
 
@@ -14,7 +14,7 @@ __all__ = ["Predictor"]
 def __getattr__(name: str) -> Any:
     """`Predictor` where it is asked for, so that importing the package costs nothing."""
     if name == "Predictor":
-        from loramake.predictor import Predictor
+        from loramake.serving.predictor import Predictor
 
         return Predictor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

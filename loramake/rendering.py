@@ -10,7 +10,7 @@ import jinja2
 
 from loramake.console import printable
 from loramake.paths import TEMPLATES
-from loramake.shares import setting, threshold
+from loramake.text import setting, threshold
 
 
 @functools.cache

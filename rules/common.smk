@@ -19,16 +19,16 @@ from loramake.config import (
 )
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
-from loramake.inputs import (
+from loramake.workflow.preflight import (
     check_experiment_names,
     check_feedback_files,
     check_inputs,
 )
-from loramake.lmf_names import check_extra, check_scheduler, check_template
-from loramake.models import check_model
+from loramake.llm.arguments import check_extra, check_scheduler, check_template
+from loramake.llm.models import check_model
 from loramake.paths import APPROVALS
 from loramake.terminal import Waiting
-from loramake.training_extra import check_quantization
+from loramake.llm.extra import check_quantization
 
 TEMPLATES = f"{workflow.basedir}/templates"
 REPORT_TEMPLATES = sorted(

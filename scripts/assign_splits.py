@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.splits import assign_splits
+from loramake.explore.splits import assign_splits
 
 with step(snakemake.log[0]):
     assign_splits(

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.dataset import choose_balance_sandbox, execute_balance_code, read_strategy
+from loramake.dataset.balance import choose_balance_sandbox, execute_balance_code, read_strategy
 
 with step(snakemake.log[0]):
     execute_balance_code(

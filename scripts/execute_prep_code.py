@@ -1,6 +1,6 @@
 from loramake.console import step
-from loramake.prep_code import choose_prep_sandbox
-from loramake.preparation import execute_prep_code
+from loramake.prepare.code import choose_prep_sandbox
+from loramake.prepare.execution import execute_prep_code
 
 with step(snakemake.log[0]):
     execute_prep_code(

@@ -1,6 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.explore import explore_data
+from loramake.explore.task import explore_data
 
 with step(snakemake.log[0]):
     explore_data(

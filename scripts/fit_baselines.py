@@ -1,5 +1,5 @@
-from loramake.baselines import fit_baselines
 from loramake.console import step
+from loramake.evaluation.baselines import fit_baselines
 
 with step(snakemake.log[0]):
     fit_baselines(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from loramake.console import step
-from loramake.lmf_config import generate_lmf_config
+from loramake.training.config import generate_lmf_config
 
 with step(snakemake.log[0]):
     generate_lmf_config(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from loramake.console import step
 from loramake.plots.robustness import plot_importance
-from loramake.prep_code import choose_prep_sandbox
+from loramake.prepare.code import choose_prep_sandbox
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):

@@ -1,6 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.plan import plan_preparation
+from loramake.prepare.plan import plan_preparation
 
 with step(snakemake.log[0]):
     plan_preparation(

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.profile import profile_csv
+from loramake.explore.profile import profile_csv
 
 with step(snakemake.log[0]):
     profile_csv(

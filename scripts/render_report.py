@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.report import FILES, render_report
+from loramake.report.report import FILES, render_report
 
 with step(snakemake.log[0]):
     render_report(

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.review import review_balanced_data
+from loramake.review.screens import review_balanced_data
 
 with step(snakemake.log[0]):
     review_balanced_data(

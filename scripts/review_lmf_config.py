@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.review import review_lmf_config
+from loramake.review.screens import review_lmf_config
 
 with step(snakemake.log[0]):
     review_lmf_config(

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.review import review_prep_data
+from loramake.review.screens import review_prep_data
 
 with step(snakemake.log[0]):
     review_prep_data(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from loramake.console import step
-from loramake.finetuning import run_finetuning
+from loramake.training.finetuning import run_finetuning
 
 with step(snakemake.log[0]):
     run_finetuning(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from loramake.console import step
-from loramake.prediction import run_prediction
+from loramake.prediction.run import run_prediction
 
 with step(snakemake.log[0]):
     run_prediction(

@@ -1,6 +1,6 @@
 from loramake.console import step
-from loramake.features import select_features
 from loramake.plots.features import plot_feature_rankings
+from loramake.prepare.features import select_features
 
 with step(snakemake.log[0]):
     select_features(

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.results import TRUST, summarize_results
+from loramake.report.results import TRUST, summarize_results
 
 with step(snakemake.log[0]):
     summarize_results(

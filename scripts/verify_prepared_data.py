@@ -1,7 +1,7 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.prep_code import choose_prep_sandbox
-from loramake.verification import verify_prepared_data
+from loramake.prepare.code import choose_prep_sandbox
+from loramake.prepare.verification import verify_prepared_data
 
 with step(snakemake.log[0]):
     verify_prepared_data(

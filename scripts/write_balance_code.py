@@ -1,6 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.dataset import choose_balance_sandbox, write_balance_code
+from loramake.dataset.balance import choose_balance_sandbox, write_balance_code
 
 with step(snakemake.log[0]):
     write_balance_code(

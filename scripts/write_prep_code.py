@@ -1,6 +1,6 @@
 from loramake.agents import get_agent
 from loramake.console import step
-from loramake.prep_code import Sources, choose_prep_sandbox, write_prep_code
+from loramake.prepare.code import Sources, choose_prep_sandbox, write_prep_code
 
 with step(snakemake.log[0]):
     write_prep_code(

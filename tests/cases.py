@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from loramake.scored import Scored
+from loramake.prediction.predictions import Scored
 
 MODELS = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting")
 """In the order of the artifacts: ours, then the baselines."""

@@ -7,17 +7,17 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
-from loramake.checks import Prepared
-from loramake.explore import explore_data
-from loramake.features import select_features
-from loramake.plan import plan_preparation
-from loramake.prep_code import Sources, choose_prep_sandbox, write_prep_code
-from loramake.preparation import execute_prep_code, feature_names, transform_rows
-from loramake.profile import profile_csv
+from loramake.explore.profile import profile_csv
+from loramake.explore.splits import Ratios, assign_splits, read_splits
+from loramake.explore.task import explore_data
+from loramake.prepare.checks import Prepared
+from loramake.prepare.code import Sources, choose_prep_sandbox, write_prep_code
+from loramake.prepare.execution import execute_prep_code, feature_names, transform_rows
+from loramake.prepare.features import select_features
+from loramake.prepare.plan import plan_preparation
+from loramake.prepare.verification import verify_prepared_data
 from loramake.sandbox import Sandbox
-from loramake.splits import Ratios, assign_splits, read_splits
-from loramake.tables import read_table
-from loramake.verification import verify_prepared_data
+from loramake.tables.reading import read_table
 from tests.conftest import EXPLORE, ROOT
 
 TINY = str(ROOT / "models/tiny")

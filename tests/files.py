@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.metrics import run_evaluation
-from loramake.scored import Scored, read_scored, scored_lines
+from loramake.evaluation.metrics import run_evaluation
+from loramake.prediction.predictions import Scored, read_scored, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal

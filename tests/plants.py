@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loramake.leaks import Leak, find_leaks
-from loramake.profile import profile_column
+from loramake.explore.leaks import Leak, find_leaks
+from loramake.explore.profile import profile_column
 
 Plant = Callable[[np.ndarray, np.random.Generator], dict[str, Any]]
 """From a code for each row, of shape (rows,), the columns that give it away: the cells of each name."""

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from loramake import artifacts
-from loramake.scored import read_labels, scored_lines
+from loramake.prediction.predictions import read_labels, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk

@@ -5,7 +5,7 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.config import defaults
-from loramake.lmf_config import dataset_info, train_config
+from loramake.training.config import dataset_info, train_config
 
 FAST = {
     "num_train_epochs": 1, "lora_rank": 4, "lora_alpha": 8, "learning_rate": 1e-3, "per_device_train_batch_size": 8,

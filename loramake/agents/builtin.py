@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
-from loramake.agents.sight import LONGEST_CELL
+from loramake.agents.disclosure import LONGEST_CELL
 from loramake.errors import DataError
-from loramake.profile import MAX_CLASSES_OF_NUMBERS, listed, number_styles
+from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, listed, number_styles
 from loramake.rendering import render
-from loramake.tables import to_numbers
+from loramake.tables.reading import to_numbers
 
 _TARGET_NAMES = re.compile(
     r"target|label|class|outcome|y|diagnosis|survived|species|churn(ed)?|default(ed)?|fraud|response|result|income|variety|quality",

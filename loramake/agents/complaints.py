@@ -7,8 +7,8 @@ row may be seen, the coder is told one of a few fixed sentences and a line of it
 import re
 
 from loramake.agents import Failure
-from loramake.agents.sight import Sight
-from loramake.profile import shorten
+from loramake.agents.disclosure import Sight
+from loramake.explore.profile import shorten
 
 KINDS = frozenset(
     {

@@ -24,7 +24,7 @@ from loramake.agents.http_client import HEADERS, BoundedClient, timeout
 from loramake.agents.memory import Reply, known_way, place_of, read_reply, remember_way, write_reply
 from loramake.console import printable, say, without_secrets, working
 from loramake.errors import AgentError, ArtifactError
-from loramake.profile import shorten
+from loramake.explore.profile import shorten
 from loramake.rendering import render
 
 TRIES = 4

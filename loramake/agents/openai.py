@@ -12,11 +12,11 @@ from loramake.agents.answers import AnswerError, read_code
 from loramake.agents.builtin import BuiltinAgent, order_labels
 from loramake.agents.complaints import CHECKS, complaint, may_show_rows, printed
 from loramake.agents.connection import connect
+from loramake.agents.disclosure import Sight
 from loramake.agents.endpoint import Endpoint, start
-from loramake.agents.sight import Sight
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
-from loramake.profile import shorten
+from loramake.explore.profile import shorten
 from loramake.rendering import render
 
 _MOST_LABELS = 20

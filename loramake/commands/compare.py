@@ -11,7 +11,7 @@ from rich.text import Text
 from loramake.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loramake.compare import Experiment
+    from loramake.evaluation.compare import Experiment
 
 _NAMES = {
     "roc_auc": "ROC-AUC",
@@ -31,8 +31,8 @@ def compare(
 
     The difference is a paired bootstrap over the test rows that both have.
     """
-    from loramake import compare as library
     from loramake.console import SafeConsole, printable, printable_json, put
+    from loramake.evaluation import compare as library
     from loramake.experiments import find_experiment
 
     if len(set(experiments)) < 2:
@@ -70,8 +70,8 @@ def _settings_table(experiments: "list[Experiment]", settings: dict[str, list[An
 
 def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, Any]]) -> Table:
     """A row a metric and experiment: its value, and its difference from the first one's."""
-    from loramake.metrics import CONFIDENCE
-    from loramake.shares import setting
+    from loramake.evaluation.metrics import CONFIDENCE
+    from loramake.text import setting
 
     table = Table(title=f"On the test rows, with {setting(CONFIDENCE)} intervals", title_justify="left")
     for head in ("metric", "experiment", "value", f"less {experiments[0].name}"):

@@ -18,7 +18,7 @@ def doctor(
     Where an endpoint is set up, its model is asked a few words.
     """
     from loramake.console import SafeConsole, printable
-    from loramake.doctor import examine, exit_code
+    from loramake.workflow.doctor import examine, exit_code
 
     console, findings = SafeConsole(), []
     for finding in examine():

@@ -10,7 +10,7 @@ import typer
 from loramake.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loramake.init import Proposal
+    from loramake.workflow.init import Proposal
 
 _TINY, _HUB = "models/tiny: built in, trains on a CPU", "another: a hub id or a folder"
 _RULES, _LLM = "rules: built in, no key and no network", "a language model behind an OpenAI-compatible endpoint"
@@ -27,8 +27,8 @@ def init(
 
     An experiment is added to a config.yaml that is there. Nothing else is changed, and Ctrl-C writes nothing.
     """
-    from loramake.init import check_free, propose, write_config
-    from loramake.run import name_of
+    from loramake.workflow.init import check_free, propose, write_config
+    from loramake.workflow.run import name_of
 
     path = csv if directory == Path() else csv.resolve()
     if not (yes or (sys.stdin.isatty() and sys.stdout.isatty())):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from loramake.new_rows import Rows
-    from loramake.predictor import Predictor
+    from loramake.serving.new_rows import Rows
+    from loramake.serving.predictor import Predictor
 
 
 class Format(enum.StrEnum):
@@ -63,8 +63,8 @@ def predict(
     """
     from loramake.config import read_trust
     from loramake.console import refusal
-    from loramake.prediction import check_output, predict_new_rows
-    from loramake.predictor import Predictor, name_here
+    from loramake.prediction.run import check_output, predict_new_rows
+    from loramake.serving.predictor import Predictor, name_here
 
     if sum(given is not None for given in (source, csv, json)) != 1:
         raise typer.BadParameter("give one of --csv PATH, --json OBJECT and - (standard input).")
@@ -91,7 +91,7 @@ def _opened(
     predictor: "Predictor", csv: Path | None, json: str | None, input_format: Format | None
 ) -> Iterator["Rows"]:
     """The rows to predict: of the CSV, of the JSON, or else of standard input."""
-    from loramake.new_rows import open_csv, open_objects, open_standard_input
+    from loramake.serving.new_rows import open_csv, open_objects, open_standard_input
 
     if csv is not None:
         yield open_csv(csv, predictor.columns)

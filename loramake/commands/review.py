@@ -17,7 +17,7 @@ def review(
     """
     from loramake.config import read_config, resolve
     from loramake.experiments import find_experiment
-    from loramake.review import review_next
+    from loramake.review.screens import review_next
 
     with contextlib.chdir(directory):
         folder = find_experiment(experiment)

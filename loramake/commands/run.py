@@ -68,7 +68,7 @@ def run(
 
     The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
     """
-    from loramake.run import Run, check_name, name_of
+    from loramake.workflow.run import Run, check_name, name_of
 
     if csv is None and name is None:
         raise ConfigError("nothing says what to run: give --csv PATH, or --name of an experiment of config.yaml.")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from loramake.status import Status
+    from loramake.workflow.status import Status
 
 _COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red", "waiting for you": "bold magenta"}
 
@@ -28,7 +28,7 @@ def status(
     """
     from loramake.console import SafeConsole, say, working
     from loramake.experiments import find_experiments
-    from loramake.status import FRESH, read_status
+    from loramake.workflow.status import FRESH, read_status
 
     with contextlib.chdir(directory):
         names = [_known(experiment)] if experiment else find_experiments()

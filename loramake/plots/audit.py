@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
-from loramake.shares import setting
+from loramake.text import setting
 
 PANELS = {
     "accuracy": "accuracy",

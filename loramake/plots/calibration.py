@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from loramake import artifacts
-from loramake.metrics import CONFIDENCE, proportion
+from loramake.evaluation.metrics import CONFIDENCE, proportion
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
-from loramake.shares import setting
+from loramake.text import setting
 
 _METHODS = {"temperature": "after temperature scaling", "isotonic": "after isotonic regression"}
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
-from loramake.shares import setting
+from loramake.text import setting
 
 _NAMES = {"lac": "LAC", "aps": "APS", "raps": "RAPS", "class_conditional": "class-conditional"}
 

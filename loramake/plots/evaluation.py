@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
-from loramake.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, ranked_labels, read_scores
+from loramake.evaluation.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, ranked_labels, read_scores
 from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
-from loramake.scored import Codes, Floats, read_labels
+from loramake.prediction.predictions import Codes, Floats, read_labels
 
 MAX_LABELS_WITH_NUMBERS = 20
 """A confusion matrix of more labels has colours only."""

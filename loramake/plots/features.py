@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from loramake.plots.figure import BLUE, GREEN, GREY, ORANGE, figure, readable, say_instead
-from loramake.ranking import METHODS
+from loramake.prepare.ranking import METHODS
 from loramake.spreadsheet import original
 
 MAX_BARS = 40

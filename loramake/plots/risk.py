@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, LINES, VERMILION, explain_below, figure, say_instead
-from loramake.shares import setting, threshold
+from loramake.text import setting, threshold
 
 _ROOM = 1.35
 """What is shown above the highest of the lines that matter, as a multiple of it."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
-from loramake.shares import setting
+from loramake.text import setting
 
 MAX_BARS = 30
 """Of more features, the most important ones have bars."""

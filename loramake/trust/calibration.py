@@ -16,7 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.scored import Codes, Floats, Key, Scored, read_labels, read_scored, scored_lines
+from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored, scored_lines
 
 METHODS = ("isotonic", "temperature", "none")
 """From the one that needs most rows; where one can't be fitted, the next takes its place."""

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.errors import ArtifactError
-from loramake.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
-from loramake.scored import Codes, Floats, Scored, name_of, read_labels, read_scored
-from loramake.shares import setting
+from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
+from loramake.prediction.predictions import Codes, Floats, Scored, name_of, read_labels, read_scored
+from loramake.text import setting
 
 BINS = 15
 MEASURES = (

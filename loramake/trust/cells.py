@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from loramake.errors import ArtifactError
-from loramake.scored import Key, name_of
-from loramake.tables import read_table
+from loramake.prediction.predictions import Key, name_of
+from loramake.tables.reading import read_table
 
 
 def read_cells(csv: str | Path, test_csv: str | Path | None, keys: Sequence[Key]) -> pd.DataFrame:

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
-from loramake.metrics import CONFIDENCE, proportion
-from loramake.profile import listed, shorten
-from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
-from loramake.shares import setting
+from loramake.evaluation.metrics import CONFIDENCE, proportion
+from loramake.explore.profile import listed, shorten
+from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.text import setting
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)

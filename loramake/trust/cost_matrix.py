@@ -16,7 +16,7 @@ import numpy as np
 from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
-from loramake.scored import Codes, Floats
+from loramake.prediction.predictions import Codes, Floats
 
 ABSTAIN = -1
 """The code of asking a person."""

@@ -9,9 +9,18 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say
-from loramake.metrics import CONFIDENCE, LORAMAKE, RESAMPLES, Scores, draw_counts, estimate, outcome_of, read_scores
-from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
-from loramake.shares import setting
+from loramake.evaluation.metrics import (
+    CONFIDENCE,
+    LORAMAKE,
+    RESAMPLES,
+    Scores,
+    draw_counts,
+    estimate,
+    outcome_of,
+    read_scores,
+)
+from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.text import setting
 from loramake.trust.calibration import apply_calibrator, fit_apart
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.decisions import decide_rows

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loramake.scored import Codes, Floats
+from loramake.prediction.predictions import Codes, Floats
 from loramake.trust.cost_matrix import ABSTAIN, decide
 from loramake.trust.risk import abstains, certainty_of
 

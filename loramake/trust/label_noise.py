@@ -14,9 +14,9 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.scored import Codes, Floats, Key, Scored, name_of, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Key, Scored, name_of, read_labels, read_scored
 from loramake.spreadsheet import write_csv
-from loramake.tables import sniff
+from loramake.tables.reading import sniff
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 

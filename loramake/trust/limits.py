@@ -7,8 +7,8 @@ measured is not kept.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from loramake.metrics import UNDEFINED, Estimate
-from loramake.profile import shorten
+from loramake.evaluation.metrics import UNDEFINED, Estimate
+from loramake.explore.profile import shorten
 
 _LENGTH = 40
 """Names in sentences are cut to so many characters."""

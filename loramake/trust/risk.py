@@ -31,9 +31,9 @@ from scipy.special import bdtr, betaincinv
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
-from loramake.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
-from loramake.scored import Codes, Floats, Scored, read_labels, read_scored
-from loramake.shares import setting, threshold
+from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
+from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.text import setting, threshold
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)

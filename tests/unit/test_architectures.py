@@ -15,8 +15,8 @@ from llamafactory.hparams import FinetuningArguments, ModelArguments  # noqa: E4
 from llamafactory.model import load_model  # noqa: E402
 from llamafactory.model.model_utils.misc import find_all_linear_modules  # noqa: E402
 
-from loramake.scorer import load_scorer  # noqa: E402
-from loramake.scoring import label_log_probs  # noqa: E402
+from loramake.llm.log_probs import label_log_probs  # noqa: E402
+from loramake.llm.scorer import load_scorer  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}

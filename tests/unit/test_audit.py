@@ -13,7 +13,7 @@ from loramake import artifacts
 from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
-from loramake.scored import Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.trust.audit import (
     MEASURES,
     audit,

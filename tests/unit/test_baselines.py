@@ -11,7 +11,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
-from loramake.baselines import (
+from loramake.errors import DataError
+from loramake.evaluation.baselines import (
     BASELINES,
     MAX_CHARACTERS,
     MAX_TREES,
@@ -23,13 +24,12 @@ from loramake.baselines import (
     solver_iterations,
     tree_iterations,
 )
-from loramake.errors import DataError
-from loramake.explore import explore_data
-from loramake.features import select_features
-from loramake.plan import plan_preparation
-from loramake.profile import profile_csv
-from loramake.splits import assign_splits, read_split
-from loramake.tables import PLAIN, NumberStyle
+from loramake.explore.profile import profile_csv
+from loramake.explore.splits import assign_splits, read_split
+from loramake.explore.task import explore_data
+from loramake.prepare.features import select_features
+from loramake.prepare.plan import plan_preparation
+from loramake.tables.reading import PLAIN, NumberStyle
 from tests.conftest import EXPLORE
 
 DATA = Path(__file__).parents[2] / "data"

@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loramake.compare import Experiment, compare, differing_settings
 from loramake.errors import ConfigError
-from loramake.scored import Scored
+from loramake.evaluation.compare import Experiment, compare, differing_settings
+from loramake.prediction.predictions import Scored
 
 LABELS = ["a", "b", "c"]
 

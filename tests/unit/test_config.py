@@ -7,7 +7,7 @@ import yaml
 from loramake.artifacts import load_schema
 from loramake.config import check_config, coerce, defaults, read_card, read_feedback, resolve
 from loramake.errors import ConfigError
-from loramake.lmf_config import count_epochs
+from loramake.training.config import count_epochs
 from tests.conftest import ROOT
 
 

@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
-from loramake.metrics import proportion
+from loramake.evaluation.metrics import proportion
 from loramake.plots.conformal import plot_conformal
-from loramake.scored import Scored, scored_lines
+from loramake.prediction.predictions import Scored, scored_lines
 from loramake.trust import conformal
 from loramake.trust.conformal import (
     LEVELS,

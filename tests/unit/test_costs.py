@@ -10,7 +10,7 @@ import yaml
 from loramake import artifacts
 from loramake.config import check_setting
 from loramake.errors import ArtifactError, ConfigError
-from loramake.scored import scored_lines
+from loramake.prediction.predictions import scored_lines
 from loramake.trust.calibration import apply_calibrator, fit_apart
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.costs import decide_by_cost

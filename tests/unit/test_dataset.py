@@ -7,7 +7,7 @@ import pytest
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
-from loramake.dataset import (
+from loramake.dataset.balance import (
     check_balanced,
     check_strategy,
     execute_balance_code,

@@ -20,8 +20,8 @@ from llamafactory.hparams import DataArguments
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from loramake.encoding import Encoder, encoder_for, find_template, load_encoder, quiet
 from loramake.errors import ConfigError, PredictionError
+from loramake.llm.encoding import Encoder, encoder_for, find_template, load_encoder, quiet
 
 TINY = Path(__file__).parents[2] / "models" / "tiny"
 LABELS = ["1", "10", "yes", "Iris-setosa", "ü", "a b", "", " 1", "<|im_end|>"]
@@ -261,9 +261,9 @@ def test_planning_needs_no_training_extra() -> None:
     code = (
         "import sys\n"
         "sys.modules.update(torch=None, llamafactory=None, transformers=None)\n"  # None makes an import fail
-        "import loramake.encoding, loramake.scoring, loramake.scorer\n"
+        "import loramake.llm.encoding, loramake.llm.log_probs, loramake.llm.scorer\n"
         "try:\n"
-        "    loramake.encoding.find_template('a/b', 'qwen')\n"
+        "    loramake.llm.encoding.find_template('a/b', 'qwen')\n"
         "except loramake.errors.ConfigError as error:\n"
         "    print(error)\n"
     )

@@ -14,8 +14,8 @@ from loramake.agents.builtin import BuiltinAgent
 from loramake.agents.openai import OpenAIAgent
 from loramake.config import defaults
 from loramake.errors import AgentError
-from loramake.profile import profile_csv
-from loramake.tables import read_table
+from loramake.explore.profile import profile_csv
+from loramake.tables.reading import read_table
 from tests import endpoint
 from tests.conftest import ROOT
 from tests.endpoint import Server, serve

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from loramake.estimates import count_adapter, count_steps, estimate_memory, estimate_training
-from loramake.models import read_shapes
+from loramake.llm.models import read_shapes
+from loramake.training.estimates import count_adapter, count_steps, estimate_memory, estimate_training
 from tests.conftest import ROOT
 
 TINY = ROOT / "models/tiny"

@@ -6,8 +6,8 @@ import pytest
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent, order_labels
 from loramake.errors import DataError
-from loramake.explore import explore_data
-from loramake.profile import profile_csv
+from loramake.explore.profile import profile_csv
+from loramake.explore.task import explore_data
 from tests.conftest import EXPLORE, ROOT
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loramake.console import say, step, without_secrets
-from loramake.failures import explain, text_of
+from loramake.llm.failures import explain, text_of
 
 
 def sentence(error: BaseException) -> str | None:

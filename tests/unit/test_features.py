@@ -6,9 +6,9 @@ import pytest
 
 from loramake import artifacts
 from loramake.errors import DataError
-from loramake.features import find_dropped, select_features
+from loramake.explore.profile import profile_column
 from loramake.plots.features import plot_feature_rankings
-from loramake.profile import profile_column
+from loramake.prepare.features import find_dropped, select_features
 
 TASK = {
     "group_column": None,

@@ -7,7 +7,7 @@ import pytest
 
 from loramake.config import read_feedback, resolve
 from loramake.errors import ConfigError
-from loramake.feedback import (
+from loramake.review.changes import (
     Change,
     Known,
     check_values,
@@ -159,7 +159,7 @@ def test_what_llamafactory_would_refuse_is_refused_before_it_is_saved(
 ) -> None:
     enum = {"lr_scheduler_type": {"schema": {"enum": ["linear", "cosine"]}, "model": False}}
     names = {"templates": ["qwen"], "arguments": {**enum, "eval_steps": {"schema": {"type": "number"}, "model": False}}}
-    monkeypatch.setattr("loramake.lmf_names.read_names", lambda _: names)
+    monkeypatch.setattr("loramake.llm.arguments.read_names", lambda _: names)
     monkeypatch.chdir(tmp_path)
     known = Known(FEATURES, ["0", "1"], reads_notes=False, has_validation=False)
     changes = parse_feedback(text, known)

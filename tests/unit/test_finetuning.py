@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import LoramakeError, TrainingError
-from loramake.finetuning import (
+from loramake.training.finetuning import (
     check_gpu,
     failure,
     follow,

@@ -18,12 +18,12 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
-from loramake.chat_templates import check_chat_template
 from loramake.config import read_card, resolve
-from loramake.encoding import load_encoder
 from loramake.errors import ConfigError, LoramakeError
-from loramake.models import check_model
-from loramake.scorer import load_scorer
+from loramake.llm.chat_templates import check_chat_template
+from loramake.llm.encoding import load_encoder
+from loramake.llm.models import check_model
+from loramake.llm.scorer import load_scorer
 from tests.conftest import ROOT
 
 TINY = ROOT / "models/tiny"
@@ -188,7 +188,7 @@ def test_transformers_own_refusal_says_what_to_do(model: Path, touched: Path, mo
     with_code(model, touched)
     change(model / "config.json", model_type="own", auto_map={"AutoConfig": "own.Own"})
     change(model / "tokenizer_config.json", tokenizer_class="OwnTokenizer")
-    monkeypatch.setattr("loramake.models._has_transformers", lambda *_: True)
+    monkeypatch.setattr("loramake.llm.models._has_transformers", lambda *_: True)
     with pytest.raises(LoramakeError, match=r"base needs code of its own to be loaded, which is not run"):
         load_encoder(str(model), None)
     with pytest.raises(LoramakeError, match=r"base needs code of its own to be loaded, which is not run"):

@@ -22,14 +22,14 @@ import yaml
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
 from loramake import Predictor, artifacts
-from loramake.adapters import check_adapter
 from loramake.config import read_feedback, read_trust
 from loramake.errors import ArtifactError, ConfigError, LoramakeError, TrainingError
-from loramake.finetuning import _work_folder, run_finetuning, training_environment
-from loramake.lmf_config import check_train_config
-from loramake.lmf_names import read_names
-from loramake.predictor import name_here
+from loramake.llm.adapters import check_adapter
+from loramake.llm.arguments import read_names
 from loramake.sandbox import bubblewrap
+from loramake.serving.predictor import name_here
+from loramake.training.config import check_train_config
+from loramake.training.finetuning import _work_folder, run_finetuning, training_environment
 from tests.conftest import BIN, ROOT
 from tests.predictable import make_adapter, make_results
 from tests.trainings import make_training
@@ -338,7 +338,7 @@ def test_their_training_configuration_does_not_trust_the_model(
     change_yaml(path, trust_remote_code=True)
     with pytest.raises(ConfigError, match=r"evil/config\.json asks for code of its own"):
         run_finetuning(path, {**OWN, "model": "evil"}, "fp32", "disabled", 1, tmp_path / "adapter")
-    monkeypatch.setattr("loramake.models._refuse_code", lambda *_: None)  # what train.yaml says still does not count
+    monkeypatch.setattr("loramake.llm.models._refuse_code", lambda *_: None)  # train.yaml still does not count
     with pytest.raises(TrainingError, match=r"evil needs code of its own to be loaded"):
         run_finetuning(path, {**OWN, "model": "evil"}, "fp32", "disabled", 1, tmp_path / "adapter")
     assert not touched.exists()

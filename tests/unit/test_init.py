@@ -10,7 +10,7 @@ import yaml
 
 from loramake.config import resolve
 from loramake.errors import ConfigError
-from loramake.init import propose, write_config
+from loramake.workflow.init import propose, write_config
 from tests.conftest import BIN, ROOT
 
 SETTINGS = {"csv": "heart.csv", "target": "HeartDisease"}

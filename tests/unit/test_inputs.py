@@ -6,7 +6,7 @@ import pytest
 
 from loramake.config import resolve
 from loramake.errors import ConfigError
-from loramake.inputs import check_inputs
+from loramake.workflow.preflight import check_inputs
 
 COSTS = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
 

@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from loramake import artifacts
-from loramake.checks import check_behaviour
 from loramake.errors import CodeError
-from loramake.prep_code import render_script
+from loramake.prepare.checks import check_behaviour
+from loramake.prepare.code import render_script
 from tests.experiment import Experiment
 
 LABELS = ("secret-ill", "secret-well")
@@ -115,7 +115,7 @@ def test_no_route_leads_to_a_label(experiment: Experiment, route: str) -> None:
 def test_every_route_works_where_labels_are_among_the_rows(
     experiment: Experiment, route: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("loramake.preparation.feature_names", lambda plan: ["a", "b", "outcome"])
+    monkeypatch.setattr("loramake.prepare.execution.feature_names", lambda plan: ["a", "b", "outcome"])
     kept = "    globals()['KEPT'], os.environ['KEPT'] = rows, str(rows.values)"  # where nothing else would put them
     search = ROUTES[route].replace("def search(rows):", f"def search(rows):\n{kept}")
     replace_functions(experiment, _HEAD + search + _TAIL)
@@ -196,7 +196,7 @@ def test_the_rows_that_a_check_draws_follow_from_what_the_code_never_sees(experi
         return [{"input": "", "row": row} for row in range(len(table))]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("loramake.checks.transform_rows", spy)
+        patch.setattr("loramake.prepare.checks.transform_rows", spy)
         check_behaviour(prepared)
         check_behaviour(prepared)
         prepared.records[0]["output"] = LABELS[1]

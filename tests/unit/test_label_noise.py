@@ -9,8 +9,8 @@ import pytest
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
-from loramake.scored import Scored, scored_lines
-from loramake.tables import read_table
+from loramake.prediction.predictions import Scored, scored_lines
+from loramake.tables.reading import read_table
 from loramake.trust.calibration import apply_calibrator, fit_calibrator
 from loramake.trust.label_noise import COLUMNS, MIN_ROWS, find_label_noise, find_lines, find_suspects
 from tests.files import Files

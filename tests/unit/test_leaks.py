@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from loramake import leaks
-from loramake.tables import read_table
+from loramake.explore.task import leaks
+from loramake.tables.reading import read_table
 from tests.conftest import ROOT
 from tests.plants import PLANTS, add_plant, leaks_of, random_table
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.lmf_names import check_extra, check_template, read_names, shared_arguments
+from loramake.llm.arguments import check_extra, check_template, read_names, shared_arguments
 
 pytest.importorskip("llamafactory", reason="needs the training extra")
 
@@ -26,7 +26,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_answer_is_remembered_and_read_without_torch(cache: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from loramake.lmf_names import read_names; "
+        "import sys; from pathlib import Path; from loramake.llm.arguments import read_names; "
         "names = read_names(Path(sys.argv[1])); print(len(names['templates']), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(cache)], capture_output=True, text=True, check=True)

@@ -11,14 +11,14 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from loramake.agents.sight import Sight, find_personal
+from loramake.agents.disclosure import Sight, find_personal
 from loramake.errors import ConfigError, nearest
-from loramake.feedback import LONGEST_TEXT, Change, Known, parse_feedback
-from loramake.finetuning import follow
-from loramake.leaks import _normalise, _split_name
-from loramake.profile import profile_column
+from loramake.explore.leaks import _normalise, _split_name
+from loramake.explore.profile import profile_column
+from loramake.review.changes import LONGEST_TEXT, Change, Known, parse_feedback
 from loramake.spreadsheet import harmless, original
-from loramake.tables import to_days
+from loramake.tables.reading import to_days
+from loramake.training.finetuning import follow
 from tests.hang import ends_within
 
 MANY = [f"column {place}" for place in range(20_000)]

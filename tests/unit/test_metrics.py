@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from loramake.errors import ArtifactError
-from loramake.metrics import (
+from loramake.evaluation.metrics import (
     RESAMPLES,
     compute_metrics,
     compute_weighted,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.models import check_model
+from loramake.llm.models import check_model
 from tests.conftest import ROOT
 from tests.hub import Hub, serving
 
@@ -23,7 +23,7 @@ CANARY = "hf_CanaryCanaryCanary"
 FETCH = """
 import sys
 from loramake.console import step
-from loramake.models import fetch_model
+from loramake.llm.models import fetch_model
 with step(sys.argv[1]):
     print(fetch_model(sys.argv[2], weights=len(sys.argv) < 4))
 assert "torch" not in sys.modules

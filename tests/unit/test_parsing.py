@@ -14,20 +14,20 @@ import pytest
 import yaml
 
 from loramake import artifacts
-from loramake.approval import Approval, Question, forget_reviews
 from loramake.config import check_config, coerce, read_card, read_config, read_feedback
-from loramake.encoding import _folder_has_chat_template
 from loramake.errors import ArtifactError, ConfigError, LoramakeError
 from loramake.experiments import CommandLine, read_command_line
-from loramake.feedback import Known, parse_feedback
-from loramake.inputs import _last_target
-from loramake.new_rows import Columns, open_json_lines, open_objects
+from loramake.llm.encoding import _folder_has_chat_template
 from loramake.parsing import MIB, ParsingError, limited, read_bytes, yaml_text
 from loramake.parsing.json_text import LONGEST_LINE, parse_json, parse_json_lines
 from loramake.parsing.yaml_text import parse_yaml
-from loramake.report import read_history
-from loramake.resumable import parse_state
-from loramake.run import Run
+from loramake.report.report import read_history
+from loramake.review.approval import Approval, Question, forget_reviews
+from loramake.review.changes import Known, parse_feedback
+from loramake.serving.new_rows import Columns, open_json_lines, open_objects
+from loramake.serving.resumable import parse_state
+from loramake.workflow.preflight import _last_target
+from loramake.workflow.run import Run
 from tests.conftest import ROOT
 
 MOST_SECONDS = 20
@@ -365,7 +365,7 @@ LONG_LINE = """
 import re, sys
 from pathlib import Path
 from loramake.errors import DataError
-from loramake.new_rows import Columns, open_json_lines
+from loramake.serving.new_rows import Columns, open_json_lines
 
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 before = peak()

@@ -19,7 +19,7 @@ from loramake.plots.evaluation import (
     plot_roc,
 )
 from loramake.plots.features import plot_feature_rankings
-from loramake.ranking import METHODS, average_ranks, unranked
+from loramake.prepare.ranking import METHODS, average_ranks, unranked
 from tests.cases import four_models
 from tests.files import Files
 from tests.pictures import markers, texts

@@ -32,9 +32,9 @@ from sklearn.utils.validation import check_is_fitted
 import loramake
 from loramake import Predictor, artifacts
 from loramake.errors import ArtifactError, CodeError, ConfigError, DataError
-from loramake.predictor import find_results
-from loramake.scorer import load_scorer
-from loramake.tables import read_table
+from loramake.llm.scorer import load_scorer
+from loramake.serving.predictor import find_results
+from loramake.tables.reading import read_table
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cost_matrix import decide
 from tests.conftest import ROOT

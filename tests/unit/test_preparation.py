@@ -9,12 +9,12 @@ import yaml
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
-from loramake.checks import check_behaviour, check_records
+from loramake.agents.coding import check_functions
 from loramake.errors import CodeError
-from loramake.generated import check_functions
-from loramake.preparation import execute_prep_code
-from loramake.splits import read_splits
-from loramake.tables import read_table
+from loramake.explore.splits import read_splits
+from loramake.prepare.checks import check_behaviour, check_records
+from loramake.prepare.execution import execute_prep_code
+from loramake.tables.reading import read_table
 from tests.conftest import ROOT
 from tests.experiment import Experiment
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from loramake.profile import find_type, profile_csv
+from loramake.explore.profile import find_type, profile_csv
 from tests.conftest import ROOT
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loramake import ranking
-from loramake.profile import profile_column
-from loramake.ranking import METHODS, Sample, average_ranks, rank
+from loramake.explore.profile import profile_column
+from loramake.prepare import ranking
+from loramake.prepare.ranking import METHODS, Sample, average_ranks, rank
 
 ROWS = 300
 DRAW = np.random.default_rng(0)

@@ -10,10 +10,11 @@ import pytest
 
 from loramake import artifacts
 from loramake.console import printable
-from loramake.metrics import CONFIDENCE
-from loramake.model_card import front_matter, render_model_card
+from loramake.evaluation.metrics import CONFIDENCE
+from loramake.prediction.predictions import Scored
 from loramake.rendering import in_markdown, render
-from loramake.report import (
+from loramake.report.model_card import front_matter, render_model_card
+from loramake.report.report import (
     CONTENTS,
     MEASURE_NAMES,
     METRICS,
@@ -24,7 +25,6 @@ from loramake.report import (
     read_table,
     spread,
 )
-from loramake.scored import Scored
 from loramake.trust.audit import audit, count_rows, describe
 from loramake.trust.label_noise import summarize
 from tests.conftest import ROOT, task_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.resumable import growing
+from loramake.serving.resumable import growing
 
 BELONGS = {"input": "a", "experiment": "b"}
 PARTS = [f"part {number}\n" * (number + 1) for number in range(6)]

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from loramake import artifacts
-from loramake.code_summary import summarize_code
 from loramake.errors import ReviewError
-from loramake.review import review_lmf_config, review_prep_data, show_balanced_data, show_prep_data
+from loramake.review.code_summary import summarize_code
+from loramake.review.screens import review_lmf_config, review_prep_data, show_balanced_data, show_prep_data
 
 CONFIG = {
     "model_name_or_path": "m", "stage": "sft", "finetuning_type": "lora", "dataset_dir": "d", "cutoff_len": 9,

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from loramake import artifacts
 from loramake.plots.risk import plot_risk_coverage
-from loramake.scored import Scored, scored_lines
+from loramake.prediction.predictions import Scored, scored_lines
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.decisions import decide_rows
 from loramake.trust.risk import (

@@ -14,8 +14,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from loramake import artifacts
 from loramake.errors import ArtifactError
 from loramake.plots.robustness import plot_importance
-from loramake.scored import Scored
-from loramake.tables import read_table
+from loramake.prediction.predictions import Scored
+from loramake.tables.reading import read_table
 from loramake.trust import robustness
 from loramake.trust.prompts import put_together, take_apart
 from loramake.trust.robustness import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.rows_folder import rows_folder
+from loramake.private_folder import rows_folder
 
 FORK = multiprocessing.get_context("fork")
 

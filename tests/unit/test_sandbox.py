@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from loramake.errors import ArtifactError, CodeError, ConfigError
-from loramake.preparation import transform_rows
+from loramake.prepare.execution import transform_rows
 from loramake.sandbox import bubblewrap, choose_sandbox
 from tests.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
 

@@ -15,7 +15,7 @@ peft = pytest.importorskip("peft", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the training extra")
 
 from loramake.errors import ArtifactError, ConfigError, PredictionError
-from loramake.scorer import LabelScorer, load_scorer
+from loramake.llm.scorer import LabelScorer, load_scorer
 
 TINY = Path(__file__).parents[2] / "models" / "tiny"
 LABELS = ["1", "10", "yes", "no", "Iris-setosa"]

@@ -13,9 +13,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the training extra")
 
-from loramake import scoring
 from loramake.errors import PredictionError
-from loramake.scoring import label_log_probs
+from loramake.llm import log_probs as scoring
+from loramake.llm.log_probs import label_log_probs
 
 VOCABULARY = 97
 SIZES: dict[str, Any] = {

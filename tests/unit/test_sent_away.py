@@ -8,13 +8,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from loramake import artifacts, checks, dataset, explore, plan, prep_code
+from loramake import artifacts
 from loramake.agents import get_agent
 from loramake.agents.complaints import CHECKS, KINDS, complaint
 from loramake.agents.openai import OpenAIAgent
 from loramake.config import defaults
-from loramake.prep_code import Sources
-from loramake.profile import profile_csv
+from loramake.dataset.balance import balance as dataset
+from loramake.explore.profile import profile_csv
+from loramake.explore.task import task as explore
+from loramake.prepare import checks, plan
+from loramake.prepare import code as prep_code
+from loramake.prepare.code import Sources
 from loramake.sandbox import bubblewrap
 from tests import endpoint
 from tests.conftest import EXPLORE, ROOT

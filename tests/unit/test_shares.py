@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loramake.shares import setting, threshold
+from loramake.text import setting, threshold
 
 
 @pytest.mark.parametrize(

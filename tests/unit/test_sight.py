@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from loramake.agents.sight import Sight
-from loramake.profile import profile_csv
-from loramake.tables import read_table
+from loramake.agents.disclosure import Sight
+from loramake.explore.profile import profile_csv
+from loramake.tables.reading import read_table
 
 PEOPLE = pd.DataFrame(
     {

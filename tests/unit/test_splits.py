@@ -7,10 +7,10 @@ import pytest
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
 from loramake.errors import DataError
-from loramake.explore import explore_data
-from loramake.profile import profile_csv
-from loramake.splits import Ratios, assign, assign_splits, by_time, read_splits, split_shares
-from loramake.tables import read_table
+from loramake.explore.profile import profile_csv
+from loramake.explore.splits import Ratios, assign, assign_splits, by_time, read_splits, split_shares
+from loramake.explore.task import explore_data
+from loramake.tables.reading import read_table
 from tests.conftest import EXPLORE, ROOT
 
 RATIOS = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from loramake.errors import DataError
-from loramake.tables import (
+from loramake.tables.reading import (
     Dialect,
     NumberStyle,
     align_names,

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from loramake import artifacts
-from loramake.approval import Approval, Question
 from loramake.experiments import CommandLine, write_command_line
-from loramake.feedback import Change, Known, save_feedback
 from loramake.plots.figure import figure
-from loramake.resumable import growing
-from loramake.rows_folder import rows_folder
+from loramake.private_folder import rows_folder
+from loramake.review.approval import Approval, Question
+from loramake.review.changes import Change, Known, save_feedback
 from loramake.sandbox import choose_sandbox
+from loramake.serving.resumable import growing
 
 RECORD = {"instruction": "i", "input": "a private cell", "output": "y", "row": 0, "source": "csv"}
 SCRIPT = "import sys\na = dict(zip(sys.argv[1::2], sys.argv[2::2]))\nopen(a['--out'], 'w').write('[]')\n"

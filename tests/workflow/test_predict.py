@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from loramake.resumable import growing
+from loramake.serving.resumable import growing
 from loramake.trust.calibration import apply_calibrator
 from tests.conftest import BIN
 

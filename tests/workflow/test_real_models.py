@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loramake import artifacts
-from loramake.finetuning import publish
+from loramake.training.finetuning import publish
 from tests.conftest import BIN, ROOT, make_workplace, snakemake
 from tests.hub import serving
 from tests.trainings import make_training
@@ -20,14 +20,14 @@ CANARY = "hf_CanaryCanaryCanary"
 TRAIN = """
 from pathlib import Path
 from loramake.console import step
-from loramake.finetuning import run_finetuning
+from loramake.training.finetuning import run_finetuning
 results = Path("results/exp")
 with step(results / "log"):
     own = {"model": "acme/tiny", "trust_remote_code": False, "extra_training_args": {}}
     run_finetuning(results / "configs/train.yaml", own, "fp32", "disabled", 1, results / "adapter")
 """
 PREDICT = """
-from loramake.scorer import load_scorer
+from loramake.llm.scorer import load_scorer
 settings = {"model_name_or_path": "acme/tiny", "stage": "sft", "finetuning_type": "lora", "cutoff_len": 64}
 with step(results / "predict_log"):
     scorer = load_scorer(settings, "results/exp/adapter")

@@ -1,0 +1,212 @@
+"""From verified records to the files that training reads: one file per split, the training split balanced."""
+
+import json
+import tempfile
+from collections import Counter
+from math import log, sqrt
+from pathlib import Path
+from typing import Any
+
+from scipy.special import bdtrc
+
+from loramake import artifacts
+from loramake.agents import Agent, Failure
+from loramake.agents.builtin import BuiltinAgent
+from loramake.agents.coding import check_functions, write_until_it_works
+from loramake.agents.complaints import BALANCED
+from loramake.config import STRATEGIES
+from loramake.console import say
+from loramake.errors import ArtifactError, CodeError
+from loramake.explore.splits import SPLITS, read_splits
+from loramake.rendering import render
+from loramake.sandbox import Sandbox, choose_sandbox
+
+_CHANCE = 1e-9
+"""Of refusing code that draws with equal chances, for each label."""
+
+Key = tuple[str, int]
+
+
+def split_data(all_data: str | Path, splits: str | Path, outs: dict[str, str | Path]) -> None:
+    """Write train.json, validation.json, calibration.json and test.json (`outs`, by split); a split may be empty."""
+    records = {(record["source"], record["row"]): record for record in artifacts.read(all_data, "records")}
+    lines = read_splits(splits)
+    for split in SPLITS:
+        ours = lines.loc[lines["split"] == split, ["source", "row"]].itertuples(index=False, name=None)
+        artifacts.write(outs[split], [records[key] for key in ours], "records")
+
+
+def write_balance_code(
+    review: str | Path,
+    balance: str | None,
+    train: str | Path,
+    seed: int,
+    agent: Agent,
+    sandbox: Sandbox,
+    out: str | Path,
+) -> None:
+    """Write balance_data.py for the strategy that the data review decided, or that feedback/balance.yaml asks for.
+
+    What an LLM wrote is run on the training split and checked first; CodeError after its last try.
+    """
+    strategy = read_strategy(review, balance)
+
+    def complete(functions: str) -> str:
+        script = _render_script(strategy, functions)
+        check_functions(script, ("balance",), out)
+        return script
+
+    def try_out(script: Path) -> Failure | None:
+        return _try_out(script, strategy, Path(train), seed, sandbox)
+
+    def write(failures: list[Failure]) -> str:
+        return agent.write_balance_code(strategy, failures)
+
+    artifacts.write_text(out, write_until_it_works(agent, write, complete, try_out, out))
+    say(f"balancing: {strategy}{', the training records stay as they are' if strategy == 'none' else ''}.")
+
+
+def read_strategy(review: str | Path, balance: str | None) -> str:
+    """The strategy that counts: of feedback/balance.yaml, else what the data review decided."""
+    return balance or str(artifacts.read(review, "review")["balance"])
+
+
+def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandbox) -> Failure | None:
+    """Run a balancing script on the training split; None where it does what its strategy says."""
+    with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
+        try:
+            execute_balance_code(script, train, strategy, seed, sandbox, Path(folder, "balanced_data.json"))
+        except (CodeError, ArtifactError) as error:
+            output = error.output if isinstance(error, CodeError) else ""
+            check = None if output else BALANCED[strategy]
+            return {"code": "", "complaint": str(error), "check": check, "output": output, "rows": []}
+    return None
+
+
+def _render_script(strategy: str, functions: str) -> str:
+    """The whole script around the function."""
+    return render("write_balance_code.j2", strategy=strategy, functions=functions)
+
+
+def choose_balance_sandbox(setting: str) -> Sandbox:
+    """The sandbox of balance_data.py by the user's setting; ConfigError where one is needed and none works."""
+    return choose_sandbox(setting, lambda script: script in map(_render_own_script, STRATEGIES))
+
+
+def _render_own_script(strategy: str) -> bytes:
+    """What the built-in agent writes for a strategy."""
+    return _render_script(strategy, BuiltinAgent().write_balance_code(strategy, [])).encode()
+
+
+def execute_balance_code(
+    script: str | Path, train: str | Path, strategy: str, seed: int, sandbox: Sandbox, out: str | Path
+) -> None:
+    """Run balance_data.py on the training split; write balanced_data.json, which is what `strategy` makes of it.
+
+    CodeError where the records are not those of train.json, or not balanced so: a script edited by hand is checked too.
+    """
+    original = artifacts.read(train, "records")
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=Path(out).parent, prefix=".rows-") as folder:
+        made = Path(folder, "balanced.json")
+        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": made})
+        balanced = _read_balanced(made, original, script)
+    check_balanced(original, balanced, script)
+    check_strategy(strategy, original, balanced, script)
+    artifacts.write(out, balanced, "records")
+    say(f"{len(original):,} training records, {len(balanced):,} after balancing.")
+
+
+def _read_balanced(path: Path, original: list[dict[str, Any]], script: str | Path) -> list[dict[str, Any]]:
+    """What a script wrote, of at most as many records as oversampling makes."""
+    counts = Counter(record["output"] for record in original)
+    most = len(counts) * max(counts.values())
+    longest = max(len(json.dumps(record)) for record in original)
+    try:
+        balanced: list[dict[str, Any]] = artifacts.read_untrusted(path, "records", 2 * most * (longest + 100), most)
+    except ArtifactError as error:
+        raise CodeError(f"{script} did not write records: {str(error).removeprefix(f'{path}: ')}") from error
+    return balanced
+
+
+def check_balanced(original: list[dict[str, Any]], balanced: list[dict[str, Any]], script: str | Path) -> None:
+    """Raise CodeError where balancing made records up, changed one, or lost every record of a label."""
+    known = {_key(record): record for record in original}
+    if any(known.get(_key(record)) != record for record in balanced):
+        raise CodeError(f"{script} gave records that are not in the training split.")
+    lost = {record["output"] for record in original} - {record["output"] for record in balanced}
+    if lost:
+        raise CodeError(f"{script} lost every record of {sorted(lost)[0]!r}.")
+
+
+def check_strategy(
+    strategy: str, original: list[dict[str, Any]], balanced: list[dict[str, Any]], script: str | Path
+) -> None:
+    """Raise CodeError where records of the training split are not balanced as the strategy says."""
+    if strategy == "none":
+        if balanced != original:
+            raise CodeError(f"{script} changed the list of records: none has to give them as they are, in their order.")
+        return
+    before, after = (Counter(record["output"] for record in records) for records in (original, balanced))
+    rows = max(before.values()) if strategy == "oversample" else min(before.values())
+    wanted = dict.fromkeys(before, rows)
+    if after != wanted:
+        raise CodeError(f"{script}: {strategy} has to make {wanted} of the labels' records, and made {dict(after)}.")
+    times = Counter(_key(record) for record in balanced)
+    if strategy == "undersample":
+        _check_once(times, script)
+    else:
+        _check_oversampled(original, times, rows, script)
+
+
+def _key(record: dict[str, Any]) -> Key:
+    return record["source"], record["row"]
+
+
+def _check_once(times: Counter[Key], script: str | Path) -> None:
+    repeated = sum(count > 1 for count in times.values())
+    if repeated:
+        raise CodeError(f"{script}: undersample has to repeat no record, and repeated {repeated:,}.")
+
+
+def _check_oversampled(original: list[dict[str, Any]], times: Counter[Key], rows: int, script: str | Path) -> None:
+    """Raise CodeError where a record is left out, or where chance does not explain how often each is repeated."""
+    left_out = sum(_key(record) not in times for record in original)
+    if left_out:
+        raise CodeError(f"{script}: oversample has to keep every record, and left {left_out:,} out.")
+    for label in dict.fromkeys(record["output"] for record in original):
+        repeats = [times[_key(record)] - 1 for record in original if record["output"] == label]
+        most, farthest = most_repeats(len(repeats), rows), farthest_repeats(len(repeats), rows)
+        even = sum(repeats) / len(repeats)
+        if max(repeats) > most or sum(abs(count - even) for count in repeats) > farthest:
+            raise CodeError(
+                f"{script}: oversample repeated some of {len(repeats):,} records of {label!r} up to {max(repeats):,} "
+                f"times, others {min(repeats):,} times, which chance does not explain: draw each with the same chance."
+            )
+
+
+def most_repeats(records: int, rows: int) -> int:
+    """How often any of a label's records is drawn at most, but for one in 10⁹ labels, until there are so many rows.
+
+    Each record's number of draws is binomial; all of them together go beyond k with at most `records` times the
+    probability of one (union bound).
+    """
+    draws = rows - records
+    low, high = 0, draws  # bisected for the least k whose tail is small enough
+    while low < high:
+        middle = (low + high) // 2
+        if bdtrc(middle, draws, 1 / records) * records <= _CHANCE:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def farthest_repeats(records: int, rows: int) -> float:
+    """What the distances of a label's numbers of draws from their mean add up to at most, but for one in 10⁹ labels.
+
+    The sum has a mean of at most sqrt(draws (records - 1)) (Jensen), and one draw changes it by at most 2, so that
+    McDiarmid's inequality bounds it (On the method of bounded differences, 1989).
+    """
+    draws = rows - records
+    return sqrt(draws * (records - 1)) + sqrt(2 * draws * log(1 / _CHANCE))

@@ -1,0 +1,343 @@
+"""Plain models beside the LLM: what class frequencies, a linear model and boosted trees make of the same rows.
+
+They see the plan's features, of the unbalanced train split, and nothing else. Knows nothing of LLMs or of metrics.
+Texts are TF-IDF (scikit-learn's) of words and word pairs; of many labels the models are smaller, and say so.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from loramake import artifacts
+from loramake.console import Advance, log, progress, say
+from loramake.errors import DataError
+from loramake.explore.profile import number_styles
+from loramake.explore.splits import read_split
+from loramake.tables.reading import NumberStyle, is_day_first, to_days, to_numbers
+
+BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
+SPLITS = ("train", "calibration", "test")
+MAX_CATEGORIES = 50
+"""Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
+MAX_CHARACTERS = 5_000
+"""Of a text cell; what follows is not read."""
+MAX_TERMS = 5_000
+"""Words and word pairs of one text column, the most frequent ones."""
+TEXT_COMPONENTS = 30
+"""Numbers that gradient boosting gets of a text column."""
+MANY_LABELS = 20
+"""Of more labels, gradient boosting shrinks its leaves: a label of few rows would drive them out of all bounds."""
+MAX_TREES = 20_000
+"""Gradient boosting grows one tree a label and iteration; 5,000 rows of 20 numbers take 1 to 2 ms a tree."""
+
+_DIGITS = 12
+"""Digits kept of a probability: the last ones depend on the processor's arithmetic."""
+_LARGEST = 1e100
+"""Numbers are cut here, so that their variance stays finite."""
+_ITERATIONS = 100
+_ROUNDS = 10
+"""Pieces in which trees are grown, so that progress shows."""
+_SOLVER_ITERATIONS = 1_000
+_SOLVER_ITERATIONS_TIMES_LABELS = 100_000
+_TERMS_TIMES_LABELS = 2_000_000
+"""Weights of all terms in the logistic regression, of which its solver holds some twenty copies."""
+_PAIRS_UP_TO = 5_000_000
+"""Characters of a text column; of a longer one word pairs would take minutes, so it gets words only."""
+
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # Thai … Khmer, Japanese, Chinese
+)
+_PUNCTUATION = r"\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20"
+_WORD = rf"[{_UNSPACED}]|[^{_PUNCTUATION}{_UNSPACED}]+"
+"""A sign of a script that puts no spaces between words, or a run of other signs (marks on vowels are no breaks)."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """The kept columns by how a model takes them.
+
+    Numbers with the way they are written, dates (days since 1970) with whether the day comes first, texts with their
+    number of different terms, and categories.
+    """
+
+    numbers: dict[str, NumberStyle]
+    dates: dict[str, bool]
+    texts: dict[str, int]
+    categories: list[str]
+
+    @property
+    def ordinal(self) -> list[str]:
+        return [*self.numbers, *self.dates]
+
+
+def fit_baselines(
+    csv: str | Path,
+    test_csv: str | Path | None,
+    task: str | Path,
+    splits: str | Path,
+    plan: str | Path,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
+    target, labels = _read_task(task)
+    planned = artifacts.read(plan, "plan")["features"]
+    types = {feature["name"]: feature["type"] for feature in planned}
+    rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
+    train = rows["train"][1]
+    if train.empty:
+        raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
+    truth = label_codes(train[target], labels, csv)
+    # One thread: sums of several threads add up in any order, and trees grow from their last digits.
+    with threadpool_limits(limits=1):
+        found = find_features(train[list(types)], types, number_styles(planned), len(labels))
+        with progress("growing trees, iterations") as advance:
+            models = fit_models(prepare(train, found), truth, found, seed, advance)
+        predicted = {name: _predict_splits(model, rows, found, len(labels)) for name, (_, model) in models.items()}
+    described = {name: {"description": models[name][0], "splits": predicted[name]} for name in models}
+    # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
+    artifacts.write(out, {"features": list(types), "labels": labels, "models": described}, "baselines", indent=None)
+    say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
+
+
+def _read_task(task: str | Path) -> tuple[str, list[str]]:
+    found = artifacts.read(task, "task")
+    return found["target"], [label["value"] for label in found["labels"]]
+
+
+def label_codes(column: "pd.Series[str]", labels: list[str], where: str | Path) -> NDArray[np.int64]:
+    """The place of each label in `labels`, shape (rows,); DataError where one is not there."""
+    place = {label: code for code, label in enumerate(labels)}
+    unknown = sorted({str(label) for label in column if label not in place})
+    if unknown:
+        raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: delete task.json and run again.")
+    return np.array([place[label] for label in column], dtype=np.int64)
+
+
+def find_features(
+    train: pd.DataFrame, types: Mapping[str, str], styles: Mapping[str, NumberStyle], labels: int = 2
+) -> Features:
+    """How each column is taken, by the plan's types.
+
+    A column of no readable number, date or word is a category. `labels` bounds the terms of a text.
+    """
+    found = Features({}, {}, {}, [])
+    most_terms = _most_terms(labels, texts=sum(types[name] == "text" for name in train.columns))
+    for name in train.columns:
+        column, kind = train[name], types[name]
+        day_first = kind == "date" and is_day_first(column)
+        if kind == "date" and to_days(column, day_first).notna().any():
+            found.dates[name] = day_first
+        elif _is_number(column, kind, styles[name]):
+            found.numbers[name] = styles[name]
+        elif kind == "text" and (terms := _count_terms(_as_text(column), most_terms)):
+            found.texts[name] = terms
+        else:
+            found.categories.append(name)
+    log.info("features: %s", found)
+    return found
+
+
+def _is_number(column: "pd.Series[str]", kind: str, style: NumberStyle) -> bool:
+    """A numeric column with a number in it; an id that feedback kept, where every filled cell is a number."""
+    numbers = to_numbers(column, style).notna()
+    return bool(numbers.any()) and (kind == "numeric" or (kind == "id" and bool(numbers.sum() == column.notna().sum())))
+
+
+def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":
+    return column.fillna("").astype(str).str.slice(0, MAX_CHARACTERS)
+
+
+def _most_terms(labels: int, texts: int) -> int:
+    return min(MAX_TERMS, _TERMS_TIMES_LABELS // (labels * max(1, texts)))
+
+
+def _count_terms(text: "pd.Series[str]", most: int) -> int:
+    """The number of different terms, `most` at most; 0 where the cells hold spaces and punctuation only."""
+    try:
+        return len(_vectorizer(most, _longest_term(text)).fit(text).vocabulary_)
+    except ValueError:  # scikit-learn's word for an empty vocabulary
+        return 0
+
+
+def _longest_term(text: "pd.Series[str]") -> int:
+    """Words in a term: 2 where pairs are cheap, else 1."""
+    return 2 if text.str.len().sum() <= _PAIRS_UP_TO else 1
+
+
+def _vectorizer(most: int, longest: int) -> TfidfVectorizer:
+    """TF-IDF of the most frequent terms of up to `longest` words, in lower case, no word left out by a list."""
+    return TfidfVectorizer(token_pattern=_WORD, ngram_range=(1, longest), max_features=most, sublinear_tf=True)
+
+
+def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
+    """Rows of text as rows of float64 (numbers and dates, NaN where missing), of text categories and of texts."""
+    columns: dict[str, Any] = {
+        name: to_numbers(table[name], style).clip(-_LARGEST, _LARGEST) for name, style in features.numbers.items()
+    }
+    columns |= {name: to_days(table[name], day_first) for name, day_first in features.dates.items()}
+    columns |= {name: table[name].astype(object) for name in features.categories}
+    columns |= {name: _as_text(table[name]) for name in features.texts}
+    return pd.DataFrame(columns, index=table.index)
+
+
+def fit_models(
+    rows: pd.DataFrame, truth: NDArray[np.int64], features: Features, seed: int, advance: Advance | None = None
+) -> dict[str, tuple[str, ClassifierMixin]]:
+    """Every baseline with its description, fitted on prepared rows and label codes of shape (rows,).
+
+    `advance` is told the iterations of gradient boosting, which takes by far the longest of them.
+    """
+    frequencies = DummyClassifier(strategy="prior").fit(rows, truth)
+    models = {"majority": ("The class frequencies of the train split, the same for every row.", frequencies)}
+    labels = len(np.unique(truth))
+    if labels < 2:
+        same = ("The train split has one label only: the same as majority.", frequencies)
+        return models | dict.fromkeys(BASELINES[1:], same)
+    linear = _logistic_regression(rows, features, seed, solver_iterations(labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the description says where it stops
+        linear.fit(rows, truth)
+    trees = _grow(_gradient_boosting(rows, features, seed, labels), rows, truth, tree_iterations(labels), advance)
+    return models | {
+        "logistic_regression": (_describe_linear(features, labels), linear),
+        "hist_gradient_boosting": (_describe_trees(features, labels), trees),
+    }
+
+
+def solver_iterations(labels: int) -> int:
+    """The most iterations of the logistic regression's solver; an iteration's time grows with the labels."""
+    return min(_SOLVER_ITERATIONS, max(100, _SOLVER_ITERATIONS_TIMES_LABELS // labels))
+
+
+def tree_iterations(labels: int) -> int:
+    """Iterations of gradient boosting, each of one tree a label (one tree in all of two labels)."""
+    return min(_ITERATIONS, max(10, MAX_TREES // labels))
+
+
+def _describe_linear(features: Features, labels: int) -> str:
+    words = (
+        f", TF-IDF of {max(features.texts.values()):,} terms a text column at most "
+        f"(its first {MAX_CHARACTERS:,} characters)"
+        if features.texts
+        else ""
+    )
+    return (
+        "Logistic regression: standardised numbers, the median and an indicator for missing ones, "
+        f"{MAX_CATEGORIES} one-hot categories a column at most, missing being one of them{words}; "
+        f"{solver_iterations(labels):,} iterations at most."
+    )
+
+
+def _describe_trees(features: Features, labels: int) -> str:
+    words = f", {TEXT_COMPONENTS} components of its TF-IDF a text column at most" if features.texts else ""
+    shrunk = f", leaves shrunk (l2 1) as for all tasks of more than {MANY_LABELS}" if labels > MANY_LABELS else ""
+    return (
+        "Gradient-boosted trees on histograms: missing cells as they are, "
+        f"{MAX_CATEGORIES} categories a column at most{words}; "
+        f"{tree_iterations(labels)} iterations for {labels:,} labels{shrunk}."
+    )
+
+
+def _vectorizers(rows: pd.DataFrame, features: Features) -> list[tuple[TfidfVectorizer, str]]:
+    """A vectorizer for each text column."""
+    return [(_vectorizer(terms, _longest_term(rows[name])), name) for name, terms in features.texts.items()]
+
+
+def _logistic_regression(rows: pd.DataFrame, features: Features, seed: int, iterations: int) -> Pipeline:
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
+    )
+    categories = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES)
+    texts = [(f"text {place}", *each) for place, each in enumerate(_vectorizers(rows, features))]
+    columns = ColumnTransformer(
+        [("numbers", numbers, features.ordinal), ("categories", categories, features.categories), *texts]
+    )
+    return make_pipeline(columns, LogisticRegression(max_iter=iterations, random_state=seed))
+
+
+def _gradient_boosting(rows: pd.DataFrame, features: Features, seed: int, labels: int) -> Pipeline:
+    categories = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+        max_categories=MAX_CATEGORIES,
+    )
+    texts = [
+        (f"text {place}", _reduced(vectorizer, features.texts[name], len(rows), seed), name)
+        for place, (vectorizer, name) in enumerate(_vectorizers(rows, features))
+    ]
+    columns = ColumnTransformer(
+        [("numbers", "passthrough", features.ordinal), ("categories", categories, features.categories), *texts],
+        sparse_threshold=0.0,
+    )
+    places = range(len(features.ordinal), len(features.ordinal) + len(features.categories))
+    # Early stopping would set rows aside, label by label, and fails where a label has one row.
+    trees = HistGradientBoostingClassifier(
+        categorical_features=list(places),
+        early_stopping=False,
+        l2_regularization=1.0 if labels > MANY_LABELS else 0.0,
+        random_state=seed,
+        warm_start=True,
+    )
+    return make_pipeline(columns, trees)
+
+
+def _reduced(vectorizer: TfidfVectorizer, terms: int, rows: int, seed: int) -> Pipeline | TfidfVectorizer:
+    """The text as TEXT_COMPONENTS numbers at most; as its terms themselves where they are no more."""
+    if terms <= TEXT_COMPONENTS:
+        return vectorizer
+    return make_pipeline(vectorizer, TruncatedSVD(min(TEXT_COMPONENTS, rows), random_state=seed))
+
+
+def _grow(
+    model: Pipeline, rows: pd.DataFrame, truth: NDArray[np.int64], iterations: int, advance: Advance | None
+) -> Pipeline:
+    """Fit gradient boosting in some pieces, which together are the same as one fit, and tell how far it is."""
+    columns, trees = (step for _, step in model.steps)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a variance of 0, where all texts are the same
+        numbers = columns.fit_transform(rows)
+    for done in np.linspace(0, iterations, _ROUNDS + 1, dtype=int)[1:].tolist():
+        trees.set_params(max_iter=done).fit(numbers, truth)
+        if advance is not None:
+            advance(done, iterations)
+    return model
+
+
+def _predict_splits(
+    model: ClassifierMixin, rows: dict[str, tuple[pd.DataFrame, pd.DataFrame]], features: Features, labels: int
+) -> dict[str, dict[str, Any]]:
+    return {
+        split: {
+            "rows": keys["row"].tolist(),
+            "sources": keys["source"].tolist(),
+            "probabilities": predict(model, prepare(table, features), labels).tolist(),
+        }
+        for split, (keys, table) in rows.items()
+    }
+
+
+def predict(model: ClassifierMixin, rows: pd.DataFrame, labels: int) -> NDArray[np.float64]:
+    """P(label | row), shape (rows, labels), rounded; 0 for a label that the model never saw."""
+    probabilities = np.zeros((len(rows), labels))
+    if len(rows):
+        probabilities[:, model.classes_] = model.predict_proba(rows)
+    return probabilities.round(_DIGITS)

@@ -1,0 +1,124 @@
+"""Experiments side by side: the settings that differ, metrics with intervals, and the difference on the same rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loramake import artifacts
+from loramake.errors import ConfigError
+from loramake.evaluation.metrics import CONFIDENCE, LORAMAKE, Scores, compute_metrics, estimate, outcome_of, resample
+from loramake.experiments import find_artifact
+from loramake.prediction.predictions import Codes, Key, Scored, read_scored
+from loramake.text import setting
+
+METRICS = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
+"""What is compared, and whether more of it is better (1) or less (-1)."""
+_PLACES = ("dataset_dir", "output_dir")
+"""Settings that only name the experiment."""
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What of a finished experiment is compared."""
+
+    name: str
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+    labels: list[str]
+    table: dict[str, Any]
+    """profile.json without the paths: the same for the same table."""
+    test: Scored
+
+
+def read_experiment(folder: Path) -> Experiment:
+    """ConfigError, with the next command, where something of it is not there."""
+    results = artifacts.read(find_artifact(folder, "evaluation/results.json"), "results")
+    metrics = artifacts.read(find_artifact(folder, "evaluation/metrics.json"), "metrics")
+    plan = artifacts.read(find_artifact(folder, "plan.yaml"), "plan")
+    train = artifacts.read(find_artifact(folder, "configs/train.yaml"), "lmf_config")
+    profile = artifacts.read(find_artifact(folder, "profile.json"), "profile")
+    return Experiment(
+        folder.name,
+        _settings(results, plan, train),
+        metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
+        results["labels"],
+        {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
+        read_scored(find_artifact(folder, "predictions/test.jsonl"), results["labels"]),
+    )
+
+
+def _settings(results: dict[str, Any], plan: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+    """Everything that was set, or decided, by name."""
+    return {
+        "target": results["target"],
+        "agent": " ".join(part for part in results["made_by"].values() if part),
+        "features": ", ".join(feature["name"] for feature in plan["features"]),
+        "instruction": plan["instruction"],
+        "train rows": results["rows"]["train"],
+        "test rows": results["rows"]["test"],
+        **{key: value for key, value in train.items() if key not in _PLACES},
+    }
+
+
+def differing_settings(experiments: Sequence[Experiment]) -> dict[str, list[Any]]:
+    """Settings that are not the same everywhere, with the value of each experiment (None where it has none)."""
+    names = dict.fromkeys(name for experiment in experiments for name in experiment.settings)
+    values = {name: [experiment.settings.get(name) for experiment in experiments] for name in names}
+    return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
+
+
+def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
+    """{rows, only_in_one, differences: {metric: {value, low, high, outcome}}, sentence}: `other` less `first`.
+
+    Both are measured on the test rows that they share, and on the same bootstrap resamples of these (a paired
+    percentile bootstrap; Efron and Tibshirani 1993, chapter 13). ConfigError where they predict different things.
+    """
+    for what, ours, theirs in (
+        ("target", first.settings["target"], other.settings["target"]),
+        ("set of labels", sorted(first.labels), sorted(other.labels)),
+        ("table", first.table, other.table),
+    ):
+        if ours != theirs:
+            raise ConfigError(f"{first.name} and {other.name} do not have the same {what}: they cannot be compared.")
+    ours, theirs = set(first.test.keys), set(other.test.keys)
+    shared = sorted(ours & theirs)
+    found: dict[str, Any] = {
+        "rows": len(shared),
+        "only_in_one": len(ours ^ theirs),
+        "differences": {},
+    }
+    if shared:
+        found["differences"] = _differences(*_scores(first, other, shared))
+    return {**found, "sentence": _sentence(first.name, other.name, found)}
+
+
+def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
+    """True labels, and the probabilities of both, of these rows, in the order of the first one's labels."""
+    ours, theirs = first.test.pick(rows), other.test.pick(rows)
+    order = [other.labels.index(label) for label in first.labels]
+    return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
+
+
+def _differences(truth: Codes, scores: Scores) -> dict[str, Any]:
+    ours, theirs = (compute_metrics(truth, scores[place]) for place in ("0", "1"))
+    resampled = resample(truth, scores, _SEED)
+    found = {}
+    for metric, sign in METRICS.items():
+        paired = resampled["1"][metric] - resampled["0"][metric]
+        difference = estimate(theirs[metric] - ours[metric], paired)
+        found[metric] = {**difference, "outcome": outcome_of(difference, sign)}
+    return found
+
+
+def _sentence(first: str, other: str, found: dict[str, Any]) -> str:
+    if not found["rows"]:
+        return f"{other} and {first} have no test row in common: no difference can be measured."
+    area = found["differences"]["roc_auc"]
+    if area["outcome"] is None:
+        return f"{other} and {first} share too few test rows ({found['rows']}) to tell."
+    word = {"better": "better than", "level": "level with", "worse": "worse than"}[area["outcome"]]
+    value, low, high = (f"{area[key]:+.3f}" for key in ("value", "low", "high"))
+    interval = f"{setting(CONFIDENCE)} interval {low} to {high}"
+    return f"{other} is {word} {first}: ROC-AUC {value} ({interval}, {found['rows']:,} rows)."

@@ -1,0 +1,69 @@
+"""The target's labels: which ones a column holds, and whether a classifier can be learnt from them."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from loramake.errors import DataError
+from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, find_type, listed, shorten
+from loramake.tables.reading import find_number_style
+
+ROWS_A_LABEL = 5
+"""A table needs this many rows a label on average."""
+
+
+def find_labels(csv: str | Path, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[int]":
+    """Rows by label, without the labels that `rare_labels: drop` leaves out.
+
+    DataError, in one sentence, where the column has no labels, is a quantity or names rows, where a label stands in
+    one row only (unless those are dropped), and where there are too few rows for so many labels.
+    """
+    rows = target.dropna().value_counts().sort_index()
+    if len(rows) < 2:
+        what = f"the one value {shorten(rows.index[0], 40)!r}" if len(rows) else "no value"
+        raise DataError(f"{csv}: the target {target.name} has {what}: choose another column with target.")
+    _refuse_other_kinds(csv, target, len(rows))
+    if rare_labels == "drop":
+        rows = rows[rows > 1]
+    elif (rows == 1).any():
+        raise DataError(
+            f"{csv}: {_quoted(rows[rows == 1].index)} of the target {target.name} stand in one row each, so they "
+            f"cannot be both learnt and tested: merge them, or set rare_labels: drop."
+        )
+    if rows.sum() < ROWS_A_LABEL * max(2, len(rows)):
+        raise DataError(
+            f"{csv}: {rows.sum():,} rows for {len(rows):,} labels of the target {target.name}: at least {ROWS_A_LABEL} "
+            f"a label are needed; add rows, or choose another column with target."
+        )
+    return rows
+
+
+def _refuse_other_kinds(csv: str | Path, target: "pd.Series[str]", labels: int) -> None:
+    if labels > MAX_CLASSES_OF_NUMBERS and find_number_style(target.dropna()) is not None:
+        raise DataError(
+            f"{csv}: the target {target.name} is a number of {labels:,} different values; regression is not "
+            f"supported yet: bin it into classes, or choose another column with target."
+        )
+    kind = find_type(target)
+    if kind in ("id", "text", "date"):
+        raise DataError(
+            f"{csv}: the target {target.name} is a column of {kind}, not of labels: choose another with target."
+        )
+
+
+def check_test_labels(test_csv: str | Path, target: "pd.Series[str]", labels: Collection[str]) -> None:
+    """Raise DataError for labels that training never sees, and for a test table without any label."""
+    filled = target.dropna()
+    if filled.empty:
+        raise DataError(f"{test_csv}: no row has a value in the target {target.name}: nothing could be tested.")
+    unseen = filled[~filled.isin(labels)]
+    if len(unseen):
+        raise DataError(
+            f"{test_csv}: {len(unseen):,} rows have labels that the CSV does not have ({_quoted(unseen.unique())}; "
+            f"first in data row {unseen.index[0]}): write them as there ({_quoted(labels)}), or leave those rows out."
+        )
+
+
+def _quoted(labels: Collection[str]) -> str:
+    return listed([repr(shorten(label, 40)) for label in sorted(labels)])

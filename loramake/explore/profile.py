@@ -1,0 +1,159 @@
+"""What a CSV holds, column by column. Knows nothing of targets, splits or models."""
+
+import heapq
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from loramake import artifacts
+from loramake.console import say, working
+from loramake.tables.reading import PLAIN, Dialect, NumberStyle, find_number_style, read_table, sniff, to_numbers
+
+TOP_VALUES = 10
+CELL_LENGTH = 80
+"""Stored cells are cut to this many characters."""
+MAX_CLASSES_OF_NUMBERS = 20
+"""A numeric column of more values than this is a quantity to regress on, not a label."""
+
+_BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0", "1"}, {"0.0", "1.0"})
+_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}.{0,40})?")
+_ID_NAME = re.compile(
+    r"(?i:(^|[_\W])(id|uuid|guid|key|index|number|no|nr|code|identifier)$)"
+    r"|(?i:^(id|uuid|guid|index)([_\W]|$))|[a-z](Id|ID|Index)$"
+)
+_CODE = re.compile(r"(?=.*[A-Za-z])\S+")
+_MIN_ROWS_OF_ID = 20
+
+
+def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -> None:
+    """Write profile.json of the CSV, and the header and size of the test CSV where there is one."""
+    with working(f"profiling {csv}"):
+        profile = describe_csv(csv, test_csv)
+    artifacts.write(out, profile, "profile")
+    say(
+        f"{csv}: {profile['rows']:,} rows, {len(profile['columns']):,} columns "
+        f"({profile['encoding']}, {profile['delimiter']!r} between cells)."
+    )
+
+
+def describe_csv(csv: str | Path, test_csv: str | Path | None) -> dict[str, Any]:
+    """profile.json of a CSV, and of the test CSV where there is one."""
+    dialect = sniff(csv)
+    table = read_table(csv, dialect)
+    return {
+        "csv": str(csv),
+        **dialect.as_dict(),
+        "rows": len(table),
+        "duplicate_rows": int(table.duplicated().sum()),
+        "columns": [profile_column(table[name]) for name in table.columns],
+        "test_csv": None if test_csv is None else _describe_test(test_csv, sniff(test_csv)),
+    }
+
+
+def _describe_test(test_csv: str | Path, dialect: Dialect) -> dict[str, Any]:
+    table = read_table(test_csv, dialect)
+    return {"csv": str(test_csv), **dialect.as_dict(), "rows": len(table), "columns": list(table.columns)}
+
+
+def profile_column(column: "pd.Series[str]") -> dict[str, Any]:
+    """One entry of profile.json's columns: type, missing, distinct, most frequent values, quantiles."""
+    filled = column.dropna()
+    counts = filled.value_counts()
+    kind, style = _find_type_and_style(column, filled, distinct=len(counts))
+    return {
+        "name": str(column.name),
+        "type": kind,
+        "missing": int(column.isna().sum()),
+        "distinct": len(counts),
+        "top_values": [{"value": shorten(value), "rows": int(rows)} for value, rows in _top_values(counts)],
+        **_describe_numbers(filled, kind, style),
+    }
+
+
+def _top_values(counts: "pd.Series[int]") -> list[tuple[str, int]]:
+    """The most frequent values and their rows, the first by name where rows are equal; sorting all would take long."""
+    least = counts.iloc[:TOP_VALUES].min()
+    more, equal = counts[counts > least], counts.index[counts == least]
+    first = heapq.nsmallest(TOP_VALUES - len(more), equal)
+    return [
+        *more.sort_index().sort_values(ascending=False, kind="stable").items(),
+        *((value, least) for value in first),
+    ]
+
+
+def _describe_numbers(filled: "pd.Series[str]", kind: str, style: NumberStyle | None) -> dict[str, Any]:
+    """How a numeric column writes its numbers, how many cells are none, and quantiles; None for other columns."""
+    if kind != "numeric" or style is None:
+        return {"number_style": style and style.as_dict(), "words": None, "quantiles": None}
+    numbers = to_numbers(filled, style)
+    places = (0, 0.25, 0.5, 0.75, 1)
+    quantiles = zip(places, np.percentile(numbers.dropna(), [100 * place for place in places]), strict=True)
+    return {
+        "number_style": style.as_dict(),
+        "words": int(numbers.isna().sum()),
+        "quantiles": {f"{place:g}": float(value) for place, value in quantiles},
+    }
+
+
+def number_styles(columns: list[dict[str, Any]]) -> dict[str, NumberStyle]:
+    """The number style of each column of a profile, or feature of a plan; plain where it has none."""
+    return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}
+
+
+def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
+    """A cell as text of at most `limit` characters."""
+    text = str(cell)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def find_type(column: "pd.Series[str]") -> str:
+    """numeric, categorical, boolean, date, text, id or constant, as a person would call the column."""
+    filled = column.dropna()
+    return _find_type_and_style(column, filled, filled.nunique())[0]
+
+
+def _find_type_and_style(
+    column: "pd.Series[str]", filled: "pd.Series[str]", distinct: int
+) -> tuple[str, NumberStyle | None]:
+    """The type, and the number style of a numeric column or an id of numbers."""
+    if distinct == 0 or (distinct == 1 and len(filled) == len(column)):
+        return "constant", None
+    if distinct == 2 and set(filled.str.lower().unique()) in _BOOLEANS:
+        return "boolean", None
+    style = find_number_style(filled)
+    if _looks_like_id(str(column.name), filled, distinct):
+        return "id", style
+    if style is not None:
+        return "numeric", style
+    if filled.map(lambda cell: _DATE.fullmatch(cell) is not None).all():
+        return "date", None
+    return ("text" if _looks_like_text(filled, distinct) else "categorical"), None
+
+
+def _looks_like_id(name: str, filled: "pd.Series[str]", distinct: int) -> bool:
+    """Every row its own value, and either a name that says so, whole numbers in sequence, or codes of one word."""
+    if len(filled) < _MIN_ROWS_OF_ID or distinct < len(filled):
+        return False
+    numbers = to_numbers(filled)
+    if numbers.notna().all():
+        steps = numbers.diff().dropna().abs()
+        return bool((numbers % 1 == 0).all() and ((steps == 1).all() or _ID_NAME.search(name)))
+    if _DATE.fullmatch(filled.iloc[0]):
+        return False
+    return bool(_ID_NAME.search(name) or filled.map(lambda cell: _CODE.fullmatch(cell) is not None).all())
+
+
+def _looks_like_text(filled: "pd.Series[str]", distinct: int) -> bool:
+    """Several words a cell, and hardly any cell twice; or cells too long for a category."""
+    words = filled.str.split().str.len().mean()
+    return bool((words >= 3 and distinct > 0.5 * len(filled)) or filled.str.len().median() > CELL_LENGTH)

@@ -1,0 +1,278 @@
+"""Which row trains, validates, calibrates and tests: fixed before anything is fitted.
+
+By default the side of a row follows from its content and the seed alone, so that the order of rows or columns changes
+nothing; with a group column from its group and the seed; with a time column from its time.
+"""
+
+import csv
+import hashlib
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pandas as pd
+
+from loramake import artifacts
+from loramake.console import say, working
+from loramake.errors import ArtifactError, DataError
+from loramake.explore.profile import shorten
+from loramake.tables.reading import MOSTLY, find_number_style, is_day_first, read_table, to_days, to_numbers
+from loramake.text import setting
+
+SPLITS = ("train", "validation", "calibration", "test")
+_LARGEST_GROUP = 0.05
+COLUMNS = ("row", "source", "split")
+_NAMED = 5
+
+
+class Ratios(TypedDict):
+    """Shares of all rows of the CSV; what they leave is train."""
+
+    validation_ratio: float
+    calibration_ratio: float
+    test_ratio: float
+
+
+def assign_splits(
+    csv_path: str | Path,
+    test_csv: str | Path | None,
+    task: str | Path,
+    ratios: Ratios,
+    seed: int,
+    out: str | Path,
+    summary: str | Path,
+) -> None:
+    """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary."""
+    found = artifacts.read(task, "task")
+    shares = split_shares(ratios, has_test_csv=test_csv is not None)
+    with working("assigning rows to splits"):
+        table = rows_with_label(read_table(csv_path), found)
+        sides, how = assign(table, found, shares, seed, csv_path)
+    lines = [(row, "csv", split) for row, split in sides.items()]
+    if test_csv is not None:
+        test = _read_test(test_csv, table, found)
+        lines += [(row, "test_csv", "test") for row in test.index]
+        _compare_test(table, test, found, test_csv)
+    _check_filled(lines, shares, csv_path, how)
+    _check_seen(table[found["target"]], sides, csv_path, how)
+    counts = {name: sum(split == name for _, _, split in lines) for name in SPLITS}
+    with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
+    described = {"test": "ratio" if test_csv is None else "test_csv", "rows": counts, **how}
+    artifacts.write(summary, described, "splits")
+    say(f"rows by split: {describe_splits(described)}.")
+
+
+def describe_splits(summary: dict[str, Any]) -> str:
+    """splits.json as one line."""
+    counts = ", ".join(f"{split} {rows:,}" for split, rows in summary["rows"].items() if rows)
+    column = summary["column"]
+    tested = " (test_csv)" if summary["test"] == "test_csv" else ""
+    how = {"content": "", "group": f"; no {column} is on two sides", "time": f"; in the order of {column}"}
+    cut = f", the test rows from {summary['test_from']} on" if summary["test_from"] else ""
+    lost = f"; {summary['left_out']:,} rows without a time are left out" if summary["left_out"] else ""
+    return f"{counts}{tested}{how[summary['by']]}{cut}{lost}"
+
+
+def assign(
+    table: pd.DataFrame, task: dict[str, Any], shares: dict[str, float], seed: int, where: str | Path
+) -> tuple[dict[int, str], dict[str, Any]]:
+    """The split of every row by its place in the CSV, and how it was found (keys of splits.json)."""
+    how: dict[str, Any] = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
+    target, group, time = task["target"], task["group_column"], task["time_column"]
+    if time is not None:
+        sides = by_time(table[time], shares, where)
+        tested = _order(table[time])[[row for row, split in sides.items() if split == "test"]]
+        cut = None if tested.empty else str(table[time][tested.idxmin()])
+        return sides, how | {"by": "time", "column": time, "test_from": cut, "left_out": len(table) - len(sides)}
+    if group is not None:
+        groups = table[group].where(table[group].notna(), row_content(table.drop(columns=target)))
+        sides = stratified(groups, table[target], shares, seed)
+        return sides, how | {"by": "group", "column": group, "groups": int(groups.nunique())}
+    unused = [column["name"] for column in [*task["ids"], *task["leaks"]]]
+    content = _break_up(row_content(table.drop(columns=[target, *unused])))
+    return stratified(content, table[target], shares, seed), how
+
+
+def by_time(column: "pd.Series[str]", shares: dict[str, float], where: str | Path) -> dict[int, str]:
+    """The split of every row that has a time: the latest test, those before them calibrate, the earliest train.
+
+    Rows of the same time stay together. DataError where the cells are neither numbers nor dates.
+    """
+    order = _order(column)
+    if order.notna().sum() < MOSTLY * column.notna().sum():
+        first = column[order.isna() & column.notna()].iloc[0]
+        raise DataError(
+            f"{where}: time_column {column.name}: {shorten(first, 40)!r} is neither a date nor a number: name another."
+        )
+    rows_of_time = order.value_counts().sort_index()
+    middle = (rows_of_time.cumsum() - rows_of_time / 2) / order.notna().sum()
+    side_of_time = {time: _split_at(place, shares) for time, place in middle.items()}
+    known = order.dropna()
+    return {int(row): side_of_time[time] for row, time in zip(known.index, known, strict=True)}
+
+
+def _order(column: "pd.Series[str]") -> "pd.Series[float]":
+    """A column of times as numbers, NaN where a cell is missing or no time."""
+    style = find_number_style(column.dropna())
+    return to_days(column, is_day_first(column)) if style is None else to_numbers(column, style)
+
+
+def _read_test(test_csv: str | Path, table: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
+    """The rows of the test table that have a label of the task."""
+    whole = read_table(test_csv, like=list(table.columns))
+    test = rows_with_label(whole, task)
+    if len(test) < len(whole):
+        say(f"{test_csv}: {len(whole) - len(test):,} rows without a label of the task are left out.")
+    return test
+
+
+def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: dict[str, Any], test_csv: str | Path) -> None:
+    """The test table is the user's choice and stays whole; what it shares with the CSV is said."""
+    group, time = task["group_column"], task["time_column"]
+    if twins := int(row_content(test[table.columns]).isin(row_content(table)).sum()):
+        say(f"{test_csv}: {twins:,} of {len(test):,} rows stand in the CSV too: the test will look better than it is.")
+    if group is not None and (shared := len(set(test[group].dropna()) & set(table[group].dropna()))):
+        raise DataError(
+            f"{test_csv}: {shared:,} values of group_column {group} stand in the CSV too: leave their rows out of one "
+            f"of the two, or unset group_column."
+        )
+    if time is not None and _order(test[time]).min() < _order(table[time]).max():
+        say(f"{test_csv}: its earliest {time} lies before the latest of the CSV: the test is not of later rows only.")
+
+
+def _check_filled(
+    lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path, how: dict[str, Any]
+) -> None:
+    """Raise DataError where a split that was asked for is empty."""
+    filled = {split for _, _, split in lines}
+    things = {"content": "rows", "group": f"values of {how['column']}", "time": f"different times in {how['column']}"}
+    for split, share in shares.items():
+        if share > 0 and split not in filled:
+            what = things[how["by"]]
+            raise DataError(
+                f"{csv_path}: too few {what} for a {split} split ({setting(share)}): change the ratios or add rows."
+            )
+
+
+def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str | Path, how: dict[str, Any]) -> None:
+    """Raise DataError, with a list, for labels that no train row has."""
+    split = pd.Series(sides)
+    seen = set(labels[split.index[split == "train"]])
+    if unseen := sorted(set(labels[split.index]) - seen):
+        names = ", ".join(repr(shorten(label, 40)) for label in unseen[:_NAMED]) + (", …" if unseen[_NAMED:] else "")
+        column = how["column"]
+        why = {"content": "few rows", "group": f"few values of {column}", "time": f"late {column} only"}[how["by"]]
+        raise DataError(
+            f"{csv_path}: {len(unseen):,} labels of {labels.name} are in no train row ({names}; {why}): merge "
+            f"them with others, leave their rows out, or change the ratios."
+        )
+
+
+def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
+    """The share of each split in the CSV's rows, train first; a test table leaves none of them to test on."""
+    test = 0.0 if has_test_csv else ratios["test_ratio"]
+    shares = {"validation": ratios["validation_ratio"], "calibration": ratios["calibration_ratio"], "test": test}
+    return {"train": 1.0 - sum(shares.values()), **shares}
+
+
+def rows_with_label(table: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
+    """The rows whose target cell is a label of the task; the index still tells the place in the CSV."""
+    labels = [label["value"] for label in task["labels"]]
+    found: pd.DataFrame = table[table[task["target"]].isin(labels)]
+    return found
+
+
+def stratified(
+    groups: "pd.Series[str]", labels: "pd.Series[str]", shares: dict[str, float], seed: int
+) -> dict[int, str]:
+    """The split of every row, label by label, rows of the same group kept together (with its most frequent label)."""
+    label_of_group = labels.groupby(groups).agg(lambda found: found.value_counts().sort_index().idxmax())
+    splits: dict[int, str] = {}
+    for _, members in groups.groupby(groups.map(label_of_group)):
+        splits.update(_cut(members, shares, seed))
+    return {int(row): splits[row] for row in labels.index}
+
+
+def _break_up(content: "pd.Series[str]") -> "pd.Series[str]":
+    """Number the rows of a content that more than a twentieth of all rows share, so that they can be parted.
+
+    Where a table has few features of few values, keeping such rows together would leave whole splits empty.
+    """
+    sizes = content.groupby(content).transform("size").astype(int)
+    numbered = content + ":" + content.groupby(content).cumcount().astype(str)
+    return content.where(sizes.to_numpy() <= max(1, _LARGEST_GROUP * len(content)), numbered)
+
+
+def row_content(table: pd.DataFrame) -> "pd.Series[str]":
+    """One hash a row, the same for rows of the same cells in whatever column order."""
+    cells = table[sorted(table.columns)].itertuples(index=True, name=None)
+    return pd.Series({row: _hash(repr(tuple(values))) for row, *values in cells}, index=table.index, dtype=str)
+
+
+def _cut(content: "pd.Series[str]", shares: dict[str, float], seed: int) -> dict[int, str]:
+    """Lay the groups of one label on a line in an order drawn from the seed, and cut the line by the shares."""
+    splits: dict[int, str] = {}
+    done = 0
+    groups = content.groupby(content).groups
+    for key in sorted(groups, key=lambda key: _hash(f"{seed}:{key}")):
+        rows = groups[key]
+        middle = (done + len(rows) / 2) / len(content)
+        splits.update(dict.fromkeys(rows, _split_at(middle, shares)))
+        done += len(rows)
+    return splits
+
+
+def _split_at(place: float, shares: dict[str, float]) -> str:
+    end = 0.0
+    for split, share in shares.items():
+        end += share
+        if place < end:
+            return split
+    return next(split for split in reversed(shares) if shares[split] > 0)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_splits(path: str | Path) -> pd.DataFrame:
+    """splits.csv as a table of row (int), source and split."""
+    table = pd.read_csv(path, dtype={"row": int, "source": str, "split": str})
+    if tuple(table.columns) != COLUMNS or not set(table["split"]) <= set(SPLITS):
+        raise ArtifactError(f"{path} is not a table of {', '.join(COLUMNS)}: delete it and run the same command again.")
+    return table
+
+
+def read_all_splits(
+    csv_path: str | Path, test_csv: str | Path | None, splits: str | Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The lines of splits.csv (row, source, split) and their rows as text, line by line the same; the index is 0-based.
+
+    ArtifactError for a line whose row is in neither table.
+    """
+    lines = read_splits(splits)
+    return lines, _rows_of(lines, csv_path, test_csv, splits)
+
+
+def read_split(
+    csv_path: str | Path, test_csv: str | Path | None, splits: str | Path, split: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The keys (row, source) of one split and its rows as text, line by line the same; the index is 0-based."""
+    lines = read_splits(splits)
+    keys = lines.loc[lines["split"] == split, ["row", "source"]].reset_index(drop=True)
+    return keys, _rows_of(keys, csv_path, test_csv, splits)
+
+
+def _rows_of(keys: pd.DataFrame, csv_path: str | Path, test_csv: str | Path | None, splits: str | Path) -> pd.DataFrame:
+    """The rows of the tables that the keys (row, source) name, in their order."""
+    tables = {"csv": read_table(csv_path)}
+    names = tables["csv"].columns
+    if test_csv is not None:
+        tables["test_csv"] = read_table(test_csv, like=list(names)).reindex(columns=names)
+    sizes = {source: len(table) for source, table in tables.items()}
+    if not keys["row"].between(0, keys["source"].map(sizes), inclusive="left").all():
+        raise ArtifactError(
+            f"{splits} names rows that are not in the tables: delete it and run the same command again."
+        )
+    first = keys["source"].map({"csv": 0, "test_csv": sizes["csv"]})
+    return pd.concat(tables.values(), ignore_index=True).take((first + keys["row"]).to_numpy()).reset_index(drop=True)

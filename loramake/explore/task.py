@@ -1,0 +1,150 @@
+"""What is to be predicted, and which columns give it away, say nothing or merely name the row."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loramake import artifacts
+from loramake.agents import Agent
+from loramake.config import COLUMN_LISTS, Settings, read_feedback
+from loramake.console import say, working
+from loramake.errors import DataError, nearest
+from loramake.explore.labels import check_test_labels, find_labels
+from loramake.explore.leaks import find_leaks
+from loramake.explore.profile import shorten
+from loramake.tables.reading import align_names, read_table
+
+
+def explore_data(
+    csv: str | Path,
+    test_csv: str | Path | None,
+    profile: str | Path,
+    feedback: str | Path | None,
+    settings: Settings,
+    agent: Agent,
+    out: str | Path,
+) -> None:
+    """Write task.json: the agent names the target, deterministic evidence names ids, constants and leaks.
+
+    `settings` holds target, group_column, time_column and rare_labels.
+    """
+    described = artifacts.read(profile, "profile")
+    table = read_table(csv)
+    asked = read_feedback(feedback) if feedback else {}
+    check_columns(settings, asked, table.columns, csv)
+    found = agent.explore(described, table, settings["target"], asked.get("notes", []))
+    check_columns({**settings, "target": found["target"]}, {}, table.columns, csv)
+    target = table[found["target"]]
+    rows = find_labels(csv, target, settings["rare_labels"])
+    labels = [label for label in found["labels"] if label in rows.index]
+    header = _compare_headers(described, found["target"])
+    if test_csv is not None:
+        check_test_labels(test_csv, read_test_target(test_csv, table, target, settings["rare_labels"]), labels)
+    task = {
+        "target": found["target"],
+        "task_type": "binary" if len(labels) == 2 else "multiclass",
+        "labels": [{"value": label, "rows": int(rows[label])} for label in labels],
+        "positive_label": labels[-1] if len(labels) == 2 else None,
+        "reason": found["reason"],
+        "rows": _count_rows(target, labels),
+        **{key: settings[key] for key in ("group_column", "time_column")},
+        **_find_unusable(described, table[target.isin(labels)], found["target"]),
+        "feedback": {
+            "keep": asked.get("keep", []),
+            "drop": asked.get("drop", []),
+            "unread_notes": 0 if agent.reads_notes else len(asked.get("notes", [])),
+        },
+        "test_header": header,
+        "by": agent.by,
+    }
+    artifacts.write(out, task, "task")
+    _announce(task)
+
+
+def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[str]", csv: str | Path) -> None:
+    """Raise DataError where a setting or feedback names a column that the CSV does not have, or one twice."""
+    named = {key: settings[key] for key in ("target", "group_column", "time_column") if settings[key] is not None}
+    lists = [(which, name) for which in COLUMN_LISTS for name in asked.get(which, [])]
+    for key, name in [*named.items(), *lists]:
+        if name not in names:
+            raise DataError(f"{csv}: {key}: {name!r} is not a column{nearest(name, names)}.")
+    if len(set(named.values())) < len(named):
+        raise DataError(f"{csv}: {' and '.join(named)} name the same column: name another.")
+
+
+def read_test_target(
+    test_csv: str | Path, table: pd.DataFrame, target: "pd.Series[str]", rare_labels: str
+) -> "pd.Series[str]":
+    """The labels of the test table's rows, without those that `rare_labels: drop` leaves out of the CSV."""
+    theirs = read_table(test_csv, like=list(table.columns))[str(target.name)]
+    counts = target.value_counts()
+    rare = list(counts.index[counts == 1]) if rare_labels == "drop" else []
+    return theirs[~theirs.isin(rare)]
+
+
+def _count_rows(target: "pd.Series[str]", labels: list[str]) -> dict[str, int]:
+    kept, empty = int(target.isin(labels).sum()), int(target.isna().sum())
+    return {"with_target": kept, "without_target": empty, "with_rare_label": len(target) - kept - empty}
+
+
+def _announce(task: dict[str, Any]) -> None:
+    labels = ", ".join(f"{shorten(label['value'], 20)} ({label['rows']:,})" for label in task["labels"][:8])
+    more = f", and {len(task['labels']) - 8:,} more" if len(task["labels"]) > 8 else ""
+    say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
+    if task["rows"]["with_rare_label"]:
+        say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")
+    for name, ours in (task["test_header"] or {"renamed": {}})["renamed"].items():
+        say(f"test_csv: its column {name!r} is taken as {ours!r}.")
+    for leak in task["leaks"]:
+        say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
+    if task["feedback"]["unread_notes"]:
+        say("feedback/explore.yaml holds notes, which the builtin agent does not read; it reads target, keep and drop.")
+
+
+def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) -> dict[str, list[dict[str, str]]]:
+    """ids, constants and leaks among the columns, each with its reason; `table` holds the rows with a label."""
+    with working("looking for columns that give the target away"):
+        found_leaks = find_leaks(table, target, profile["columns"])
+    leaks = [{"name": leak["name"], "reason": leak["reason"]} for leak in found_leaks]
+    found: dict[str, list[dict[str, str]]] = {"ids": [], "constants": [], "leaks": leaks}
+    for column in profile["columns"]:
+        name = column["name"]
+        if name == target or name in {leak["name"] for leak in leaks}:
+            continue
+        if column["type"] == "id":
+            found["ids"].append({"name": name, "reason": "every row has its own value, so it only names the row"})
+        elif column["type"] == "constant":
+            found["constants"].append(
+                {"name": name, "reason": "it never changes" if column["distinct"] else "it is empty"}
+            )
+    return found
+
+
+def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | None:
+    """test_csv's header against the CSV's; DataError where a column is missing there."""
+    if profile["test_csv"] is None:
+        return None
+    names = [column["name"] for column in profile["columns"]]
+    theirs = profile["test_csv"]["columns"]
+    return compare_headers(profile["csv"], names, profile["test_csv"]["csv"], theirs, target)
+
+
+def compare_headers(
+    csv: str | Path, names: list[str], test_csv: str | Path, theirs: list[str], target: str | None
+) -> dict[str, Any]:
+    """Which of a test table's columns are renamed, extra or in another order; DataError where one is missing."""
+    aligned = align_names(theirs, names)
+    missing = [name for name in names if name not in aligned]
+    if missing:
+        first = target if target in missing else missing[0]
+        role = "the target" if first == target else "the column"
+        more = f" and {len(missing) - 1:,} more columns" if len(missing) > 1 else ""
+        raise DataError(
+            f"{test_csv} lacks {role} {first!r}{nearest(first, theirs)}{more} of {csv}: give both the same columns."
+        )
+    return {
+        "renamed": {old: new for old, new in zip(theirs, aligned, strict=True) if old != new},
+        "extra": [name for name in aligned if name not in names],
+        "reordered": [name for name in aligned if name in set(names)] != names,
+    }

@@ -1,0 +1,149 @@
+"""Deterministic checks of prepared records: by what the code does with changed rows, not by how it reads."""
+
+import hashlib
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loramake.prepare.execution import feature_names, transform_rows
+from loramake.sandbox import Sandbox
+
+Record = dict[str, Any]
+
+SAMPLE_ROWS = 64
+_CELLS = 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold, whether it did, and the evidence."""
+
+    name: str
+    passed: bool
+    detail: str
+    rows: list[int] = field(default_factory=list)
+    """Data rows that show the failure."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is checked: the records, the code that made them, and the tables they were made from."""
+
+    records: list[Record]
+    plan: dict[str, Any]
+    splits: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    script: Path
+    state: Path
+    sandbox: Sandbox
+
+
+def check_records(prepared: Prepared) -> list[Check]:
+    """Each row once, nothing empty, the right answer for every row, one instruction."""
+    records, splits = prepared.records, prepared.splits
+    keys = Counter((record.get("source"), record["row"]) for record in records)
+    wanted = Counter(zip(splits["source"], splits["row"], strict=True))
+    empty = [
+        r["row"]
+        for r in records
+        if not (r["instruction"].strip() and r["input"].strip() and r.get("output", "").strip())
+    ]
+    answers = {label["value"]: label["text"] for label in prepared.plan["labels"]}
+    target = prepared.plan["target"]
+    wrong = [
+        record["row"]
+        for record in records
+        if answers.get(prepared.tables[record.get("source", "csv")][target].get(record["row"])) != record.get("output")
+    ]
+    instructions = {record["instruction"] for record in records}
+    return [
+        Check("each row once", keys == wanted, f"{len(records):,} records for {len(splits):,} rows"),
+        Check("nothing empty", not empty, _rows_text(empty, "with an empty instruction, input or output"), empty),
+        Check(
+            "outputs are the labels", not wrong, _rows_text(wrong, "whose output is not the label in the CSV"), wrong
+        ),
+        Check(
+            "the plan's instruction everywhere",
+            instructions == {prepared.plan["instruction"]},
+            f"{len(instructions - {prepared.plan['instruction']})} other instructions",
+        ),
+    ]
+
+
+def _rows_text(rows: list[int], what: str) -> str:
+    return f"{len(rows):,} records {what}" + (f", first of data row {rows[0]}" if rows else "")
+
+
+def check_behaviour(prepared: Prepared) -> list[Check]:
+    """Transform rows again, other rows beside them: nothing may change; and no prompt is made of what is left out."""
+    inputs = {record["row"]: record["input"] for record in prepared.records if record.get("source") == "csv"}
+    most = max(1, min(SAMPLE_ROWS, len(inputs) // 2))  # never the whole table
+    rows = sample(sorted(inputs), most, _seed_of(prepared))
+    alone = _inputs(prepared, prepared.tables["csv"].loc[rows])
+    changed = [row for row, text in zip(rows, alone, strict=True) if text != inputs[row]]
+    return [
+        Check(
+            "a row's prompt is the same whichever rows are beside it",
+            not changed,
+            f"{len(changed)} of {len(rows)} sampled rows changed when transformed in another order and company",
+            changed,
+        ),
+        _check_left_out(prepared.plan),
+    ]
+
+
+def _seed_of(prepared: Prepared) -> str:
+    """A seed that no code can foresee: it follows from all prompts together with their labels, which no code sees."""
+    text = "\0".join(f"{record['input']}\0{record.get('output', '')}" for record in prepared.records)
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
+
+
+def _check_left_out(plan: dict[str, Any]) -> Check:
+    """The code is given the plan's features alone, so that a plan is all that could let a column in."""
+    left_out = {plan["target"], *(entry["name"] for entry in plan["dropped"])}
+    inside = [name for name in feature_names(plan) if name in left_out]
+    detail = f"{len(inside)} of {len(left_out)} such columns are among the features"
+    named = f": {', '.join(map(repr, inside[:5]))}" if inside else ""
+    return Check("target and dropped columns absent", not inside, detail + named)
+
+
+def check_features(prepared: Prepared) -> Check:
+    """Every feature reaches the prompt: of several different cells put into one row, some change its prompt."""
+    table, seed = prepared.tables["csv"], _seed_of(prepared)
+    first = table.iloc[[0]]
+    names, parts = [], [first]
+    for feature in prepared.plan["features"]:
+        cells = list({_meant(cell, prepared.plan): cell for cell in table[feature["name"]].dropna()}.values())
+        for cell in sample(cells, _CELLS, seed) if len(cells) > 1 else []:
+            names.append(feature["name"])
+            parts.append(first.assign(**{feature["name"]: cell}))
+    usual, *others = _inputs(prepared, pd.concat(parts, ignore_index=True))
+    heard = {name for name, text in zip(names, others, strict=True) if text != usual}
+    unheard = [name for name in dict.fromkeys(names) if name not in heard]
+    detail = f"{len(unheard)} of {len(set(names))} features change nothing in the prompt" + (
+        f": {', '.join(map(repr, unheard[:5]))}" if unheard else ""
+    )
+    return Check("every feature is in the prompt", not unheard, detail)
+
+
+def _meant(cell: str, plan: dict[str, Any]) -> str:
+    """Cells that may be written alike are one: equal numbers, and those of the same significant digits."""
+    try:
+        return f"{float(cell):.{plan['number_format'].get('significant_digits', 17)}g}"
+    except ValueError:
+        return " ".join(cell.split())[: plan["longest_cell"]]
+
+
+def _inputs(prepared: Prepared, table: pd.DataFrame) -> list[str]:
+    names = feature_names(prepared.plan)
+    records = transform_rows(prepared.script, names, table, prepared.state, prepared.sandbox)
+    return [record["input"] for record in records]
+
+
+def sample(items: list[Any], most: int, seed: str = "") -> list[Any]:
+    """Some of the items, the same ones for the same seed."""
+    return random.Random(seed).sample(items, min(most, len(items)))

@@ -1,0 +1,195 @@
+"""The generated preparation code at work: fitted on the train rows, and turning rows into prompts.
+
+The code never meets a label. `fit` and `transform` run in a sandbox of their own each, which holds the plan's features
+and nothing else of the table. Their rows are ordered by a hash of these cells and numbered in that order, so that
+neither the number of a row nor its neighbours say anything that its cells do not. Labels are joined here, outside.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from csv import QUOTE_ALL
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loramake import artifacts
+from loramake.console import say, working
+from loramake.errors import ArtifactError, CodeError
+from loramake.explore.splits import read_all_splits
+from loramake.private_folder import rows_folder
+from loramake.sandbox import Sandbox
+from loramake.tables.reading import MISSING
+
+Record = dict[str, Any]
+
+_STATE_BYTES, _STATE_BYTES_A_FEATURE = 1 << 20, 1 << 12
+"""The most that fit may remember: room for bins and categories, not for the rows of a table."""
+_RECORD_BYTES = 1 << 13
+"""The most that a feature adds to a record: a cell is cut after some hundred characters."""
+
+
+def execute_prep_code(
+    script: str | Path,
+    plan: str | Path,
+    csv: str | Path,
+    test_csv: str | Path | None,
+    splits: str | Path,
+    sandbox: Sandbox,
+    out: str | Path,
+    state: str | Path,
+) -> None:
+    """Run prepare_data.py; write all_data.json (a record for every row of splits.csv) and prep_state.json."""
+    planned = artifacts.read(plan, "plan")
+    lines, rows = read_all_splits(csv, test_csv, splits)
+    features = feature_names(planned)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with rows_folder(Path(out).parent) as folder, working("preparing the records"):
+        fitted = folder / "fitted.json"
+        train = rows[(lines["split"] == "train").to_numpy()]
+        artifacts.write(fitted, _fit(script, features, train, sandbox, folder), "prep_state")
+        records = _transform(script, features, rows, fitted, sandbox, folder)
+        made = _join_labels(records, lines, rows[planned["target"]], planned)
+        artifacts.write(state, artifacts.read(fitted, "prep_state"), "prep_state")
+        artifacts.write(out, made, "records")
+    say(f"{len(made):,} records prepared, the first: {made[0]['input'][:100]!r} → {made[0]['output']!r}.")
+
+
+def feature_names(plan: dict[str, Any]) -> list[str]:
+    """The columns that prompts are made of, in their order."""
+    return [feature["name"] for feature in plan["features"]]
+
+
+def _join_labels(
+    records: Sequence[Record], lines: pd.DataFrame, target: "pd.Series[str]", plan: dict[str, Any]
+) -> list[Record]:
+    """The records with row and source as in splits.csv, and the answer of the row's label."""
+    answers = {label["value"]: label["text"] for label in plan["labels"]}
+    keys = zip(lines["row"].tolist(), lines["source"].tolist(), target.map(answers).tolist(), strict=True)
+    return [
+        {**record, "row": row, "output": output, "source": source}
+        for record, (row, source, output) in zip(records, keys, strict=True)
+    ]
+
+
+def _fit(
+    script: str | Path, features: Sequence[str], train: pd.DataFrame, sandbox: Sandbox, folder: Path
+) -> dict[str, Any]:
+    """What the code learns from the train rows (text cells, missing ones None); CodeError where it keeps too much.
+
+    `folder` is a private one, for the time of the run.
+    """
+    cells, _ = _by_content(train, features)
+    learnt = folder / "state.json"
+    inputs = {"csv": _write_rows(cells, folder)}
+    sandbox.run(script, inputs=inputs, values={"mode": "fit"}, outputs={"state": learnt})
+    most, size = _STATE_BYTES + _STATE_BYTES_A_FEATURE * len(features), learnt.stat().st_size
+    if size > most:
+        raise CodeError(
+            f"{script}: fit remembers {size:,} bytes, more than the {most:,} that bins and categories need: keep "
+            "summaries of the columns, not the rows."
+        )
+    with _as_code_error(script, learnt, "a state"):
+        state: dict[str, Any] = artifacts.read_untrusted(learnt, "prep_state")
+    return state
+
+
+def transform_rows(
+    script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox
+) -> list[Record]:
+    """The prompts of rows (text cells, missing ones None), without labels; `row` is the position in `rows`.
+
+    CodeError where the script fails with any of them.
+    """
+    with rows_folder(Path(state).parent) as folder:
+        return _transform(script, features, rows, state, sandbox, folder)
+
+
+def _transform(
+    script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox, folder: Path
+) -> list[Record]:
+    """`transform_rows` in a private folder that is there already."""
+    cells, order = _by_content(rows, features)
+    out = _run_on(script, cells, state, sandbox, folder, "transform")
+    with _as_code_error(script, out, "records"):
+        made: list[Record] = artifacts.read_untrusted(out, "records", _most_bytes(cells), len(cells))
+    if [record["row"] for record in made] != list(range(len(rows))):
+        raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows, in their order.")
+    return [_only_prompt(made[place], position) for position, place in enumerate(_inverse(order))]
+
+
+def _only_prompt(record: Record, row: int) -> Record:
+    """What the code may say of a row: it knows no labels and no sources."""
+    return {"instruction": record["instruction"], "input": record["input"], "row": row}
+
+
+def transform_each_row(
+    script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox
+) -> list[Record | str]:
+    """`transform_rows` one row at a time, in place of the record of a row with which the script fails its failure.
+
+    Slower, by a few milliseconds a row. CodeError where the script fails whatever the rows.
+    """
+    cells, order = _by_content(rows, features)
+    with rows_folder(Path(state).parent) as folder:
+        out = _run_on(script, cells, state, sandbox, folder, "transform_each")
+        with _as_code_error(script, out, "records"):
+            made = artifacts.read_untrusted(out, "transformed", _most_bytes(cells), len(cells))
+    if len(made) != len(rows):
+        raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows.")
+    return [_checked(made[place], place, position) for position, place in enumerate(_inverse(order))]
+
+
+def _checked(made: dict[str, Any], place: int, row: int) -> Record | str:
+    """What one row gave: its record, or why there is none."""
+    if made["failure"] is not None:
+        return str(made["failure"])
+    if made["record"] is None or made["record"]["row"] != place:
+        return "it gave the record of another row"
+    return _only_prompt(made["record"], row)
+
+
+def _by_content(rows: pd.DataFrame, features: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    """The features' cells ordered by a hash of each row's own, numbered anew, and the position in `rows` of each."""
+    cells = rows[list(features)].astype(object)
+    order = np.argsort(pd.util.hash_pandas_object(cells, index=False).to_numpy(), kind="stable")
+    return cells.iloc[order].reset_index(drop=True), order
+
+
+def _inverse(order: NDArray[np.intp]) -> list[int]:
+    """For each position in the table its place in the order."""
+    places: list[int] = np.argsort(order, kind="stable").tolist()
+    return places
+
+
+def _run_on(
+    script: str | Path, cells: pd.DataFrame, state: str | Path, sandbox: Sandbox, folder: Path, mode: str
+) -> Path:
+    """Run a preparation script on rows; the file, in `folder`, that it wrote."""
+    out = folder / "records.json"
+    inputs = {"csv": _write_rows(cells, folder), "state": Path(state)}
+    sandbox.run(script, inputs=inputs, values={"mode": mode}, outputs={"out": out})
+    return out
+
+
+def _write_rows(cells: pd.DataFrame, folder: Path) -> Path:
+    table = folder / "rows.csv"
+    # Quoted throughout: pandas would leave a lone carriage return bare, and read it back as the end of a row.
+    cells.to_csv(table, index=False, na_rep=MISSING[1], quoting=QUOTE_ALL)
+    return table
+
+
+def _most_bytes(cells: pd.DataFrame) -> int:
+    """Of the records of so many rows and features."""
+    return _RECORD_BYTES * (1 + len(cells) * (1 + len(cells.columns)))
+
+
+@contextlib.contextmanager
+def _as_code_error(script: str | Path, path: Path, what: str) -> Iterator[None]:
+    """What a script wrote is its author's to fix."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise CodeError(f"{script} did not write {what}: {str(error).removeprefix(f'{path}: ')}") from error

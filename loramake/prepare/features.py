@@ -1,0 +1,93 @@
+"""Which columns a prediction may use: ids, constants and leaks dropped, wide tables ranked on their train rows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from loramake import artifacts
+from loramake.console import progress, say
+from loramake.errors import DataError
+from loramake.explore.splits import read_split
+from loramake.prepare.ranking import rank, unranked
+from loramake.spreadsheet import harmless
+
+RANK_FROM = 50
+"""Tables of fewer features than this are not ranked."""
+
+_SPLIT_COLUMNS = {
+    "group_column": "the splits are by its values, so those of new rows are never known from training",
+    "time_column": "the splits are by time, so new rows are later than all that training saw",
+}
+
+
+def select_features(
+    csv: str | Path,
+    profile: str | Path,
+    task: str | Path,
+    splits: str | Path,
+    features_to_keep: int,
+    seed: int,
+    out: str | Path,
+    rankings: str | Path,
+) -> None:
+    """Write selected_features.json and feature_rankings.csv, fitted on the train rows only."""
+    found = artifacts.read(task, "task")
+    columns = artifacts.read(profile, "profile")["columns"]
+    names = [column["name"] for column in columns]
+    dropped = find_dropped(found)
+    candidates = [
+        name for name in names if name != found["target"] and name not in {entry["name"] for entry in dropped}
+    ]
+    if not candidates:
+        raise DataError(
+            f"{csv}: no feature is left beside the target {found['target']}: every other column was dropped; "
+            f"name those to use under keep: in feedback/explore.yaml beside the results."
+        )
+    ranked = len(candidates) >= RANK_FROM
+    table = unranked(candidates)
+    if ranked:
+        _, train = read_split(csv, None, splits, "train")
+        with progress(f"ranking {len(candidates):,} features", unit="batches of trees") as advance:
+            table = rank(train[candidates], train[found["target"]], columns, seed, advance=advance)
+    kept, note = _keep(table, candidates, features_to_keep, ranked)
+    if not kept:
+        raise DataError(
+            f"{csv}: no feature changes on the train rows: lower the ratios of the other splits or add rows."
+        )
+    constant = set(table.loc[np.isinf(table["average_rank"]), "feature"])
+    reasons = {True: "it never changes on the train rows", False: f"ranked below the {features_to_keep} best"}
+    dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
+    with artifacts.atomic(rankings) as temporary:
+        table.assign(feature=table["feature"].map(harmless)).to_csv(temporary, index=False, lineterminator="\n")
+    artifacts.write(out, {"kept": kept, "dropped": dropped, "ranked": ranked, "note": note}, "selected_features")
+    say(note)
+
+
+def find_dropped(task: dict[str, Any]) -> list[dict[str, str]]:
+    """Ids, constants and leaks, unless feedback keeps them, and what feedback drops; each with its reason."""
+    keep = set(task["feedback"]["keep"])
+    dropped = [
+        {"name": column["name"], "reason": f"{kind}: {column['reason']}"}
+        for kind, columns in (("id", task["ids"]), ("constant", task["constants"]), ("suspected leak", task["leaks"]))
+        for column in columns
+        if column["name"] not in keep
+    ]
+    dropped += [
+        {"name": task[key], "reason": reason}
+        for key, reason in _SPLIT_COLUMNS.items()
+        if task[key] is not None and task[key] not in keep | {column["name"] for column in dropped}
+    ]
+    known = {column["name"] for column in dropped}
+    asked = [name for name in task["feedback"]["drop"] if name not in known and name != task["target"]]
+    return dropped + [{"name": name, "reason": "dropped by feedback"} for name in asked]
+
+
+def _keep(table: pd.DataFrame, candidates: list[str], features_to_keep: int, ranked: bool) -> tuple[list[str], str]:
+    if not ranked:
+        return candidates, f"{len(candidates)} features, fewer than {RANK_FROM}: all are kept and none is ranked."
+    best = set(table.loc[np.isfinite(table["average_rank"]), "feature"].head(features_to_keep))
+    return [
+        name for name in candidates if name in best
+    ], f"{len(candidates)} features ranked on the train rows, {len(best)} kept."

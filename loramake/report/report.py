@@ -1,0 +1,241 @@
+"""report.html, a self-contained page that a manager and an engineer both read, and model_card.md of the same facts."""
+
+import base64
+import csv
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loramake import artifacts
+from loramake.config import Settings
+from loramake.console import say
+from loramake.errors import ArtifactError
+from loramake.evaluation.metrics import CONFIDENCE
+from loramake.explore.splits import describe_splits
+from loramake.parsing import ParsingError
+from loramake.parsing.json_text import read_json_lines
+from loramake.paths import TEMPLATES
+from loramake.prepare.verification import count_labels
+from loramake.rendering import render
+from loramake.report.model_card import render_model_card
+from loramake.report.results import package_versions
+from loramake.report.timings import read_timings
+from loramake.spreadsheet import original
+from loramake.trust.cells import read_cells
+
+METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
+"""What the page's main table shows; metrics.json has them all."""
+
+FILES = {
+    "profile": "profile",
+    "task": "task",
+    "splits": "splits",
+    "selected": "selected_features",
+    "plan": "plan",
+    "verification": "verification",
+    "all_data": "records",
+    "balanced": "records",
+    "train_config": "lmf_config",
+    "adapter": None,
+    "metrics": "metrics",
+    "calibrator": "calibrator",
+    "predictions": "predictions",
+    "calibration_measures": "calibration_measures",
+    "conformal": "conformal",
+    "risk": "risk",
+    "costs": "costs",
+    "audit": "audit",
+    "label_noise": "label_noise",
+    "suspects": None,
+    "robustness": "robustness",
+}
+"""The artifacts that the page speaks of and signs, with their schemas; those without one are no JSON or YAML."""
+
+CONTENTS = {
+    "verdict": "Verdict",
+    "performance": "How well it predicts",
+    "calibration": "Can the probabilities be trusted?",
+    "conformal": "Sets that hold the true label",
+    "risk": "When to abstain",
+    "costs": "What it costs",
+    "audit": "Groups and limits",
+    "robustness": "What it looks at",
+    "samples": "Right and wrong",
+    "data": "The data",
+    "decisions": "Who decided what",
+    "making": "Settings, time, versions, hashes",
+}
+"""The page's sections, each a template of this name, with their titles."""
+
+MEASURE_NAMES = {
+    "ece": "expected calibration error",
+    "adaptive_ece": "the same, bins of equal rows",
+    "mce": "maximum calibration error",
+    "classwise_ece": "classwise calibration error",
+    "brier": "Brier score",
+    "brier_reliability": "Brier: reliability",
+    "brier_resolution": "Brier: resolution",
+    "brier_uncertainty": "Brier: uncertainty",
+}
+
+SHOWN = {"labels": 20, "names": 20, "suspects": 10, "columns": 16, "points": 20}
+"""Of what a table can have many of, so many are shown, and how many more there are is said."""
+
+_SAMPLES_SHOWN = 3
+
+
+def render_report(
+    experiment: str,
+    csv: str | Path,
+    test_csv: str | Path | None,
+    files: Mapping[str, str | Path],
+    plots: Sequence[str | Path],
+    settings: Settings,
+    benchmarks: str | Path,
+    transcripts: str | Path,
+    history: str | Path,
+    out: str | Path,
+    model_card_out: str | Path,
+) -> None:
+    """Write report.html, which asks nothing of a network and runs no script but its own, and model_card.md.
+
+    `csv` and `test_csv` hold the rows that are shown; `files` are the artifacts that FILES names, by those words;
+    `plots` are SVG files; `transcripts` is the folder of what an LLM was asked, `history` the lines of who decided what
+    (either may be absent).
+    """
+    facts = gather_facts(experiment, files, history)
+    page = render(
+        "render_report.html.j2",
+        **facts,
+        **_look(),
+        trained_on=count_labels(facts["balanced"], facts["plan"]),
+        sample=facts["all_data"][0],
+        samples=find_samples(facts, csv, test_csv),
+        suspects=read_table(files["suspects"]),
+        curve=spread(facts["risk"]["test"]["curve"], SHOWN["points"]),
+        settings=settings,
+        plots={Path(path).stem: _as_data_url(path) for path in plots},
+        seconds=read_timings(benchmarks),
+        hashes={str(path): artifacts.sha256(path) for path in files.values()},
+        transcripts=read_transcripts(transcripts),
+    )
+    artifacts.write_text(out, page)
+    artifacts.write_text(model_card_out, render_model_card(facts))
+    say(f"report: {out}")
+
+
+def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str | Path) -> dict[str, Any]:
+    """What the page and the model card both tell: every artifact by its word in FILES, and what goes with them."""
+    read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
+    return {
+        **read,
+        "experiment": experiment,
+        "rows_by_split": describe_splits(read["splits"]),
+        "history": read_history(history),
+        "versions": package_versions(),
+        "interval_confidence": CONFIDENCE,
+        "shown_metrics": METRICS,
+        "shown": SHOWN,
+    }
+
+
+def _look() -> dict[str, Any]:
+    """Style and script of the page with the hashes that let them through, the order of its parts, names of measures."""
+    style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
+    return {
+        "contents": CONTENTS,
+        "measure_names": MEASURE_NAMES,
+        "style": style,
+        "style_hash": _hash_of_inline(style),
+        "script": script,
+        "script_hash": _hash_of_inline(script),
+    }
+
+
+def _static(name: str) -> str:
+    return (TEMPLATES / "render_report" / name).read_text(encoding="utf-8")
+
+
+def _hash_of_inline(text: str) -> str:
+    """What the page's Content-Security-Policy lets through (base64 of the sha256): this text, and none from a cell."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def find_samples(
+    facts: Mapping[str, Any], csv: str | Path, test_csv: str | Path | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The picked samples with their cells."""
+    names = [feature["name"] for feature in facts["plan"]["features"]]
+    return add_cells(pick_samples(facts["predictions"], facts["all_data"]), csv, test_csv, names)
+
+
+def pick_samples(
+    lines: Sequence[dict[str, Any]], records: Sequence[Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Test rows to look at: right and wrong ones of the highest probability, and those of the lowest, with prompts."""
+    prompts = {(record.get("source", "csv"), record["row"]): record for record in records}
+    ordered = sorted(lines, key=lambda line: -_highest(line))
+    right = [line for line in ordered if line["predicted"] == line["label"]]
+    wrong = [line for line in ordered if line["predicted"] != line["label"]]
+    picked = {"right": right, "wrong": wrong, "unsure": ordered[::-1]}
+    return {
+        name: [_sample(line, prompts[line["source"], line["row"]]) for line in found[:_SAMPLES_SHOWN]]
+        for name, found in picked.items()
+    }
+
+
+def _highest(line: Mapping[str, Any]) -> float:
+    return float(max(line["probabilities"].values()))
+
+
+def add_cells(
+    samples: dict[str, list[dict[str, Any]]], csv: str | Path, test_csv: str | Path | None, names: list[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The samples with what their rows hold in these columns, missing cells None: a prompt may be tokens alone."""
+    keys = [sample["key"] for found in samples.values() for sample in found]
+    rows = iter(read_cells(csv, test_csv, keys)[names].to_dict("records"))
+    return {name: [{**sample, "cells": next(rows)} for sample in found] for name, found in samples.items()}
+
+
+def _sample(line: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "key": (line["source"], line["row"]),
+        "label": line["label"],
+        "predicted": line["predicted"],
+        "probability": _highest(line),
+        "prompt": f"{record['instruction']}\n{record['input']}",
+    }
+
+
+def spread(points: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the points, evenly spread, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV that the workflow made for a spreadsheet, their cells as they were before."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return [{original(name): original(cell) for name, cell in line.items()} for line in csv.DictReader(file)]
+
+
+def read_history(path: str | Path) -> list[dict[str, Any]]:
+    """Who decided what and when, the earliest first; [] where no review was held."""
+    path = Path(path)
+    try:
+        return read_json_lines(path) if path.is_file() else []
+    except ParsingError as error:
+        raise ArtifactError(f"{path} cannot be read ({error}): delete it.") from error
+
+
+def read_transcripts(folder: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """By step, in the order of the steps: what a model was asked and answered; {} where none was asked."""
+    paths = sorted(Path(folder).glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    read = {path.stem: artifacts.read(path, "transcript") for path in paths}
+    return {step: lines for step, lines in read.items() if lines}
+
+
+def _as_data_url(path: str | Path) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"

@@ -1,0 +1,86 @@
+"""The last step: collects what matters into results.json, checks it, and signs every artifact with its hash."""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loramake import artifacts
+from loramake.console import console, say
+from loramake.errors import ArtifactError
+from loramake.prediction.predictions import Scored, read_scored
+from loramake.report.timings import read_timings, timings_table
+
+TRUST = ("calibration_measures", "conformal", "risk", "costs", "audit", "label_noise", "robustness")
+"""Artifacts of the trust stage that say in a sentence what they found; each is its own schema's name."""
+
+_PACKAGES = ("loramake", "snakemake", "scikit-learn", "llamafactory", "torch", "transformers", "peft")
+
+
+def summarize_results(
+    experiment: str,
+    task: str | Path,
+    splits: str | Path,
+    plan: str | Path,
+    train_config: str | Path,
+    metrics: str | Path,
+    predictions: str | Path,
+    trust: Mapping[str, str | Path],
+    all_artifacts: Sequence[str | Path],
+    benchmarks: str | Path,
+    out: str | Path,
+) -> None:
+    """Write results.json; ArtifactError where a test prediction is not a distribution over the task's labels."""
+    found = artifacts.read(task, "task")
+    measured = artifacts.read(metrics, "metrics")
+    labels = [label["value"] for label in found["labels"]]
+    seconds = read_timings(benchmarks)
+    test = measured["splits"]["test"]["models"]
+    results = {
+        "experiment": experiment,
+        "target": found["target"],
+        "task_type": found["task_type"],
+        "labels": labels,
+        "rows": {split: part["rows"] for split, part in measured["splits"].items()},
+        "splits": artifacts.read(splits, "splits"),
+        "model": artifacts.read(train_config, "lmf_config")["model_name_or_path"],
+        "made_by": artifacts.read(plan, "plan")["by"],
+        "verdict": measured["verdict"],
+        "test": {model: _values(part["metrics"]) for model, part in test.items()},
+        "trust": {name: artifacts.read(path, name)["sentence"] for name, path in trust.items()},
+        "checks": check_predictions(read_scored(predictions, labels), predictions),
+        "versions": package_versions(),
+        "seconds": seconds,
+        "artifacts": {str(path): artifacts.sha256(path) for path in sorted(map(str, all_artifacts))},
+    }
+    artifacts.write(out, results, "results")
+    console.print(timings_table(seconds))
+    say(f"{measured['verdict']['sentence']}")
+    say(f"done: {out}; to look at: {Path(out).parent.parent / 'report.html'}")
+
+
+def _values(metrics: dict[str, Any]) -> dict[str, float | None]:
+    return {name: interval["value"] for name, interval in metrics.items()}
+
+
+def check_predictions(test: Scored, where: str | Path) -> dict[str, Any]:
+    """Rows counted, and how far the sum of a row's probabilities is from 1 at most; ArtifactError beyond 1e-6."""
+    largest = float(np.abs(test.probabilities.sum(axis=1) - 1).max(initial=0.0))
+    if not largest <= 1e-6:
+        raise ArtifactError(
+            f"{where}: the probabilities of a row add up to 1 ± {largest:g}: delete the file and run again."
+        )
+    return {"test_rows": len(test.keys), "largest_deviation_of_a_probability_sum": largest}
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that shape a result, of those that are installed."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,282 @@
+"""The three reviews: what a person sees of what was made, before it is approved, changed or stopped."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from loramake import artifacts
+from loramake.config import REVIEWS, STRATEGIES
+from loramake.console import console, printable, say
+from loramake.review.approval import Approval, Question
+from loramake.review.changes import Known
+from loramake.review.code_summary import summarize_code
+from loramake.terminal import held
+from loramake.training.estimates import estimate_memory, estimate_training
+
+_REASONS_SHOWN = 10
+_LEAK = "suspected leak"
+"""What the reason of a column that select_features leaves out as one begins with."""
+_KEY_SETTINGS = (
+    "model_name_or_path",
+    "template",
+    "lora_rank",
+    "lora_alpha",
+    "lora_target",
+    "use_dora",
+    "num_train_epochs",
+    "learning_rate",
+    "lr_scheduler_type",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "cutoff_len",
+    "quantization_bit",
+    "seed",
+)
+"""Of LlamaFactory's configuration: what is looked at first."""
+_CONFIGS = ("configs/train.yaml", "configs/predict_train.yaml", "configs/predict_test.yaml", "data/dataset_info.json")
+
+
+def review_prep_data(
+    mode: str,
+    history: str | Path,
+    verification: str | Path,
+    plan: str | Path,
+    all_data: str | Path,
+    splits: str | Path,
+    script: str | Path,
+    balance: str,
+    out: str | Path,
+) -> None:
+    """Approve the prepared data, the code that made them, and their balancing; writes review/data.json."""
+    with _alone(mode):
+        question = show_prep_data(verification, plan, all_data, splits, script, balance)
+        Approval(question, Path(out), history).decide(mode)
+
+
+def review_balanced_data(
+    mode: str,
+    history: str | Path,
+    plan: str | Path,
+    train: str | Path,
+    balanced: str | Path,
+    script: str | Path,
+    out: str | Path,
+) -> None:
+    """Approve the balanced training split and the code that balanced it; writes review/balance.json."""
+    with _alone(mode):
+        Approval(show_balanced_data(plan, train, balanced, script), Path(out), history).decide(mode)
+
+
+def review_lmf_config(
+    mode: str,
+    history: str | Path,
+    plan: str | Path,
+    verification: str | Path,
+    balanced: str | Path,
+    configs: Sequence[str | Path],
+    out: str | Path,
+) -> None:
+    """Approve LlamaFactory's configuration; writes review/config.json."""
+    is_asked = mode == "ask" and console.is_terminal
+    with _alone(mode):
+        Approval(show_lmf_config(plan, verification, balanced, configs, is_asked), Path(out), history).decide(mode)
+
+
+def _alone(mode: str) -> AbstractContextManager[None]:
+    """The terminal for the screen and its question together: another job's line between them would tear it."""
+    return held() if mode == "ask" and console.is_terminal else nullcontext()
+
+
+def review_next(results: Path, balance: str) -> None:
+    """Decide, outside of a run, on the first review of an experiment's folder that is not decided on."""
+    experiment = results.name
+    for name in REVIEWS:
+        files = _files(results, name)
+        if missing := next((path for path in files if not path.is_file()), None):
+            say(f"nothing to decide: {missing} is not there; loramake run --name {experiment} goes on from here.")
+            return
+        if _is_decided(results, name):
+            continue
+        with _alone("ask"):
+            Approval(_question(results, name, balance), results / f"review/{name}.json").decide_ahead()
+        return
+    say(f"all three reviews of {experiment} are decided on; loramake run --start-from asks again.")
+
+
+def _is_decided(results: Path, name: str) -> bool:
+    """Whether a decision is there, and on the files as they are."""
+    path = results / f"review/{name}.json"
+    if not path.is_file():
+        return False
+    return all(
+        Path(reviewed).is_file() and artifacts.sha256(reviewed) == sha256
+        for reviewed, sha256 in artifacts.read(path, "review")["reviewed"].items()
+    )
+
+
+def _files(results: Path, name: str) -> list[Path]:
+    """What has to be there before a review can be asked."""
+    parts = ["plan.yaml", "data/verification.json", "data/all_data.json", "splits.csv", "scripts/prepare_data.py"]
+    if name in ("balance", "config"):
+        parts += ["data/train.json", "data/balanced_data.json", "scripts/balance_data.py"]
+    if name == "config":
+        parts += _CONFIGS
+    return [results / part for part in parts]
+
+
+def _question(results: Path, name: str, balance: str) -> Question:
+    """Show what a review is about."""
+    plan, verification, all_data, splits, script, *rest = _files(results, name)
+    if name == "data":
+        return show_prep_data(verification, plan, all_data, splits, script, balance)
+    train, balanced, balancing, *configs = rest
+    if name == "balance":
+        return show_balanced_data(plan, train, balanced, balancing)
+    return show_lmf_config(plan, verification, balanced, configs)
+
+
+def show_prep_data(
+    verification: str | Path,
+    plan: str | Path,
+    all_data: str | Path,
+    splits: str | Path,
+    script: str | Path,
+    balance: str,
+) -> Question:
+    """The data review's screen: classes, columns, a record, the code, checks, the agent's critique."""
+    found = artifacts.read(verification, "verification")
+    planned, records = artifacts.read(plan, "plan"), artifacts.read(all_data, "records")
+    strategy = planned["balance"]["proposal"] if balance == "auto" else balance
+    why = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
+    _head(plan, "prepared data")
+    console.print(_class_table(found["classes"]))
+    _show("sizes", _sizes(len(records), len(planned["features"]), found["tokens"]))
+    _show_columns(planned)
+    _show("balancing", f"{strategy} ({why})")
+    _show("a record", f"{records[0]['instruction']} {records[0]['input']} → {records[0]['output']}")
+    _show_code(script, planned)
+    _show("checks passed", "; ".join(check["name"] for check in found["checks"]))
+    _show("sandbox", found["sandbox"]["used"], is_loud=found["sandbox"]["used"].startswith("NONE"))
+    for finding in found["critique"]:
+        _show(f"the agent finds ({finding['severity']})", f"{finding['issue']}: {finding['suggestion']}")
+    _show("the agent judged", found["judged"])
+    first = {f"approve, balancing: {strategy}": {"balance": strategy}}
+    others = {f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy}
+    files = [verification, plan, all_data, splits, script]
+    return Question("data", files, _known(planned, found), {**first, **others}, is_set=balance != "auto")
+
+
+def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
+    """The balance review's screen: the classes of the training split before and after, and the code between."""
+    from loramake.prepare.verification import count_labels
+
+    planned = artifacts.read(plan, "plan")
+    classes = {
+        "before": count_labels(artifacts.read(train, "records"), planned),
+        "after": count_labels(artifacts.read(balanced, "records"), planned),
+    }
+    _head(plan, "training split before and after balancing")
+    console.print(_class_table(classes))
+    _show_code(script, planned)
+    shortcuts = {f"use {other}": f"use {other}" for other in STRATEGIES}
+    return Question("balance", [balanced, script], _known(planned), {"approve": {}}, shortcuts)
+
+
+def show_lmf_config(
+    plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
+) -> Question:
+    """The configuration review's screen: what matters as a table, the files `whole`, what the training will take."""
+    settings = artifacts.read(configs[0], "lmf_config")
+    _head(plan, "training configuration")
+    console.print(_key_table(settings))
+    for path in configs if whole else ():
+        _show_file(path)
+    rows, verified = len(artifacts.read(balanced, "records")), artifacts.read(verification, "verification")
+    _show("the training", estimate_training(settings, rows, verified["tokens"]))
+    if memory := estimate_memory(settings):
+        _show("GPU memory", memory)
+    return Question("config", list(configs), _known(artifacts.read(plan, "plan"), verified), {"approve": {}})
+
+
+def _key_table(settings: dict[str, Any]) -> Table:
+    table = Table()
+    table.add_column("key", style="bold")
+    table.add_column("value", style="bold cyan")
+    for key in _KEY_SETTINGS:
+        if key in settings:
+            table.add_row(Text(key), Text(printable(str(settings[key]))))
+    return table
+
+
+def _show_file(path: str | Path) -> None:
+    """A YAML or JSON file whole, its keys in bold."""
+    console.print(Rule(Text(printable(str(path))), align="left"))
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        key, colon, value = line.partition(":")
+        console.print(Text.assemble((printable(key), "bold"), colon, printable(value)), soft_wrap=True)
+
+
+def _show_columns(plan: dict[str, Any]) -> None:
+    """Features, what is dropped on one line to copy from, and why."""
+    _show("features", ", ".join(feature["name"] for feature in plan["features"]))
+    _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none", is_to_copy=True)
+    leaks = [entry for entry in plan["dropped"] if entry["reason"].startswith(_LEAK)]
+    others = [entry for entry in plan["dropped"] if entry not in leaks]
+    for entry in others[:_REASONS_SHOWN]:
+        _show(f"  {entry['name']}", entry["reason"])
+    if len(others) > _REASONS_SHOWN:
+        _show(f"  … {len(others) - _REASONS_SHOWN} more", "in plan.yaml")
+    _show("suspected leaks", "none" if not leaks else f"{len(leaks)}, among the dropped", is_loud=bool(leaks))
+    for entry in leaks:
+        _show(f"  {entry['name']}", entry["reason"].removeprefix(f"{_LEAK}: "))
+
+
+def _show_code(script: str | Path, plan: dict[str, Any]) -> None:
+    for what, text, is_loud in summarize_code(script, plan["by"]["provider"]):
+        _show(what, text, is_loud)
+
+
+def _show(what: str, text: str, is_loud: bool = False, is_to_copy: bool = False) -> None:
+    """A line of a review, broken between words; one to copy from is broken by the terminal itself."""
+    shown = Text.assemble((f"{printable(what)}: ", "bold"), (printable(text), "bold red" if is_loud else ""))
+    console.print(shown, soft_wrap=is_to_copy or not console.is_terminal)
+
+
+def _head(plan: str | Path, what: str) -> None:
+    """What is shown, and of which experiment: several may be asked about in one run."""
+    experiment = Path(plan).resolve().parent.name
+    console.print(Text(printable(f"{experiment}: {what}"), style="bold reverse"), soft_wrap=True)
+
+
+def _sizes(records: int, features: int, tokens: dict[str, Any]) -> str:
+    about = "guessed: " if tokens["estimated"] else ""
+    length = f"{about}{tokens['mean']:.0f} tokens a row, {tokens['longest']:,} at most of {tokens['cutoff_len']:,}"
+    return f"{records:,} records of {features:,} feature{'' if features == 1 else 's'}; {length}"
+
+
+def _class_table(classes: dict[str, dict[str, int]]) -> Table:
+    """Labels down, splits across; at most 20 labels are shown."""
+    table = Table()
+    table.add_column("label", style="bold", max_width=40)
+    for name in classes:
+        table.add_column(name, justify="right")
+    labels = list(next(iter(classes.values())))
+    for label in labels[:20]:
+        table.add_row(Text(printable(label)), *(f"{counts[label]:,}" for counts in classes.values()))
+    if len(labels) > 20:
+        table.add_row(f"… {len(labels) - 20} more", *("" for _ in classes))
+    table.add_row("all", *(f"{sum(counts.values()):,}" for counts in classes.values()), style="dim")
+    return table
+
+
+def _known(plan: dict[str, Any], verification: dict[str, Any] | None = None) -> Known:
+    """What feedback may name, by the plan, and by the verified records where they are at hand."""
+    features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
+    labels = [label["value"] for label in plan["labels"]]
+    is_validated = verification is None or any(verification["classes"].get("validation", {"": 1}).values())
+    return Known(features, labels, plan["by"]["provider"] != "builtin", is_validated)

@@ -1,0 +1,174 @@
+"""LlamaFactory's own files, as a person could run them: `llamafactory-cli train results/exp1/configs/train.yaml`.
+
+Arithmetic (bf16, fp16) and attention kernels depend on the machine that trains, so `precision: auto` and
+`flash_attn: auto` leave them out of the YAML: `run_finetuning` adds what it finds there.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from loramake import artifacts
+from loramake.config import TRAINING_KEYS, Settings
+from loramake.errors import ConfigError
+from loramake.llm.arguments import BEST_OF_ALL, check_extra, shared_arguments
+from loramake.llm.encoding import find_template
+from loramake.llm.extra import import_training
+
+_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
+_PREDICT_BATCH = 8
+_WRITTEN = (
+    *TRAINING_KEYS,
+    *("trust_remote_code", "template", "stage", "finetuning_type", "bf16", "fp16", "flash_attn", "seed", "do_train"),
+    *("output_dir", "overwrite_output_dir", "save_strategy", "plot_loss"),
+    *("eval_dataset", "per_device_eval_batch_size", "eval_strategy", "eval_steps", "load_best_model_at_end"),
+)
+"""Further keys that train_config writes; output_dir and trust_remote_code are given anew when the training starts."""
+
+
+def generate_lmf_config(
+    settings: Settings,
+    results: str | Path,
+    balanced: str | Path,
+    validation: str | Path,
+    plan: str | Path,
+    verification: str | Path,
+    outs: dict[str, str | Path],
+) -> None:
+    """Write train.yaml, predict_train.yaml, predict_test.yaml and dataset_info.json (`outs`, by those words).
+
+    `settings` holds the training keys, model, template, trust_remote_code, seed, precision, flash_attn and
+    extra_training_args; `results` is the experiment's folder.
+    """
+    _check_cutoff(settings["cutoff_len"], artifacts.read(verification, "verification")["tokens"]["longest"])
+    results = Path(results)
+    has_validation = bool(artifacts.read(validation, "records"))
+    texts = [label["text"] for label in artifacts.read(plan, "plan")["labels"]]
+    extra = _extra(settings["extra_training_args"], has_validation)
+    settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, "records")))}
+    base = _base(settings, results)
+    train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
+    base |= shared_arguments(extra)
+    artifacts.write(outs["train"], train, "lmf_config")
+    for split in ("train", "test"):
+        predict = predict_config(base, settings, results, f"predict_{split}", texts)
+        artifacts.write(outs[f"predict_{split}"], predict, "lmf_config")
+    artifacts.write(outs["dataset_info"], dataset_info(has_validation), "dataset_info")
+
+
+def _check_cutoff(cutoff_len: int, longest: int) -> None:
+    """LlamaFactory would cut the end off a longer prompt, the assistant's header with it, and not say so."""
+    if longest > cutoff_len:
+        raise ConfigError(
+            f"cutoff_len {cutoff_len} is shorter than the longest prompt and answer ({longest}): raise it."
+        )
+
+
+def count_epochs(settings: Settings, rows: int) -> float:
+    """Passes over so many training rows; where a number of steps is asked for too, enough of them on one device."""
+    asked = settings["num_train_epochs"]
+    if not isinstance(asked, dict):
+        return float(asked)
+    per_step = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+    return float(max(asked["least"], math.ceil(asked["steps"] / math.ceil(rows / per_step))))
+
+
+def _extra(extra: dict[str, Any], has_validation: bool) -> dict[str, Any]:
+    """extra_training_args, checked where LlamaFactory is sure to be there to ask."""
+    if extra:
+        import_training("llamafactory")
+    return check_extra(extra, has_validation)
+
+
+def _base(settings: Settings, results: Path) -> dict[str, Any]:
+    """What training and predicting share."""
+    template = find_template(settings["model"], settings["template"], settings["trust_remote_code"])
+    shared = {
+        "model_name_or_path": settings["model"],
+        "trust_remote_code": settings["trust_remote_code"],
+        "template": template,
+        "stage": "sft",
+        "finetuning_type": "lora",
+        "quantization_bit": settings["quantization_bit"],
+        "dataset_dir": str(results / "data"),
+        "cutoff_len": settings["cutoff_len"],
+        "report_to": "none",
+        "overwrite_output_dir": True,
+    }
+    if settings["precision"] in ("bf16", "fp16"):
+        shared[settings["precision"]] = True
+    if settings["flash_attn"] != "auto":
+        shared["flash_attn"] = settings["flash_attn"]
+    return {key: value for key, value in shared.items() if value is not None}
+
+
+def train_config(base: dict[str, Any], settings: Settings, results: Path, has_validation: bool) -> dict[str, Any]:
+    """The arguments of the training."""
+    own = {key: settings[key] for key in TRAINING_KEYS if key not in base and settings[key] is not None}
+    config = {**base, "do_train": True, "dataset": "train", **own, "seed": settings["seed"]}
+    config |= {"output_dir": str(results / "adapter"), "save_strategy": "steps", "plot_loss": False}
+    if has_validation:
+        config |= {"eval_dataset": "validation", "per_device_eval_batch_size": _PREDICT_BATCH}
+        config |= _evaluation(settings)
+    return {**config, **settings["extra_training_args"]}
+
+
+def _evaluation(settings: Settings) -> dict[str, Any]:
+    """When to evaluate: after each epoch, at the steps asked for, or, for the best checkpoint, with each."""
+    if settings["extra_training_args"].get("eval_steps"):
+        return {"eval_strategy": "steps"}
+    if any(settings["extra_training_args"].get(name) for name in BEST_OF_ALL):
+        return {"eval_strategy": "steps", "eval_steps": settings["save_steps"], "load_best_model_at_end": True}
+    return {"eval_strategy": "epoch"}
+
+
+def predict_config(
+    base: dict[str, Any], settings: Settings, results: Path, dataset: str, texts: list[str]
+) -> dict[str, Any]:
+    """The arguments of LlamaFactory's own predict: greedy, room for the longest label."""
+    return {
+        **base,
+        "do_predict": True,
+        "predict_with_generate": True,
+        "do_sample": False,
+        "max_new_tokens": max(len(text.encode()) for text in texts) + 16,
+        "adapter_name_or_path": str(results / "adapter"),
+        "eval_dataset": dataset,
+        "per_device_eval_batch_size": base.get("per_device_eval_batch_size", _PREDICT_BATCH),
+        "output_dir": str(results / ".cache" / dataset),
+        "seed": settings["seed"],
+    }
+
+
+def check_train_config(path: str | Path, own: Settings) -> dict[str, Any]:
+    """The arguments in train.yaml; ConfigError for one that only the user's own settings may decide.
+
+    The file lies among results, which may be somebody else's, and whoever reviews it may edit it: its numbers count as
+    they stand there, while model, data, paths and further arguments have to be those of `own` (the settings model,
+    trust_remote_code and extra_training_args). Its trust_remote_code never counts.
+    """
+    config: dict[str, Any] = artifacts.read(path, "lmf_config")
+    data = Path(path).parents[1] / "data"
+    artifacts.read(data / "dataset_info.json", "dataset_info")
+    extra = check_extra(own["extra_training_args"], has_validation=True)
+    meant = {"model_name_or_path": own["model"], "report_to": "none", "dataset_dir": str(data), "dataset": "train"}
+    for key, value in config.items():
+        if key in extra:
+            is_own = value == extra[key]
+        elif key in meant:
+            is_own = value == meant[key]
+        else:
+            is_own = key in _WRITTEN and (key != "eval_dataset" or value == "validation")
+        if not is_own:
+            raise ConfigError(
+                f"{path}: {key}: {str(value)[:100]} is not of your own settings: delete the file and run the same "
+                f"command again, or set {key} in your own config.yaml (under extra_training_args, if it is no setting)."
+            )
+    return config
+
+
+def dataset_info(has_validation: bool) -> dict[str, Any]:
+    """LlamaFactory's register: the balanced training split, and the splits to predict."""
+    files = {"train": "balanced_data.json", "predict_train": "train.json", "predict_test": "test.json"}
+    files |= {"validation": "validation.json"} if has_validation else {}
+    return {name: {"file_name": file, "columns": _COLUMNS} for name, file in files.items()}

@@ -1,0 +1,74 @@
+"""What a training will take: steps and tokens and, where a GPU is seen, the memory that can be counted beforehand."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from loramake.llm.models import read_shapes
+from loramake.programs import said
+
+_GIB = 1 << 30
+_NOT_ADAPTED = ("embed", "lm_head", "wte", "wpe")
+"""Parts of the names of matrices that `lora_target: all` leaves alone."""
+_BYTES_PER_TRAINED = 16
+"""A trained weight, its gradient and Adam's two moments, each in 32 bits."""
+
+
+def estimate_training(settings: dict[str, Any], rows: int, tokens: dict[str, Any]) -> str:
+    """Steps and tokens of a training on one device: `tokens` as in verification.json."""
+    steps = count_steps(settings, rows)
+    read = rows * settings["num_train_epochs"] * tokens["mean"]
+    about = "" if not tokens["estimated"] else ", guessed from characters"
+    return f"{steps:,} steps over {rows:,} rows, about {read:,.0f} tokens ({tokens['mean']:.0f} a row{about})"
+
+
+def count_steps(settings: dict[str, Any], rows: int) -> int:
+    """Optimizer steps on one device: an epoch's last, smaller step counts, too."""
+    per_step: int = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+    epochs: float = settings["num_train_epochs"]
+    return math.ceil(math.ceil(rows / per_step) * epochs)
+
+
+def estimate_memory(settings: dict[str, Any]) -> str | None:
+    """Weights and adapter against the memory of the first GPU; None where no GPU is seen."""
+    gpu = _first_gpu()
+    if gpu is None:
+        return None
+    name, has = gpu
+    model = Path(settings["model_name_or_path"])
+    if not model.is_dir():
+        return f"{name} has {has / _GIB:.0f} GiB; the base is not a folder here, so its size is not known"
+    weights, adapter = memory_of(settings, read_shapes(model))
+    needs = f"{weights / _GIB:.2f} GiB for the base and {adapter / _GIB:.2f} GiB for the adapter and its optimizer"
+    return f"{needs}, activations on top, of {has / _GIB:.0f} GiB on {name}"
+
+
+def memory_of(settings: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[float, float]:
+    """Bytes of the base's weights (two a weight, or fewer by quantization_bit) and of the adapter in training."""
+    adapted = count_adapter(settings, shapes)
+    bits = settings.get("quantization_bit") or 16
+    sizes = {name: bits if _is_adapted(name, shape, "all") else 16 for name, shape in shapes.items()}
+    weights = sum(math.prod(shape) * sizes[name] / 8 for name, shape in shapes.items())
+    return weights, adapted * _BYTES_PER_TRAINED
+
+
+def count_adapter(settings: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> int:
+    """Weights of the LoRA matrices: rank x (in + out) for each matrix that gets them (Hu et al. 2021, section 4)."""
+    target = str(settings.get("lora_target", "all"))
+    adapted = [shape for name, shape in shapes.items() if _is_adapted(name, shape, target)]
+    return sum(settings["lora_rank"] * (rows + columns) for rows, columns in adapted)
+
+
+def _is_adapted(name: str, shape: tuple[int, ...], target: str) -> bool:
+    if len(shape) != 2:
+        return False
+    if target == "all":
+        return not any(part in name for part in _NOT_ADAPTED)
+    return any(f".{module.strip()}." in name for module in target.split(","))
+
+
+def _first_gpu() -> tuple[str, int] | None:
+    """Name and bytes of memory."""
+    lines = said("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+    name, comma, megabytes = lines[0].rpartition(",") if lines else ("", "", "")
+    return (name.strip(), int(megabytes) << 20) if comma and megabytes.strip().isdigit() else None

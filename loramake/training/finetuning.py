@@ -1,0 +1,289 @@
+"""The LoRA training: LlamaFactory's own command, watched, resumable, its adapter put in place when it is whole.
+
+Checkpoints live in an undeclared folder, keyed by a hash of configuration, data and base, so that a killed training
+goes on where it stopped and a changed one starts afresh. A finished training clears them.
+"""
+
+import collections
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from loramake import artifacts
+from loramake.console import Advance, log, progress, say
+from loramake.errors import TrainingError
+from loramake.llm.chat_templates import check_chat_templates
+from loramake.llm.extra import check_quantization, import_training
+from loramake.llm.failures import explain
+from loramake.llm.models import fetch_model
+from loramake.training.config import check_train_config
+
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+TRAINER_LOG = "trainer_log.jsonl"
+_HASHED_WHOLE = 64 * 2**20
+"""Model files up to this size count by content, larger ones by name and size."""
+
+_TRAINER_BAR = re.compile(r"^\s*\d+%\|[^|]*\| *(\d+)/(\d+) \[")
+_ANY_BAR = re.compile(r"\d%\|[^|]*\|")
+_ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]*(Error|Exception)\b.*: ")
+_LAST_LINES = 200
+_LONGEST_LINE = 2**16
+"""Bytes after which a line of a training's output is taken for ended."""
+_MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
+
+
+def run_finetuning(
+    config: str | Path, own: Mapping[str, Any], precision: str, flash_attn: str, threads: int, out: str | Path
+) -> None:
+    """Train, and put adapter_model.safetensors, adapter_config.json and trainer_log.jsonl into the folder `out`.
+
+    `own` are the user's settings model, trust_remote_code and extra_training_args, which `config` has to keep to.
+    """
+    settings = check_train_config(config, dict(own))
+    check_gpu(settings)
+    folder = fetch_model(settings["model_name_or_path"], trust_remote_code=own["trust_remote_code"])
+    if settings.get("template") is None:
+        check_chat_templates(folder)
+    overrides = hardware_overrides(precision, flash_attn)
+    overrides |= {"trust_remote_code": str(own["trust_remote_code"]).lower()}
+    work = _work_folder(config, settings, overrides)
+    work.mkdir(parents=True, exist_ok=True)
+    with locked(work) as lock:
+        if not is_finished(work):
+            set_broken_checkpoints_aside(work)
+            _train(config, {**overrides, "output_dir": str(work), "overwrite_output_dir": "false"}, work, threads, lock)
+        if not is_finished(work):
+            raise TrainingError(f"the training ended without an adapter in {work}: look into the step's log.")
+        publish(work, Path(out))
+        shutil.rmtree(work)
+
+
+def check_gpu(settings: dict[str, Any]) -> None:
+    """Raise TrainingError where quantization is asked for without a GPU, ConfigError without bitsandbytes."""
+    bits = settings.get("quantization_bit")
+    check_quantization(bits, settings.get("quantization_method"))
+    if bits is not None and not import_training("torch").cuda.is_available():
+        raise TrainingError(
+            f"quantization_bit: {bits} needs a CUDA GPU and none is here: leave it out, or train elsewhere."
+        )
+
+
+def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
+    """LlamaFactory arguments that this machine calls for where the settings say `auto`."""
+    if precision != "auto" and flash_attn != "auto":
+        return {}
+    torch = import_training("torch")
+    overrides: dict[str, str] = {}
+    has_gpu = torch.cuda.is_available()
+    if precision == "auto" and has_gpu:
+        overrides["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"] = "true"
+    if flash_attn == "auto" and has_gpu and importlib.util.find_spec("flash_attn"):
+        overrides["flash_attn"] = "fa2"
+    device = torch.cuda.get_device_name(0) if has_gpu else "the CPU"
+    say(f"training on {device}" + "".join(f", {key}={value}" for key, value in overrides.items()) + ".")
+    return overrides
+
+
+def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[str, str]) -> Path:
+    """results/{experiment}/.cache/training/{hash of config, data, base and hardware}."""
+    data = Path(settings["dataset_dir"])
+    key = hashlib.sha256(json.dumps([artifacts.sha256(config), overrides]).encode())
+    for path in sorted(data.glob("*.json")):
+        if path.name in ("balanced_data.json", "validation.json"):
+            key.update(artifacts.sha256(path).encode())
+    for path in sorted(Path(settings["model_name_or_path"]).glob("*")):
+        if path.is_file():
+            whole = path.stat().st_size <= _HASHED_WHOLE
+            key.update(f"{path.name} {artifacts.sha256(path) if whole else path.stat().st_size}".encode())
+    return data.parent / ".cache" / "training" / key.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def locked(work: Path) -> Iterator[IO[str]]:
+    """Hold the folder's lock, which a training process inherits: an orphan of a killed run is never raced."""
+    path = work.with_suffix(".lock")
+    with path.open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise TrainingError(
+                f"another training of the same data still runs in {work}: wait for it, or end it "
+                f"(pkill -f {work.name}), and run the same command again."
+            ) from None
+        yield lock
+        path.unlink(missing_ok=True)
+
+
+def is_finished(work: Path) -> bool:
+    """Whether a training ran to its end here: LlamaFactory writes train_results.json after the adapter."""
+    return all((work / name).is_file() for name in (*ADAPTER_FILES, "train_results.json"))
+
+
+def set_broken_checkpoints_aside(work: Path) -> None:
+    """Move checkpoints that a kill left incomplete out of LlamaFactory's sight; it would resume from the newest."""
+    for checkpoint in work.glob("checkpoint-*"):
+        if not is_complete_checkpoint(checkpoint):
+            say(f"{checkpoint.name} is incomplete and is not resumed from.")
+            shutil.rmtree(work / f"broken-{checkpoint.name}", ignore_errors=True)
+            checkpoint.rename(work / f"broken-{checkpoint.name}")
+    for name in (*ADAPTER_FILES, "train_results.json"):
+        (work / name).unlink(missing_ok=True)
+
+
+def is_complete_checkpoint(checkpoint: Path) -> bool:
+    """The trainer writes trainer_state.json last: whole and beside non-empty weights, the checkpoint is whole."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    needed = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
+    return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size > 0 for name in needed)
+
+
+def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: IO[str]) -> None:
+    """Run llamafactory-cli to its end; TrainingError, with its last words, where it fails."""
+    newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
+    if newest is not None:
+        say(f"going on from {newest.name}.")
+    command = [str(Path(sys.executable).with_name("llamafactory-cli")), "train", str(config)]
+    command += [f"{key}={value}" for key, value in overrides.items()]
+    log.info("%s", " ".join(command))
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env=training_environment(config, work, threads),
+        pass_fds=(lock.fileno(),),
+    )
+    with _ended_with_us(process), progress("training, steps") as advance:
+        lines = follow(process.stdout, advance)  # type: ignore[arg-type]
+    if process.wait() != 0:
+        raise TrainingError(failure(process.returncode, lines, artifacts.read(config, "lmf_config"), work))
+
+
+def failure(exit_code: int, lines: list[str], settings: dict[str, Any], work: Path) -> str:
+    """Why a training failed and the way on, by its last lines; those themselves where the reason is not known."""
+    now = {name: settings.get(name, "unset") for name in _MEMORY_SETTINGS}
+    smaller = "lower {} (now {}) and raise {} (now {}) by as much, lower {} (now {}), or set {}: 4 (now {})".format(
+        *itertools.chain.from_iterable(now.items())
+    )
+    # What was said before the first traceback is no reason: a warning of a download that was tried again, say.
+    crash = next((at for at, line in enumerate(lines) if "Traceback (most recent call last)" in line), len(lines) - 1)
+    text = "\n".join([*lines[max(0, crash) :], f"exit code {exit_code}"])
+    known = explain(text, str(settings["model_name_or_path"]), str(work), "work on a larger disk", smaller)
+    return f"{known or f'llamafactory-cli failed (exit code {exit_code}): {last_words(lines)}'}."
+
+
+def last_words(lines: list[str]) -> str:
+    """The last line that names an error; torchrun puts a table and errors of its own below it."""
+    errors = [line for line in lines if _ERROR.match(line) and "torchrun" not in line]
+    return (errors or lines or ["it said nothing"])[-1].rstrip(".")
+
+
+@contextlib.contextmanager
+def _ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """End the training when this step is ended, so that no orphan is left."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:
+    """The environment of a training: no row is cached outside results/, no network is asked for a local base."""
+    model = artifacts.read(config, "lmf_config")["model_name_or_path"]
+    environment = {
+        **os.environ,
+        # With several GPUs llamafactory-cli starts `torchrun`, which it looks for there.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "OMP_NUM_THREADS": str(threads),
+        "HF_DATASETS_CACHE": str((work.parent.parent / "datasets").resolve()),
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    # Checkpoints may be somebody else's: torch unpickles tensors and numbers of theirs, and nothing that runs.
+    environment.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+    environment["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    return environment | ({"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() else {})
+
+
+def follow(stream: IO[bytes], advance: Advance) -> list[str]:
+    """Read a training's output as it comes: bars move the progress, other lines go to the log; gives the last lines."""
+    last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+    steps = None
+    for line in _lines(stream):
+        bar = _TRAINER_BAR.match(line)
+        if bar:
+            steps = steps or bar[2]  # the bars of evaluations look the same and come later
+            if bar[2] == steps:
+                advance(int(bar[1]), int(bar[2]))
+        elif line.strip() and not _ANY_BAR.search(line):
+            log.info("%s", line.rstrip())
+            last.append(line.strip())
+    return list(last)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    """Lines as they come, whether they end in a newline or, as progress bars do, in a carriage return."""
+    rest = b""
+    while chunk := stream.read1(4096):  # type: ignore[attr-defined]
+        *whole, rest = re.split(rb"[\r\n]", rest + chunk)
+        if len(rest) > _LONGEST_LINE:
+            whole, rest = [*whole, rest], b""
+        yield from (line.decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def publish(work: Path, out: Path) -> None:
+    """Copy the adapter and its log into `out`, each file whole or not at all.
+
+    Where the best checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
+    """
+    _refuse_non_numbers(work)
+    for name in ADAPTER_FILES:
+        with artifacts.atomic(out / name) as temporary:
+            shutil.copyfile(work / name, temporary)
+    artifacts.write(out / TRAINER_LOG, read_trainer_log(work), "trainer_log")
+    steps = json.loads((work / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
+    size = (out / ADAPTER_FILES[0]).stat().st_size / 2**20
+    say(f"trained {steps:,} steps; the adapter has {size:.1f} MiB.")
+
+
+def _refuse_non_numbers(work: Path) -> None:
+    """Raise TrainingError for an adapter with weights that are no numbers: the trainer itself ends without a word."""
+    torch = import_training("torch")
+    weights = import_training("safetensors.torch").load_file(work / ADAPTER_FILES[0])
+    if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
+        raise TrainingError(
+            "the training went astray, the adapter's weights are not numbers: lower learning_rate, or set precision to "
+            "bf16 or fp32 where it is fp16."
+        )
+
+
+def read_trainer_log(work: Path) -> list[dict[str, Any]]:
+    """LlamaFactory's log, each step once (a resumed training logs some twice); empty where nothing was logged."""
+    path = work / TRAINER_LOG
+    if not path.is_file():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    by_step = {(line["current_steps"], "loss" in line, "eval_loss" in line): line for line in lines}
+    return sorted(by_step.values(), key=lambda line: line["current_steps"])

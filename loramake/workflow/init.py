@@ -1,0 +1,110 @@
+"""A commented config.yaml for a CSV, from four answers; what an older one holds stays as it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loramake import artifacts
+from loramake.agents.builtin import find_target
+from loramake.config import check_config, read_config
+from loramake.errors import ConfigError, LoramakeError
+from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, describe_csv
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import parse_yaml
+
+CONFIG = Path("config.yaml")
+_COMMENTS = {
+    "csv": "the table to learn from",
+    "target": "the column to predict",
+    "model": "the base model: a folder, or a hub id",
+    "agent": "who plans and writes the preparation code; its key is OPENAI_API_KEY in the environment or .env",
+    "agent_model": "the language model that decides and writes code",
+    "agent_api_base": "where it is",
+    "review": "who approves: you at the terminal (ask), nobody (approve), or a file (file)",
+}
+_UNSET = """\
+    # test_ratio: 0.2         # share of the rows to test on
+    # group_column: patient   # rows of the same value are never parted
+    # num_train_epochs: 3     # unset, the base model's own
+    # lora_rank: 64           # unset, the base model's own
+"""
+_HEAD = "# Settings of loramake; every key is explained in schemas/config.schema.yaml and README.\n\nexperiments:\n"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a CSV suggests."""
+
+    columns: list[str]
+    values: dict[str, str]
+    """Some values of each column, to recognise it by."""
+    target: str | None
+    """None where no column is a likely one."""
+
+
+def propose(csv: Path) -> Proposal:
+    """Columns and likely target of a CSV; DataError where it cannot be read."""
+    profile = describe_csv(csv, None)
+    columns = {column["name"]: column for column in profile["columns"]}
+    try:
+        target = find_target(profile)[0]
+    except LoramakeError:
+        target = None
+    return Proposal(list(columns), {name: _some_values(column) for name, column in columns.items()}, target)
+
+
+def _some_values(column: dict[str, Any]) -> str:
+    """Of a column of few values all, of another how many."""
+    if column["distinct"] > MAX_CLASSES_OF_NUMBERS:
+        return f"{column['type']}, {column['distinct']:,} values"
+    return ", ".join(entry["value"] for entry in column["top_values"][:5])
+
+
+def check_free(name: str) -> None:
+    """ConfigError where config.yaml has an experiment of that name."""
+    if name in (read_config(CONFIG).get("experiments") or {}):
+        raise ConfigError(f"{CONFIG} has an experiment {name}: give another name with --name, or edit it there.")
+
+
+def write_config(name: str, settings: dict[str, Any]) -> None:
+    """Add an experiment to config.yaml, or begin one; ConfigError, with the text to paste, where that is not safe."""
+    before = read_config(CONFIG)
+    entry = _entry(name, settings)
+    text = _with_entry(CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else "", entry)
+    wanted = {**before, "experiments": {**(before.get("experiments") or {}), name: settings}}
+    try:
+        is_right = parse_yaml(text) == wanted
+    except ParsingError:
+        is_right = False
+    if not is_right:
+        raise ConfigError(f"{CONFIG} is written in a way that nothing can be added to: paste this below:\n{entry}")
+    check_config(wanted, str(CONFIG))
+    artifacts.write_text(CONFIG, text)
+
+
+def _entry(name: str, settings: dict[str, Any]) -> str:
+    lines = [f"  {_scalar(name)}:\n"]
+    for key, value in settings.items():
+        line = f"    {key}: {_scalar(value)}"
+        lines.append(f"{line:<27}  # {_COMMENTS[key]}\n")
+    return "".join(lines) + _UNSET
+
+
+def _scalar(value: str) -> str:
+    """A text as YAML writes it: quoted where it would be read as something else."""
+    return yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("\n...\n").rstrip("\n")
+
+
+def _with_entry(text: str, entry: str) -> str:
+    """The text with the entry as the last of `experiments:`."""
+    if not text.strip():
+        return _HEAD + entry
+    lines = text.splitlines(keepends=True)
+    start = next((at for at, line in enumerate(lines) if line.startswith("experiments:")), None)
+    if start is None:
+        return f"{text.rstrip()}\n\nexperiments:\n{entry}"
+    end = next((at for at in range(start + 1, len(lines)) if lines[at][0] not in " #\n"), len(lines))
+    before = "".join(lines[:end]).rstrip("\n") + "\n"
+    return before + entry + ("\n" if lines[end:] else "") + "".join(lines[end:])
