@@ -1,6 +1,9 @@
-"""Shares as text where rounding would say something else: those that were set, and thresholds near 1."""
+"""Values as text for people: shares and thresholds where rounding would say something else, cells cut, names counted."""
 
 import math
+from collections.abc import Sequence
+
+CELL_LENGTH = 80
 
 
 def setting(share: float) -> str:
@@ -12,3 +15,15 @@ def threshold(probability: float, beside: float = 1.0) -> str:
     """A probability that others are held to, with digits enough to tell it from 1, and from one shown `beside` it."""
     gap = min((abs(probability - other) for other in (1.0, beside) if other != probability), default=1.0)
     return f"{probability:.{min(15, max(3, 1 - math.floor(math.log10(gap))))}f}"
+
+
+def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
+    """A cell as text of at most `limit` characters."""
+    text = str(cell)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

@@ -9,9 +9,10 @@ import pandas as pd
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.agents.disclosure import LONGEST_CELL
 from loramake.errors import DataError
-from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, listed, number_styles
+from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS
 from loramake.rendering import render
-from loramake.tables.reading import to_numbers
+from loramake.tables.reading import number_styles, to_numbers
+from loramake.text import listed
 
 _TARGET_NAMES = re.compile(
     r"target|label|class|outcome|y|diagnosis|survived|species|churn(ed)?|default(ed)?|fraud|response|result|income|variety|quality",

@@ -8,7 +8,7 @@ import re
 
 from loramake.agents import Failure
 from loramake.agents.disclosure import Sight
-from loramake.explore.profile import shorten
+from loramake.text import shorten
 
 KINDS = frozenset(
     {

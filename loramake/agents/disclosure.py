@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from loramake.explore.profile import shorten
 from loramake.tables.reading import PLAIN
+from loramake.text import shorten
 
 LEVELS = ("names", "profile", "samples")
 """Of the setting agent_sees: each shows what the ones before it show, and more."""

@@ -24,8 +24,8 @@ from loramake.agents.http_client import HEADERS, BoundedClient, timeout
 from loramake.agents.memory import Reply, known_way, place_of, read_reply, remember_way, write_reply
 from loramake.console import printable, say, without_secrets, working
 from loramake.errors import AgentError, ArtifactError
-from loramake.explore.profile import shorten
 from loramake.rendering import render
+from loramake.text import shorten
 
 TRIES = 4
 """Answers to one question: the first, and three more after being told what was wrong."""

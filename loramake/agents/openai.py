@@ -16,8 +16,8 @@ from loramake.agents.disclosure import Sight
 from loramake.agents.endpoint import Endpoint, start
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
-from loramake.explore.profile import shorten
 from loramake.rendering import render
+from loramake.text import shorten
 
 _MOST_LABELS = 20
 _LONGEST_LABEL = 200

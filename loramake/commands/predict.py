@@ -63,7 +63,7 @@ def predict(
     """
     from loramake.config import read_trust
     from loramake.console import refusal
-    from loramake.prediction.run import check_output, predict_new_rows
+    from loramake.serving.output import check_output, predict_new_rows
     from loramake.serving.predictor import Predictor, name_here
 
     if sum(given is not None for given in (source, csv, json)) != 1:

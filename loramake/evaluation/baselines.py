@@ -29,9 +29,8 @@ from threadpoolctl import threadpool_limits
 from loramake import artifacts
 from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
-from loramake.explore.profile import number_styles
 from loramake.explore.splits import read_split
-from loramake.tables.reading import NumberStyle, is_day_first, to_days, to_numbers
+from loramake.tables.reading import NumberStyle, is_day_first, number_styles, to_days, to_numbers
 
 BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
 SPLITS = ("train", "calibration", "test")

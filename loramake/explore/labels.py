@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from loramake.errors import DataError
-from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, find_type, listed, shorten
+from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, find_type
 from loramake.tables.reading import find_number_style
+from loramake.text import listed, shorten
 
 ROWS_A_LABEL = 5
 """A table needs this many rows a label on average."""

@@ -30,8 +30,8 @@ from scipy.stats import rankdata
 from sklearn.tree import DecisionTreeClassifier
 
 from loramake.console import say
-from loramake.explore.profile import number_styles, shorten
-from loramake.tables.reading import NumberStyle, to_numbers
+from loramake.tables.reading import NumberStyle, number_styles, to_numbers
+from loramake.text import shorten
 
 _FILLED = 0.5
 """A column's values are judged where this share of its rows has one."""

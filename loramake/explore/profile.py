@@ -2,7 +2,6 @@
 
 import heapq
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.tables.reading import PLAIN, Dialect, NumberStyle, find_number_style, read_table, sniff, to_numbers
+from loramake.tables.reading import Dialect, NumberStyle, find_number_style, read_table, sniff, to_numbers
+from loramake.text import CELL_LENGTH, shorten
 
 TOP_VALUES = 10
-CELL_LENGTH = 80
-"""Stored cells are cut to this many characters."""
 MAX_CLASSES_OF_NUMBERS = 20
 """A numeric column of more values than this is a quantity to regress on, not a label."""
 
@@ -97,23 +95,6 @@ def _describe_numbers(filled: "pd.Series[str]", kind: str, style: NumberStyle | 
         "words": int(numbers.isna().sum()),
         "quantiles": {f"{place:g}": float(value) for place, value in quantiles},
     }
-
-
-def number_styles(columns: list[dict[str, Any]]) -> dict[str, NumberStyle]:
-    """The number style of each column of a profile, or feature of a plan; plain where it has none."""
-    return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}
-
-
-def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
-    """A cell as text of at most `limit` characters."""
-    text = str(cell)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """The first of some names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
 def find_type(column: "pd.Series[str]") -> str:

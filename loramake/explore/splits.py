@@ -14,9 +14,8 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
-from loramake.explore.profile import shorten
 from loramake.tables.reading import MOSTLY, find_number_style, is_day_first, read_table, to_days, to_numbers
-from loramake.text import setting
+from loramake.text import setting, shorten
 
 SPLITS = ("train", "validation", "calibration", "test")
 _LARGEST_GROUP = 0.05

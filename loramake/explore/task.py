@@ -12,8 +12,8 @@ from loramake.console import say, working
 from loramake.errors import DataError, nearest
 from loramake.explore.labels import check_test_labels, find_labels
 from loramake.explore.leaks import find_leaks
-from loramake.explore.profile import shorten
 from loramake.tables.reading import align_names, read_table
+from loramake.text import shorten
 
 
 def explore_data(

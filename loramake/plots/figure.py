@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from loramake import artifacts
-from loramake.explore.profile import shorten
+from loramake.text import shorten
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; dashes tell the lines apart without colour.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"

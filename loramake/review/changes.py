@@ -31,10 +31,10 @@ from loramake.config import (
     read_feedback,
 )
 from loramake.errors import ConfigError, nearest
-from loramake.explore.profile import shorten
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
+from loramake.text import shorten
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}
 _KEYS = {key: step for step in ("splits", "config") for key in FEEDBACK_SETTINGS[step]}

@@ -27,7 +27,6 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import DataError, nearest
-from loramake.explore.profile import shorten
 from loramake.parsing import EncodingError, ParsingError, shown_size
 from loramake.parsing.json_text import LONGEST_LINE, parse_json
 from loramake.private_folder import rows_folder
@@ -41,6 +40,7 @@ from loramake.tables.reading import (
     sniff,
     to_numbers,
 )
+from loramake.text import shorten
 
 _LINES_AT_ONCE = 2000
 _STANDARD_INPUT = "standard input"

@@ -22,14 +22,13 @@ from loramake.config import check_setting
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment
-from loramake.explore.profile import listed, shorten
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, read_labels, read_scored
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.serving.new_rows import Columns, table_of_objects
-from loramake.text import setting, threshold
+from loramake.text import listed, setting, shorten, threshold
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
 from loramake.trust.cost_matrix import ABSTAIN, decide_labels

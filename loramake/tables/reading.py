@@ -312,3 +312,8 @@ def to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
     short = column.where(column.str.len() <= _LONGEST_DATE)  # pandas may take the square of a cell's length
     moments = pd.to_datetime(short, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
     return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+
+
+def number_styles(columns: list[dict[str, Any]]) -> dict[str, NumberStyle]:
+    """The number style of each column of a profile, or feature of a plan; plain where it has none."""
+    return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}

@@ -22,9 +22,8 @@ from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
 from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion, row_losses
-from loramake.explore.profile import shorten
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
-from loramake.text import setting
+from loramake.text import setting, shorten
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets

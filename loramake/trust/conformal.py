@@ -29,9 +29,8 @@ from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.evaluation.metrics import CONFIDENCE, proportion
-from loramake.explore.profile import listed, shorten
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import setting
+from loramake.text import listed, setting, shorten
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from loramake.explore.profile import shorten
 from loramake.prediction.predictions import Codes
 from loramake.tables.reading import find_number_style, to_numbers
+from loramake.text import shorten
 
 MIN_ROWS = 20
 """A group of fewer rows is shown, and left out of every difference between groups."""

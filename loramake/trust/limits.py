@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from loramake.evaluation.metrics import UNDEFINED, Estimate
-from loramake.explore.profile import shorten
+from loramake.text import shorten
 
 _LENGTH = 40
 """Names in sentences are cut to so many characters."""

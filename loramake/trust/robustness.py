@@ -16,7 +16,6 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate, row_losses
-from loramake.explore.profile import listed, shorten
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
@@ -24,7 +23,7 @@ from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, 
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import NumberStyle, to_numbers
-from loramake.text import setting
+from loramake.text import listed, setting, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.prompts import put_together, take_apart

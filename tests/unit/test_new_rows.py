@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from loramake.errors import DataError
-from loramake.explore.profile import shorten
 from loramake.serving.new_rows import Columns, Rows, open_csv, open_json_lines, open_objects, open_standard_input
 from loramake.serving.new_rows import table_of_objects as of_objects
 from loramake.tables.reading import read_table
+from loramake.text import shorten
 from tests.conftest import ROOT
 
 COLUMNS = Columns(

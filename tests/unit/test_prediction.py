@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.prediction.run import check_output, predict_new_rows
 from loramake.serving.new_rows import Rows
+from loramake.serving.output import check_output, predict_new_rows
 from loramake.serving.predictor import Decisions, Predictor
 
 SOURCE = "row,decision\n1,2\n"
