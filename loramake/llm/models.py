@@ -22,7 +22,9 @@ _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".
 _TEXTS = (".json", ".jinja", "vocab.txt", "merges.txt", ".model", ".tiktoken", ".py")
 """Ends of the small files that a tokenizer and a configuration may need."""
 _LONGEST_HEADER = 16 * 10**6  # bytes; 100,000 tensors have some 15 MB
-_LONGEST_TEXT = 16 * 10**6  # bytes
+_LONGEST_INDEX = 16 * 10**6  # bytes
+_LONGEST_SETTINGS = {"tokenizer_config.json": 4 * 10**6}  # bytes; Gemma 3 has 1.2 MB of tokens there
+_LONGEST_OTHER = 10**6  # bytes; transformers takes minutes and gigabytes for 15 MB of empty lists in config.json
 _SETTINGS = (
     *("config.json", "generation_config.json", "tokenizer_config.json"),
     *("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json"),
@@ -117,10 +119,13 @@ def _mappings(content: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(part)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A mapping in a file of a model's folder; ConfigError where it is none, or longer than any model needs."""
+def read_json(path: Path, longest: int | None = None) -> dict[str, Any]:
+    """A mapping in a file of a model's folder; ConfigError where it is none, or longer than any model needs.
+
+    `longest` are bytes; unset, those of settings.
+    """
     try:
-        read = json_text.read_json(path, _LONGEST_TEXT)
+        read = json_text.read_json(path, longest or _LONGEST_SETTINGS.get(path.name, _LONGEST_OTHER))
     except (ParsingError, OSError) as error:
         raise ConfigError(f"model: {path} is damaged ({error}): copy or download it again.") from error
     if not isinstance(read, dict):
@@ -145,7 +150,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if not index.is_file():
         raise ConfigError(_no_weights(str(folder), [path.name for path in folder.iterdir()]))
     try:
-        names = sorted(set(map(str, read_json(index)["weight_map"].values())))
+        names = sorted(set(map(str, read_json(index, _LONGEST_INDEX)["weight_map"].values())))
     except (KeyError, AttributeError, TypeError):
         raise ConfigError(f"model: {index} is damaged: copy or download it again.") from None
     other = next((name for name in names if Path(name).name != name or not name.endswith(".safetensors")), None)
