@@ -41,8 +41,14 @@ _SMALL = 1_000
 @functools.cache
 def load_schema(name: str) -> dict[str, Any]:
     """The JSON schema of an artifact, by the artifact's word: `profile`, `task`, `plan`, …"""
-    schema: dict[str, Any] = read_yaml(SCHEMAS / f"{name}.schema.yaml")
+    schema: dict[str, Any] = read_yaml(_find_schema(name))
     return schema
+
+
+def _find_schema(name: str) -> Path:
+    """The file of a schema: it lies in the folder of the stage that makes the artifact, config's in none."""
+    file = f"{name}.schema.yaml"
+    return next(iter(SCHEMAS.glob(f"*/{file}")), SCHEMAS / file)
 
 
 @functools.cache
@@ -59,7 +65,9 @@ def validate(data: Any, schema: str, where: str | Path, way_on: str = "") -> Non
     if error is not None and is_small(data):
         error = explain_error(data, load_schema(schema))
     if error is not None:
-        raise ArtifactError(f"{where}: {error[0]}: {error[1]} (schemas/{schema}.schema.yaml){way_on}.")
+        raise ArtifactError(
+            f"{where}: {error[0]}: {error[1]} (schemas/{_find_schema(schema).relative_to(SCHEMAS)}){way_on}."
+        )
 
 
 def is_small(data: Any) -> bool:

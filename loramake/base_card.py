@@ -1,6 +1,6 @@
 """What a base model's README.md says under `loramake:` in its front matter: how rows are written, how it is trained.
 
-The file comes from whoever made the model: schemas/card.schema.yaml lists all that it may set.
+The file comes from whoever made the model: schemas/llm/card.schema.yaml lists all that it may set.
 """
 
 import json

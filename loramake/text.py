@@ -1,4 +1,4 @@
-"""Values as text for people: shares and thresholds where rounding would say something else, cells cut, names counted."""
+"""Values as text for people: shares and thresholds where rounding would mislead; cells cut; names listed."""
 
 import math
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ rule split_data:
     benchmark:
         "results/{experiment}/benchmarks/split_data.tsv"
     script:
-        "../scripts/split_data.py"
+        "../scripts/dataset/split_data.py"
 
 
 rule write_balance_code:
@@ -38,7 +38,7 @@ rule write_balance_code:
         sandbox=get_setting("sandbox"),
         seed=get_setting("seed"),
     script:
-        "../scripts/write_balance_code.py"
+        "../scripts/dataset/write_balance_code.py"
 
 
 rule execute_balance_code:
@@ -58,23 +58,4 @@ rule execute_balance_code:
         seed=get_setting("seed"),
         sandbox=get_setting("sandbox"),
     script:
-        "../scripts/execute_balance_code.py"
-
-
-rule review_balanced_data:
-    input:
-        plan="results/{experiment}/plan.yaml",
-        train="results/{experiment}/data/train.json",
-        balanced="results/{experiment}/data/balanced_data.json",
-        script="results/{experiment}/scripts/balance_data.py",
-    output:
-        review="results/{experiment}/review/balance.json",
-    log:
-        "results/{experiment}/logs/review_balanced_data.log",
-    resources:
-        terminal=1,
-    params:
-        mode=get_review_mode("balance"),
-        history=APPROVALS,
-    script:
-        "../scripts/review_balanced_data.py"
+        "../scripts/dataset/execute_balance_code.py"

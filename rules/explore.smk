@@ -9,7 +9,7 @@ rule profile_csv:
     benchmark:
         "results/{experiment}/benchmarks/profile_csv.tsv"
     script:
-        "../scripts/profile_csv.py"
+        "../scripts/explore/profile_csv.py"
 
 
 rule explore_data:
@@ -35,7 +35,7 @@ rule explore_data:
         ),
         agent=get_slice(*AGENT_KEYS),
     script:
-        "../scripts/explore_data.py"
+        "../scripts/explore/explore_data.py"
 
 
 rule assign_splits:
@@ -57,26 +57,4 @@ rule assign_splits:
         ),
         seed=get_setting("seed"),
     script:
-        "../scripts/assign_splits.py"
-
-
-rule select_features:
-    input:
-        csv=get_csv,
-        profile="results/{experiment}/profile.json",
-        task="results/{experiment}/task.json",
-        splits="results/{experiment}/splits.csv",
-    output:
-        selected="results/{experiment}/feature_selection/selected_features.json",
-        rankings="results/{experiment}/feature_selection/feature_rankings.csv",
-        plot="results/{experiment}/feature_selection/feature_rankings.svg",
-    log:
-        "results/{experiment}/logs/select_features.log",
-    benchmark:
-        "results/{experiment}/benchmarks/select_features.tsv"
-    threads: 2
-    params:
-        features_to_keep=get_setting("features_to_keep"),
-        seed=get_setting("seed"),
-    script:
-        "../scripts/select_features.py"
+        "../scripts/explore/assign_splits.py"

@@ -1,3 +1,25 @@
+rule select_features:
+    input:
+        csv=get_csv,
+        profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
+        splits="results/{experiment}/splits.csv",
+    output:
+        selected="results/{experiment}/feature_selection/selected_features.json",
+        rankings="results/{experiment}/feature_selection/feature_rankings.csv",
+        plot="results/{experiment}/feature_selection/feature_rankings.svg",
+    log:
+        "results/{experiment}/logs/select_features.log",
+    benchmark:
+        "results/{experiment}/benchmarks/select_features.tsv"
+    threads: 2
+    params:
+        features_to_keep=get_setting("features_to_keep"),
+        seed=get_setting("seed"),
+    script:
+        "../scripts/prepare/select_features.py"
+
+
 rule plan_preparation:
     input:
         profile="results/{experiment}/profile.json",
@@ -16,7 +38,7 @@ rule plan_preparation:
         model=get_setting("model"),
         agent=get_slice(*AGENT_KEYS),
     script:
-        "../scripts/plan_preparation.py"
+        "../scripts/prepare/plan_preparation.py"
 
 
 rule write_prep_code:
@@ -41,7 +63,7 @@ rule write_prep_code:
         sandbox=get_setting("sandbox"),
         agent=get_slice(*AGENT_KEYS),
     script:
-        "../scripts/write_prep_code.py"
+        "../scripts/prepare/write_prep_code.py"
 
 
 rule execute_prep_code:
@@ -61,7 +83,7 @@ rule execute_prep_code:
     params:
         sandbox=get_setting("sandbox"),
     script:
-        "../scripts/execute_prep_code.py"
+        "../scripts/prepare/execute_prep_code.py"
 
 
 rule verify_prepared_data:
@@ -88,25 +110,4 @@ rule verify_prepared_data:
         agent=get_slice(*AGENT_KEYS),
         sandbox=get_setting("sandbox"),
     script:
-        "../scripts/verify_prepared_data.py"
-
-
-rule review_prep_data:
-    input:
-        verification="results/{experiment}/data/verification.json",
-        plan="results/{experiment}/plan.yaml",
-        all_data="results/{experiment}/data/all_data.json",
-        splits="results/{experiment}/splits.csv",
-        script="results/{experiment}/scripts/prepare_data.py",
-    output:
-        review="results/{experiment}/review/data.json",
-    log:
-        "results/{experiment}/logs/review_prep_data.log",
-    resources:
-        terminal=1,
-    params:
-        mode=get_review_mode("data"),
-        balance=get_setting("balance"),
-        history=APPROVALS,
-    script:
-        "../scripts/review_prep_data.py"
+        "../scripts/prepare/verify_prepared_data.py"

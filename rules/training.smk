@@ -29,31 +29,7 @@ rule generate_lmf_config:
             feedback="config",
         ),
     script:
-        "../scripts/generate_lmf_config.py"
-
-
-rule review_lmf_config:
-    input:
-        configs=[
-            "results/{experiment}/configs/train.yaml",
-            "results/{experiment}/configs/predict_train.yaml",
-            "results/{experiment}/configs/predict_test.yaml",
-            "results/{experiment}/data/dataset_info.json",
-        ],
-        plan="results/{experiment}/plan.yaml",
-        verification="results/{experiment}/data/verification.json",
-        balanced="results/{experiment}/data/balanced_data.json",
-    output:
-        review="results/{experiment}/review/config.json",
-    log:
-        "results/{experiment}/logs/review_lmf_config.log",
-    resources:
-        terminal=1,
-    params:
-        mode=get_review_mode("config"),
-        history=APPROVALS,
-    script:
-        "../scripts/review_lmf_config.py"
+        "../scripts/training/generate_lmf_config.py"
 
 
 rule run_finetuning:
@@ -83,31 +59,4 @@ rule run_finetuning:
         precision=get_setting("precision", feedback="config"),
         flash_attn=get_setting("flash_attn", feedback="config"),
     script:
-        "../scripts/run_finetuning.py"
-
-
-rule run_prediction:
-    input:
-        config="results/{experiment}/configs/predict_test.yaml",
-        plan="results/{experiment}/plan.yaml",
-        adapter="results/{experiment}/adapter/adapter_model.safetensors",
-        adapter_config="results/{experiment}/adapter/adapter_config.json",
-        train="results/{experiment}/data/train.json",
-        calibration="results/{experiment}/data/calibration.json",
-        test="results/{experiment}/data/test.json",
-    output:
-        train="results/{experiment}/predictions/train.jsonl",
-        calibration="results/{experiment}/predictions/calibration.jsonl",
-        test="results/{experiment}/predictions/test.jsonl",
-    log:
-        "results/{experiment}/logs/run_prediction.log",
-    benchmark:
-        "results/{experiment}/benchmarks/run_prediction.tsv"
-    threads: 8
-    resources:
-        gpu=1,
-    params:
-        version=1,  # raise it when the same adapter would give other probabilities
-        trust_remote_code=get_setting("trust_remote_code"),
-    script:
-        "../scripts/run_prediction.py"
+        "../scripts/training/run_finetuning.py"

@@ -15,7 +15,7 @@ rule calibrate_probabilities:
         method=get_setting("calibration"),
         seed=get_setting("seed"),
     script:
-        "../scripts/calibrate_probabilities.py"
+        "../scripts/trust/calibrate_probabilities.py"
 
 
 rule evaluate_calibration:
@@ -34,7 +34,7 @@ rule evaluate_calibration:
     params:
         seed=get_setting("seed"),
     script:
-        "../scripts/evaluate_calibration.py"
+        "../scripts/trust/evaluate_calibration.py"
 
 
 rule fit_conformal:
@@ -54,7 +54,7 @@ rule fit_conformal:
         confidence=get_setting("confidence"),
         seed=get_setting("seed"),
     script:
-        "../scripts/fit_conformal.py"
+        "../scripts/trust/fit_conformal.py"
 
 
 rule control_risk:
@@ -76,7 +76,7 @@ rule control_risk:
         abstain_cost=get_setting("abstain_cost"),
         seed=get_setting("seed"),
     script:
-        "../scripts/control_risk.py"
+        "../scripts/trust/control_risk.py"
 
 
 rule decide_by_cost:
@@ -99,7 +99,7 @@ rule decide_by_cost:
         abstain_cost=get_setting("abstain_cost"),
         seed=get_setting("seed"),
     script:
-        "../scripts/decide_by_cost.py"
+        "../scripts/trust/decide_by_cost.py"
 
 
 rule audit_groups:
@@ -126,7 +126,7 @@ rule audit_groups:
         limits=get_setting("limits"),
         seed=get_setting("seed"),
     script:
-        "../scripts/audit_groups.py"
+        "../scripts/trust/audit_groups.py"
 
 
 rule find_label_noise:
@@ -146,7 +146,7 @@ rule find_label_noise:
     benchmark:
         "results/{experiment}/benchmarks/find_label_noise.tsv"
     script:
-        "../scripts/find_label_noise.py"
+        "../scripts/trust/find_label_noise.py"
 
 
 rule measure_robustness:
@@ -179,4 +179,4 @@ rule measure_robustness:
         trust_remote_code=get_setting("trust_remote_code"),
         seed=get_setting("seed"),
     script:
-        "../scripts/measure_robustness.py"
+        "../scripts/trust/measure_robustness.py"

@@ -26,6 +26,14 @@ RULES = re.findall(
 )
 
 
+def script_of(rule: str) -> Path:
+    """The script of a rule: it lies in the folder of the stage whose .smk holds the rule."""
+    (stage,) = [
+        path.stem for path in (ROOT / "rules").glob("*.smk") if f"rule {rule}:\n" in path.read_text(encoding="utf-8")
+    ]
+    return ROOT / f"scripts/{stage}/{rule}.py"
+
+
 class Names(list[str]):
     """Named files, as Snakemake hands them over: by name and by place."""
 
@@ -35,7 +43,7 @@ class Names(list[str]):
 
 
 def run(rule: str, snakemake: SimpleNamespace) -> None:
-    runpy.run_path(str(ROOT / f"scripts/{rule}.py"), init_globals={"snakemake": snakemake})
+    runpy.run_path(str(script_of(rule)), init_globals={"snakemake": snakemake})
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,7 @@ def job_of(rule: Any) -> SimpleNamespace:
 
 def library_functions(rule: str) -> list[tuple[ModuleType, str]]:
     """What the script of a rule imports to call, but `step`, and the module that it is imported from."""
-    script = (ROOT / f"scripts/{rule}.py").read_text(encoding="utf-8")
+    script = script_of(rule).read_text(encoding="utf-8")
     imports = re.findall(r"^from (loramake\S*) import (.+)$", script, re.M)
     found = [(importlib.import_module(module), name) for module, names in imports for name in names.split(", ")]
     return [(module, name) for module, name in found if name != "step" and callable(getattr(module, name))]
@@ -77,14 +85,14 @@ def recorder(real: Callable[..., Any], called: set[str]) -> Callable[..., None]:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_its_script_and_its_log_carry_the_same_name(rule: str) -> None:
-    script = ROOT / f"scripts/{rule}.py"
+    script = script_of(rule)
     assert script.is_file()
     assert len(script.read_text(encoding="utf-8").splitlines()) <= 40
     assert f"logs/{rule}.log" in "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
 
 
 def test_there_is_no_script_without_a_rule() -> None:
-    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(RULES)
+    assert {path.stem for path in (ROOT / "scripts").rglob("*.py")} == set(RULES)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -8,7 +8,14 @@ from loramake import artifacts
 from loramake.errors import ArtifactError
 from tests.conftest import ROOT
 
+SCHEMAS = sorted((ROOT / "schemas").rglob("*.schema.yaml"))
 REVIEW = {"review": "data", "decision": "approve", "by": "person", "balance": "none", "reviewed": {}}
+
+
+def word_of(path: Path) -> str:
+    """What a schema is called: its file below the folder of its stage."""
+    stage, *rest = path.relative_to(ROOT / "schemas").parts
+    return "/".join(rest or [stage]).removesuffix(".schema.yaml")
 
 
 @pytest.mark.parametrize("name", ["review.json", "review.yaml"])
@@ -20,7 +27,9 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
 def test_what_breaks_its_schema_is_not_written_and_the_place_is_named(tmp_path: Path) -> None:
     path = tmp_path / "review.json"
     path.write_text("the old one", encoding="utf-8")
-    with pytest.raises(ArtifactError, match=r"review.json: by: 'nobody' is not one of .*schemas/review.schema.yaml"):
+    with pytest.raises(
+        ArtifactError, match=r"review.json: by: 'nobody' is not one of .*schemas/review/review.schema.yaml"
+    ):
         artifacts.write(path, {**REVIEW, "by": "nobody"}, "review")
     assert path.read_text(encoding="utf-8") == "the old one"
 
@@ -54,9 +63,8 @@ def test_an_absent_artifact_is_named(tmp_path: Path) -> None:
 
 
 def test_every_schema_is_a_schema_with_a_title_and_a_description() -> None:
-    schemas = sorted((ROOT / "schemas").glob("*.schema.yaml"))
-    assert len(schemas) >= 16
-    for path in schemas:
+    assert len(SCHEMAS) >= 16
+    for path in SCHEMAS:
         schema = yaml.safe_load(path.read_text(encoding="utf-8"))
         artifacts.jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["title"], path
@@ -75,12 +83,7 @@ def test_an_artifact_of_many_numbers_can_be_one_line(tmp_path: Path) -> None:
     assert artifacts.read(path, "review") == REVIEW
 
 
-SCHEMAS = sorted((ROOT / "schemas").rglob("*.schema.yaml"))
-
-
-@pytest.mark.parametrize(
-    "schema", [str(path.relative_to(ROOT / "schemas")).removesuffix(".schema.yaml") for path in SCHEMAS]
-)
+@pytest.mark.parametrize("schema", list(map(word_of, SCHEMAS)))
 def test_both_validators_take_every_schema_and_agree_that_a_number_is_no_artifact(schema: str) -> None:
     with pytest.raises(ArtifactError):
         artifacts.validate(3.5, schema, "here")

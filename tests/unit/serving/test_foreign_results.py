@@ -33,7 +33,7 @@ from loramake.training.finetuning import _work_folder, run_finetuning, training_
 from tests.conftest import BIN, ROOT
 from tests.predictable import make_adapter, make_results
 from tests.trainings import make_training
-from tests.unit.test_foreign_model import Touch, change, with_code
+from tests.unit.llm.test_foreign_model import Touch, change, with_code
 
 TINY = ROOT / "models/tiny"
 OWN = {"model": str(TINY), "trust_remote_code": False, "extra_training_args": {}}

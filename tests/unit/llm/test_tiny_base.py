@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from loramake.config import check_config
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models/tiny"
 PRETRAINING = ROOT / "pretraining"
 LABELS = [f"<c{i}>" for i in range(10)]

@@ -22,8 +22,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from loramake.errors import ConfigError, PredictionError
 from loramake.llm.encoding import Encoder, encoder_for, find_template, load_encoder, quiet
+from tests.conftest import ROOT
 
-TINY = Path(__file__).parents[2] / "models" / "tiny"
+TINY = ROOT / "models" / "tiny"
 LABELS = ["1", "10", "yes", "Iris-setosa", "ü", "a b", "", " 1", "<|im_end|>"]
 RECORDS = [
     {"instruction": "Is it malignant?", "input": "radius 12.5, texture high"},
@@ -267,6 +268,6 @@ def test_planning_needs_no_training_extra() -> None:
         "except loramake.errors.ConfigError as error:\n"
         "    print(error)\n"
     )
-    root = Path(__file__).parents[2]
+    root = ROOT
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert "needs the training extra: pip install -e '.[train]'" in done.stdout

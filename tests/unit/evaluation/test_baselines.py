@@ -30,9 +30,9 @@ from loramake.explore.task import explore_data
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
 from loramake.tables.reading import PLAIN, NumberStyle
-from tests.conftest import EXPLORE
+from tests.conftest import EXPLORE, ROOT
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = ROOT / "data"
 RATIOS = {"validation_ratio": 0.0, "calibration_ratio": 0.15, "test_ratio": 0.2}
 
 

@@ -16,8 +16,9 @@ transformers = pytest.importorskip("transformers", reason="needs the training ex
 
 from loramake.errors import ArtifactError, ConfigError, PredictionError
 from loramake.llm.scorer import LabelScorer, load_scorer
+from tests.conftest import ROOT
 
-TINY = Path(__file__).parents[2] / "models" / "tiny"
+TINY = ROOT / "models" / "tiny"
 LABELS = ["1", "10", "yes", "no", "Iris-setosa"]
 RECORDS = [
     {"instruction": "Answer.", "input": f"age {age} sex M " * (age % 5 + 1), "row": age} for age in range(20, 32)

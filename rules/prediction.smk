@@ -1,0 +1,25 @@
+rule run_prediction:
+    input:
+        config="results/{experiment}/configs/predict_test.yaml",
+        plan="results/{experiment}/plan.yaml",
+        adapter="results/{experiment}/adapter/adapter_model.safetensors",
+        adapter_config="results/{experiment}/adapter/adapter_config.json",
+        train="results/{experiment}/data/train.json",
+        calibration="results/{experiment}/data/calibration.json",
+        test="results/{experiment}/data/test.json",
+    output:
+        train="results/{experiment}/predictions/train.jsonl",
+        calibration="results/{experiment}/predictions/calibration.jsonl",
+        test="results/{experiment}/predictions/test.jsonl",
+    log:
+        "results/{experiment}/logs/run_prediction.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_prediction.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        version=1,  # raise it when the same adapter would give other probabilities
+        trust_remote_code=get_setting("trust_remote_code"),
+    script:
+        "../scripts/prediction/run_prediction.py"
