@@ -9,9 +9,9 @@ import pandas as pd
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.agents.disclosure import LONGEST_CELL
 from loramake.errors import DataError
-from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS
 from loramake.rendering import render
 from loramake.tables.reading import number_styles, to_numbers
+from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
 from loramake.text import listed
 
 _TARGET_NAMES = re.compile(
@@ -144,8 +144,8 @@ def _score_as_target(column: dict[str, Any], place: int, width: int) -> tuple[fl
         (2.0, "it is the last column", place == width - 1),
         (1.0, "it is the first column", place == 0),
         (1.0, "it has two values", column["distinct"] == 2),
-        (0.5, "it has few values", 3 <= column["distinct"] <= MAX_CLASSES_OF_NUMBERS),
-        (-1.5, "", column["type"] == "numeric" and column["distinct"] > MAX_CLASSES_OF_NUMBERS),
+        (0.5, "it has few values", 3 <= column["distinct"] <= MAX_LABELS_OF_NUMBERS),
+        (-1.5, "", column["type"] == "numeric" and column["distinct"] > MAX_LABELS_OF_NUMBERS),
     ]
     return sum(weight for weight, _, holds in found if holds), [why for _, why, holds in found if holds and why]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from loramake.errors import DataError
-from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, find_type
+from loramake.explore.profile import find_type
 from loramake.tables.reading import find_number_style
+from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
 from loramake.text import listed, shorten
 
 ROWS_A_LABEL = 5
@@ -41,7 +42,7 @@ def find_labels(csv: str | Path, target: "pd.Series[str]", rare_labels: str) -> 
 
 
 def _refuse_other_kinds(csv: str | Path, target: "pd.Series[str]", labels: int) -> None:
-    if labels > MAX_CLASSES_OF_NUMBERS and find_number_style(target.dropna()) is not None:
+    if labels > MAX_LABELS_OF_NUMBERS and find_number_style(target.dropna()) is not None:
         raise DataError(
             f"{csv}: the target {target.name} is a number of {labels:,} different values; regression is not "
             f"supported yet: bin it into classes, or choose another column with target."

@@ -14,8 +14,6 @@ from loramake.tables.reading import Dialect, NumberStyle, find_number_style, rea
 from loramake.text import CELL_LENGTH, shorten
 
 TOP_VALUES = 10
-MAX_CLASSES_OF_NUMBERS = 20
-"""A numeric column of more values than this is a quantity to regress on, not a label."""
 
 _BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0", "1"}, {"0.0", "1.0"})
 _DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}.{0,40})?")

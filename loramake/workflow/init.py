@@ -10,9 +10,10 @@ from loramake import artifacts
 from loramake.agents.builtin import find_target
 from loramake.config import check_config, read_config
 from loramake.errors import ConfigError, LoramakeError
-from loramake.explore.profile import MAX_CLASSES_OF_NUMBERS, describe_csv
+from loramake.explore.profile import describe_csv
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
+from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
 
 CONFIG = Path("config.yaml")
 _COMMENTS = {
@@ -57,7 +58,7 @@ def propose(csv: Path) -> Proposal:
 
 def _some_values(column: dict[str, Any]) -> str:
     """Of a column of few values all, of another how many."""
-    if column["distinct"] > MAX_CLASSES_OF_NUMBERS:
+    if column["distinct"] > MAX_LABELS_OF_NUMBERS:
         return f"{column['type']}, {column['distinct']:,} values"
     return ", ".join(entry["value"] for entry in column["top_values"][:5])
 
