@@ -26,7 +26,7 @@ from running import markdown
 
 from loramake.prediction.predictions import Scored, read_labels, read_scored
 from loramake.trust.calibration import METHODS as CALIBRATIONS
-from loramake.trust.calibration import apply_calibrator, fit_apart
+from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.conformal import METHODS, fit_sets, guarantee_of, try_sets
 
 BAR = 0.01
@@ -84,7 +84,7 @@ def deal(pool: Pool, asked: str, seed: int) -> tuple[Scored, Scored]:
     """Calibrated rows to fit sets on, and to try them on."""
     order = np.random.default_rng(seed).permutation(len(pool.scored.keys))
     calibration, test = (pool.scored.take(part) for part in np.split(order, [pool.calibration]))
-    calibrator, held_out = fit_apart(calibration, pool.labels, asked, seed)
+    calibrator, held_out = fit_on_half(calibration, pool.labels, asked, seed)
     fitted, tried = (
         part._replace(probabilities=apply_calibrator(calibrator, part.probabilities)) for part in (held_out, test)
     )

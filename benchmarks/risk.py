@@ -10,7 +10,7 @@ that half allows it, and the threshold on the other.
 `found` is the share of splits that have a threshold at all, `answered` the mean true share of rows that it answers.
 
 Of the populations in the table, the first two are as the proof in loramake/trust/risk.py wants them, surer answers
-wrong less often; the third is not. The search draws populations of two to four layers of certainty, each with its own
+wrong less often; the third is not. The search draws populations of two to four layers of top_probability, each with its own
 error rate, mostly with surer layers that are wrong more often than others, and shows those whose promise is broken most
 often, measured anew on splits of their own.
 """
@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from loramake.prediction.predictions import Scored
-from loramake.trust.calibration import apply_calibrator, fit_apart
+from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.risk import find_threshold, rank, rows_needed
 
 CONFIDENCE = 0.9
@@ -30,42 +30,42 @@ ANEW = 100
 
 
 class Population:
-    """Rows by falling certainty, the probability of the most probable label, and the probability that it is wrong."""
+    """Rows by falling top_probability, the probability of the most probable label, and the probability that it is wrong."""
 
-    def __init__(self, certainty: np.ndarray, error: np.ndarray) -> None:
-        order = np.argsort(-certainty, kind="stable")
-        self.certainty, self.error = certainty[order], error[order]
+    def __init__(self, top_probability: np.ndarray, error: np.ndarray) -> None:
+        order = np.argsort(-top_probability, kind="stable")
+        self.top_probability, self.error = top_probability[order], error[order]
         self._share_wrong = np.cumsum(self.error) / np.arange(1, len(order) + 1)
 
     def answers(self, threshold: float) -> tuple[float, float]:
         """True share of rows answered, and the share of these that is wrong."""
-        answered = int(np.searchsorted(-self.certainty, -threshold, side="right"))
-        return answered / len(self.certainty), float(self._share_wrong[answered - 1]) if answered else 0.0
+        answered = int(np.searchsorted(-self.top_probability, -threshold, side="right"))
+        return answered / len(self.top_probability), float(self._share_wrong[answered - 1]) if answered else 0.0
 
 
 def calibrated(spread: float, size: int = 100_000) -> Population:
     """Two labels; the smaller `spread`, the surer the model is."""
     positive = np.random.default_rng(0).beta(spread, spread, size)
-    certainty = np.maximum(positive, 1 - positive)
-    return Population(certainty, 1 - certainty)
+    top_probability = np.maximum(positive, 1 - positive)
+    return Population(top_probability, 1 - top_probability)
 
 
 def one_digit(spread: float) -> Population:
     """The same with few distinct probabilities, as isotonic regression may leave."""
     population = calibrated(spread)
-    return Population(population.certainty.round(1), population.error)
+    return Population(population.top_probability.round(1), population.error)
 
 
 def falsely_sure(spread: float) -> Population:
-    """The same, but one row in twenty has the highest certainty for no reason."""
+    """The same, but one row in twenty has the highest top_probability for no reason."""
     population = calibrated(spread)
-    certainty = population.certainty.copy()
-    certainty[::20] = 1.0
-    return Population(certainty, population.error)
+    top_probability = population.top_probability.copy()
+    top_probability[::20] = 1.0
+    return Population(top_probability, population.error)
 
 
 def layered(weights: np.ndarray, errors: np.ndarray, size: int = 100_000) -> Population:
-    """Layers of falling certainty, which is between 1 and 1/2."""
+    """Layers of falling top_probability, which is between 1 and 1/2."""
     places = np.linspace(0, 1, size)
     layer = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
     return Population(1 - places / 2, errors[layer])
@@ -78,7 +78,7 @@ def promise(
     generator = np.random.default_rng(seed)
     broken, found, covered = 0, 0, 0.0
     for _ in range(splits):
-        drawn = generator.integers(len(population.certainty), size=rows)
+        drawn = generator.integers(len(population.top_probability), size=rows)
         one = scored(population, drawn, generator)
         threshold = (
             calibrated_threshold(one, max_error) if calibrate else find_threshold(rank(one), max_error, CONFIDENCE)
@@ -93,7 +93,7 @@ def promise(
 
 def calibrated_threshold(split: Scored, max_error: float) -> float | None:
     """The threshold that a calibration split gives, taken back to the probabilities as they were predicted."""
-    calibrator, left = fit_apart(split, ["first", "second"], "temperature", seed=0)
+    calibrator, left = fit_on_half(split, ["first", "second"], "temperature", seed=0)
     calibrated = left._replace(probabilities=apply_calibrator(calibrator, left.probabilities))
     threshold = find_threshold(rank(calibrated), max_error, CONFIDENCE)
     if threshold is None or calibrator["temperature"] is None or not 0 < threshold < 1:
@@ -103,9 +103,11 @@ def calibrated_threshold(split: Scored, max_error: float) -> float | None:
 
 def scored(population: Population, drawn: np.ndarray, generator: np.random.Generator) -> Scored:
     """Predictions of two labels, the first the most probable."""
-    certainty = population.certainty[drawn]
+    top_probability = population.top_probability[drawn]
     truth = (generator.random(len(drawn)) < population.error[drawn]).astype(np.int64)
-    return Scored([("csv", row) for row in range(len(drawn))], truth, np.column_stack([certainty, 1 - certainty]))
+    return Scored(
+        [("csv", row) for row in range(len(drawn))], truth, np.column_stack([top_probability, 1 - top_probability])
+    )
 
 
 def show_populations(splits: int, calibrate: bool) -> None:

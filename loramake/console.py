@@ -122,7 +122,7 @@ def keep_secret(value: str) -> None:
     _secrets.add(value)
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """The text without kept secrets and the value of every environment variable that is one by its name (HF_TOKEN).
 
     An error of a network library may quote the header that it could not send.
@@ -137,7 +137,7 @@ def without_secrets(text: str) -> str:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return printable(without_secrets(super().format(record)))
+        return printable(redact(super().format(record)))
 
 
 class PrintableFormatter(logging.Formatter):
@@ -153,12 +153,12 @@ class PrintableFormatter(logging.Formatter):
 
 def refusal(error: object) -> str:
     """The sentence in which a command or a step ends."""
-    return fitted(printable(without_secrets(f"loramake: {error}")))
+    return fitted(printable(redact(f"loramake: {error}")))
 
 
 def show_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """What Python shows of an error that nobody foresaw (a `sys.excepthook`), which may quote a cell."""
-    sys.stderr.write(printable(without_secrets("".join(traceback.format_exception(kind, error, where)))))
+    sys.stderr.write(printable(redact("".join(traceback.format_exception(kind, error, where)))))
 
 
 def put(text: str) -> None:
@@ -179,7 +179,7 @@ def fitted(text: str) -> str:
 
 def say(message: str) -> None:
     """One line for the user, and for the log; a cell or a name cannot add another one to it."""
-    message = printable(" ".join(without_secrets(message).splitlines()))
+    message = printable(" ".join(redact(message).splitlines()))
     log.info(message)
     _show(f"loramake: {message}")
 

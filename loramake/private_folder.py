@@ -17,7 +17,7 @@ _PREFIX = ".rows-"
 
 
 @contextlib.contextmanager
-def rows_folder(beside: str | Path) -> Iterator[Path]:
+def private_folder(beside: str | Path) -> Iterator[Path]:
     """A folder in `beside`; one in the system's temporary folder where `beside` cannot be written.
 
     Nobody else may look into it. What a killed run left in `beside` is removed first.

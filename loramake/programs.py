@@ -6,7 +6,7 @@ import subprocess
 _SECONDS = 20
 
 
-def said(command: str, *arguments: str) -> list[str]:
+def output_lines(command: str, *arguments: str) -> list[str]:
     """The lines that a program prints; none where it is not there or fails."""
     if shutil.which(command) is None:
         return []

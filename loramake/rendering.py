@@ -10,7 +10,7 @@ import jinja2
 
 from loramake.console import printable
 from loramake.paths import TEMPLATES
-from loramake.text import setting, threshold
+from loramake.text import as_percent, format_threshold
 
 
 @functools.cache
@@ -28,8 +28,8 @@ def _environment(is_page: bool) -> jinja2.Environment:
     environment.filters["python"] = lambda value: pprint.pformat(value, width=100, sort_dicts=False)
     environment.filters["fenced"] = fenced
     environment.filters["markdown"] = in_markdown
-    environment.filters["setting"] = setting
-    environment.filters["threshold"] = threshold
+    environment.filters["as_percent"] = as_percent
+    environment.filters["format_threshold"] = format_threshold
     environment.filters["spoken"] = lambda words: fenced(words, "owner")
     return environment
 

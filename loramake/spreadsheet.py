@@ -25,10 +25,10 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 def write_csv(file: TextIO, lines: Iterable[Sequence[object]]) -> None:
     """Write lines of cells, none of which a spreadsheet computes."""
-    csv.writer(file, lineterminator="\n").writerows([harmless(cell) for cell in line] for line in lines)
+    csv.writer(file, lineterminator="\n").writerows([escape_formula(cell) for cell in line] for line in lines)
 
 
-def harmless(cell: object) -> str:
+def escape_formula(cell: object) -> str:
     """A cell as text that no spreadsheet computes: text that begins like a formula gets a ' before it; numbers don't.
 
     None becomes an empty cell, and several texts one cell with SET_SIGN between them. Half a UTF-16 pair, which no file
@@ -36,7 +36,7 @@ def harmless(cell: object) -> str:
     """
     if isinstance(cell, list):
         joined = SET_SIGN.join(cell)
-        return joined if all(_NUMBER.fullmatch(text) for text in cell) else harmless(joined)
+        return joined if all(_NUMBER.fullmatch(text) for text in cell) else escape_formula(joined)
     if not isinstance(cell, str):
         return "" if cell is None else str(cell)
     if _NUMBER.fullmatch(cell):
@@ -50,7 +50,7 @@ def _guard(found: re.Match[str]) -> str:
 
 
 def original(cell: str) -> str:
-    """What `harmless` was given."""
+    """What `escape_formula` was given."""
     text = cell[1:] if cell[:1] == "'" and _STARTS_FORMULA.match(cell[1:]) else cell
     return _GUARDED_BETWEEN.sub(_unguard, text)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 CELL_LENGTH = 80
 
 
-def setting(share: float) -> str:
+def as_percent(share: float) -> str:
     """A share that was set, in percent as it was: 0.05 is 5%, 0.9995 is 99.95%."""
     return f"{100 * share:.8f}".rstrip("0").rstrip(".") + "%"
 
 
-def threshold(probability: float, beside: float = 1.0) -> str:
+def format_threshold(probability: float, beside: float = 1.0) -> str:
     """A probability that others are held to, with digits enough to tell it from 1, and from one shown `beside` it."""
     gap = min((abs(probability - other) for other in (1.0, beside) if other != probability), default=1.0)
     return f"{probability:.{min(15, max(3, 1 - math.floor(math.log10(gap))))}f}"

@@ -99,7 +99,7 @@ def get_slice(*keys, feedback=None):
 
 @functools.cache
 @refuse_in_one_sentence
-def look_at_tables(experiment):
+def validate_tables(experiment):
     """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
     settings = get_settings(experiment, "explore")
     check_feedback_files(f"results/{experiment}/feedback")
@@ -109,12 +109,12 @@ def look_at_tables(experiment):
 
 def get_csv(wildcards):
     """The table."""
-    return look_at_tables(wildcards.experiment)[0]
+    return validate_tables(wildcards.experiment)[0]
 
 
 def get_test_csv(wildcards):
     """The test table, where there is one."""
-    return look_at_tables(wildcards.experiment)[1] or []
+    return validate_tables(wildcards.experiment)[1] or []
 
 
 @refuse_in_one_sentence
@@ -139,7 +139,7 @@ def get_feedback(step):
 
 @functools.cache
 @refuse_in_one_sentence
-def look_at_model(experiment):
+def validate_model(experiment):
     """Refuse a bad base model, or settings it cannot be trained with, before anything is wiped; gives the model."""
     settings = get_settings(experiment, "config")
     extra = settings["extra_training_args"]
@@ -153,7 +153,7 @@ def look_at_model(experiment):
 
 def get_model_files(wildcards):
     """The files of a base model that is a folder; none of one from the hub."""
-    folder = Path(look_at_model(wildcards.experiment))
+    folder = Path(validate_model(wildcards.experiment))
     names = ("config.json", "tokenizer*.json", "*.jinja", "*.safetensors")
     return sorted(str(path) for name in names for path in folder.glob(name))
 

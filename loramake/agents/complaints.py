@@ -7,7 +7,7 @@ row may be seen, the coder is told one of a few fixed sentences and a line of it
 import re
 
 from loramake.agents import Failure
-from loramake.agents.disclosure import Sight
+from loramake.agents.disclosure import Disclosure
 from loramake.text import shorten
 
 KINDS = frozenset(
@@ -89,15 +89,15 @@ _OUTPUT_SHOWN = 3_000
 _ROW_SHOWN = 1_500
 
 
-def may_show_rows(sight: Sight | None) -> bool:
+def may_show_rows(disclosure: Disclosure | None) -> bool:
     """Whether what generated code says of rows may be shown: it quotes cells without saying whose they are."""
-    return sight is not None and sight.sees_rows and not sight.personal
+    return disclosure is not None and disclosure.sees_rows and not disclosure.personal
 
 
-def complaint(failure: Failure, sight: Sight | None) -> str:
+def complaint(failure: Failure, disclosure: Disclosure | None) -> str:
     """What was wrong; where no row may be seen, in fixed words."""
-    if sight is not None and may_show_rows(sight):
-        return sight.clean(shorten(failure["complaint"], _COMPLAINT_SHOWN))
+    if disclosure is not None and may_show_rows(disclosure):
+        return disclosure.clean(shorten(failure["complaint"], _COMPLAINT_SHOWN))
     if failure["check"] is not None:
         return named_check(failure["check"])
     ours = [sentence for words, sentence in _LIMITS.items() if words in failure["complaint"]]
@@ -112,12 +112,12 @@ def named_check(name: str) -> str:
     return f"The check “{name}” failed." if name in CHECKS else "A check failed."
 
 
-def printed(failure: Failure, sight: Sight | None) -> str:
+def printed(failure: Failure, disclosure: Disclosure | None) -> str:
     """The end of what the code printed, and the rows that show the failure; nothing where no row may be seen."""
-    if sight is None or not may_show_rows(sight):
+    if disclosure is None or not may_show_rows(disclosure):
         return ""
     rows = [shorten(row, _ROW_SHOWN) for row in failure["rows"]]
-    return sight.clean("\n".join([failure["output"][-_OUTPUT_SHOWN:], *rows]).strip())
+    return disclosure.clean("\n".join([failure["output"][-_OUTPUT_SHOWN:], *rows]).strip())
 
 
 def _kind(output: str) -> str:

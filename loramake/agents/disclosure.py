@@ -58,7 +58,7 @@ def _kind(column: dict[str, Any]) -> str | None:
     return None
 
 
-class Sight:
+class Disclosure:
     """What may be shown of one table."""
 
     def __init__(self, level: str, profile: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from loramake.agents.completion import Completion, read_completion
 from loramake.agents.connection import Connection
 from loramake.agents.http_client import HEADERS, BoundedClient, timeout
 from loramake.agents.memory import Reply, known_way, place_of, read_reply, remember_way, write_reply
-from loramake.console import printable, say, without_secrets, working
+from loramake.console import printable, redact, say, working
 from loramake.errors import AgentError, ArtifactError
 from loramake.rendering import render
 from loramake.text import shorten
@@ -140,7 +140,7 @@ class Endpoint:
 
     def _write(self, line: dict[str, Any]) -> None:
         with self.transcript.open("a", encoding="utf-8") as file:
-            file.write(without_secrets(json.dumps(line, ensure_ascii=False)) + "\n")
+            file.write(redact(json.dumps(line, ensure_ascii=False)) + "\n")
 
     def _call(self, model: str, messages: list[Message], schema: str | None) -> Reply:
         started = time.monotonic()
@@ -154,7 +154,7 @@ class Endpoint:
             say(f"{self.connection.host} knows no stricter way to ask for JSON than {rung}.")
             remember_way(self._server(model), {"rung": rung})
         seconds = round(time.monotonic() - started, 2)
-        return Reply(without_secrets(made.text), model, made.tokens_in, made.tokens_out, seconds, made.is_whole)
+        return Reply(redact(made.text), model, made.tokens_in, made.tokens_out, seconds, made.is_whole)
 
     def _climb_down(
         self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[str]
@@ -269,7 +269,7 @@ def start(prompt: str) -> list[Message]:
 
 def _said(words: object) -> str:
     """What a server or a library said, short, in one line, and without keys."""
-    return shorten(printable(" ".join(without_secrets(str(words)[: 1 << 16]).split())), _SAID_SHOWN)
+    return shorten(printable(" ".join(redact(str(words)[: 1 << 16]).split())), _SAID_SHOWN)
 
 
 def _is_about_length(error: openai.APIStatusError) -> bool:

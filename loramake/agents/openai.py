@@ -12,7 +12,7 @@ from loramake.agents.answers import AnswerError, read_code
 from loramake.agents.builtin import BuiltinAgent, order_labels
 from loramake.agents.complaints import CHECKS, complaint, may_show_rows, printed
 from loramake.agents.connection import connect
-from loramake.agents.disclosure import Sight
+from loramake.agents.disclosure import Disclosure
 from loramake.agents.endpoint import Endpoint, start
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
@@ -42,21 +42,21 @@ class OpenAIAgent:
         self._judged = "nothing yet"
         self.by = MadeBy(provider="openai", model=connection.model)
 
-    def _look(self, profile: dict[str, Any], model: str, with_rows: bool, made_by_code: bool = False) -> Sight:
+    def _look(self, profile: dict[str, Any], model: str, with_rows: bool, made_by_code: bool = False) -> Disclosure:
         """What may be shown; says so. Rows that generated code made are not shown of a table with personal data."""
-        sight = Sight(self._sees, profile)
-        with_rows = with_rows and (may_show_rows(sight) or not made_by_code)
-        say(f"{self._endpoint.step}: {model} at {self._endpoint.connection.host} is sent {sight.says(with_rows)}.")
-        return sight
+        disclosure = Disclosure(self._sees, profile)
+        with_rows = with_rows and (may_show_rows(disclosure) or not made_by_code)
+        say(f"{self._endpoint.step}: {model} at {self._endpoint.connection.host} is sent {disclosure.says(with_rows)}.")
+        return disclosure
 
     def explore(
         self, profile: dict[str, Any], table: pd.DataFrame, target: str | None, notes: list[str]
     ) -> Exploration:
-        sight = self._look(profile, self._endpoint.connection.model, with_rows=True)
+        disclosure = self._look(profile, self._endpoint.connection.model, with_rows=True)
         prompt = render(
             "openai/explore_data.j2",
-            columns=sight.columns(),
-            rows=sight.rows(table),
+            columns=disclosure.columns(),
+            rows=disclosure.rows(table),
             row_count=profile["rows"],
             target=target,
             notes=notes,
@@ -66,7 +66,7 @@ class OpenAIAgent:
         def check(answer: dict[str, Any]) -> None:
             _check_target(answer["target"], target, list(map(str, table.columns)))
             occurring = list(table[answer["target"]].dropna().unique())
-            if sight.shows_cells_of(answer["target"]) and len(occurring) <= _MOST_LABELS:
+            if disclosure.shows_cells_of(answer["target"]) and len(occurring) <= _MOST_LABELS:
                 _check_labels(answer["labels"], occurring)
 
         found = self._endpoint.answer(prompt, "answers/explore_data", check)
@@ -83,12 +83,12 @@ class OpenAIAgent:
         card: dict[str, Any],
         notes: list[str],
     ) -> dict[str, Any]:
-        sight = self._look(profile, self._endpoint.connection.model, with_rows=False)
+        disclosure = self._look(profile, self._endpoint.connection.model, with_rows=False)
         prompt = render(
             "openai/plan_preparation.j2",
             task=task,
-            labels=_labels_text(task, sight),
-            columns=sight.columns(selected["kept"]),
+            labels=_labels_text(task, disclosure),
+            columns=disclosure.columns(selected["kept"]),
             notes=notes,
         )
 
@@ -101,7 +101,9 @@ class OpenAIAgent:
             try:
                 artifacts.validate(made_of(answer), "plan", "the plan")
             except ArtifactError as error:  # it quotes a value of the plan, which names the labels
-                raise (error if sight.sees_rows else AnswerError("No valid plan can be made of the answer.")) from error
+                raise (
+                    error if disclosure.sees_rows else AnswerError("No valid plan can be made of the answer.")
+                ) from error
 
         return made_of(self._endpoint.answer(prompt, "answers/plan_preparation", check))
 
@@ -131,10 +133,10 @@ class OpenAIAgent:
         }
 
     def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:
-        sight = self._look(profile, self._endpoint.connection.coder, with_rows=bool(failures), made_by_code=True)
+        disclosure = self._look(profile, self._endpoint.connection.coder, with_rows=bool(failures), made_by_code=True)
         names = [feature["name"] for feature in plan["features"]]
-        prompt = render("openai/write_prep_code.j2", plan=plan, features=sight.columns(names))
-        return self._write(prompt, ("fit", "transform"), failures, sight)
+        prompt = render("openai/write_prep_code.j2", plan=plan, features=disclosure.columns(names))
+        return self._write(prompt, ("fit", "transform"), failures, disclosure)
 
     def write_balance_code(self, strategy: str, failures: list[Failure]) -> str:
         if strategy == "none":  # nothing to decide: no call is worth it
@@ -143,11 +145,13 @@ class OpenAIAgent:
         say(f"{self._endpoint.step}: {connection.coder} at {connection.host} is sent nothing of the table.")
         return self._write(render("openai/write_balance_code.j2", strategy=strategy), ("balance",), failures, None)
 
-    def _write(self, prompt: str, functions: tuple[str, ...], failures: list[Failure], sight: Sight | None) -> str:
+    def _write(
+        self, prompt: str, functions: tuple[str, ...], failures: list[Failure], disclosure: Disclosure | None
+    ) -> str:
         messages = start(prompt)
         for failure in failures:
-            shown = printed(failure, sight)
-            mend = render("openai/mend_code.j2", complaint=complaint(failure, sight), output=shown)
+            shown = printed(failure, disclosure)
+            mend = render("openai/mend_code.j2", complaint=complaint(failure, disclosure), output=shown)
             fence = f"```python\n{failure['code']}```"
             messages += [{"role": "assistant", "content": fence}, {"role": "user", "content": mend}]
         coder = self._endpoint.connection.coder
@@ -156,10 +160,10 @@ class OpenAIAgent:
     def verify(
         self, plan: dict[str, Any], profile: dict[str, Any], checks: list[str], samples: dict[str, list[Sample]]
     ) -> list[Finding]:
-        sight = self._look(profile, self._endpoint.connection.model, with_rows=True, made_by_code=True)
-        is_shown = may_show_rows(sight)
+        disclosure = self._look(profile, self._endpoint.connection.model, with_rows=True, made_by_code=True)
+        is_shown = may_show_rows(disclosure)
         self._judged = "samples of each split" if is_shown else "the checks alone: it is shown no row"
-        shown = _samples_text(samples, sight) if is_shown else None
+        shown = _samples_text(samples, disclosure) if is_shown else None
         known = {sample["record"]["row"] for part in samples.values() for sample in part} if shown else set()
         passed = checks if is_shown else [name for line in checks if (name := line.partition(": ")[0]) in CHECKS]
         prompt = render("openai/verify_prepared_data.j2", plan=plan, checks="\n".join(passed), samples=shown)
@@ -188,10 +192,10 @@ def _check_target(named: str, given: str | None, columns: list[str]) -> None:
         raise AnswerError(f"{named!r} is not a column{nearest(named, columns)}.")
 
 
-def _labels_text(task: dict[str, Any], sight: Sight) -> str:
+def _labels_text(task: dict[str, Any], disclosure: Disclosure) -> str:
     """The labels with their rows, or how many there are, where they may not be seen."""
     labels = task["labels"]
-    if not sight.shows_cells_of(task["target"]):
+    if not disclosure.shows_cells_of(task["target"]):
         return f"{len(labels)} labels"
     return "\n".join(f"{label['value']!r}: {label['rows']}" for label in labels[:_MOST_LABELS])
 
@@ -228,12 +232,12 @@ def _check_dropped(names: list[str], kept: list[str], wanted: list[str]) -> None
         raise AnswerError("Every column is dropped, so nothing is left to predict from: drop fewer.")
 
 
-def _samples_text(samples: dict[str, list[Sample]], sight: Sight) -> str:
+def _samples_text(samples: dict[str, list[Sample]], disclosure: Disclosure) -> str:
     lines = []
     for split, part in samples.items():
         for sample in part:
             record = sample["record"]
-            text = sight.clean(f"{record['instruction']}\n{record['input']}", sample["cells"])
-            answer = sight.clean(record["output"], sample["cells"])
+            text = disclosure.clean(f"{record['instruction']}\n{record['input']}", sample["cells"])
+            answer = disclosure.clean(record["output"], sample["cells"])
             lines.append(f"{split}, row {record['row']}:\n{shorten(text, _PROMPT_SHOWN)}\nanswer: {answer}")
     return "\n\n".join(lines)

@@ -10,7 +10,7 @@ from loramake.errors import ConfigError
 from loramake.evaluation.metrics import CONFIDENCE, LORAMAKE, Scores, compute_metrics, estimate, outcome_of, resample
 from loramake.experiments import find_artifact
 from loramake.prediction.predictions import Codes, Key, Scored, read_scored
-from loramake.text import setting
+from loramake.text import as_percent
 
 METRICS = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
 """What is compared, and whether more of it is better (1) or less (-1)."""
@@ -120,5 +120,5 @@ def _sentence(first: str, other: str, found: dict[str, Any]) -> str:
         return f"{other} and {first} share too few test rows ({found['rows']}) to tell."
     word = {"better": "better than", "level": "level with", "worse": "worse than"}[area["outcome"]]
     value, low, high = (f"{area[key]:+.3f}" for key in ("value", "low", "high"))
-    interval = f"{setting(CONFIDENCE)} interval {low} to {high}"
+    interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
     return f"{other} is {word} {first}: ROC-AUC {value} ({interval}, {found['rows']:,} rows)."

@@ -21,7 +21,7 @@ from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ArtifactError
 from loramake.prediction.predictions import Codes, Floats, Key, as_matrix, name_of, read_scored
-from loramake.text import setting
+from loramake.text import as_percent
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -70,7 +70,7 @@ def run_evaluation(
         # One thread: on a busy machine several wait for each other and take ten times as long.
         with threadpool_limits(limits=1), progress(f"evaluating {split}, resamples") as advance:
             resampled = resample(truth, scores, seed, advance)
-            models = {name: describe(truth, scores[name], labels, resampled[name], seed) for name in scores}
+            models = {name: evaluate(truth, scores[name], labels, resampled[name], seed) for name in scores}
         splits[split] = {"rows": len(truth), "models": models}
     verdict = find_verdict(splits["test"]["models"], resampled)
     metrics = {
@@ -373,7 +373,7 @@ def _sums_until(weights: Floats, places: Codes) -> Floats:
     return np.stack([sums.take(np.searchsorted(edges, line), axis=1) for line in places])
 
 
-def describe(
+def evaluate(
     truth: Codes, probabilities: Floats, labels: list[str], resampled: dict[str, Floats], seed: int
 ) -> dict[str, Any]:
     """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
@@ -495,5 +495,5 @@ def _sentence(outcome: str | None, best: str, ours: float, theirs: float, differ
         return f"Too few test rows to tell: {against}."
     opening = {"better": "Better than", "level": "Level with", "worse": "Worse than"}[outcome]
     value, low, high = (f"{round(number or 0.0, 3) + 0.0:.3f}" for number in difference.values())
-    interval = f"difference {value}, {setting(CONFIDENCE)} interval {low} to {high}"
+    interval = f"difference {value}, {as_percent(CONFIDENCE)} interval {low} to {high}"
     return f"{opening} {best}: ROC-AUC {ours:.3f} against {theirs:.3f} ({interval})."

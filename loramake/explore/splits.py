@@ -15,7 +15,7 @@ from loramake import artifacts
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.reading import MOSTLY, find_number_style, is_day_first, read_table, to_days, to_numbers
-from loramake.text import setting, shorten
+from loramake.text import as_percent, shorten
 
 SPLITS = ("train", "validation", "calibration", "test")
 _LARGEST_GROUP = 0.05
@@ -149,7 +149,7 @@ def _check_filled(
         if share > 0 and split not in filled:
             what = things[how["by"]]
             raise DataError(
-                f"{csv_path}: too few {what} for a {split} split ({setting(share)}): change the ratios or add rows."
+                f"{csv_path}: too few {what} for a {split} split ({as_percent(share)}): change the ratios or add rows."
             )
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
-from loramake.text import setting
+from loramake.text import as_percent
 
 PANELS = {
     "accuracy": "accuracy",
@@ -93,7 +93,7 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) 
 
 
 def _title(audit: dict[str, Any], shown: Sequence[dict[str, Any]]) -> str:
-    interval = f"{setting(audit['confidence'])} intervals"
+    interval = f"{as_percent(audit['confidence'])} intervals"
     title = f"Groups of the test rows and how many these are, with {interval}; the grey line is all rows"
     notes = []
     if any(column["too_small"] for column in shown):

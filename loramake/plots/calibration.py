@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from loramake import artifacts
 from loramake.evaluation.metrics import CONFIDENCE, proportion
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
-from loramake.text import setting
+from loramake.text import as_percent
 
 _METHODS = {"temperature": "after temperature scaling", "isotonic": "after isotonic regression"}
 
@@ -54,7 +54,7 @@ def _draw_accuracy(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
     lows, highs = (np.array([share[edge] for share in shares], dtype=np.float64) for edge in ("low", "high"))
     axes.vlines(across, lows, highs, color=colour, linewidth=1.2, alpha=0.6)
     axes.plot(across, up, color=colour, marker="o", markersize=5, linewidth=1.4)
-    name = f"rows of one bin, with {setting(CONFIDENCE)} interval"
+    name = f"rows of one bin, with {as_percent(CONFIDENCE)} interval"
     axes.plot([], [], color=GREY, marker="o", markersize=5, label=name)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     for axis in (axes.xaxis, axes.yaxis):

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
-from loramake.text import setting
+from loramake.text import as_percent
 
 _NAMES = {"lac": "LAC", "aps": "APS", "raps": "RAPS", "class_conditional": "class-conditional"}
 
@@ -52,7 +52,7 @@ def _draw_sizes(axes: Axes, found: dict[str, Any]) -> None:
     asked = [100 * level["confidence"] for level in levels]
     sizes = [level["mean_set_size"] for level in levels]
     axes.plot(asked, sizes, color=VERMILION, marker="s", ms=4, linewidth=1.6)
-    axes.set(xlabel=f"confidence (dotted: the {setting(found['confidence'])} asked for)", ylabel="labels in a set")
+    axes.set(xlabel=f"confidence (dotted: the {as_percent(found['confidence'])} asked for)", ylabel="labels in a set")
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_ylim(0, 1.2 * max(*sizes, 1))
     place = [level["confidence"] for level in levels].index(found["confidence"])

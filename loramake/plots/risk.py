@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, LINES, VERMILION, explain_below, figure, say_instead
-from loramake.text import setting, threshold
+from loramake.text import as_percent, format_threshold
 
 _ROOM = 1.35
 """What is shown above the highest of the lines that matter, as a multiple of it."""
@@ -45,20 +45,24 @@ def _draw_curve(axes: Axes, curve: list[dict[str, float]], confidence: float) ->
         shares, [point["error"] for point in curve], color=BLUE, marker=marker, label="surest rows answered first"
     )
     low, high = ([point[end] for point in curve] for end in ("low", "high"))
-    axes.fill_between(shares, low, high, color=BLUE, alpha=0.15, linewidth=0, label=f"{setting(confidence)} interval")
+    axes.fill_between(
+        shares, low, high, color=BLUE, alpha=0.15, linewidth=0, label=f"{as_percent(confidence)} interval"
+    )
 
 
 def _draw_chosen(axes: Axes, chosen: dict[str, Any]) -> None:
     """The share asked for, and the threshold's place on the curve where there is one."""
     asked = chosen["max_error"]
-    name = f"at most {setting(asked)} asked for"
+    name = f"at most {as_percent(asked)} asked for"
     axes.axhline(
         asked, color=VERMILION, linestyle=LINES[2][1], label=name if chosen["achievable"] else f"{name}: not achievable"
     )
     test = chosen["test"]
     if test["answered"]:
         value = test["selective_error"]["value"]
-        opening = f"threshold {threshold(chosen['threshold'])}" if chosen["threshold"] else "every row with a decision"
+        opening = (
+            f"threshold {format_threshold(chosen['threshold'])}" if chosen["threshold"] else "every row with a decision"
+        )
         name = f"{opening}: {test['coverage']:.0%} answered, {value:.1%} wrong"
         axes.plot(test["coverage"], value, "o", color=VERMILION, markersize=8, zorder=5, clip_on=False, label=name)
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from loramake import artifacts
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
-from loramake.text import setting
+from loramake.text import as_percent
 
 MAX_BARS = 30
 """Of more features, the most important ones have bars."""
@@ -24,7 +24,7 @@ def plot_importance(robustness: str | Path, path: str | Path) -> None:
             say_instead(axes, "there are no test rows to try it on")
             return
         _draw_bars(axes, shown)
-        interval = f"{setting(found['confidence'])} interval"
+        interval = f"{as_percent(found['confidence'])} interval"
         axes.set_xlabel(f"increase of the log loss (nats), {interval}; pale: it may be chance")
         axes.set_yticks(range(len(shown)), [readable(entry["feature"]) for entry in shown])
         axes.set_ylim(len(shown) - 0.4, -0.6)

@@ -19,7 +19,7 @@ from loramake import artifacts
 from loramake.console import say, working
 from loramake.errors import ArtifactError, CodeError
 from loramake.explore.splits import read_all_splits
-from loramake.private_folder import rows_folder
+from loramake.private_folder import private_folder
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import MISSING
 
@@ -46,7 +46,7 @@ def execute_prep_code(
     lines, rows = read_all_splits(csv, test_csv, splits)
     features = feature_names(planned)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    with rows_folder(Path(out).parent) as folder, working("preparing the records"):
+    with private_folder(Path(out).parent) as folder, working("preparing the records"):
         fitted = folder / "fitted.json"
         train = rows[(lines["split"] == "train").to_numpy()]
         artifacts.write(fitted, _fit(script, features, train, sandbox, folder), "prep_state")
@@ -103,7 +103,7 @@ def transform_rows(
 
     CodeError where the script fails with any of them.
     """
-    with rows_folder(Path(state).parent) as folder:
+    with private_folder(Path(state).parent) as folder:
         return _transform(script, features, rows, state, sandbox, folder)
 
 
@@ -133,7 +133,7 @@ def transform_each_row(
     Slower, by a few milliseconds a row. CodeError where the script fails whatever the rows.
     """
     cells, order = _by_content(rows, features)
-    with rows_folder(Path(state).parent) as folder:
+    with private_folder(Path(state).parent) as folder:
         out = _run_on(script, cells, state, sandbox, folder, "transform_each")
         with _as_code_error(script, out, "records"):
             made = artifacts.read_untrusted(out, "transformed", _most_bytes(cells), len(cells))

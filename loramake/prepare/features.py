@@ -11,7 +11,7 @@ from loramake.console import progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.prepare.ranking import rank, unranked
-from loramake.spreadsheet import harmless
+from loramake.spreadsheet import escape_formula
 
 RANK_FROM = 50
 """Tables of fewer features than this are not ranked."""
@@ -60,7 +60,7 @@ def select_features(
     reasons = {True: "it never changes on the train rows", False: f"ranked below the {features_to_keep} best"}
     dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
     with artifacts.atomic(rankings) as temporary:
-        table.assign(feature=table["feature"].map(harmless)).to_csv(temporary, index=False, lineterminator="\n")
+        table.assign(feature=table["feature"].map(escape_formula)).to_csv(temporary, index=False, lineterminator="\n")
     artifacts.write(out, {"kept": kept, "dropped": dropped, "ranked": ranked, "note": note}, "selected_features")
     say(note)
 

@@ -25,7 +25,7 @@ from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import APPROVALS
-from loramake.review.changes import Change, Known, check_values, first_rule, parse_feedback, save_feedback
+from loramake.review.changes import Change, FeedbackContext, check_values, first_rule, parse_feedback, save_feedback
 from loramake.terminal import held
 
 _OTHER, _STOP = "something else …", "stop"
@@ -43,7 +43,7 @@ class Question:
     name: str
     files: Sequence[str | Path]
     """An approval is of their bytes."""
-    known: Known
+    known: FeedbackContext
     approvals: dict[str, dict[str, str]]
     """What each way to approve decides; the first is the proposed one."""
     shortcuts: dict[str, str] = field(default_factory=dict)
@@ -168,14 +168,14 @@ class Approval:
                 text = _typed(text)
                 continue
             for change in changes:
-                console.print(Text(fitted(printable(f"understood: {change.said_back()}")), style="bold"))
+                console.print(Text(fitted(printable(f"understood: {change.describe()}")), style="bold"))
             is_meant = questionary.confirm(f"Save this, to go on from {first_rule(changes)}?").ask(kbi_msg="")
             return changes if is_meant else []
         return []
 
     def _revise(self, changes: list[Change]) -> None:
         files = save_feedback(changes, self._folder)
-        self._remember("revise", "person", feedback=[change.said_back() for change in changes])
+        self._remember("revise", "person", feedback=[change.describe() for change in changes])
         raise ReviewError(
             f"feedback is saved in {', '.join(map(str, files))}: "
             f"run the same command to go on from {first_rule(changes)}."

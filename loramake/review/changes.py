@@ -70,7 +70,7 @@ _EVERY_KEY = (*_KEYS, *_OF_LLAMAFACTORY, *_PRECISIONS, "val_size", *_WORDS, *_BA
 
 
 @dataclass(frozen=True)
-class Known:
+class FeedbackContext:
     """What feedback may name."""
 
     features: list[str]
@@ -90,7 +90,7 @@ class Change:
     key: str
     value: Any
 
-    def said_back(self) -> str:
+    def describe(self) -> str:
         """As understood, in words."""
         listed = ", ".join(map(repr, self.value)) if isinstance(self.value, list) else ""
         texts = {
@@ -119,7 +119,7 @@ def first_rule(changes: Sequence[Change]) -> str:
     return next(rule for rule, reads in _RULES.items() if any(reads(change) for change in changes))
 
 
-def check_values(changes: Sequence[Change], known: Known) -> None:
+def check_values(changes: Sequence[Change], known: FeedbackContext) -> None:
     """Raise ConfigError for a value that LlamaFactory does not take: once saved it would stop every run."""
     extra = {name: value for change in changes if change.key == _EXTRA for name, value in change.value.items()}
     asked = {change.key: change.value for change in changes}
@@ -129,7 +129,7 @@ def check_values(changes: Sequence[Change], known: Known) -> None:
     check_extra(extra, asked["validation_ratio"] > 0 if "validation_ratio" in asked else known.has_validation)
 
 
-def parse_feedback(text: str, known: Known) -> list[Change]:
+def parse_feedback(text: str, known: FeedbackContext) -> list[Change]:
     """What a text asks for, in its order; ConfigError, with the nearest name, for what is not known."""
     if len(text) > LONGEST_TEXT:
         raise ConfigError(
@@ -159,7 +159,7 @@ def _pasted(text: str) -> dict[Any, Any] | None:
     return {key: by_text.get(key, value) if key in _KEYS else value for key, value in read.items()}
 
 
-def _of_line(line: str, known: Known) -> list[Change]:
+def _of_line(line: str, known: FeedbackContext) -> list[Change]:
     for pattern, make in _PATTERNS:
         if found := re.fullmatch(pattern, line, re.I | re.S):
             return make(found, known)
@@ -183,7 +183,7 @@ def _split_pairs(line: str) -> list[str]:
     return [*pairs, line[begin:]]
 
 
-def _of_key(key: str, value: Any, known: Known) -> list[Change]:
+def _of_key(key: str, value: Any, known: FeedbackContext) -> list[Change]:
     """A key with its value, as typed or as read from YAML."""
     word = re.sub(r"[\s-]+", "_", key.strip().lower())
     if word in _BALANCE:
@@ -235,7 +235,7 @@ def _typed(text: str) -> Any:
         return text
 
 
-def _features(key: str, named: str | list[Any], known: Known) -> Change:
+def _features(key: str, named: str | list[Any], known: FeedbackContext) -> Change:
     if isinstance(named, str) and named not in known.features:
         named = _flow(named, list)
     names = [str(name) for name in named] if isinstance(named, list) else split_names(named, known.features)
@@ -274,7 +274,7 @@ def split_names(text: str, known: Iterable[str]) -> list[str]:
     return names
 
 
-def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
+def _mapping(named: str | Mapping[Any, Any], known: FeedbackContext) -> Change:
     named = _flow(named, dict) if isinstance(named, str) else named
     if isinstance(named, Mapping):
         pairs = {str(value): str(text) for value, text in named.items()}
@@ -296,7 +296,7 @@ def _mapping(named: str | Mapping[Any, Any], known: Known) -> Change:
     return Change("plan", "labels", pairs)
 
 
-def _text(text: str, known: Known) -> str:
+def _text(text: str, known: FeedbackContext) -> str:
     """A label's text; ConfigError where what stands behind a comma looks like another label's."""
     other = re.search(r",([^,:]+):", text) if text[:1] not in ("'", '"') else None
     if other:
@@ -313,7 +313,7 @@ def _balance(strategy: str) -> Change:
     return Change("balance", "balance", strategy)
 
 
-def _note(text: str, known: Known) -> list[Change]:
+def _note(text: str, known: FeedbackContext) -> list[Change]:
     if not known.reads_notes:
         raise ConfigError(
             f"the built-in agent cannot read {text[:60]!r}: write drop features: …, add features: …, keep only "
@@ -323,7 +323,7 @@ def _note(text: str, known: Known) -> list[Change]:
     return [Change("plan", "notes", [text])]
 
 
-_Make = Callable[[re.Match[str], Known], list[Change]]
+_Make = Callable[[re.Match[str], FeedbackContext], list[Change]]
 _PATTERNS: list[tuple[str, _Make]] = [
     (
         r"(drop|add|keep only) features?\s*:?\s*(.*)",

@@ -13,7 +13,7 @@ from loramake import artifacts
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
 from loramake.review.approval import Approval, Question
-from loramake.review.changes import Known
+from loramake.review.changes import FeedbackContext
 from loramake.review.code_summary import summarize_code
 from loramake.terminal import held
 from loramake.training.estimates import estimate_memory, estimate_training
@@ -168,7 +168,7 @@ def show_prep_data(
     first = {f"approve, balancing: {strategy}": {"balance": strategy}}
     others = {f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy}
     files = [verification, plan, all_data, splits, script]
-    return Question("data", files, _known(planned, found), {**first, **others}, is_set=balance != "auto")
+    return Question("data", files, _feedback_context(planned, found), {**first, **others}, is_set=balance != "auto")
 
 
 def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
@@ -184,7 +184,7 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
     console.print(_class_table(classes))
     _show_code(script, planned)
     shortcuts = {f"use {other}": f"use {other}" for other in STRATEGIES}
-    return Question("balance", [balanced, script], _known(planned), {"approve": {}}, shortcuts)
+    return Question("balance", [balanced, script], _feedback_context(planned), {"approve": {}}, shortcuts)
 
 
 def show_lmf_config(
@@ -200,7 +200,7 @@ def show_lmf_config(
     _show("the training", estimate_training(settings, rows, verified["tokens"]))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
-    return Question("config", list(configs), _known(artifacts.read(plan, "plan"), verified), {"approve": {}})
+    return Question("config", list(configs), _feedback_context(artifacts.read(plan, "plan"), verified), {"approve": {}})
 
 
 def _key_table(settings: dict[str, Any]) -> Table:
@@ -274,9 +274,9 @@ def _class_table(classes: dict[str, dict[str, int]]) -> Table:
     return table
 
 
-def _known(plan: dict[str, Any], verification: dict[str, Any] | None = None) -> Known:
+def _feedback_context(plan: dict[str, Any], verification: dict[str, Any] | None = None) -> FeedbackContext:
     """What feedback may name, by the plan, and by the verified records where they are at hand."""
     features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
     labels = [label["value"] for label in plan["labels"]]
     is_validated = verification is None or any(verification["classes"].get("validation", {"": 1}).values())
-    return Known(features, labels, plan["by"]["provider"] != "builtin", is_validated)
+    return FeedbackContext(features, labels, plan["by"]["provider"] != "builtin", is_validated)

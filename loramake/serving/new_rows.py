@@ -29,7 +29,7 @@ from loramake.console import say
 from loramake.errors import DataError, nearest
 from loramake.parsing import EncodingError, ParsingError, shown_size
 from loramake.parsing.json_text import LONGEST_LINE, parse_json
-from loramake.private_folder import rows_folder
+from loramake.private_folder import private_folder
 from loramake.tables.reading import (
     MISSING,
     NumberStyle,
@@ -245,7 +245,7 @@ def open_standard_input(columns: Columns, folder: Path, form: str | None) -> Ite
     """
     if sys.stdin.isatty():
         say("reading rows from the terminal; Ctrl-D ends them.")
-    with rows_folder(folder) as place:
+    with private_folder(folder) as place:
         path = place / "input"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)

@@ -14,7 +14,7 @@ from loramake.console import Advance, printable_json, progress, put, say
 from loramake.errors import ConfigError
 from loramake.serving.new_rows import Rows
 from loramake.serving.predictor import Decisions, Predictor
-from loramake.serving.resumable import files_beside, growing, parse_state
+from loramake.serving.resumable import files_beside, parse_state, resumable_file
 from loramake.spreadsheet import write_csv
 
 _FIRST_NAMES = ("row", "decision", "abstain", "reason")
@@ -101,7 +101,7 @@ def predict_new_rows(
         sink: Sink = _Terminal()
         if output is not None:
             belongs_to = {"input": rows.sha256, "experiment": predictor.fingerprint(), "set of options": options}
-            sink = stack.enter_context(growing(output, belongs_to))
+            sink = stack.enter_context(resumable_file(output, belongs_to))
         advance = stack.enter_context(progress("predicting, rows")) if rows.count > 1 else None
         unpredicted, unlike = _predict_all(predictor, rows, sink, form, confidence, batch_size, advance)
     predictor.say_unlike(unlike, rows.where)

@@ -28,7 +28,7 @@ from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.serving.new_rows import Columns, table_of_objects
-from loramake.text import listed, setting, shorten, threshold
+from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
 from loramake.trust.cost_matrix import ABSTAIN, decide_labels
@@ -203,7 +203,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         found = decide_rows(self._costs, self._risk, probabilities)
         reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
         for row in np.flatnonzero(found.by_risk).tolist():
-            reasons[row] = _uncertain(self._risk["chosen"], float(found.certainty[row]))
+            reasons[row] = _uncertain(self._risk["chosen"], float(found.top_probability[row]))
         sets = self._sets.predict(probabilities, confidence)
         return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
@@ -359,13 +359,13 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 _DEAR = "asking a person costs less than any decision is expected to"
 
 
-def _uncertain(chosen: dict[str, Any], certainty: float) -> str:
+def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {setting(chosen['max_error'])} of the answers are wrong"
+    asked = f"at most {as_percent(chosen['max_error'])} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
     least = chosen["threshold"]
-    return f"its label has {threshold(certainty, least)}, below the {threshold(least, certainty)} from which on {asked}"
+    return f"its label has {format_threshold(top_probability, least)}, below the {format_threshold(least, top_probability)} from which on {asked}"
 
 
 def _sifted(

@@ -20,7 +20,7 @@ from loramake.parsing.json_text import read_json
 
 
 @dataclass
-class Growing:
+class ResumableFile:
     """The open partial file."""
 
     rows: int
@@ -64,7 +64,7 @@ def parse_state(state: Path) -> tuple[int, int, dict[str, str]] | None:
 
 
 @contextlib.contextmanager
-def growing(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[Growing]:
+def resumable_file(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[ResumableFile]:
     """Go on with `path` where an earlier run stopped, or begin; it is put in place when the block ends well.
 
     `belongs_to` names what the text follows from, each with its value: text that follows from anything else is not
@@ -80,7 +80,7 @@ def growing(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[Growing
         rows, size = _read_state(state, belongs_to, file, path)
         file.truncate(size)
         file.seek(size)
-        grown = Growing(rows, file, state, belongs_to)
+        grown = ResumableFile(rows, file, state, belongs_to)
         try:
             yield grown
         except BaseException:

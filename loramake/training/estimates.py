@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake.llm.models import read_shapes
-from loramake.programs import said
+from loramake.programs import output_lines
 
 _GIB = 1 << 30
 _NOT_ADAPTED = ("embed", "lm_head", "wte", "wpe")
@@ -69,6 +69,6 @@ def _is_adapted(name: str, shape: tuple[int, ...], target: str) -> bool:
 
 def _first_gpu() -> tuple[str, int] | None:
     """Name and bytes of memory."""
-    lines = said("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+    lines = output_lines("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
     name, comma, megabytes = lines[0].rpartition(",") if lines else ("", "", "")
     return (name.strip(), int(megabytes) << 20) if comma and megabytes.strip().isdigit() else None

@@ -23,7 +23,7 @@ from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
 from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion, row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
-from loramake.text import setting, shorten
+from loramake.text import as_percent, shorten
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
@@ -98,13 +98,13 @@ def audit_groups(
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
     judged = check_limits(limits, {**read, "audit": {"overall": overall}}, audited)
-    content = describe(rows, overall, audited, judged)
+    content = evaluate(rows, overall, audited, judged)
     artifacts.write(out, content, "audit")
     say(content["groups_sentence"])
     say(content["sentence"])
 
 
-def describe(
+def evaluate(
     rows: Rows, overall: dict[str, Any], columns: list[dict[str, Any]], limits: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """audit.json of what `audit` and `check_limits` found."""
@@ -418,7 +418,7 @@ def _describe_column(column: dict[str, Any]) -> str:
         f"{min(values):.2f} ({shorten(found['lowest'], 40)})",
         f"{max(values):.2f} ({shorten(found['highest'], 40)})",
     )
-    interval = f"{setting(CONFIDENCE)} interval {found['low']:.2f} to {found['high']:.2f}"
+    interval = f"{as_percent(CONFIDENCE)} interval {found['low']:.2f} to {found['high']:.2f}"
     return (
         f"By {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
     )

@@ -54,7 +54,7 @@ def calibrate_probabilities(
 ) -> None:
     """Write calibrator.json, and the calibrated predictions of the test rows and of the unseen calibration rows."""
     labels = read_labels(task)
-    calibrator, held_out = fit_apart(read_scored(calibration, labels), labels, method, seed)
+    calibrator, held_out = fit_on_half(read_scored(calibration, labels), labels, method, seed)
     artifacts.write(out, calibrator, "calibrator")
     for path, scored in ((calibration_out, held_out), (test_out, read_scored(test, labels))):
         calibrated = scored._replace(probabilities=apply_calibrator(calibrator, scored.probabilities))
@@ -62,7 +62,7 @@ def calibrate_probabilities(
     say(calibrator["sentence"])
 
 
-def fit_apart(scored: Scored, labels: list[str], asked: str, seed: int) -> tuple[dict[str, Any], Scored]:
+def fit_on_half(scored: Scored, labels: list[str], asked: str, seed: int) -> tuple[dict[str, Any], Scored]:
     """A calibrator fitted on one half of the rows, and those that are left for sets and thresholds: the other half.
 
     All rows are left where nothing is asked for, and where they are too few for any method. They are not where a

@@ -18,7 +18,7 @@ from loramake.console import progress, say
 from loramake.errors import ArtifactError
 from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored, name_of, read_labels, read_scored
-from loramake.text import setting
+from loramake.text import as_percent
 
 BINS = 15
 MEASURES = (
@@ -46,7 +46,7 @@ def evaluate_calibration(
     _check_same_rows(scored[0], scored[1], before, after)
     fitted = artifacts.read(calibrator, "calibrator")
     truth = scored[0].truth
-    found = dict(zip(("before", "after"), describe(truth, [each.probabilities for each in scored], seed), strict=True))
+    found = dict(zip(("before", "after"), evaluate(truth, [each.probabilities for each in scored], seed), strict=True))
     measures = {
         "rows": len(truth),
         "method": fitted["method"],
@@ -68,7 +68,7 @@ def _check_same_rows(ours: Scored, theirs: Scored, before: str | Path, after: st
         )
 
 
-def describe(truth: Codes, several: list[Floats], seed: int) -> list[dict[str, Any]]:
+def evaluate(truth: Codes, several: list[Floats], seed: int) -> list[dict[str, Any]]:
     """Measures with intervals and reliability bins of each (rows, labels) in `several`, all on the same resamples."""
     parts: list[list[dict[str, Floats]]] = [[] for _ in several]
     # One thread: on a busy machine several wait for each other.
@@ -240,7 +240,7 @@ def _sentence(before: dict[str, Any], after: dict[str, Any], rows: int, calibrat
     ece, perfect = after["measures"]["ece"], after["ece_if_calibrated"]
     if ece["value"] is None:
         return "Calibration is not measured: the test split has no rows."
-    interval = f"{setting(CONFIDENCE)} interval {ece['low']:.3f} to {ece['high']:.3f}"
+    interval = f"{as_percent(CONFIDENCE)} interval {ece['low']:.3f} to {ece['high']:.3f}"
     found = f"Calibration: ECE {ece['value']:.3f} ({interval})"
     method, temperature = calibrator["method"], calibrator["temperature"]
     if method == "none":

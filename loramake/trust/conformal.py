@@ -30,7 +30,7 @@ from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.evaluation.metrics import CONFIDENCE, proportion
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import listed, setting, shorten
+from loramake.text import as_percent, listed, shorten
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
@@ -96,7 +96,7 @@ def fit_conformal(
 ) -> None:
     """Write conformal.json from the calibrated predictions (JSON lines) of the calibration and the test split."""
     labels = read_labels(task)
-    conformal = describe(read_scored(calibration, labels), read_scored(test, labels), labels, method, confidence, seed)
+    conformal = evaluate(read_scored(calibration, labels), read_scored(test, labels), labels, method, confidence, seed)
     artifacts.write(out, conformal, "conformal")
     say(conformal["sentence"])
 
@@ -218,7 +218,7 @@ def try_sets(sets: SetPredictor, scored: Scored, confidences: list[float]) -> Tr
     return trial
 
 
-def describe(
+def evaluate(
     calibration: Scored, test: Scored, labels: list[str], method: str, confidence: float, seed: int
 ) -> dict[str, Any]:
     """The content of conformal.json: quantiles and guarantee, the sets on test, and the other methods beside them."""
@@ -348,14 +348,14 @@ def _notes(conformal: dict[str, Any]) -> list[str]:
     if empty := conformal["test"]["empty_sets"]:
         notes.append(
             f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
-            f"is right more often than {setting(conformal['confidence'])}, some sets have to be; a higher confidence "
+            f"is right more often than {as_percent(conformal['confidence'])}, some sets have to be; a higher confidence "
             f"fills them."
         )
     return notes
 
 
 def _sentence(conformal: dict[str, Any]) -> str:
-    asked, test = setting(conformal["confidence"]), conformal["test"]
+    asked, test = as_percent(conformal["confidence"]), conformal["test"]
     conditional = conformal["method"] == "class_conditional"
     if all(each["quantile"] is None for each in conformal["by_class"]):
         whose = " of any label" if conditional else ""
@@ -367,7 +367,7 @@ def _sentence(conformal: dict[str, Any]) -> str:
         return f"{promise}; there are no test rows to try them on."
     coverage = test["coverage"]
     return (
-        f"{promise}: on test {coverage['value']:.1%} ({setting(CONFIDENCE)} interval {_range(coverage)}) with "
+        f"{promise}: on test {coverage['value']:.1%} ({as_percent(CONFIDENCE)} interval {_range(coverage)}) with "
         f"{test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on average{_shortfall(conformal)}."
     )
 

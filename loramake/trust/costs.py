@@ -20,8 +20,8 @@ from loramake.evaluation.metrics import (
     read_scores,
 )
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import setting
-from loramake.trust.calibration import apply_calibrator, fit_apart
+from loramake.text import as_percent
+from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.decisions import decide_rows
 
@@ -89,7 +89,7 @@ def calibrate_baselines(
     calibrated = dict(test)
     for name, probabilities in scores.items():
         if name != LORAMAKE:
-            calibrator, _ = fit_apart(Scored(keys, truth, probabilities), labels, asked, seed)
+            calibrator, _ = fit_on_half(Scored(keys, truth, probabilities), labels, asked, seed)
             calibrated[name] = apply_calibrator(calibrator, test[name])
     return calibrated
 
@@ -212,7 +212,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def _interval(found: dict[str, Any], digits: int) -> str:
-    return f"{setting(CONFIDENCE)} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
+    return f"{as_percent(CONFIDENCE)} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
 
 
 def _always(constant: dict[str, Any]) -> str:

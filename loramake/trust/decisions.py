@@ -25,7 +25,7 @@ class Decided(NamedTuple):
     """A person is asked, since that costs less than any decision is expected to."""
     by_risk: NDArray[np.bool_]
     """A person is asked, since the label that would be decided is not probable enough."""
-    certainty: Floats
+    top_probability: Floats
     """P(label) of the label that costs decide, or the most probable one; 0 in rows of `by_cost`."""
 
 
@@ -35,8 +35,10 @@ def decide_rows(costs: dict[str, Any], risk: dict[str, Any], probabilities: Floa
     `probabilities` have shape (rows, labels).
     """
     codes, expected = decide(costs, probabilities)
-    certainty = certainty_of(probabilities, codes)
+    top_probability = certainty_of(probabilities, codes)
     by_cost = codes == ABSTAIN
-    by_risk = abstains(risk, certainty) & ~by_cost
+    by_risk = abstains(risk, top_probability) & ~by_cost
     asking = np.nan if costs["abstain_cost"] is None else costs["abstain_cost"]
-    return Decided(np.where(by_risk, ABSTAIN, codes), np.where(by_risk, asking, expected), by_cost, by_risk, certainty)
+    return Decided(
+        np.where(by_risk, ABSTAIN, codes), np.where(by_risk, asking, expected), by_cost, by_risk, top_probability
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def take_apart(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[str] | None:
+def split_prompt(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[str] | None:
     """What stands for each feature's cell in a prompt that is written as the plan says.
 
     None where it is not, or where cells hold such text that it could be read in more than one way. Where the plan has
@@ -26,10 +26,10 @@ def take_apart(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[st
         return None
     starts = [begin, *(place + len(sign) for place, sign in zip(found, inner, strict=True))]
     cells = [text[start:stop] for start, stop in zip(starts, [*found, end], strict=True)]
-    return cells if put_together(names, cells, plan) == text else None
+    return cells if join_prompt(names, cells, plan) == text else None
 
 
-def put_together(names: Sequence[str], cells: Sequence[str], plan: dict[str, Any]) -> str:
+def join_prompt(names: Sequence[str], cells: Sequence[str], plan: dict[str, Any]) -> str:
     """A prompt as the plan says, from the names of features and what stands for their cells."""
     if plan["cell_tokens"] is not None:
         return str(plan["feature_separator"]).join(cells)

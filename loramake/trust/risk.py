@@ -33,7 +33,7 @@ from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import setting, threshold
+from loramake.text import as_percent, format_threshold
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -111,17 +111,17 @@ def certainty_of(probabilities: Floats, codes: Codes) -> Floats:
     return np.where(codes == ABSTAIN, 0.0, own)
 
 
-def abstains(risk: dict[str, Any], certainty: Floats) -> NDArray[np.bool_]:
+def abstains(risk: dict[str, Any], top_probability: Floats) -> NDArray[np.bool_]:
     """Whether no answer is given, shape (rows,), for rows whose decided label has this calibrated probability.
 
     No row where max_error is not set; every row where it is not achievable.
     """
     chosen = risk["chosen"]
     if chosen is None:
-        return np.zeros(len(certainty), dtype=np.bool_)
+        return np.zeros(len(top_probability), dtype=np.bool_)
     if chosen["threshold"] is None:
-        return np.ones(len(certainty), dtype=np.bool_)
-    return np.asarray(certainty < chosen["threshold"])
+        return np.ones(len(top_probability), dtype=np.bool_)
+    return np.asarray(top_probability < chosen["threshold"])
 
 
 def rank(scored: Scored, codes: Codes | None = None) -> Ranked:
@@ -132,15 +132,17 @@ def rank(scored: Scored, codes: Codes | None = None) -> Ranked:
     if codes is None:
         codes = scored.probabilities.argmax(axis=1)
     decided = np.flatnonzero(codes != ABSTAIN)
-    certainty, wrong = (each[decided] for each in (certainty_of(scored.probabilities, codes), codes != scored.truth))
-    order, ends = _order(certainty)
-    return Ranked(len(codes), certainty[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends])
+    top_probability, wrong = (
+        each[decided] for each in (certainty_of(scored.probabilities, codes), codes != scored.truth)
+    )
+    order, ends = _order(top_probability)
+    return Ranked(len(codes), top_probability[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends])
 
 
-def _order(certainty: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows by falling certainty (rows,), and where in this order each group of equal ones ends."""
-    order = np.argsort(-certainty, kind="stable")
-    return order, np.flatnonzero(np.diff(certainty[order], append=-np.inf))
+def _order(top_probability: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows by falling top_probability (rows,), and where in this order each group of equal ones ends."""
+    order = np.argsort(-top_probability, kind="stable")
+    return order, np.flatnonzero(np.diff(top_probability[order], append=-np.inf))
 
 
 def rows_needed(max_error: float, confidence: float) -> int:
@@ -297,7 +299,7 @@ def _sentence(level: dict[str, Any], ranked: Ranked, rows_test: int) -> str:
     decided = f"{ranked.decided:,}"
     if ranked.decided < ranked.rows:
         decided += f" of {ranked.rows:,} that costs decide"
-    wish = f"{setting(level['confidence'])} sure that at most {setting(level['max_error'])} of answers are wrong"
+    wish = f"{as_percent(level['confidence'])} sure that at most {as_percent(level['max_error'])} of answers are wrong"
     answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
     if not level["achievable"] and ranked.decided < level["rows_needed"]:
         return (
@@ -312,7 +314,7 @@ def _sentence(level: dict[str, Any], ranked: Ranked, rows_test: int) -> str:
     found = _on_test(level, rows_test)
     if level["threshold"] == 0:
         return f"To be {wish}, every row with a decision is answered: {found}."
-    least = threshold(level["threshold"])
+    least = format_threshold(level["threshold"])
     return f"To be {wish}, only rows with a label of probability {least} or more are answered: {found}."
 
 
@@ -323,7 +325,7 @@ def _on_test(level: dict[str, Any], rows: int) -> str:
     told = f"on test {_percent(test['coverage'])} of rows are, {_told(test['selective_error'])} of them wrong"
     if test["selective_error"]["low"] <= level["max_error"]:
         return told
-    chance = setting(1 - level["confidence"])
+    chance = as_percent(1 - level["confidence"])
     return (
         f"{told}, more than asked for, as happens by chance in {chance} of cases or where test rows are of another kind"
     )
@@ -351,7 +353,7 @@ def _without_level(ranked_test: Ranked) -> str:
 
 
 def _told(share: dict[str, Any]) -> str:
-    interval = f"{setting(CONFIDENCE)} interval {_percent(share['low'])} to {_percent(share['high'])}"
+    interval = f"{as_percent(CONFIDENCE)} interval {_percent(share['low'])} to {_percent(share['high'])}"
     return f"{_percent(share['value'])} ({interval})"
 
 

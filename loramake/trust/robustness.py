@@ -23,10 +23,10 @@ from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, 
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import NumberStyle, to_numbers
-from loramake.text import listed, setting, shorten
+from loramake.text import as_percent, listed, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
-from loramake.trust.prompts import put_together, take_apart
+from loramake.trust.prompts import join_prompt, split_prompt
 
 MAX_ROWS = 500
 """Of more test rows, a sample is looked at."""
@@ -82,7 +82,7 @@ def measure_robustness(
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
     _, train = read_split(csv, test_csv, splits, "train")
     gaps = _missing(train, planned)
-    robustness = describe(rows.truth, found, planned, gaps, len(scored.keys), seed)
+    robustness = evaluate(rows.truth, found, planned, gaps, len(scored.keys), seed)
     artifacts.write(out, robustness, "robustness")
     say(robustness["sentence"])
 
@@ -119,14 +119,14 @@ def _rewritten(records: list[Record], plan: dict[str, Any], seed: int) -> dict[s
     neutral = [f"x{place}" for place in range(1, len(names) + 1)]
     shown: dict[str, Shown] = {REORDERED: [], RENAMED: []}
     for record in records:
-        cells = take_apart(record["input"], names, plan)
+        cells = split_prompt(record["input"], names, plan)
         if cells is None:
             for rewritten in shown.values():
                 rewritten.append(None)
             continue
-        reordered = put_together([names[at] for at in order], [cells[at] for at in order], plan)
+        reordered = join_prompt([names[at] for at in order], [cells[at] for at in order], plan)
         shown[REORDERED].append({**record, "input": reordered})
-        shown[RENAMED].append({**record, "input": put_together(neutral, cells, plan)})
+        shown[RENAMED].append({**record, "input": join_prompt(neutral, cells, plan)})
     return shown
 
 
@@ -185,7 +185,7 @@ def _missing(train: pd.DataFrame, plan: dict[str, Any]) -> list[float | None]:
     return [float(train[one["name"]].isna().mean()) if len(train) else None for one in plan["features"]]
 
 
-def describe(
+def evaluate(
     truth: Codes,
     found: dict[str, Floats],
     plan: dict[str, Any],
@@ -321,5 +321,5 @@ def _sentence(robustness: dict[str, Any]) -> str:
         return f"{opening}no column is surely missed when it is left out."
     return (
         f"{opening}most is lost without {shorten(first['feature'], 40)}: log loss {increase['value']:+.3f} "
-        f"({setting(CONFIDENCE)} interval {increase['low']:+.3f} to {increase['high']:+.3f})."
+        f"({as_percent(CONFIDENCE)} interval {increase['low']:+.3f} to {increase['high']:+.3f})."
     )

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from loramake.config import defaults, read_config
 from loramake.errors import LoramakeError
-from loramake.programs import said
+from loramake.programs import output_lines
 from loramake.sandbox import bubblewrap
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
@@ -139,7 +139,7 @@ def _agent_settings(config: Path) -> Mapping[str, Any]:
 
 def _gpu() -> Finding:
     asked = ["--query-gpu=name,memory.free,memory.total", "--format=csv,noheader"]
-    found = said("nvidia-smi", *asked)
+    found = output_lines("nvidia-smi", *asked)
     if not found:
         return Finding("GPU", MISSING, "none is seen: models/tiny trains on the CPU, real models need one")
     return Finding("GPU", OK, "; ".join(f"{name}, {free} free of {total}" for name, free, total in map(_cells, found)))
@@ -163,8 +163,8 @@ def _disk() -> Finding:
 
 
 def _slurm() -> Finding:
-    version = said("sinfo", "--version")
+    version = output_lines("sinfo", "--version")
     if not version:
         return Finding("SLURM", OK, "not here, and not needed: everything runs on this machine")
-    nodes = said("sinfo", "--noheader", "--format=%P %D nodes %G")
+    nodes = output_lines("sinfo", "--noheader", "--format=%P %D nodes %G")
     return Finding("SLURM", OK if nodes else MISSING, f"{version[0]}: {'; '.join(nodes) or 'it does not answer'}")

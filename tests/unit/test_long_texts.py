@@ -11,18 +11,18 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from loramake.agents.disclosure import Sight, find_personal
+from loramake.agents.disclosure import Disclosure, find_personal
 from loramake.errors import ConfigError, nearest
 from loramake.explore.leaks import _normalise, _split_name
 from loramake.explore.profile import profile_column
-from loramake.review.changes import LONGEST_TEXT, Change, Known, parse_feedback
-from loramake.spreadsheet import harmless, original
+from loramake.review.changes import LONGEST_TEXT, Change, FeedbackContext, parse_feedback
+from loramake.spreadsheet import escape_formula, original
 from loramake.tables.reading import to_days
 from loramake.training.finetuning import follow
 from tests.hang import ends_within
 
 MANY = [f"column {place}" for place in range(20_000)]
-KNOWN = Known(["a", "b", *MANY], ["0", "1"], reads_notes=True)
+KNOWN = FeedbackContext(["a", "b", *MANY], ["0", "1"], reads_notes=True)
 PROFILE = {"columns": []}
 HALF = LONGEST_TEXT // 2 - 50
 
@@ -73,7 +73,7 @@ def test_an_error_quotes_the_beginning_of_a_long_name_alone() -> None:
 )  # fmt: skip
 def test_personal_data(unit: str, tail: str) -> None:
     with ends_within(30):
-        Sight("samples", PROFILE).clean(unit * (1_000_000 // len(unit)) + tail)
+        Disclosure("samples", PROFILE).clean(unit * (1_000_000 // len(unit)) + tail)
 
 
 @pytest.mark.parametrize("name", ["name_" * 40_000 + "\nx", "_nam" * 50_000, "a_" * 100_000, "é" * 200_000])
@@ -86,7 +86,7 @@ def test_names_of_columns(name: str) -> None:
 
 
 def test_what_is_personal_is_what_it_was() -> None:
-    clean = Sight("samples", PROFILE).clean
+    clean = Disclosure("samples", PROFILE).clean
     assert clean("ask a.b+c@d-e.org, or x@y.z!") == "ask [e-mail], or [e-mail]!"
     assert clean("a@b@c.de and @x.y") == "a@[e-mail] and @x.y"
     assert find_personal({"columns": [{"name": "full name\n(2)", "type": "text", "top_values": []}]})
@@ -102,7 +102,7 @@ def test_cells(cell: str) -> None:
     with ends_within(30):
         profile_column(column)
         to_days(column, day_first=False)
-        original(harmless(cell))
+        original(escape_formula(cell))
 
 
 def test_dates_are_what_they_were() -> None:

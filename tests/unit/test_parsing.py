@@ -23,7 +23,7 @@ from loramake.parsing.json_text import LONGEST_LINE, parse_json, parse_json_line
 from loramake.parsing.yaml_text import parse_yaml
 from loramake.report.report import read_history
 from loramake.review.approval import Approval, Question, forget_reviews
-from loramake.review.changes import Known, parse_feedback
+from loramake.review.changes import FeedbackContext, parse_feedback
 from loramake.serving.new_rows import Columns, open_json_lines, open_objects
 from loramake.serving.resumable import parse_state
 from loramake.workflow.preflight import _last_target
@@ -102,7 +102,7 @@ def refusal(read: Callable[[], Any], pattern: str | None = None) -> str:
 
 
 def approval(path: Path, history: Path) -> Approval:
-    known = Known([], [], reads_notes=False)
+    known = FeedbackContext([], [], reads_notes=False)
     folder = path.parent.parent
     return Approval(Question("data", [written(folder / "f", "x")], known, {"approve": {}}), path, history)
 
@@ -150,7 +150,7 @@ def test_nasty_yaml_that_is_pasted_or_given_on_the_command_line_is_no_setting(na
         assert isinstance(coerce(key, flow), str)
     assert coerce("audit_columns", flow) is not None
     with pytest.raises(ConfigError):
-        parse_feedback(flow, Known(["a"], ["0", "1"], reads_notes=False))
+        parse_feedback(flow, FeedbackContext(["a"], ["0", "1"], reads_notes=False))
     assert time.monotonic() - started < MOST_SECONDS
 
 

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.private_folder import rows_folder
+from loramake.private_folder import private_folder
 
 FORK = multiprocessing.get_context("fork")
 
 
 def test_the_folder_lies_beside_is_private_and_is_gone_afterwards(tmp_path: Path) -> None:
-    with rows_folder(tmp_path) as folder:
+    with private_folder(tmp_path) as folder:
         (folder / "rows.csv").write_text("secret")
         assert folder.parent == tmp_path
         assert folder.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(KeyboardInterrupt), rows_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), private_folder(tmp_path):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
 
 def hold(beside: Path, held: "multiprocessing.synchronize.Event") -> None:
-    with rows_folder(beside) as folder:
+    with private_folder(beside) as folder:
         (folder / "rows.csv").write_text("secret")
         held.set()
         signal.pause()
@@ -54,7 +54,7 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_uses_is_not(tmp
     killed.kill()
     killed.join()
     try:
-        with rows_folder(beside) as folder:
+        with private_folder(beside) as folder:
             assert set(beside.iterdir()) == {*alive, folder}
     finally:
         living.kill()
@@ -64,7 +64,7 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_uses_is_not(tmp
 
 def come_and_go(beside: Path, times: int) -> None:
     for _ in range(times):
-        with rows_folder(beside) as folder:
+        with private_folder(beside) as folder:
             (folder / "rows.csv").write_text("rows")
             assert (folder / "rows.csv").exists()
 
@@ -83,13 +83,13 @@ def test_where_nothing_may_be_written_beside_it_is_a_private_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with rows_folder("/proc/self") as folder:
+    with private_folder("/proc/self") as folder:
         assert folder.parent == tmp_path
         assert folder.stat().st_mode & 0o777 == 0o700
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(tempfile, "tempdir", "/proc")
     with (
         pytest.raises(ConfigError, match=r"neither /proc/self nor a temporary folder can be written to \(.+\): make"),
-        rows_folder("/proc/self"),
+        private_folder("/proc/self"),
     ):
         pass

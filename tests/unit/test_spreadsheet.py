@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from loramake.spreadsheet import harmless, original, write_csv
+from loramake.spreadsheet import escape_formula, original, write_csv
 from tests.conftest import ROOT
 from tests.hang import ends_within
 
@@ -29,23 +29,23 @@ from tests.hang import ends_within
     ],
 )
 def test_a_cell_that_a_spreadsheet_would_compute_begins_with_an_apostrophe(cell: str) -> None:
-    assert harmless(cell) == f"'{cell}"
+    assert escape_formula(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("sign", ["\t", "\r", "\n"])
 def test_a_formula_behind_a_sign_that_parts_cells_has_an_apostrophe_before_both(sign: str) -> None:
-    assert harmless(f"{sign}=1") == f"'{sign}'=1"
+    assert escape_formula(f"{sign}=1") == f"'{sign}'=1"
 
 
 @pytest.mark.parametrize("cell", ["-3.5", "+4", "-1e-5", "-1,234.50", "-1.234,5", "-12%", "3", "", "a=b", "x-y", "é@b"])
 def test_numbers_and_ordinary_text_stay_as_they_are(cell: str) -> None:
-    assert harmless(cell) == cell
+    assert escape_formula(cell) == cell
 
 
 @pytest.mark.parametrize("cell", ["a;=1+1", 'a;"=1+1', "a;\n@x", "a\t+b()", "a\n=1"])
 def test_a_formula_behind_a_sign_that_parts_cells_elsewhere_is_harmless_too(cell: str) -> None:
     """A spreadsheet that parts cells at semicolons begins one there, whatever quotes are around them."""
-    told = harmless(cell)
+    told = escape_formula(cell)
     assert told != cell
     assert told.replace("'", "") == cell
     for part in told.replace("\t", ";").replace("\n", ";").split(";"):
@@ -56,14 +56,14 @@ def test_what_is_written_is_read_back_as_it_was() -> None:
     chance = random.Random(0)
     for _ in range(20_000):
         cell = "".join(chance.choices("=+-@'\" ;|\t\r\nab1.,\uff1d", k=chance.randint(0, 6)))
-        assert original(harmless(cell)) == cell
+        assert original(escape_formula(cell)) == cell
 
 
 def test_a_set_of_texts_is_one_cell_none_of_whose_parts_is_computed() -> None:
-    assert harmless(["=a", "b", "@c"]) == "'=a | b | '@c"
+    assert escape_formula(["=a", "b", "@c"]) == "'=a | b | '@c"
     assert original("'=a | b | '@c") == "=a | b | @c"
-    assert harmless(["-1", "1"]) == "-1 | 1"
-    assert harmless([]) == ""
+    assert escape_formula(["-1", "1"]) == "-1 | 1"
+    assert escape_formula([]) == ""
 
 
 def test_numbers_stay_numbers_and_half_a_pair_of_utf_16_is_replaced() -> None:
@@ -76,8 +76,8 @@ def test_numbers_stay_numbers_and_half_a_pair_of_utf_16_is_replaced() -> None:
 @pytest.mark.parametrize("unit", ["\n", "'", " '", "\n'", ";=", "1 ", '"', "| \t"])
 def test_a_long_cell_takes_no_longer_than_its_length(unit: str) -> None:
     with ends_within(30):
-        original(harmless(unit * 500_000))
-        original(harmless(unit * 500_000 + "x"))
+        original(escape_formula(unit * 500_000))
+        original(escape_formula(unit * 500_000 + "x"))
 
 
 def test_no_other_module_writes_a_csv_of_its_own() -> None:

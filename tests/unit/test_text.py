@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loramake.text import setting, threshold
+from loramake.text import as_percent, format_threshold
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ from loramake.text import setting, threshold
     ],
 )
 def test_a_setting_is_told_as_it_was_set(share: float, told: str) -> None:
-    assert setting(share) == told
+    assert as_percent(share) == told
 
 
 def test_no_setting_of_ten_decimals_is_rounded() -> None:
     for places in np.random.default_rng(0).integers(1, 10**10, size=1000).tolist():
-        told = setting(places / 10**10)
+        told = as_percent(places / 10**10)
         assert round(float(told.removesuffix("%")) * 10**8) == places
 
 
@@ -33,11 +33,11 @@ def test_no_setting_of_ten_decimals_is_rounded() -> None:
     [(0.0, "0.000"), (0.5, "0.500"), (0.81234, "0.812"), (0.99961, "0.99961"), (0.9995, "0.99950"), (1.0, "1.000")],
 )
 def test_a_threshold_is_told_apart_from_1(probability: float, told: str) -> None:
-    assert threshold(probability) == told
+    assert format_threshold(probability) == told
 
 
 def test_a_threshold_is_told_apart_from_what_stands_beside_it() -> None:
     generator = np.random.default_rng(0)
     for first, apart in zip(generator.random(1000), 10 ** generator.uniform(-12, 0, size=1000), strict=True):
         second = first * (1 - apart)
-        assert float(threshold(second, beside=first)) < float(threshold(first, beside=second)) < 1
+        assert float(format_threshold(second, beside=first)) < float(format_threshold(first, beside=second)) < 1

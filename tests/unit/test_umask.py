@@ -11,9 +11,9 @@ import pytest
 from loramake import artifacts
 from loramake.experiments import CommandLine, write_command_line
 from loramake.plots.figure import figure
-from loramake.private_folder import rows_folder
+from loramake.private_folder import private_folder
 from loramake.review.approval import Approval, Question
-from loramake.review.changes import Change, Known, save_feedback
+from loramake.review.changes import Change, FeedbackContext, save_feedback
 from loramake.sandbox import choose_sandbox
 from loramake.serving.resumable import growing
 
@@ -29,7 +29,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def write_approvals(folder: Path) -> None:
-    known = Known([], [], reads_notes=False)
+    known = FeedbackContext([], [], reads_notes=False)
     question = Question("data", [folder / "records.json"], known, {"approve": {"balance": "none"}})
     artifacts.write(folder / "records.json", [RECORD], "records")
     Approval(question, folder / "review/data.json", folder / "approvals.jsonl").decide("approve")
@@ -65,7 +65,7 @@ def draw(folder: Path) -> None:
 
 
 def work_in_a_rows_folder(folder: Path) -> None:
-    with rows_folder(folder) as place:
+    with private_folder(folder) as place:
         (place / "rows.csv").write_text("a private cell")
         assert_private(folder)
 

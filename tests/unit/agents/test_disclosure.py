@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from loramake.agents.disclosure import Sight
+from loramake.agents.disclosure import Disclosure
 from loramake.explore.profile import profile_csv
 from loramake.tables.reading import read_table
 
@@ -24,47 +24,49 @@ PEOPLE = pd.DataFrame(
 )
 
 
-def sight_of(folder: Path, table: pd.DataFrame, level: str) -> tuple[Sight, pd.DataFrame]:
+def sight_of(folder: Path, table: pd.DataFrame, level: str) -> tuple[Disclosure, pd.DataFrame]:
     table.to_csv(folder / "table.csv", index=False)
     profile_csv(folder / "table.csv", None, folder / "profile.json")
-    return Sight(level, artifacts.read(folder / "profile.json", "profile")), read_table(folder / "table.csv")
+    return Disclosure(level, artifacts.read(folder / "profile.json", "profile")), read_table(folder / "table.csv")
 
 
 def test_no_cell_of_a_personal_column_is_shown(tmp_path: Path) -> None:
-    sight, table = sight_of(tmp_path, PEOPLE, "samples")
-    assert {name: sight.personal.get(name) for name in ("FirstName", "contact", "reach", "account", "insurance")} == {
+    disclosure, table = sight_of(tmp_path, PEOPLE, "samples")
+    assert {
+        name: disclosure.personal.get(name) for name in ("FirstName", "contact", "reach", "account", "insurance")
+    } == {
         "FirstName": "name",
         "contact": "e-mail",
         "reach": "phone number",
         "account": "IBAN",
         "insurance": "SSN",
     }
-    assert "age" not in sight.personal
-    shown = sight.columns() + str(sight.rows(table))
+    assert "age" not in disclosure.personal
+    shown = disclosure.columns() + str(disclosure.rows(table))
     for secret in ("Annaa", "Annab", "mail.example", "+49", "3704", "123-45", "99991111"):
         assert secret not in shown
     assert "quantiles 20" in shown
     assert "'ill'" in shown
-    assert "but no cell of FirstName (name)" in sight.says(with_rows=True)
+    assert "but no cell of FirstName (name)" in disclosure.says(with_rows=True)
 
 
 def test_a_prompt_is_shown_without_the_cells_of_its_row(tmp_path: Path) -> None:
-    sight, table = sight_of(tmp_path, PEOPLE, "samples")
+    disclosure, table = sight_of(tmp_path, PEOPLE, "samples")
     text = "FirstName: Annac, contact: anna.2@mail.example, age: 22"
-    assert sight.clean(text, table.loc[2]) == "FirstName: [name], contact: [e-mail], age: 22"
+    assert disclosure.clean(text, table.loc[2]) == "FirstName: [name], contact: [e-mail], age: 22"
 
 
 @pytest.mark.parametrize(("level", "has_types", "has_rows"), [("names", False, False), ("profile", True, False)])
 def test_the_user_decides_how_much_is_shown(tmp_path: Path, level: str, has_types: bool, has_rows: bool) -> None:
-    sight, table = sight_of(tmp_path, PEOPLE, level)
-    assert ("numeric" in sight.columns()) == has_types
-    assert ("yes" in sight.columns()) == has_types
-    assert (sight.rows(table) is not None) == has_rows
-    assert "some rows" not in sight.says(with_rows=True)
+    disclosure, table = sight_of(tmp_path, PEOPLE, level)
+    assert ("numeric" in disclosure.columns()) == has_types
+    assert ("yes" in disclosure.columns()) == has_types
+    assert (disclosure.rows(table) is not None) == has_rows
+    assert "some rows" not in disclosure.says(with_rows=True)
 
 
 def test_wide_tables_and_long_cells_are_cut(tmp_path: Path) -> None:
     wide = pd.DataFrame({f"measurement_of_{place}": ["a" * 5000, "b" * 5000] * 5 for place in range(400)})
-    sight, table = sight_of(tmp_path, wide, "samples")
-    assert len(sight.columns()) + len(str(sight.rows(table))) < 13_000
-    assert "more" in sight.columns()
+    disclosure, table = sight_of(tmp_path, wide, "samples")
+    assert len(disclosure.columns()) + len(str(disclosure.rows(table))) < 13_000
+    assert "more" in disclosure.columns()

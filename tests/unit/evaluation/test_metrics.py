@@ -13,9 +13,9 @@ from loramake.evaluation.metrics import (
     RESAMPLES,
     compute_metrics,
     compute_weighted,
-    describe,
     draw_counts,
     estimate,
+    evaluate,
     proportion,
     read_scores,
     resample,
@@ -160,7 +160,7 @@ def test_the_interval_of_the_accuracy_is_as_wide_as_the_binomial_one() -> None:
 
 def evaluated(truth: Any, probabilities: Any) -> dict[str, Any]:
     labels = [f"label {code}" for code in range(probabilities.shape[1])]
-    return describe(truth, probabilities, labels, resample(truth, {"one": probabilities}, seed=0)["one"], seed=0)
+    return evaluate(truth, probabilities, labels, resample(truth, {"one": probabilities}, seed=0)["one"], seed=0)
 
 
 def test_a_split_of_one_label_has_no_areas() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loramake.console import say, step, without_secrets
+from loramake.console import redact, say, step
 from loramake.llm.failures import explain, text_of
 
 
@@ -67,4 +67,4 @@ def test_a_secret_of_the_environment_is_taken_out_of_whatever_is_said_and_logged
     for text in (str(raised(work)), capfd.readouterr().err, (tmp_path / "log").read_text(encoding="utf-8")):
         assert "Canary" not in text
         assert "[HF_TOKEN]" in text
-    assert without_secrets("1 of 1") == "1 of 1"
+    assert redact("1 of 1") == "1 of 1"

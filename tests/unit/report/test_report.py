@@ -25,7 +25,7 @@ from loramake.report.report import (
     read_table,
     spread,
 )
-from loramake.trust.audit import audit, count_rows, describe
+from loramake.trust.audit import audit, count_rows, evaluate
 from loramake.trust.label_noise import summarize
 from tests.conftest import ROOT, task_of
 from tests.files import measure_trust
@@ -207,7 +207,7 @@ def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> Non
         ["no", "yes"],
     )
     overall, columns = audit(rows, [pd.Series(["a", "b", "b"] * 20, name="group", dtype=object)], seed=0)
-    found = describe(rows, overall, columns, []) | {"confidence": 0.875}
+    found = evaluate(rows, overall, columns, []) | {"confidence": 0.875}
     assert "Rates of yes; intervals of 87.5%;" in section("audit", two | {"audit": found})
 
 

@@ -9,7 +9,7 @@ from loramake.config import read_feedback, resolve
 from loramake.errors import ConfigError
 from loramake.review.changes import (
     Change,
-    Known,
+    FeedbackContext,
     check_values,
     describe_step,
     first_rule,
@@ -19,7 +19,7 @@ from loramake.review.changes import (
 )
 
 FEATURES = ["Age", "Sex", "Name, first", "a,b", "it's", 'say "x"', "drop features"]
-KNOWN = Known(FEATURES, ["0", "1"], reads_notes=False)
+KNOWN = FeedbackContext(FEATURES, ["0", "1"], reads_notes=False)
 SETTINGS = [
     ("lora_rank", "32", "0", 32),
     ("lora_alpha", "64", "1.5", 64),
@@ -122,7 +122,7 @@ def test_what_is_written_is_understood_or_refused_with_what_is_near(
 
 
 def test_free_text_is_a_note_for_an_agent_that_reads_it() -> None:
-    reader = Known(FEATURES, ["0", "1"], reads_notes=True)
+    reader = FeedbackContext(FEATURES, ["0", "1"], reads_notes=True)
     assert parse_feedback("mind the ages", reader) == [Change("plan", "notes", ["mind the ages"])]
 
 
@@ -161,7 +161,7 @@ def test_what_llamafactory_would_refuse_is_refused_before_it_is_saved(
     names = {"templates": ["qwen"], "arguments": {**enum, "eval_steps": {"schema": {"type": "number"}, "model": False}}}
     monkeypatch.setattr("loramake.llm.arguments.read_names", lambda _: names)
     monkeypatch.chdir(tmp_path)
-    known = Known(FEATURES, ["0", "1"], reads_notes=False, has_validation=False)
+    known = FeedbackContext(FEATURES, ["0", "1"], reads_notes=False, has_validation=False)
     changes = parse_feedback(text, known)
     if sentence is None:
         check_values(changes, known)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loramake.errors import ConfigError
-from loramake.serving.resumable import growing
+from loramake.serving.resumable import resumable_file
 
 BELONGS = {"input": "a", "experiment": "b"}
 PARTS = [f"part {number}\n" * (number + 1) for number in range(6)]
@@ -17,7 +17,7 @@ PARTS = [f"part {number}\n" * (number + 1) for number in range(6)]
 
 def write(path: Path, stop_after: int = len(PARTS), belongs: dict[str, str] = BELONGS) -> int:
     """Write all parts, or stop by an error; how many rows were there before."""
-    with growing(path, belongs) as file:
+    with resumable_file(path, belongs) as file:
         before = file.rows
         for number, part in enumerate(PARTS):
             if number == stop_after:
@@ -90,11 +90,11 @@ def test_a_finished_file_stays_until_the_next_one_is_whole(tmp_path: Path) -> No
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with growing(path, BELONGS) as file:
+    with resumable_file(path, BELONGS) as file:
         file.append("x", 1)
         with (
             pytest.raises(ConfigError, match=r"another run is writing .*out\.csv: wait for it"),
-            growing(path, BELONGS),
+            resumable_file(path, BELONGS),
         ):
             pass
         file.append("y", 1)
@@ -103,15 +103,15 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, Path("/dev/null")):
-        with pytest.raises(ConfigError, match="is no ordinary file: give --output"), growing(path, BELONGS):
+        with pytest.raises(ConfigError, match="is no ordinary file: give --output"), resumable_file(path, BELONGS):
             pass
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be written to"), growing(tmp_path / "file/out.csv", BELONGS):
+    with pytest.raises(ConfigError, match="cannot be written to"), resumable_file(tmp_path / "file/out.csv", BELONGS):
         pass
 
 
 def write_slowly(path: Path, started: "multiprocessing.synchronize.Event") -> None:
-    with growing(path, BELONGS) as file:
+    with resumable_file(path, BELONGS) as file:
         for number in range(file.rows, 5000):
             file.append(f"row {number}\n", 1)
             started.set()
@@ -133,7 +133,7 @@ def test_killed_at_any_moment_again_and_again_the_file_is_that_of_an_unbroken_ru
         assert not path.exists()
     kept = (tmp_path / "out.csv.partial").stat().st_size
     assert kept > 0
-    with growing(path, BELONGS) as file:
+    with resumable_file(path, BELONGS) as file:
         for number in range(file.rows, 100 + file.rows):
             file.append(f"row {number}\n", 1)
         rows = file.rows

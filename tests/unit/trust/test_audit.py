@@ -20,7 +20,7 @@ from loramake.trust.audit import (
     audit_groups,
     check_audit_columns,
     count_rows,
-    describe,
+    evaluate,
     find_reach,
 )
 from loramake.trust.cost_matrix import decide_labels
@@ -318,7 +318,7 @@ def content(truth: Any, probabilities: Any, cells: list[Any], names: Any = None,
     rows = measured_rows(truth, probabilities)
     names = names or [f"column {place}" for place in range(len(cells))]
     overall, found = audit(rows, [column(own, name) for own, name in zip(cells, names, strict=True)], seed=0)
-    return describe(rows, overall, found, list(limits))
+    return evaluate(rows, overall, found, list(limits))
 
 
 def names_of(cells: Any) -> list[tuple[str, str, int]]:

@@ -17,8 +17,8 @@ from loramake.errors import ArtifactError
 from loramake.trust.calibration import (
     TEMPERATURES,
     apply_calibrator,
-    fit_apart,
     fit_calibrator,
+    fit_on_half,
     fit_temperature,
     halve,
 )
@@ -160,7 +160,7 @@ def test_confidence_that_tells_nothing_is_taken_away() -> None:
 
 
 def test_a_temperature_that_runs_low_is_said_not_to_be_trusted() -> None:
-    # Forty rows right by a hair, and four ties that count as wrong and cost certainty nothing.
+    # Forty rows right by a hair, and four ties that count as wrong and cost top_probability nothing.
     probabilities = np.array([[0.500_001, 0.499_999]] * 40 + [[0.5, 0.5]] * 4)
     calibrator = fitted(np.repeat([0, 1], [40, 4]), probabilities)
     assert calibrator["temperature"] == TEMPERATURES[0]
@@ -360,10 +360,10 @@ def test_sets_hold_the_label_as_often_as_promised_where_the_temperature_gives_wa
     for seed in range(2000):
         right = generator.random(244) < 0.85
         truth = generator.integers(2, size=244)
-        certainty = generator.uniform(0.7, 1.0, size=244)
-        own = np.where(right, certainty, 1 - certainty)
+        top_probability = generator.uniform(0.7, 1.0, size=244)
+        own = np.where(right, top_probability, 1 - top_probability)
         rows = as_scored(truth, np.where(np.arange(2) == truth[:, None], own[:, None], 1 - own[:, None]))
-        calibrator, left = fit_apart(rows.take(range(44)), ["no", "yes"], "temperature", seed)
+        calibrator, left = fit_on_half(rows.take(range(44)), ["no", "yes"], "temperature", seed)
         fitted, tried = (
             part._replace(probabilities=apply_calibrator(calibrator, part.probabilities))
             for part in (left, rows.take(range(44, 244)))

@@ -17,8 +17,8 @@ from loramake.trust.calibration_measures import (
     BINS,
     MEASURES,
     compute_measures,
-    describe,
     error_if_calibrated,
+    evaluate,
     evaluate_calibration,
     reliability_bins,
 )
@@ -200,7 +200,7 @@ def test_no_order_of_rows_or_labels_changes_a_measure(labels: int, seed: int) ->
 
 def test_intervals_hold_the_value_of_proper_scores_and_are_as_wide_as_the_normal_ones() -> None:
     truth, probabilities = rough_case(1000, 3, seed=1)
-    (found,) = describe(truth, [probabilities], seed=0)
+    (found,) = evaluate(truth, [probabilities], seed=0)
     losses = ((probabilities - np.eye(3)[truth]) ** 2).sum(axis=1)
     brier = found["measures"]["brier"]
     assert brier["low"] < brier["value"] < brier["high"]
@@ -209,9 +209,9 @@ def test_intervals_hold_the_value_of_proper_scores_and_are_as_wide_as_the_normal
 
 def test_several_predictors_are_measured_on_the_same_resamples() -> None:
     truth, probabilities = rough_case(80, 3, seed=1)
-    first, second = describe(truth, [probabilities, probabilities.copy()], seed=3)
+    first, second = evaluate(truth, [probabilities, probabilities.copy()], seed=3)
     assert first == second
-    assert describe(truth, [probabilities], seed=4)[0]["measures"]["ece"]["low"] != first["measures"]["ece"]["low"]
+    assert evaluate(truth, [probabilities], seed=4)[0]["measures"]["ece"]["low"] != first["measures"]["ece"]["low"]
 
 
 def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows() -> None:
@@ -242,7 +242,7 @@ def test_certainty_allows_chance_no_error() -> None:
 
 
 def test_an_empty_split_has_no_numbers() -> None:
-    (found,) = describe(np.zeros(0, dtype=int), [np.zeros((0, 3))], seed=0)
+    (found,) = evaluate(np.zeros(0, dtype=int), [np.zeros((0, 3))], seed=0)
     nothing = {"value": None, "low": None, "high": None}
     assert all(entry == nothing for entry in [*found["measures"].values(), found["ece_if_calibrated"]])
     assert [each["rows"] for each in found["reliability"]] == [0] * BINS
@@ -252,7 +252,7 @@ def test_an_empty_split_has_no_numbers() -> None:
 @pytest.mark.parametrize("rows", [1, 40])
 def test_a_thousand_labels_of_which_most_never_occur_are_measured(rows: int) -> None:
     truth, probabilities = calibrated_case(rows, 1000, seed=0)
-    (found,) = describe(truth % 5, [probabilities], seed=0)
+    (found,) = evaluate(truth % 5, [probabilities], seed=0)
     assert all(entry["value"] is not None for entry in found["measures"].values())
     expected = reference(truth % 5, probabilities)
     for name in ("classwise_ece", "brier_reliability", "brier_resolution"):
@@ -264,7 +264,7 @@ def test_labels_measured_in_blocks_are_those_measured_at_once(monkeypatch: pytes
     expected = measured(truth, probabilities)
     monkeypatch.setattr("loramake.trust.calibration_measures._CELLS", 50 * BINS * 3)  # three labels at once
     assert measured(truth, probabilities) == pytest.approx(expected, abs=1e-14)
-    assert len(describe(truth, [probabilities], seed=0)[0]["measures"]) == len(MEASURES)
+    assert len(evaluate(truth, [probabilities], seed=0)[0]["measures"]) == len(MEASURES)
 
 
 def test_the_bins_of_a_reliability_diagram_give_the_ece() -> None:

@@ -20,7 +20,7 @@ from loramake.trust import conformal
 from loramake.trust.conformal import (
     LEVELS,
     METHODS,
-    describe,
+    evaluate,
     fit_conformal,
     fit_sets,
     guarantee_of,
@@ -38,7 +38,7 @@ from tests.pictures import texts
 
 def described(calibration: Scored, test: Scored, method: str = "lac", confidence: float = 0.9) -> dict[str, Any]:
     labels = names(calibration.probabilities.shape[1])
-    found = describe(calibration, test, labels, method, confidence, seed=42)
+    found = evaluate(calibration, test, labels, method, confidence, seed=42)
     artifacts.validate(found, "conformal", "conformal.json")
     return found
 

@@ -11,7 +11,7 @@ from loramake import artifacts
 from loramake.config import check_setting
 from loramake.errors import ArtifactError, ConfigError
 from loramake.prediction.predictions import scored_lines
-from loramake.trust.calibration import apply_calibrator, fit_apart
+from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.costs import decide_by_cost
 from loramake.trust.decisions import decide_rows
@@ -277,7 +277,7 @@ class Files:
         artifacts.write(self.folder / "baselines.json", content, "baselines")
         calibration = as_scored(self.truth[: self.known], self.ours[: self.known])
         artifacts.write(self.folder / "calibration.jsonl", scored_lines(calibration, self.labels), "predictions")
-        calibrator, _ = fit_apart(calibration, self.labels, "temperature", 42)
+        calibrator, _ = fit_on_half(calibration, self.labels, "temperature", 42)
         artifacts.write(self.folder / "calibrator.json", calibrator, "calibrator")
         names = ("task.json", "train.jsonl", "calibration.jsonl", "test.jsonl", "baselines.json", "calibrator.json")
         return {Path(name).stem: self.folder / name for name in names}
@@ -435,7 +435,7 @@ def test_baselines_decide_by_calibrated_probabilities_too(tmp_path: Path) -> Non
     files.baselines = dict.fromkeys(NAMES, sure)
     found = files.decide(COSTS)["test"]["baselines"]["logistic_regression"]
     seen = as_scored(files.truth[:200], sure[:200])
-    calibrator, _ = fit_apart(seen, LABELS, "temperature", 42)
+    calibrator, _ = fit_on_half(seen, LABELS, "temperature", 42)
     assert calibrator["temperature"] > 2
     counts = [
         np.bincount(decide(configured([[0, 1], [10, 0]]), each).codes, minlength=2).tolist()

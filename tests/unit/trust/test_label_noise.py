@@ -1,4 +1,4 @@
-"""Rows whose label is probably wrong: found, told apart from the right ones, and harmless to open."""
+"""Rows whose label is probably wrong: found, told apart from the right ones, and escape_formula to open."""
 
 import csv
 from pathlib import Path

@@ -32,10 +32,10 @@ from tests.cases import as_scored, random_scored
 from tests.conftest import task_of
 
 
-def of_two(certainty: Any, wrong: Any) -> Scored:
+def of_two(top_probability: Any, wrong: Any) -> Scored:
     """Rows whose first label has this probability and is wrong or not."""
-    certainty = np.asarray(certainty, dtype=np.float64)
-    return as_scored(np.asarray(wrong, dtype=np.int64), np.column_stack([certainty, 1 - certainty]))
+    top_probability = np.asarray(top_probability, dtype=np.float64)
+    return as_scored(np.asarray(wrong, dtype=np.int64), np.column_stack([top_probability, 1 - top_probability]))
 
 
 def binomial_cdf(successes: int, trials: int, share: float) -> float:
@@ -44,12 +44,12 @@ def binomial_cdf(successes: int, trials: int, share: float) -> float:
 
 def reference_threshold(scored: Scored, max_error: float, confidence: float) -> float | None:
     """Learn-then-Test word for word: from the strictest set of rows that could pass on, until one does not."""
-    certainty = scored.probabilities.max(axis=1)
+    top_probability = scored.probabilities.max(axis=1)
     wrong = scored.probabilities.argmax(axis=1) != scored.truth
-    levels = sorted(set(certainty.tolist()), reverse=True)
+    levels = sorted(set(top_probability.tolist()), reverse=True)
     passed = None
     for place, level in enumerate(levels):
-        answered = certainty >= level
+        answered = top_probability >= level
         if (1 - max_error) ** answered.sum() > 1 - confidence:
             continue
         if binomial_cdf(int(wrong[answered].sum()), int(answered.sum()), max_error) > 1 - confidence:
@@ -69,15 +69,15 @@ def test_the_threshold_is_that_of_learn_then_test_word_for_word(seed: int, digit
 
 
 def beta_population(spread: float) -> tuple[Any, Any]:
-    certainty = np.random.default_rng(0).beta(spread, spread, 50_000)
-    certainty = np.maximum(certainty, 1 - certainty)
-    return certainty, 1 - certainty
+    top_probability = np.random.default_rng(0).beta(spread, spread, 50_000)
+    top_probability = np.maximum(top_probability, 1 - top_probability)
+    return top_probability, 1 - top_probability
 
 
 def population_in_steps() -> tuple[Any, Any]:
     """Few distinct probabilities, as isotonic regression leaves them, and not calibrated."""
-    certainty = np.repeat([0.99, 0.9, 0.8, 0.7, 0.6], 10_000)
-    return certainty, np.repeat([0.01, 0.04, 0.09, 0.2, 0.45], 10_000)
+    top_probability = np.repeat([0.99, 0.9, 0.8, 0.7, 0.6], 10_000)
+    return top_probability, np.repeat([0.01, 0.04, 0.09, 0.2, 0.45], 10_000)
 
 
 @pytest.mark.parametrize(
@@ -94,39 +94,39 @@ def population_in_steps() -> tuple[Any, Any]:
 def test_over_many_splits_the_true_selective_error_breaks_the_promise_in_a_share_of_delta_at_most(
     population: tuple[Any, Any], rows: int, max_error: float
 ) -> None:
-    certainty, error = population
+    top_probability, error = population
     generator = np.random.default_rng(rows)
     splits, broken, found = 500, 0, 0
     for _ in range(splits):
-        drawn = generator.integers(len(certainty), size=rows)
-        scored = of_two(certainty[drawn], generator.random(rows) < error[drawn])
+        drawn = generator.integers(len(top_probability), size=rows)
+        scored = of_two(top_probability[drawn], generator.random(rows) < error[drawn])
         threshold = find_threshold(rank(scored), max_error, 0.9)
         if threshold is not None:
             found += 1
-            broken += error[certainty >= threshold].mean() > max_error
+            broken += error[top_probability >= threshold].mean() > max_error
     assert broken / splits <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / splits)
     assert found / splits > 0.15  # a promise that is never made is never broken
 
 
 def test_the_best_threshold_on_the_same_rows_would_break_the_promise_in_half_of_the_splits() -> None:
     """What the tests are for: the loosest threshold whose rows look good enough is chosen by luck."""
-    certainty, error = beta_population(0.5)
+    top_probability, error = beta_population(0.5)
     generator = np.random.default_rng(1)
     broken = 0
     for _ in range(200):
-        drawn = generator.integers(len(certainty), size=300)
-        ranked = rank(of_two(certainty[drawn], generator.random(300) < error[drawn]))
+        drawn = generator.integers(len(top_probability), size=300)
+        ranked = rank(of_two(top_probability[drawn], generator.random(300) < error[drawn]))
         looks_good = np.flatnonzero(ranked.wrong / ranked.answered <= 0.1)
-        broken += error[certainty >= ranked.thresholds[looks_good[-1]]].mean() > 0.1
+        broken += error[top_probability >= ranked.thresholds[looks_good[-1]]].mean() > 0.1
     assert broken / 200 > 0.3
 
 
 @pytest.mark.parametrize(("max_error", "confidence", "rows"), [(0.05, 0.9, 45), (0.01, 0.9, 230), (0.5, 0.75, 2)])
 def test_so_many_rows_without_an_error_are_just_enough(max_error: float, confidence: float, rows: int) -> None:
     assert rows_needed(max_error, confidence) == rows
-    certainty = np.linspace(0.6, 0.9, rows)
-    assert find_threshold(rank(of_two(certainty, np.zeros(rows))), max_error, confidence) == 0.0
-    assert find_threshold(rank(of_two(certainty[1:], np.zeros(rows - 1))), max_error, confidence) is None
+    top_probability = np.linspace(0.6, 0.9, rows)
+    assert find_threshold(rank(of_two(top_probability, np.zeros(rows))), max_error, confidence) == 0.0
+    assert find_threshold(rank(of_two(top_probability[1:], np.zeros(rows - 1))), max_error, confidence) is None
 
 
 def test_what_cannot_be_had_is_said_with_what_it_takes() -> None:
@@ -142,8 +142,10 @@ def test_what_cannot_be_had_is_said_with_what_it_takes() -> None:
 
 
 def test_test_rows_that_are_wrong_more_often_than_asked_for_are_owned_up_to() -> None:
-    certainty = np.linspace(0.6, 0.9, 100)
-    level = find_level(rank(of_two(certainty, np.zeros(100))), rank(of_two(certainty, np.ones(100))), 0.1, 0.9)
+    top_probability = np.linspace(0.6, 0.9, 100)
+    level = find_level(
+        rank(of_two(top_probability, np.zeros(100))), rank(of_two(top_probability, np.ones(100))), 0.1, 0.9
+    )
     assert level["test"]["selective_error"]["value"] == 1.0
     assert "more than asked for, as happens by chance in 10% of cases" in level["sentence"]
 
@@ -165,9 +167,9 @@ def test_a_row_is_abstained_from_where_it_counts_as_not_answered(digits: int) ->
         assert count_answers(rank(scored), threshold) == ((~abstained).sum(), (wrong & ~abstained).sum())
 
 
-def reference_aurc(certainty: Any, wrong: Any) -> float:
+def reference_aurc(top_probability: Any, wrong: Any) -> float:
     """Geifman, Uziel and El-Yaniv 2019, section 3: the mean over rows of the selective risk at the row's threshold."""
-    return float(np.mean([wrong[certainty >= threshold].mean() for threshold in certainty]))
+    return float(np.mean([wrong[top_probability >= threshold].mean() for threshold in top_probability]))
 
 
 @pytest.mark.parametrize("digits", [16, 1])
@@ -240,9 +242,11 @@ def test_a_constant_predictor_has_its_error_at_every_coverage() -> None:
 def test_permuting_rows_or_labels_changes_nothing(digits: int) -> None:
     # Every row has one most probable label: which of two comes first depends on the labels' order.
     scored = random_scored(120, 3, seed=5)
-    certainty = scored.probabilities.max(axis=1).round(digits) if digits == 1 else scored.probabilities.max(axis=1)
+    top_probability = (
+        scored.probabilities.max(axis=1).round(digits) if digits == 1 else scored.probabilities.max(axis=1)
+    )
     probabilities = np.where(scored.probabilities == scored.probabilities.max(axis=1, keepdims=True), 1.0, 0.1)
-    scored = as_scored(scored.truth, probabilities * certainty[:, None])
+    scored = as_scored(scored.truth, probabilities * top_probability[:, None])
     generator = np.random.default_rng(0)
     rows, labels = generator.permutation(120), np.array([2, 0, 1])
     by_rows = as_scored(scored.truth[rows], scored.probabilities[rows])
@@ -327,14 +331,14 @@ def test_over_many_splits_decisions_by_cost_keep_the_promise() -> None:
     costs = read_costs(COSTS, None, LABELS, "config.yaml")
     population = random_scored(40_000, 2, seed=5)
     codes = decide(costs, population.probabilities).codes
-    certainty, wrong = certainty_of(population.probabilities, codes), codes != population.truth
+    top_probability, wrong = certainty_of(population.probabilities, codes), codes != population.truth
     broken = 0
     for seed in range(300):
         drawn = np.random.default_rng(seed).choice(len(codes), size=200)
         split = population.take(drawn)
         threshold = find_threshold(rank(split, codes[drawn]), 0.15, 0.9)
-        if threshold is not None and (certainty >= threshold).any():
-            broken += wrong[certainty >= threshold].mean() > 0.15
+        if threshold is not None and (top_probability >= threshold).any():
+            broken += wrong[top_probability >= threshold].mean() > 0.15
     assert 0 < broken / 300 <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 300)
 
 

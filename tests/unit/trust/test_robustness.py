@@ -17,7 +17,7 @@ from loramake.plots.robustness import plot_importance
 from loramake.prediction.predictions import Scored
 from loramake.tables.reading import read_table
 from loramake.trust import robustness
-from loramake.trust.prompts import put_together, take_apart
+from loramake.trust.prompts import join_prompt, split_prompt
 from loramake.trust.robustness import (
     MAX_FEATURES,
     MAX_ROWS,
@@ -26,7 +26,7 @@ from loramake.trust.robustness import (
     ROUNDED,
     choose_rows,
     compare,
-    describe,
+    evaluate,
     round_numbers,
     show_otherwise,
 )
@@ -44,31 +44,31 @@ NAMES = ["age", "sex", "chest pain"]
 
 def test_tokens_of_cells_are_put_in_another_order_and_a_cell_written_out_is_not() -> None:
     plan = {**SPACED, "cell_tokens": TOKENS}
-    cells = take_apart("<f0b12> <v3> <f2na>", ["age", "sex", "pain"], plan)
+    cells = split_prompt("<f0b12> <v3> <f2na>", ["age", "sex", "pain"], plan)
     assert cells == ["<f0b12>", "<v3>", "<f2na>"]
-    assert put_together(["pain", "age", "sex"], [cells[2], cells[0], cells[1]], plan) == "<f2na> <f0b12> <v3>"
-    assert take_apart("<f0b12> sex F <f2na>", ["age", "sex", "pain"], plan) is None
-    assert take_apart("<f0b12> F <f2na>", ["age", "sex", "pain"], plan) is None
+    assert join_prompt(["pain", "age", "sex"], [cells[2], cells[0], cells[1]], plan) == "<f2na> <f0b12> <v3>"
+    assert split_prompt("<f0b12> sex F <f2na>", ["age", "sex", "pain"], plan) is None
+    assert split_prompt("<f0b12> F <f2na>", ["age", "sex", "pain"], plan) is None
 
 
 @pytest.mark.parametrize("plan", [SPACED, LINES, BRACES])
 def test_a_prompt_is_taken_apart_into_what_it_was_put_together_from(plan: dict[str, Any]) -> None:
     for cells in (["40", "M", "typical"], ["", "", ""], ["<b1>", "{x}", "a: b"], ["x", "y z", "\\s"]):
-        text = put_together(NAMES, cells, plan)
-        assert take_apart(text, NAMES, plan) == cells
+        text = join_prompt(NAMES, cells, plan)
+        assert split_prompt(text, NAMES, plan) == cells
 
 
 def test_a_prompt_that_could_be_read_in_two_ways_is_not_taken_apart() -> None:
     for cells in (["40 sex M", "F", "no"], ["40", "M chest pain no", "yes"]):
-        assert take_apart(put_together(NAMES, cells, SPACED), NAMES, SPACED) is None
-        assert take_apart(put_together(NAMES, cells, LINES), NAMES, LINES) == cells
+        assert split_prompt(join_prompt(NAMES, cells, SPACED), NAMES, SPACED) is None
+        assert split_prompt(join_prompt(NAMES, cells, LINES), NAMES, LINES) == cells
 
 
 @pytest.mark.parametrize(
     "text", ["", "age 40", "A patient of 40, male.", "sex M age 40 chest pain no", "age 40 sex M x"]
 )
 def test_a_prompt_that_is_not_written_as_planned_is_not_taken_apart(text: str) -> None:
-    assert take_apart(text, NAMES, SPACED) is None
+    assert split_prompt(text, NAMES, SPACED) is None
 
 
 def test_numbers_are_rounded_to_two_digits_in_their_own_style_and_nothing_else_is() -> None:
@@ -121,14 +121,14 @@ def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Ex
     usual = [record["input"] for record in shown["as it is"]]
     assert len(shown) == 4 + len(names)
     for text, reordered, renamed in zip(usual, shown[REORDERED], shown[RENAMED], strict=True):
-        cells = take_apart(text, names, plan)
+        cells = split_prompt(text, names, plan)
         assert cells is not None
         assert text.split(" ") != reordered["input"].split(" ")
         assert sorted(text.split(" ")) == sorted(reordered["input"].split(" "))
         assert renamed["input"] == " ".join(f"x{place} {cell}" for place, cell in enumerate(cells, 1))
     for place, name in enumerate(names):
         for text, record in zip(usual, shown[str(place)], strict=True):
-            before, after = (take_apart(each, names, plan) for each in (text, record["input"]))
+            before, after = (split_prompt(each, names, plan) for each in (text, record["input"]))
             assert after == [*before[:place], "<na>", *before[place + 1 :]], name
 
 
@@ -162,7 +162,7 @@ def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str
 
 def described(truth: Any, found: Mapping[str, Any], plan: dict[str, Any], **settings: Any) -> dict[str, Any]:
     gaps = settings.pop("gaps", [0.5] * len(plan["features"]))
-    made = describe(truth, dict(found), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
+    made = evaluate(truth, dict(found), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
     artifacts.validate(made, "robustness", "here")
     return made
 
