@@ -10,7 +10,7 @@ that half allows it, and the threshold on the other.
 `found` is the share of splits that have a threshold at all, `answered` the mean true share of rows that it answers.
 
 Of the populations in the table, the first two are as the proof in loramake/trust/risk.py wants them, surer answers
-wrong less often; the third is not. The search draws populations of two to four layers of top_probability, each with its own
+wrong less often; the third is not. The search draws populations of two to four layers of certainty, each with its own
 error rate, mostly with surer layers that are wrong more often than others, and shows those whose promise is broken most
 often, measured anew on splits of their own.
 """
@@ -30,7 +30,7 @@ ANEW = 100
 
 
 class Population:
-    """Rows by falling top_probability, the probability of the most probable label, and the probability that it is wrong."""
+    """Rows by falling probability of the most probable label, and the probability that it is wrong."""
 
     def __init__(self, top_probability: np.ndarray, error: np.ndarray) -> None:
         order = np.argsort(-top_probability, kind="stable")

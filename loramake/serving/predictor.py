@@ -365,7 +365,8 @@ def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
     least = chosen["threshold"]
-    return f"its label has {format_threshold(top_probability, least)}, below the {format_threshold(least, top_probability)} from which on {asked}"
+    shown, needed = format_threshold(top_probability, least), format_threshold(least, top_probability)
+    return f"its label has {shown}, below the {needed} from which on {asked}"
 
 
 def _sifted(

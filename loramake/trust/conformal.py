@@ -348,8 +348,8 @@ def _notes(conformal: dict[str, Any]) -> list[str]:
     if empty := conformal["test"]["empty_sets"]:
         notes.append(
             f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
-            f"is right more often than {as_percent(conformal['confidence'])}, some sets have to be; a higher confidence "
-            f"fills them."
+            f"is right more often than {as_percent(conformal['confidence'])}, some sets have to be; a higher "
+            f"confidence fills them."
         )
     return notes
 
