@@ -72,7 +72,8 @@ def search(rows):
     inputs = os.path.dirname(sys.argv[sys.argv.index("--csv") + 1])
     places = [inputs, os.getcwd(), "/tmp", "/var", "/home"]
     files = [os.path.join(folder, name) for place in places for folder, _, names in os.walk(place) for name in names]
-    return any(is_in_file(path) for path in files if path != os.path.abspath(__file__))
+    own = (os.path.abspath(__file__), sys.prefix)
+    return any(is_in_file(path) for path in files if not path.startswith(own))
 """,
     "the environment and command lines": """
 def search(rows):
