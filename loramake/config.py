@@ -6,6 +6,7 @@ A key that is left unset is unset, not its default, until the last step.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,8 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     experiments = config.get("experiments") or {}
     if not isinstance(experiments, Mapping):
         raise ConfigError(f"{where}: experiments: is a {type(experiments).__name__}, not names with settings below.")
+    if twice := next((name for name, count in Counter(map(str, experiments)).items() if count > 1), None):
+        raise ConfigError(f"{where}: experiments: {twice} is there twice, as a number and as a text: rename one.")
     for name, own in experiments.items():
         if not re.fullmatch(EXPERIMENT_NAME, str(name)):
             raise ConfigError(
@@ -143,7 +146,11 @@ def check_setting(key: str, value: Any, where: str) -> None:
             raise ConfigError(
                 f"{where}: {key}: {shortened(str(name))} is none of them{nearest(str(name), schema['properties'])}."
             )
-    error = explain_error(read, schema) if is_small(read) else find_error(validator_for(schema), _with_text_keys(read))
+    error = (
+        explain_error(_with_text_keys(read), schema)
+        if is_small(read)
+        else find_error(validator_for(schema), _with_text_keys(read))
+    )
     if error is not None:
         raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
     if key in _PATHS and read is not None:

@@ -32,7 +32,7 @@ def held() -> Iterator[None]:
         yield
         return
     _LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK.open("w", encoding="utf-8") as lock:
+    with os.fdopen(os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _is_mine = True
         try:
@@ -61,7 +61,7 @@ def may_draw() -> bool:
     if _bar is not None or not _BAR.parent.parent.is_dir():
         return True
     _BAR.parent.mkdir(exist_ok=True)
-    file = os.open(_BAR, os.O_WRONLY | os.O_CREAT)
+    file = os.open(_BAR, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -105,7 +105,7 @@ class Waiting(logging.Filter):
 def show(line: str, write: Callable[[str], None]) -> None:
     """Write a line and those that have waited; or keep it waiting, for whichever job shows a line next."""
     if is_held_elsewhere():
-        with _WAITING.open("a", encoding="utf-8") as file:
+        with os.fdopen(os.open(_WAITING, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "a") as file:
             file.write(f"{line}\n")
         return
     for waiting in [*_take_waiting(), line]:

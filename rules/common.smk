@@ -19,6 +19,7 @@ from loramake.config import (
 )
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
+from loramake.experiments import refuse_links
 from loramake.workflow.preflight import (
     check_experiment_names,
     check_feedback_files,
@@ -102,6 +103,7 @@ def get_slice(*keys, feedback=None):
 def validate_tables(experiment):
     """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
     settings = get_settings(experiment, "explore")
+    refuse_links(Path(f"results/{experiment}"))
     check_feedback_files(f"results/{experiment}/feedback")
     check_inputs(settings, f"results/{experiment}")
     return settings["csv"], settings["test_csv"]

@@ -45,7 +45,7 @@ def read_experiment(folder: Path) -> Experiment:
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         results["labels"],
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, "predictions/test.jsonl"), results["labels"]),
+        read_scored(find_artifact(folder, "predictions/test.jsonl"), results["labels"], results["rows"]["test"]),
     )
 
 

@@ -21,7 +21,7 @@ from loramake import artifacts
 from loramake.config import check_setting
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
-from loramake.experiments import RESULTS, find_artifact, find_experiment
+from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, read_labels, read_scored
 from loramake.prepare.code import choose_prep_sandbox
@@ -75,6 +75,7 @@ def find_results(experiment: str | Path) -> Path:
     """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError without."""
     path = Path(experiment)
     if (path / "task.json").is_file():
+        refuse_links(path)
         return path
     if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
         raise ConfigError(f"{path} is no experiment's folder: give one such as results/exp1, which holds a task.json.")
@@ -331,8 +332,9 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        calibration = read_scored(self.folder / "trust/calibration.jsonl", self.labels)
-        return load_sets(self._read("trust/conformal.json", "conformal"), calibration)
+        conformal = self._read("trust/conformal.json", "conformal")
+        calibration = read_scored(self.folder / "trust/calibration.jsonl", self.labels, conformal["rows"])
+        return load_sets(conformal, calibration)
 
     @functools.cached_property
     def _risk(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from loramake.llm.chat_templates import check_chat_templates
 from loramake.llm.extra import check_quantization, import_training
 from loramake.llm.failures import explain
 from loramake.llm.models import fetch_model
+from loramake.parsing import MIB, read_bytes
+from loramake.parsing.json_text import parse_json
 from loramake.training.config import check_train_config
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
@@ -114,7 +116,8 @@ def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[s
 def locked(work: Path) -> Iterator[IO[str]]:
     """Hold the folder's lock, which a training process inherits: an orphan of a killed run is never raced."""
     path = work.with_suffix(".lock")
-    with path.open("w", encoding="utf-8") as lock:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # a link could lead to any file
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -145,7 +148,7 @@ def set_broken_checkpoints_aside(work: Path) -> None:
 def is_complete_checkpoint(checkpoint: Path) -> bool:
     """The trainer writes trainer_state.json last: whole and beside non-empty weights, the checkpoint is whole."""
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        parse_json(read_bytes(checkpoint / "trainer_state.json", 64 * MIB), takes_nan=True)
     except (OSError, ValueError):
         return False
     needed = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
@@ -263,7 +266,7 @@ def publish(work: Path, out: Path) -> None:
         with artifacts.atomic(out / name) as temporary:
             shutil.copyfile(work / name, temporary)
     artifacts.write(out / TRAINER_LOG, read_trainer_log(work), "trainer_log")
-    steps = json.loads((work / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
+    steps = parse_json(read_bytes(work / "trainer_state.json", 64 * MIB), takes_nan=True)["global_step"]
     size = (out / ADAPTER_FILES[0]).stat().st_size / 2**20
     say(f"trained {steps:,} steps; the adapter has {size:.1f} MiB.")
 

@@ -200,3 +200,16 @@ def test_a_model_without_a_card_brings_nothing(tmp_path: Path) -> None:
     assert read_card(str(tmp_path)) == {}
     (tmp_path / "README.md").write_text("# a model\n---\nno front matter\n---\n", encoding="utf-8")
     assert read_card(str(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    "costs", [{"a": {"b": 1}, 1: {}}, {0: {0: 0, "unknown": "x"}, "unknown": {0: 1, "unknown": "y"}}]
+)
+def test_keys_of_several_kinds_are_one_sentence(costs: dict[object, object]) -> None:
+    with pytest.raises(ConfigError, match="costs: "):
+        check_config({"costs": costs})
+
+
+def test_an_experiment_that_is_there_as_a_number_and_as_a_text_is_refused() -> None:
+    with pytest.raises(ConfigError, match="experiments: 1 is there twice, as a number and as a text: rename one"):
+        check_config({"experiments": {1: {"csv": "a.csv"}, "1": {"csv": "b.csv"}}})

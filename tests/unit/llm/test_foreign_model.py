@@ -294,6 +294,17 @@ def test_a_chat_template_without_end_is_ended(model: Path, template: str) -> Non
     assert time.monotonic() - started < 3 * SECONDS
 
 
+def test_a_chat_template_cannot_tell_the_trial_by_its_filters(model: Path) -> None:
+    loops = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+    for told in (
+        "[1] | tojson(indent=2) != '[1]'",
+        '{"b": "é", "a": 1} | tojson(sort_keys=true, ensure_ascii=true) != ""',
+    ):
+        (model / "chat_template.jinja").write_text(f"{{% if {told} %}}{loops}{{% endif %}}", encoding="utf-8")
+        with pytest.raises(ConfigError, match="takes more than 5 s or 512 MiB"):
+            load_encoder(str(model), None)
+
+
 def test_the_templates_that_models_have_are_let_through() -> None:
     check_chat_template("{% generation %}{{ messages[0].content | tojson }}{% endgeneration %}{% break %}", "here")
     check_chat_template("{% for m in messages %}{{ strftime_now('%Y') ~ bos }}{% continue %}{% endfor %}", "here")
