@@ -295,10 +295,10 @@ def _check_abstention(experiment: str, settings: Settings) -> None:
         raise ConfigError(
             f"experiment {experiment}: abstain_cost: it is weighed against what decisions cost: set costs, too."
         )
-    if costs is not None and asking is None and settings["max_error"] is not None:
+    if costs is not None and asking is None and settings["max_selective_error"] is not None:
         raise ConfigError(
-            f"experiment {experiment}: costs and max_error: max_error leaves rows to a person, so that costs have to "
-            "hold what that costs: set abstain_cost, 0 if nothing."
+            f"experiment {experiment}: costs and max_selective_error: max_selective_error leaves rows to a person, so "
+            "that costs have to hold what that costs: set abstain_cost, 0 if nothing."
         )
 
 

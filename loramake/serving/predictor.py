@@ -44,7 +44,7 @@ _FILES = (
     "adapter/adapter_config.json",
     "adapter/adapter_model.safetensors",
     "trust/calibrator.json",
-    "trust/calibration.jsonl",
+    "trust/held_out.jsonl",
     "trust/conformal.json",
     "trust/risk.json",
     "trust/costs.json",
@@ -157,19 +157,20 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.array(self.labels)[decide_labels(self._costs, self._calibrated(X))]
 
-    def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
+    def predict_set(self, X: Table, conformal_confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
-        The set holds the true label of new rows with a probability of at least `confidence`; unset, the experiment's.
+        The set holds the true label of new rows with a probability of at least `conformal_confidence`; unset, the
+        experiment's.
         """
-        return self._sets.predict(self._calibrated(X), confidence)[:, self._sorted]
+        return self._sets.predict(self._calibrated(X), conformal_confidence)[:, self._sorted]
 
-    def decide(self, X: Table, confidence: float | None = None) -> pd.DataFrame:
+    def decide(self, X: Table, conformal_confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
 
         A row that cannot be predicted is one to abstain from, with the reason.
         """
-        found = self.decide_cells(self._cells(X), confidence)
+        found = self.decide_cells(self._cells(X), conformal_confidence)
         labels = np.array(self.labels)
         return pd.DataFrame(
             {
@@ -184,14 +185,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def decide_cells(
-        self, cells: pd.DataFrame, confidence: float | None = None, first: int = 0, advance: Advance | None = None
+        self,
+        cells: pd.DataFrame,
+        conformal_confidence: float | None = None,
+        first: int = 0,
+        advance: Advance | None = None,
     ) -> Decisions:
         """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
         # Of no rows first: an artifact that is broken is named before the work.
-        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), confidence)
+        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
         probabilities, failures = self._probabilities(cells, first, advance)
         good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
-        found = self._decided(probabilities[good], confidence)
+        found = self._decided(probabilities[good], conformal_confidence)
         codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
         sets = np.ones(probabilities.shape, dtype=np.bool_)
         codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
@@ -199,12 +204,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = [next(reasons) if fine else str(failures[row]) for row, fine in enumerate(good.tolist())]
         return Decisions(codes, said, probabilities, sets, costs)
 
-    def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
+    def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
         found = decide_rows(self._costs, self._risk, probabilities)
         reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
         for row in np.flatnonzero(found.by_risk).tolist():
             reasons[row] = _uncertain(self._risk["chosen"], float(found.top_probability[row]))
-        sets = self._sets.predict(probabilities, confidence)
+        sets = self._sets.predict(probabilities, conformal_confidence)
         return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
@@ -331,7 +336,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        calibration = read_scored(self.folder / "trust/calibration.jsonl", self.labels)
+        calibration = read_scored(self.folder / "trust/held_out.jsonl", self.labels)
         return load_sets(self._read("trust/conformal.json", "conformal"), calibration)
 
     @functools.cached_property
@@ -361,7 +366,7 @@ _DEAR = "asking a person costs less than any decision is expected to"
 
 def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {as_percent(chosen['max_error'])} of the answers are wrong"
+    asked = f"at most {as_percent(chosen['max_selective_error'])} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
     least = chosen["threshold"]

@@ -26,34 +26,34 @@ def test_the_built_in_defaults_are_those_of_the_issue() -> None:
 
 def test_mappings_and_lists_of_the_command_line_are_read() -> None:
     told = {"costs": {"0": {"0": "0", "1": "2.5"}, "1": {"0": "5", "1": "0"}}, "audit_columns": "sex, age"}
-    told |= {"limits": {"min_accuracy": "0.8"}}
+    told |= {"requirements": {"min_accuracy": "0.8"}}
     check_config(told, "--config")
     settings = resolve({}, "e", {"csv": "a.csv", **told})
     assert settings["costs"] == {"0": {"0": 0, "1": 2.5}, "1": {"0": 5, "1": 0}}
     assert settings["audit_columns"] == ["sex", "age"]
     assert coerce("audit_columns", "[sex, 'age, in years']") == ["sex", "age, in years"]
-    assert settings["limits"] == {"min_accuracy": 0.8}
+    assert settings["requirements"] == {"min_accuracy": 0.8}
 
 
 def test_a_misspelt_limit_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match=r"limits: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
-        check_config({"limits": {"min_acuracy": 0.8}})
+    with pytest.raises(ConfigError, match=r"requirements: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
+        check_config({"requirements": {"min_acuracy": 0.8}})
 
 
-@pytest.mark.parametrize("limit", [{"min_accuracy": 80}, {"max_ece": -1}])
-def test_a_limit_that_no_share_can_reach_is_refused(limit: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"limits: .* (maximum|minimum)"):
-        check_config({"limits": limit})
+@pytest.mark.parametrize("requirement", [{"min_accuracy": 80}, {"max_ece": -1}])
+def test_a_requirement_that_no_share_can_reach_is_refused(requirement: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"requirements: .* (maximum|minimum)"):
+        check_config({"requirements": requirement})
 
 
 @pytest.mark.parametrize(
     "setting",
     [
-        {"confidence": float("nan")},
-        {"max_error": float("nan")},
+        {"conformal_confidence": float("nan")},
+        {"max_selective_error": float("nan")},
         {"abstain_cost": float("inf")},
-        {"limits": {"min_accuracy": float("nan")}},
-        {"limits": "{min_accuracy: .nan}"},
+        {"requirements": {"min_accuracy": float("nan")}},
+        {"requirements": "{min_accuracy: .nan}"},
         {"costs": {"a": {"a": 0, "b": float("inf")}, "b": {"a": 1, "b": 0}}},
     ],
 )
@@ -69,10 +69,10 @@ COSTS = {"a": {"a": 0, "b": 1}, "b": {"a": 1, "b": 0}}
     ("settings", "said"),
     [
         ({"abstain_cost": 1}, "abstain_cost: it is weighed against what decisions cost: set costs, too"),
-        ({"costs": COSTS, "max_error": 0.05}, "costs and max_error: .* set abstain_cost, 0 if nothing"),
-        ({"costs": COSTS, "max_error": 0.05, "abstain_cost": 0}, None),
+        ({"costs": COSTS, "max_selective_error": 0.05}, "costs and max_selective_error: .* set abstain_cost, 0"),
+        ({"costs": COSTS, "max_selective_error": 0.05, "abstain_cost": 0}, None),
         ({"costs": COSTS}, None),
-        ({"max_error": 0.05}, None),
+        ({"max_selective_error": 0.05}, None),
     ],
 )
 def test_what_asking_a_person_costs_is_set_where_it_counts_and_only_there(
@@ -115,7 +115,12 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
 
 @pytest.mark.parametrize(
     ("asked", "rows", "epochs"),
-    [(3.0, 64, 3), ({"least": 4, "steps": 150}, 64, 19), ("{least: 4, steps: 150}", 597, 4), ("0.5", 64, 0.5)],
+    [
+        (3.0, 64, 3),
+        ({"min_epochs": 4, "min_steps": 150}, 64, 19),
+        ("{min_epochs: 4, min_steps: 150}", 597, 4),
+        ("0.5", 64, 0.5),
+    ],
 )
 def test_epochs_are_a_number_or_enough_for_so_many_steps(asked: object, rows: int, epochs: float) -> None:
     settings = resolve({"csv": "a.csv", "num_train_epochs": asked, "per_device_train_batch_size": 4}, "e")

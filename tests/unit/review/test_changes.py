@@ -61,7 +61,10 @@ SETTINGS = [
         ('change target mapping: 1: "yes, ill"', [("plan", "labels", {"1": "yes, ill"})]),
         ("change instruction to: Is she ill: yes, no?", [("plan", "instruction", "Is she ill: yes, no?")]),
         ("lora_rank: 32, num_train_epochs: 5", [("config", "lora_rank", 32), ("config", "num_train_epochs", 5)]),
-        ("num_train_epochs: {least: 4, steps: 9}", [("config", "num_train_epochs", {"least": 4, "steps": 9})]),
+        (
+            "num_train_epochs: {min_epochs: 4, min_steps: 9}",
+            [("config", "num_train_epochs", {"min_epochs": 4, "min_steps": 9})],
+        ),
         ('{"extra_training_args": {"x": 5}}', [("config", "extra_training_args", {"x": 5})]),
         ("learning_rate: 1e-4", [("config", "learning_rate", 1e-4)]),
         ("bf16: true", [("config", "precision", "bf16")]),
