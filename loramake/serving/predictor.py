@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
-from loramake.config import check_setting
+from loramake.config import check_setting, refuse_renamed
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment
@@ -54,6 +54,8 @@ _MOST_BROKEN = 10
 """Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
 
 Table = pd.DataFrame | Sequence[Mapping[str, Any]]
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 class Decisions(NamedTuple):
@@ -85,6 +87,18 @@ def name_here(experiment: str | Path) -> str | None:
     """The name of an experiment that lies in the working folder's results/; None of one from elsewhere."""
     folder = find_results(experiment).resolve()
     return folder.name if folder.parent == RESULTS.resolve() else None
+
+
+def _refusing_renamed(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """The method, which raises ConfigError for an argument by the old name of a setting."""
+
+    @functools.wraps(method)
+    def checked(*positional: _Given.args, **named: _Given.kwargs) -> _Result:
+        for name in named:
+            refuse_renamed(name, f"Predictor.{method.__name__}")
+        return method(*positional, **named)
+
+    return checked
 
 
 class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -157,6 +171,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.array(self.labels)[decide_labels(self._costs, self._calibrated(X))]
 
+    @_refusing_renamed
     def predict_set(self, X: Table, conformal_confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
@@ -165,6 +180,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._sets.predict(self._calibrated(X), conformal_confidence)[:, self._sorted]
 
+    @_refusing_renamed
     def decide(self, X: Table, conformal_confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from loramake.artifacts import load_schema
-from loramake.config import check_config, coerce, defaults, read_card, read_feedback, resolve
+from loramake.config import RENAMED, check_config, coerce, defaults, read_card, read_feedback, resolve
 from loramake.errors import ConfigError
 from loramake.training.config import count_epochs
 from tests.conftest import ROOT
@@ -35,7 +35,7 @@ def test_mappings_and_lists_of_the_command_line_are_read() -> None:
     assert settings["requirements"] == {"min_accuracy": 0.8}
 
 
-def test_a_misspelt_limit_is_refused_with_the_nearest_name() -> None:
+def test_a_misspelt_requirement_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"requirements: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
         check_config({"requirements": {"min_acuracy": 0.8}})
 
@@ -170,6 +170,53 @@ def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
 def test_what_cannot_be_used_is_refused_by_name(config: dict[str, object], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         check_config(config)
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_of_a_setting_is_refused_with_the_new_one_at_every_level(old: str) -> None:
+    setting: dict[str, object] = {old: 0.5}
+    if ": " in old:
+        key, part = old.split(": ")
+        setting = {key: {part: 4}}
+    sentence = f"{old} is now called {RENAMED[old]}: rename it."
+    for config, where in (
+        (setting, "config.yaml"),
+        ({"experiments": {"demo": setting}}, "config.yaml: experiments: demo"),
+        ({"experiments": {"demo": None, "next": {"extends": "demo", **setting}}}, "config.yaml: experiments: next"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            check_config(config)
+        assert str(caught.value) == f"{where}: {sentence}"
+    with pytest.raises(ConfigError) as caught:
+        check_config(
+            {key: yaml.safe_dump(value, default_flow_style=True) for key, value in setting.items()}, "--config"
+        )
+    assert str(caught.value) == f"--config: {sentence}"
+
+
+def test_every_new_name_is_a_setting_and_no_old_one_is() -> None:
+    properties = load_schema("config")["properties"]
+    known = {*properties, *(f"num_train_epochs: {part}" for part in properties["num_train_epochs"]["properties"])}
+    new = {f"{old.rpartition(': ')[0]}: {name}".removeprefix(": ") for old, name in RENAMED.items()}
+    assert new <= known
+    assert not set(RENAMED) & known
+
+
+def test_an_old_name_in_feedback_or_on_a_card_is_refused_with_the_new_one(tmp_path: Path) -> None:
+    for name in ("explore", "splits", "plan", "balance", "config"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text("max_error: 0.05\n", encoding="utf-8")
+        with pytest.raises(
+            ConfigError, match=r"yaml: max_error is now called max_selective_error: set it in config\.yaml"
+        ):
+            read_feedback(path)
+    path.write_text("num_train_epochs: {least: 1, steps: 9}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"config\.yaml: num_train_epochs: least is now called min_epochs: rename it"):
+        read_feedback(path)
+    card = "---\nloramake: {settings: {num_train_epochs: {min_epochs: 1, steps: 9}}}\n---\n"
+    (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"README\.md: num_train_epochs: steps is now called min_steps: rename it"):
+        read_card(str(tmp_path))
 
 
 @pytest.mark.parametrize(

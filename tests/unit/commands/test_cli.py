@@ -44,6 +44,26 @@ def test_every_error_of_the_command_line_is_printable(arguments: list[str | byte
     assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "exp", "--json", "{}", "--confidence", "0.9"], "--conformal-confidence"),
+        (["run", "--csv", "x.csv", "--max-error", "0.05"], "max_error is now called max_selective_error: set it in"),
+        (["run", "--csv", "x.csv", "--features-to-keep=9"], "features_to_keep is now called max_features: set it in"),
+    ],
+)
+def test_an_option_by_its_old_name_is_refused_with_the_new_one(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [str(BIN / "loramake"), *arguments], cwd=tmp_path, capture_output=True, env={**os.environ, "COLUMNS": "200"},
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_an_experiment_names_is_shown_printable(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(f"experiments: {{e: {{csv: {json.dumps(EVIL)}, target: x}}}}\n")
     done = subprocess.run(

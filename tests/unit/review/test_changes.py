@@ -109,6 +109,8 @@ SETTINGS = [
         ("change target mapping: 0: No, 2: Yes", "'2' is not a label"),
         ("balance_strategy: None", [("balance", "balance", "none")]),
         ("change instruction to:", "the built-in agent cannot read"),
+        ("max_error: 0.05", "max_error is now called max_selective_error: set it in config.yaml, since"),
+        ("num_train_epochs: {least: 4, steps: 9}", "num_train_epochs: least is now called min_epochs: rename it"),
         ("epochs: 5", r"epochs is nothing that feedback can change \(did you mean num_train_epochs\?\)"),
         *[(f"{key}: {right}", [("config", key, read)]) for key, right, _, read in SETTINGS],
         *[(f"{key}: {wrong}", f"{key}: ") for key, _, wrong, _ in SETTINGS],

@@ -440,6 +440,17 @@ def test_a_wrong_confidence_is_refused_before_any_row_is_scored(
         found.decide(rows, conformal_confidence=1.5)
 
 
+@pytest.mark.parametrize("method", ["predict_set", "decide"])
+def test_an_argument_by_its_old_name_is_refused_with_the_new_one(
+    predictor: Predictor, rows: pd.DataFrame, method: str
+) -> None:
+    sentence = rf"Predictor\.{method}: confidence is now called conformal_confidence: rename it"
+    with pytest.raises(ConfigError, match=sentence):
+        getattr(predictor, method)(rows, confidence=0.9)
+    with pytest.raises(TypeError, match="confidenc"):
+        getattr(predictor, method)(rows, confidenc=0.9)
+
+
 def test_importing_the_package_costs_nothing() -> None:
     code = "import loramake, sys; print(sorted({'pandas', 'torch', 'sklearn', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -395,7 +395,7 @@ def test_the_sets_that_are_loaded_are_those_that_were_described(tmp_path: Path, 
 
 def test_sets_of_other_calibration_rows_are_refused() -> None:
     calibration, test = two()
-    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*calibration\.jsonl holds 80 of 3"):
+    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*held_out\.jsonl holds 80 of 3"):
         load_sets(described(calibration, test), test)
 
 
