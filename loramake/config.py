@@ -24,6 +24,17 @@ from loramake.paths import ROOT
 
 Settings = dict[str, Any]
 
+RENAMED = {
+    "confidence": "conformal_confidence",
+    "max_error": "max_selective_error",
+    "max_error_confidence": "selective_error_confidence",
+    "features_to_keep": "max_features",
+    "limits": "requirements",
+    "num_train_epochs: least": "min_epochs",
+    "num_train_epochs: steps": "min_steps",
+}
+"""Old names of settings, and of parts of one, with the new: an old one is refused."""
+
 TRAINING_KEYS = (
     "lora_rank",
     "lora_alpha",
@@ -126,9 +137,16 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
 def _check_level(level: Mapping[str, Any], where: str) -> None:
     properties = load_schema("config")["properties"]
     for key, value in level.items():
+        refuse_renamed(str(key), where)
         if key not in properties or key == "experiments":
             raise ConfigError(f"{where}: {shortened(str(key))} is no setting{nearest(str(key), properties)}.")
         check_setting(key, value, where)
+
+
+def refuse_renamed(name: str, where: str, next_step: str = "rename it") -> None:
+    """Raise ConfigError, which says the new name, for the old name of a setting."""
+    if name in RENAMED:
+        raise ConfigError(f"{where}: {name} is now called {RENAMED[name]}: {next_step}.")
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
@@ -141,7 +159,8 @@ def check_setting(key: str, value: Any, where: str) -> None:
     if not _is_finite(read):
         shown = shortened(repr(value))
         raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
-    for name in value if isinstance(value, Mapping) and "properties" in schema else ():
+    for name in read if isinstance(read, Mapping) and "properties" in schema else ():
+        refuse_renamed(f"{key}: {name}", where)
         if name not in schema["properties"]:
             raise ConfigError(
                 f"{where}: {key}: {shortened(str(name))} is none of them{nearest(str(name), schema['properties'])}."
@@ -302,10 +321,10 @@ def _check_abstention(experiment: str, settings: Settings) -> None:
         raise ConfigError(
             f"experiment {experiment}: abstain_cost: it is weighed against what decisions cost: set costs, too."
         )
-    if costs is not None and asking is None and settings["max_error"] is not None:
+    if costs is not None and asking is None and settings["max_selective_error"] is not None:
         raise ConfigError(
-            f"experiment {experiment}: costs and max_error: max_error leaves rows to a person, so that costs have to "
-            "hold what that costs: set abstain_cost, 0 if nothing."
+            f"experiment {experiment}: costs and max_selective_error: max_selective_error leaves rows to a person, so "
+            "that costs have to hold what that costs: set abstain_cost, 0 if nothing."
         )
 
 
@@ -383,6 +402,7 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
     known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
+        refuse_renamed(str(key), str(path), "set it in config.yaml, since it is not feedback for this step")
         if key not in known:
             raise ConfigError(f"{path}: {shortened(str(key))} is not feedback for this step{nearest(str(key), known)}.")
     for key in {*COLUMN_LISTS, "only", "notes"} & set(content):

@@ -14,7 +14,7 @@ rule select_features:
         "results/{experiment}/benchmarks/select_features.tsv"
     threads: 2
     params:
-        features_to_keep=get_setting("features_to_keep"),
+        max_features=get_setting("max_features"),
         seed=get_setting("seed"),
     script:
         "../scripts/prepare/select_features.py"

@@ -5,7 +5,7 @@ rule calibrate_probabilities:
         test="results/{experiment}/predictions/test.jsonl",
     output:
         calibrator="results/{experiment}/trust/calibrator.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     log:
         "results/{experiment}/logs/calibrate_probabilities.log",
@@ -40,7 +40,7 @@ rule evaluate_calibration:
 rule fit_conformal:
     input:
         task="results/{experiment}/task.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         conformal="results/{experiment}/trust/conformal.json",
@@ -51,7 +51,7 @@ rule fit_conformal:
         "results/{experiment}/benchmarks/fit_conformal.tsv"
     params:
         method=get_setting("conformal"),
-        confidence=get_setting("confidence"),
+        conformal_confidence=get_setting("conformal_confidence"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/fit_conformal.py"
@@ -60,7 +60,7 @@ rule fit_conformal:
 rule control_risk:
     input:
         task="results/{experiment}/task.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         risk="results/{experiment}/trust/risk.json",
@@ -70,8 +70,8 @@ rule control_risk:
     benchmark:
         "results/{experiment}/benchmarks/control_risk.tsv"
     params:
-        max_error=get_setting("max_error"),
-        confidence=get_setting("max_error_confidence"),
+        max_selective_error=get_setting("max_selective_error"),
+        selective_error_confidence=get_setting("selective_error_confidence"),
         costs=get_setting("costs"),
         abstain_cost=get_setting("abstain_cost"),
         seed=get_setting("seed"),
@@ -112,7 +112,7 @@ rule audit_groups:
         conformal="results/{experiment}/trust/conformal.json",
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         audit="results/{experiment}/trust/audit.json",
@@ -123,7 +123,7 @@ rule audit_groups:
         "results/{experiment}/benchmarks/audit_groups.tsv"
     params:
         columns=get_setting("audit_columns"),
-        limits=get_setting("limits"),
+        requirements=get_setting("requirements"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/audit_groups.py"

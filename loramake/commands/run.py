@@ -25,6 +25,10 @@ class Start(enum.StrEnum):
     CONFIG = "config"
 
 
+_FIRST_REVIEW = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
+"""The review that each one asks again first."""
+
+
 def _option(about: str, panel: str | None = None, *names: str) -> Any:
     return typer.Option(*names, help=about, rich_help_panel=panel)
 
@@ -84,7 +88,7 @@ def run(
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
     one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
-        one.forget_reviews(start_from.value)
+        one.forget_reviews(_FIRST_REVIEW[start_from])
     raise typer.Exit(one.until_approved(settings))
 
 

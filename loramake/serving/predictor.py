@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
-from loramake.config import check_setting
+from loramake.config import check_setting, refuse_renamed
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
@@ -44,7 +44,7 @@ _FILES = (
     "adapter/adapter_config.json",
     "adapter/adapter_model.safetensors",
     "trust/calibrator.json",
-    "trust/calibration.jsonl",
+    "trust/held_out.jsonl",
     "trust/conformal.json",
     "trust/risk.json",
     "trust/costs.json",
@@ -54,6 +54,8 @@ _MOST_BROKEN = 10
 """Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
 
 Table = pd.DataFrame | Sequence[Mapping[str, Any]]
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 class Decisions(NamedTuple):
@@ -86,6 +88,18 @@ def name_here(experiment: str | Path) -> str | None:
     """The name of an experiment that lies in the working folder's results/; None of one from elsewhere."""
     folder = find_results(experiment).resolve()
     return folder.name if folder.parent == RESULTS.resolve() else None
+
+
+def _refusing_renamed(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """The method, which raises ConfigError for an argument by the old name of a setting."""
+
+    @functools.wraps(method)
+    def checked(*positional: _Given.args, **named: _Given.kwargs) -> _Result:
+        for name in named:
+            refuse_renamed(name, f"Predictor.{method.__name__}")
+        return method(*positional, **named)
+
+    return checked
 
 
 class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -158,19 +172,22 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.array(self.labels)[decide_labels(self._costs, self._calibrated(X))]
 
-    def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
+    @_refusing_renamed
+    def predict_set(self, X: Table, conformal_confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
-        The set holds the true label of new rows with a probability of at least `confidence`; unset, the experiment's.
+        The set holds the true label of new rows with a probability of at least `conformal_confidence`; unset, the
+        experiment's.
         """
-        return self._sets.predict(self._calibrated(X), confidence)[:, self._sorted]
+        return self._sets.predict(self._calibrated(X), conformal_confidence)[:, self._sorted]
 
-    def decide(self, X: Table, confidence: float | None = None) -> pd.DataFrame:
+    @_refusing_renamed
+    def decide(self, X: Table, conformal_confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
 
         A row that cannot be predicted is one to abstain from, with the reason.
         """
-        found = self.decide_cells(self._cells(X), confidence)
+        found = self.decide_cells(self._cells(X), conformal_confidence)
         labels = np.array(self.labels)
         return pd.DataFrame(
             {
@@ -185,14 +202,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def decide_cells(
-        self, cells: pd.DataFrame, confidence: float | None = None, first: int = 0, advance: Advance | None = None
+        self,
+        cells: pd.DataFrame,
+        conformal_confidence: float | None = None,
+        first: int = 0,
+        advance: Advance | None = None,
     ) -> Decisions:
         """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
         # Of no rows first: an artifact that is broken is named before the work.
-        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), confidence)
+        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
         probabilities, failures = self._probabilities(cells, first, advance)
         good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
-        found = self._decided(probabilities[good], confidence)
+        found = self._decided(probabilities[good], conformal_confidence)
         codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
         sets = np.ones(probabilities.shape, dtype=np.bool_)
         codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
@@ -200,12 +221,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = [next(reasons) if fine else str(failures[row]) for row, fine in enumerate(good.tolist())]
         return Decisions(codes, said, probabilities, sets, costs)
 
-    def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
+    def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
         found = decide_rows(self._costs, self._risk, probabilities)
         reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
         for row in np.flatnonzero(found.by_risk).tolist():
             reasons[row] = _uncertain(self._risk["chosen"], float(found.top_probability[row]))
-        sets = self._sets.predict(probabilities, confidence)
+        sets = self._sets.predict(probabilities, conformal_confidence)
         return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
@@ -333,7 +354,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @functools.cached_property
     def _sets(self) -> SetPredictor:
         conformal = self._read("trust/conformal.json", "conformal")
-        calibration = read_scored(self.folder / "trust/calibration.jsonl", self.labels, conformal["rows"])
+        calibration = read_scored(self.folder / "trust/held_out.jsonl", self.labels, conformal["rows"])
         return load_sets(conformal, calibration)
 
     @functools.cached_property
@@ -363,7 +384,7 @@ _DEAR = "asking a person costs less than any decision is expected to"
 
 def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {as_percent(chosen['max_error'])} of the answers are wrong"
+    asked = f"at most {as_percent(chosen['max_selective_error'])} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
     least = chosen["threshold"]

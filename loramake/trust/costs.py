@@ -34,8 +34,8 @@ class Policies(NamedTuple):
 
     loramake: Codes
     """As `loramake predict` decides."""
-    without_max_error: Codes | None
-    """The same by costs alone; None where max_error is not set."""
+    without_max_selective_error: Codes | None
+    """The same by costs alone; None where max_selective_error is not set."""
     most_probable: Codes
     constant: Codes | None
     perfect: Codes
@@ -103,7 +103,7 @@ def find_policies(costs: dict[str, Any], risk: dict[str, Any], scores: Scores, t
         constant = np.repeat(decide(costs, frequencies).codes, len(truth))
     return Policies(
         loramake=decide_rows(costs, risk, scores[LORAMAKE]).codes,
-        without_max_error=None if risk["chosen"] is None else decide(costs, scores[LORAMAKE]).codes,
+        without_max_selective_error=None if risk["chosen"] is None else decide(costs, scores[LORAMAKE]).codes,
         most_probable=scores[LORAMAKE].argmax(axis=1),
         constant=constant,
         perfect=decide(costs, np.eye(count)).codes[truth],
@@ -124,13 +124,13 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
     names = list(policies.baselines)
     first, last = means[: len(own)], means[len(own) :]
     best = int(np.argmin(last))
-    # Without max_error where it is set, which no baseline is held to.
-    alone = list(own).index("without_max_error" if "without_max_error" in own else "loramake")
+    # Without max_selective_error where it is set, which no baseline is held to.
+    alone = list(own).index("without_max_selective_error" if "without_max_selective_error" in own else "loramake")
     paired = resampled[:, alone] - resampled[:, len(own) + best]
     difference = estimate(float(first[alone] - last[best]), paired)
     return {
         "rows": len(truth),
-        "without_max_error": None,
+        "without_max_selective_error": None,
         "constant": None,
         **dict(zip(own, told, strict=False)),
         "baselines": dict(zip(names, told[len(own) :], strict=True)),
@@ -169,12 +169,12 @@ def _describe(codes: Codes, labels: list[str], per_row: dict[str, float | None],
 
 
 def summarize_costs(costs: dict[str, Any]) -> str:
-    """A few sentences for a manager: by costs alone, whether that pays, and what max_error adds."""
+    """A few sentences for a manager: by costs alone, whether that pays, and what max_selective_error adds."""
     test = costs["test"]
     if not test["rows"]:
         return "There are no test rows to see what deciding by cost takes."
     digits = _digits(costs)
-    alone, best = test["without_max_error"] or test["loramake"], test["difference"]["baseline"]
+    alone, best = test["without_max_selective_error"] or test["loramake"], test["difference"]["baseline"]
     plain = {"the most probable label": test["most_probable"]}
     if test["constant"]:
         plain[_always(test["constant"])] = test["constant"]
@@ -187,9 +187,10 @@ def summarize_costs(costs: dict[str, Any]) -> str:
     name = min(plain, key=lambda name: plain[name]["per_row"]["value"])
     if test["rows"] >= MIN_ROWS and plain[name]["per_row"]["value"] < alone["per_row"]["value"]:
         told += f" It does not pay on these rows: {name} costs less."
-    if test["without_max_error"]:
+    if test["without_max_selective_error"]:
         ours = test["loramake"]
-        told += f" With max_error it is {_mean(ours, digits)} a row, a person being asked about {_asked(ours, test)}."
+        about = _asked(ours, test)
+        told += f" With max_selective_error it is {_mean(ours, digits)} a row, a person being asked about {about}."
     return told
 
 

@@ -52,10 +52,9 @@ class Run:
     is_verbose: bool
     started: float = field(default_factory=time.time)
 
-    def forget_reviews(self, start_from: str) -> None:
-        """Have the reviews asked again from one on: review_prep, split (the balanced data) or config."""
+    def forget_reviews(self, first: str) -> None:
+        """Have the reviews asked again from one on: data, balance or config."""
         self._refuse_locked()
-        first = {"review_prep": "data", "split": "balance"}.get(start_from, start_from)
         with contextlib.chdir(self.directory):
             forget_reviews(Path("results") / self.experiment, first)
 

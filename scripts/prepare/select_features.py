@@ -8,7 +8,7 @@ with step(snakemake.log[0]):
         profile=snakemake.input.profile,
         task=snakemake.input.task,
         splits=snakemake.input.splits,
-        features_to_keep=snakemake.params.features_to_keep,
+        max_features=snakemake.params.max_features,
         seed=snakemake.params.seed,
         out=snakemake.output.selected,
         rankings=snakemake.output.rankings,

@@ -5,10 +5,10 @@ from loramake.trust.conformal import fit_conformal
 with step(snakemake.log[0]):
     fit_conformal(
         task=snakemake.input.task,
-        calibration=snakemake.input.calibration,
+        held_out=snakemake.input.held_out,
         test=snakemake.input.test,
         method=snakemake.params.method,
-        confidence=snakemake.params.confidence,
+        conformal_confidence=snakemake.params.conformal_confidence,
         seed=snakemake.params.seed,
         out=snakemake.output.conformal,
     )

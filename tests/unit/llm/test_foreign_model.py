@@ -77,7 +77,7 @@ def settings_of(model: Path) -> dict[str, Any]:
         "trust_remote_code: true", "sandbox: none", "review: approve", "agent: openai", "agent_api_base: 'http://x/v1'",
         "agent_sees: samples", "agent_model: m", "csv: /etc/passwd", "test_csv: x", "model: other", "precision: fp16",
         "flash_attn: fa2", "quantization_bit: 4", "seed: 1", "balance: oversample", "save_total_limit: 1000000",
-        "save_steps: 1", "target: t", "extra_training_args: {deepspeed: x.json}", "limits: {}", "experiments: {}",
+        "save_steps: 1", "target: t", "extra_training_args: {deepspeed: x.json}", "requirements: {}", "experiments: {}",
     ],
 )  # fmt: skip
 def test_a_card_may_not_set_what_is_the_users_to_set(model: Path, setting: str) -> None:
