@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion, row_losses
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion
+from loramake.evaluation.metrics import row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.text import as_percent, shorten
 from loramake.trust.calibration_measures import BINS, find_bins

@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.errors import ArtifactError
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.evaluation.metrics import row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored, name_of, read_labels, read_scored
 from loramake.text import as_percent
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
-from loramake.evaluation.metrics import CONFIDENCE, proportion
+from loramake.evaluation.intervals import CONFIDENCE, proportion
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
 from loramake.text import as_percent, listed, shorten
 

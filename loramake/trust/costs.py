@@ -9,16 +9,9 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say
-from loramake.evaluation.metrics import (
-    CONFIDENCE,
-    LORAMAKE,
-    RESAMPLES,
-    Scores,
-    draw_counts,
-    estimate,
-    outcome_of,
-    read_scores,
-)
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
+from loramake.evaluation.verdict import outcome_of
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
 from loramake.text import as_percent
 from loramake.trust.calibration import apply_calibrator, fit_on_half

@@ -31,7 +31,7 @@ from scipy.special import bdtr, betaincinv
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
 from loramake.text import as_percent, format_threshold
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs

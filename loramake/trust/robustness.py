@@ -15,7 +15,8 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import progress, say
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate, row_losses
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.evaluation.metrics import compute_metrics, row_losses
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer

@@ -9,18 +9,12 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from loramake.errors import ArtifactError
-from loramake.evaluation.metrics import (
-    RESAMPLES,
-    compute_metrics,
-    compute_weighted,
-    draw_counts,
-    estimate,
-    evaluate,
-    proportion,
-    read_scores,
-    resample,
-    weighted_areas,
-)
+from loramake.evaluation.areas import weighted_areas
+from loramake.evaluation.intervals import RESAMPLES, draw_counts, estimate, proportion
+from loramake.evaluation.metrics import compute_metrics
+from loramake.evaluation.resampling import compute_weighted, resample
+from loramake.evaluation.run import evaluate
+from loramake.evaluation.scores import read_scores
 from tests.cases import MODELS, four_models, random_case
 from tests.files import Files
 

@@ -10,7 +10,7 @@ import pytest
 
 from loramake import artifacts
 from loramake.console import printable
-from loramake.evaluation.metrics import CONFIDENCE
+from loramake.evaluation.intervals import CONFIDENCE
 from loramake.prediction.predictions import Scored
 from loramake.rendering import in_markdown, render
 from loramake.report.model_card import front_matter, render_model_card
