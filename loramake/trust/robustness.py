@@ -23,7 +23,7 @@ from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
-from loramake.tables.reading import NumberStyle, to_numbers
+from loramake.tables.numbers import NumberStyle, to_numbers
 from loramake.text import as_percent, listed, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells

@@ -18,7 +18,7 @@ from loramake.explore.leaks.words import normalise
 from loramake.explore.profile import profile_column
 from loramake.review.changes import LONGEST_TEXT, Change, FeedbackContext, parse_feedback
 from loramake.spreadsheet import escape_formula, original
-from loramake.tables.reading import to_days
+from loramake.tables.numbers import to_days
 from loramake.training.finetuning import follow
 from tests.hang import ends_within
 

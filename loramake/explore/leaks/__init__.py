@@ -32,7 +32,7 @@ from loramake.explore.leaks.columns import Column, read_column
 from loramake.explore.leaks.evidence import ROWS_A_LABEL, Labels
 from loramake.explore.leaks.names import name_speaks_of_outcome
 from loramake.explore.leaks.pairs import find_pairs
-from loramake.tables.reading import number_styles
+from loramake.tables.numbers import number_styles
 
 
 class Leak(TypedDict):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from loramake.explore.leaks.evidence import FILLED, Labels, cut_into_intervals, recalls_of
 from loramake.explore.leaks.words import normal_codes
-from loramake.tables.reading import NumberStyle, to_numbers
+from loramake.tables.numbers import NumberStyle, to_numbers
 
 FEW_VALUES = 20
 
