@@ -24,7 +24,6 @@ from loramake.errors import ConfigError, nearest
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate, proportion
 from loramake.evaluation.metrics import row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
-from loramake.text import as_percent, shorten
 from loramake.trust.calibration_measures import BINS, find_bins
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
@@ -32,6 +31,7 @@ from loramake.trust.cost_matrix import ABSTAIN, decide_labels
 from loramake.trust.decisions import decide_rows
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
 from loramake.trust.limits import FILES, check_limits, summarize_limits
+from loramake.trust.sentences.groups import summarize_column
 
 MAX_LABELS = 20
 """Of more labels the most frequent ones have rates."""
@@ -245,7 +245,7 @@ def _audit_column(name: str, kind: str, groups: list[Group], sums: list[Sums], r
         "differences": _compare([groups[place].name for place in large], [sums[place] for place in large], rows, seed),
         "too_small": [group["name"] for group in described if group["small"]],
     }
-    return {**column, "sentence": _describe_column(column)}
+    return {**column, "sentence": summarize_column(column)}
 
 
 def _describe(sums: Sums, rows: Rows) -> dict[str, Any]:
@@ -405,21 +405,3 @@ def find_reach(errors: Floats) -> float:
     if 2 * len(defined) < len(worst):
         return np.nan
     return float(np.quantile(defined, CONFIDENCE, method="higher"))
-
-
-def _describe_column(column: dict[str, Any]) -> str:
-    """One sentence on one audited column."""
-    found, name = column["differences"]["accuracy"]["difference"], shorten(column["name"], 40)
-    small = ", ".join(shorten(group, 40) for group in column["too_small"])
-    left_out = f"; left out, with under {MIN_ROWS} rows: {small}" if small else ""
-    if found["value"] is None:
-        return f"{name} has fewer than two groups of {MIN_ROWS} rows or more, so nothing is compared{left_out}."
-    values = [group["accuracy"]["value"] for group in column["groups"] if not group["small"]]
-    low, high = (
-        f"{min(values):.2f} ({shorten(found['lowest'], 40)})",
-        f"{max(values):.2f} ({shorten(found['highest'], 40)})",
-    )
-    interval = f"{as_percent(CONFIDENCE)} interval {found['low']:.2f} to {found['high']:.2f}"
-    return (
-        f"By {name}, accuracy runs from {low} to {high}: a difference of {found['value']:.2f} ({interval}){left_out}."
-    )
