@@ -25,7 +25,8 @@ from loramake.report.report import (
     read_table,
     spread,
 )
-from loramake.trust.audit import audit, count_rows, evaluate
+from loramake.trust.audit import audit, evaluate
+from loramake.trust.group_measures import count_rows
 from loramake.trust.label_noise import summarize
 from tests.conftest import ROOT, task_of
 from tests.files import measure_trust
