@@ -22,7 +22,7 @@ from playwright.sync_api import sync_playwright
 from running import markdown
 
 from loramake import artifacts
-from loramake.evaluation.metrics import run_evaluation
+from loramake.evaluation.run import run_evaluation
 from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
 from loramake.plots.evaluation import plot_evaluation

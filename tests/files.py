@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.evaluation.metrics import run_evaluation
+from loramake.evaluation.run import run_evaluation
 from loramake.prediction.predictions import Scored, read_scored, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.calibration_measures import evaluate_calibration

@@ -7,7 +7,11 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.errors import ConfigError
-from loramake.evaluation.metrics import CONFIDENCE, LORAMAKE, Scores, compute_metrics, estimate, outcome_of, resample
+from loramake.evaluation.intervals import CONFIDENCE, estimate
+from loramake.evaluation.metrics import compute_metrics
+from loramake.evaluation.resampling import resample
+from loramake.evaluation.scores import LORAMAKE, Scores
+from loramake.evaluation.verdict import outcome_of
 from loramake.experiments import find_artifact
 from loramake.prediction.predictions import Codes, Key, Scored, read_scored
 from loramake.text import as_percent

@@ -13,7 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
-from loramake.evaluation.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, ranked_labels, read_scores
+from loramake.evaluation.areas import mean_areas
+from loramake.evaluation.metrics import confusion_matrix, ranked_labels
+from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
 from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
 from loramake.prediction.predictions import Codes, Floats, read_labels
 

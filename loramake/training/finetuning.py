@@ -6,7 +6,6 @@ goes on where it stopped and a changed one starts afresh. A finished training cl
 
 import collections
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -28,6 +27,7 @@ from loramake.llm.chat_templates import check_chat_templates
 from loramake.llm.extra import check_quantization, import_training
 from loramake.llm.failures import explain
 from loramake.llm.models import fetch_model
+from loramake.locks import locked_file
 from loramake.parsing import MIB, read_bytes
 from loramake.parsing.json_text import parse_json
 from loramake.training.config import check_train_config
@@ -113,18 +113,15 @@ def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[s
 
 
 @contextlib.contextmanager
-def locked(work: Path) -> Iterator[IO[str]]:
-    """Hold the folder's lock, which a training process inherits: an orphan of a killed run is never raced."""
+def locked(work: Path) -> Iterator[int]:
+    """Hold the folder's lock, whose descriptor a training process inherits: no orphan of a killed run is raced."""
     path = work.with_suffix(".lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # a link could lead to any file
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with locked_file(path) as lock:
+        if lock is None:
             raise TrainingError(
                 f"another training of the same data still runs in {work}: wait for it, or end it "
                 f"(pkill -f {work.name}), and run the same command again."
-            ) from None
+            )
         yield lock
         path.unlink(missing_ok=True)
 
@@ -155,7 +152,7 @@ def is_complete_checkpoint(checkpoint: Path) -> bool:
     return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size > 0 for name in needed)
 
 
-def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: IO[str]) -> None:
+def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: int) -> None:
     """Run llamafactory-cli to its end; TrainingError, with its last words, where it fails."""
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if newest is not None:
@@ -169,7 +166,7 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         env=training_environment(config, work, threads),
-        pass_fds=(lock.fileno(),),
+        pass_fds=(lock,),
     )
     with _ended_with_us(process), progress("training, steps") as advance:
         lines = follow(process.stdout, advance)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ measured does not meet one.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from loramake.evaluation.metrics import UNDEFINED, Estimate
+from loramake.evaluation.intervals import UNDEFINED, Estimate
 from loramake.text import shorten
 
 _LENGTH = 40

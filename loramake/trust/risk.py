@@ -31,10 +31,10 @@ from scipy.special import bdtr, betaincinv
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import as_percent, format_threshold
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Settings of max_selective_error that are looked at whatever is set."""
@@ -91,7 +91,7 @@ def control_risk(
     chosen = None if max_selective_error is None else find_level(ranked, ranked_test, max_selective_error, confidence)
     with progress("risk and coverage, resamples") as advance:
         measured = measure_ranking(tested, seed, advance)
-    sentence = _without_level(ranked_test) if chosen is None else _with_level(chosen)
+    sentence = _without_level(ranked_test) if chosen is None else summarize_chosen(chosen)
     risk = {
         "rows": {"calibration": len(calibration.truth), "test": len(tested.truth)},
         "selective_error_confidence": confidence,
@@ -192,7 +192,13 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, 
             "selective_error": share_wrong(answered, wrong),
         },
     }
-    return level | {"sentence": _sentence(level, ranked, rows)}
+    return level | {"sentence": summarize_level(level, ranked.rows, ranked.decided, rows)}
+
+
+def _without_level(ranked_test: Ranked) -> str:
+    answered = ranked_test.decided
+    wrong = int(ranked_test.wrong[-1]) if answered else 0
+    return summarize_without_level(ranked_test.rows, answered, share_wrong(answered, wrong))
 
 
 def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
@@ -295,72 +301,3 @@ def _accuracies(answered: Floats, errors: Floats, rows: int) -> Floats:
     wrong = [np.interp(aims, np.append(0.0, each), np.append(0.0, summed)) for each, summed in both]
     found: Floats = 1 - np.array(wrong) / aims
     return found
-
-
-def _sentence(level: dict[str, Any], ranked: Ranked, rows_test: int) -> str:
-    """What a level means, for a manager."""
-    decided = f"{ranked.decided:,}"
-    if ranked.decided < ranked.rows:
-        decided += f" of {ranked.rows:,} that costs decide"
-    sure, most = as_percent(level["selective_error_confidence"]), as_percent(level["max_selective_error"])
-    wish = f"{sure} sure that at most {most} of answers are wrong"
-    answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
-    if not level["achievable"] and ranked.decided < level["rows_needed"]:
-        return (
-            f"Not achievable with this data: to be {wish} takes {level['rows_needed']:,} calibration rows without an "
-            f"error, and there are {decided}."
-        )
-    if not level["achievable"]:
-        return (
-            f"Not achievable with this data: to be {wish} is too much to ask where {wrong:,} of the {answered:,} "
-            f"calibration rows that the model is surest of {'is' if wrong == 1 else 'are'} wrong."
-        )
-    found = _on_test(level, rows_test)
-    if level["threshold"] == 0:
-        return f"To be {wish}, every row with a decision is answered: {found}."
-    least = format_threshold(level["threshold"])
-    return f"To be {wish}, only rows with a label of probability {least} or more are answered: {found}."
-
-
-def _on_test(level: dict[str, Any], rows: int) -> str:
-    test = level["test"]
-    if not test["answered"]:
-        return "on test none is" if rows else "there are no test rows to see it on"
-    told = f"on test {_percent(test['coverage'])} of rows are, {_told(test['selective_error'])} of them wrong"
-    if test["selective_error"]["low"] <= level["max_selective_error"]:
-        return told
-    chance = as_percent(1 - level["selective_error_confidence"])
-    return (
-        f"{told}, more than asked for, as happens by chance in {chance} of cases or where test rows are of another kind"
-    )
-
-
-def _with_level(chosen: dict[str, Any]) -> str:
-    """What the setting means for new rows."""
-    found = str(chosen["sentence"])
-    return found if chosen["achievable"] else f"{found} So every new row is left to a person."
-
-
-def _without_level(ranked_test: Ranked) -> str:
-    opening = "No error rate is asked for (max_selective_error), so every row is answered"
-    answered = ranked_test.decided
-    if not ranked_test.rows:
-        return f"{opening}; there are no test rows."
-    if answered < ranked_test.rows:
-        opening = (
-            f"No error rate is asked for (max_selective_error); costs alone leave rows to a person, on test "
-            f"{_percent(1 - answered / ranked_test.rows)}"
-        )
-    if not answered:
-        return f"{opening}."
-    return f"{opening}: {_told(share_wrong(answered, int(ranked_test.wrong[-1])))} of test answers are wrong."
-
-
-def _told(share: dict[str, Any]) -> str:
-    interval = f"{as_percent(CONFIDENCE)} interval {_percent(share['low'])} to {_percent(share['high'])}"
-    return f"{_percent(share['value'])} ({interval})"
-
-
-def _percent(share: float) -> str:
-    """A measured share, to one decimal."""
-    return f"{share:.1%}"

@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.evaluation.metrics import run_evaluation
+from loramake.evaluation.run import run_evaluation
 from loramake.plots.evaluation import plot_evaluation
 
 with step(snakemake.log[0]):

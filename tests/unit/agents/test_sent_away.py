@@ -13,9 +13,9 @@ from loramake.agents import get_agent
 from loramake.agents.complaints import CHECKS, KINDS, complaint
 from loramake.agents.openai import OpenAIAgent
 from loramake.config import defaults
-from loramake.dataset.balance import balance as dataset
+from loramake.dataset import balance as dataset
+from loramake.explore import task as explore
 from loramake.explore.profile import profile_csv
-from loramake.explore.task import task as explore
 from loramake.prepare import checks, plan
 from loramake.prepare import code as prep_code
 from loramake.prepare.code import Sources

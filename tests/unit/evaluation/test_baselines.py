@@ -29,7 +29,7 @@ from loramake.explore.splits import assign_splits, read_split
 from loramake.explore.task import explore_data
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
-from loramake.tables.reading import PLAIN, NumberStyle
+from loramake.tables.numbers import PLAIN, NumberStyle
 from tests.conftest import EXPLORE, ROOT
 
 DATA = ROOT / "data"

@@ -10,7 +10,7 @@ import pytest
 
 from loramake import artifacts
 from loramake.console import printable
-from loramake.evaluation.metrics import CONFIDENCE
+from loramake.evaluation.intervals import CONFIDENCE
 from loramake.prediction.predictions import Scored
 from loramake.rendering import in_markdown, render
 from loramake.report.model_card import front_matter, render_model_card
@@ -25,7 +25,8 @@ from loramake.report.report import (
     read_table,
     spread,
 )
-from loramake.trust.audit import audit, count_rows, evaluate
+from loramake.trust.audit import audit, evaluate
+from loramake.trust.group_measures import count_rows
 from loramake.trust.label_noise import summarize
 from tests.conftest import ROOT, task_of
 from tests.files import measure_trust

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
-from loramake.evaluation.metrics import proportion
+from loramake.evaluation.intervals import proportion
 from loramake.plots.conformal import plot_conformal
 from loramake.prediction.predictions import Scored, scored_lines
 from loramake.trust import conformal
