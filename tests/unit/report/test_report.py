@@ -330,6 +330,18 @@ def test_no_cell_or_name_does_more_than_be_read_on_the_page_and_in_the_card(tmp_
     assert sum("yesy��" in page for page in whole) >= 4
 
 
+def test_a_name_opens_no_tag_on_the_page(tmp_path: Path) -> None:
+    tag = "<img src=x onerror=alert(1)>"
+    facts = make_facts(tmp_path, [f"no{tag}", f"yes{tag}"], "temperature", 0.9, 0.1)
+    facts["task"] |= {"target": tag, "reason": tag}
+    facts["profile"] |= {"csv": tag}
+    facts["suspects"] = [{tag: tag}]
+    names = ("verdict", "performance", "calibration", "conformal", "risk", "costs", "data")
+    pages = [render(f"render_report/{name}.html.j2", **facts) for name in names]
+    assert not [name for name, page in zip(names, pages, strict=True) if "<img src=x" in page]
+    assert sum("&lt;img src=x" in page for page in pages) >= 4
+
+
 def test_names_in_generated_code_are_kept_as_they_are() -> None:
     """What is printable stands in for nothing there: the code looks for the column by its own name."""
     evil = "y\u202e\x1b"

@@ -45,6 +45,15 @@ def test_an_output_that_is_no_plain_file_of_json_is_refused(name: str, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "state.json"]
 
 
+def test_a_link_is_no_output_though_its_target_can_be_read(tmp_path: Path) -> None:
+    private, script = tmp_path / "private.txt", tmp_path / "script.py"
+    private.write_text("not for the results")
+    script.write_text(f"import os, sys\nos.symlink({str(private)!r}, sys.argv[sys.argv.index('--out') + 1])\n")
+    with pytest.raises(CodeError, match="wrote no plain file to its --out"):
+        choose_sandbox("none", anything).run(script, {}, {"out": tmp_path / "out"})
+    assert not (tmp_path / "out").exists()
+
+
 def test_inputs_are_copies_and_outputs_arrive_whole(tmp_path: Path) -> None:
     script, table = tmp_path / "script.py", tmp_path / "private.csv"
     script.write_text(

@@ -199,6 +199,16 @@ def test_labels_of_equal_probability_are_both_in_a_set_or_neither(method: str) -
     np.testing.assert_array_equal(found[:, :2], found[:, 2:])
 
 
+def test_a_score_equal_to_the_quantile_is_in_the_set() -> None:
+    truth, probabilities = np.zeros(20, dtype=np.int64), np.tile([0.625, 0.375], (20, 1))
+    rows = Scored([], truth, probabilities)
+    sets = fit_sets(rows, "lac", 0.9)
+    np.testing.assert_array_equal(sets.predict(probabilities), np.tile([True, False], (20, 1)))
+    trial = try_sets(sets, rows, [0.9])
+    assert (trial.sizes == 1).all()
+    assert trial.hits.all()
+
+
 def test_the_number_of_a_row_is_spread_evenly_and_hardly_moves_with_the_last_digits() -> None:
     rows = blurred_scored(4000, 3, 9).probabilities
     shares = row_shares(rows)
