@@ -1,7 +1,5 @@
 rule fit_baselines:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
         plan="results/{experiment}/plan.yaml",
@@ -12,6 +10,9 @@ rule fit_baselines:
     benchmark:
         "results/{experiment}/benchmarks/fit_baselines.tsv"
     params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         seed=get_setting("seed"),
     script:
         "../scripts/evaluation/fit_baselines.py"

@@ -1,6 +1,5 @@
 rule select_features:
     input:
-        csv=get_csv,
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
@@ -14,6 +13,8 @@ rule select_features:
         "results/{experiment}/benchmarks/select_features.tsv"
     threads: 2
     params:
+        csv=get_csv,
+        table=get_csv_hash,
         features_to_keep=get_setting("features_to_keep"),
         seed=get_setting("seed"),
     script:
@@ -25,9 +26,6 @@ rule plan_preparation:
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         selected="results/{experiment}/feature_selection/selected_features.json",
-        card=get_model_card,
-        feedback=get_feedback("plan"),
-        prompts=get_prompts("plan_preparation"),
     output:
         plan="results/{experiment}/plan.yaml",
     log:
@@ -35,6 +33,10 @@ rule plan_preparation:
     benchmark:
         "results/{experiment}/benchmarks/plan_preparation.tsv"
     params:
+        feedback=get_feedback("plan"),
+        feedback_hash=get_feedback_hash("plan"),
+        prompts=get_prompts_hash("plan_preparation"),
+        card=get_model_card,
         model=get_setting("model"),
         agent=get_slice(*AGENT_KEYS),
     script:
@@ -45,13 +47,6 @@ rule write_prep_code:
     input:
         plan="results/{experiment}/plan.yaml",
         profile="results/{experiment}/profile.json",
-        templates=[
-            f"{TEMPLATES}/write_prep_code.j2",
-            f"{TEMPLATES}/builtin/write_prep_code.j2",
-        ],
-        prompts=get_prompts("write_prep_code", "mend_code"),
-        csv=get_csv,
-        test_csv=get_test_csv,
         splits="results/{experiment}/splits.csv",
     output:
         script="results/{experiment}/scripts/prepare_data.py",
@@ -60,6 +55,14 @@ rule write_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/write_prep_code.tsv"
     params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        prompts=get_prompts_hash("write_prep_code", "mend_code"),
+        templates=hash_templates(
+            "write_prep_code.j2",
+            "builtin/write_prep_code.j2",
+        ),
         sandbox=get_setting("sandbox"),
         agent=get_slice(*AGENT_KEYS),
     script:
@@ -70,8 +73,6 @@ rule execute_prep_code:
     input:
         script="results/{experiment}/scripts/prepare_data.py",
         plan="results/{experiment}/plan.yaml",
-        csv=get_csv,
-        test_csv=get_test_csv,
         splits="results/{experiment}/splits.csv",
     output:
         all_data="results/{experiment}/data/all_data.json",
@@ -81,6 +82,9 @@ rule execute_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_prep_code.tsv"
     params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         sandbox=get_setting("sandbox"),
     script:
         "../scripts/prepare/execute_prep_code.py"
@@ -94,10 +98,7 @@ rule verify_prepared_data:
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
         profile="results/{experiment}/profile.json",
-        csv=get_csv,
-        test_csv=get_test_csv,
-        model=get_model_files,
-        prompts=get_prompts("verify_prepared_data"),
+        checked=check_base,
     output:
         verification="results/{experiment}/data/verification.json",
     log:
@@ -105,6 +106,11 @@ rule verify_prepared_data:
     benchmark:
         "results/{experiment}/benchmarks/verify_prepared_data.tsv"
     params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        prompts=get_prompts_hash("verify_prepared_data"),
+        model_hash=get_model_hash,
         encoder=get_slice("model", "template", "trust_remote_code", feedback="config"),
         cutoff_len=get_setting("cutoff_len"),
         agent=get_slice(*AGENT_KEYS),

@@ -104,8 +104,6 @@ rule decide_by_cost:
 
 rule audit_groups:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         metrics="results/{experiment}/evaluation/metrics.json",
         calibration_measures="results/{experiment}/trust/calibration_measures.json",
@@ -122,6 +120,9 @@ rule audit_groups:
     benchmark:
         "results/{experiment}/benchmarks/audit_groups.tsv"
     params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         columns=get_setting("audit_columns"),
         limits=get_setting("limits"),
         seed=get_setting("seed"),
@@ -131,8 +132,6 @@ rule audit_groups:
 
 rule find_label_noise:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         calibrator="results/{experiment}/trust/calibrator.json",
@@ -145,14 +144,16 @@ rule find_label_noise:
         "results/{experiment}/logs/find_label_noise.log",
     benchmark:
         "results/{experiment}/benchmarks/find_label_noise.tsv"
+    params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
     script:
         "../scripts/trust/find_label_noise.py"
 
 
 rule measure_robustness:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
@@ -174,6 +175,9 @@ rule measure_robustness:
     resources:
         gpu=1,
     params:
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         version=1,  # raise it when the same adapter would be tried in other ways
         sandbox=get_setting("sandbox"),
         trust_remote_code=get_setting("trust_remote_code"),

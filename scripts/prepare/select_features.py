@@ -4,7 +4,7 @@ from loramake.prepare.features import select_features
 
 with step(snakemake.log[0]):
     select_features(
-        csv=snakemake.input.csv,
+        csv=snakemake.params.csv,
         profile=snakemake.input.profile,
         task=snakemake.input.task,
         splits=snakemake.input.splits,

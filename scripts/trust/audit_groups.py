@@ -5,8 +5,8 @@ from loramake.trust.limits import FILES
 
 with step(snakemake.log[0]):
     audit_groups(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         task=snakemake.input.task,
         calibration=snakemake.input.calibration,
         test=snakemake.input.test,

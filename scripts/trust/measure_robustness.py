@@ -7,8 +7,8 @@ from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):
     measure_robustness(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         splits=snakemake.input.splits,
