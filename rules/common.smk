@@ -21,6 +21,7 @@ from loramake.config import (
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.hashes import hash_file, hash_files
+from loramake.workflow.versions import version_of as get_version
 from loramake.workflow.preflight import (
     check_experiment_names,
     check_feedback_files,

@@ -12,6 +12,8 @@ rule split_data:
         "results/{experiment}/logs/split_data.log",
     benchmark:
         "results/{experiment}/benchmarks/split_data.tsv"
+    params:
+        version=get_version("split_data"),
     script:
         "../scripts/dataset/split_data.py"
 
@@ -27,6 +29,7 @@ rule write_balance_code:
     benchmark:
         "results/{experiment}/benchmarks/write_balance_code.tsv"
     params:
+        version=get_version("write_balance_code"),
         feedback_hash=get_feedback_hash("balance"),
         prompts=get_prompts_hash("write_balance_code", "mend_code"),
         templates=hash_templates(
@@ -53,6 +56,7 @@ rule execute_balance_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_balance_code.tsv"
     params:
+        version=get_version("execute_balance_code"),
         feedback_hash=get_feedback_hash("balance"),
         balance=get_balance_feedback,
         seed=get_setting("seed"),

@@ -8,6 +8,7 @@ rule profile_csv:
     benchmark:
         "results/{experiment}/benchmarks/profile_csv.tsv"
     params:
+        version=get_version("profile_csv"),
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
@@ -25,6 +26,7 @@ rule explore_data:
     benchmark:
         "results/{experiment}/benchmarks/explore_data.tsv"
     params:
+        version=get_version("explore_data"),
         csv=get_csv,
         test_csv=get_test_csv,
         feedback=get_feedback("explore"),
@@ -54,6 +56,7 @@ rule assign_splits:
     benchmark:
         "results/{experiment}/benchmarks/assign_splits.tsv"
     params:
+        version=get_version("assign_splits"),
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,

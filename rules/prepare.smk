@@ -6,19 +6,32 @@ rule select_features:
     output:
         selected="results/{experiment}/feature_selection/selected_features.json",
         rankings="results/{experiment}/feature_selection/feature_rankings.csv",
-        plot="results/{experiment}/feature_selection/feature_rankings.svg",
     log:
         "results/{experiment}/logs/select_features.log",
     benchmark:
         "results/{experiment}/benchmarks/select_features.tsv"
     threads: 2
     params:
+        version=get_version("select_features"),
         csv=get_csv,
         table=get_csv_hash,
         features_to_keep=get_setting("features_to_keep"),
         seed=get_setting("seed"),
     script:
         "../scripts/prepare/select_features.py"
+
+
+rule plot_feature_rankings:
+    input:
+        rankings="results/{experiment}/feature_selection/feature_rankings.csv",
+    output:
+        plot="results/{experiment}/feature_selection/feature_rankings.svg",
+    log:
+        "results/{experiment}/logs/plot_feature_rankings.log",
+    params:
+        version=get_version("plot_feature_rankings"),
+    script:
+        "../scripts/prepare/plot_feature_rankings.py"
 
 
 rule plan_preparation:
@@ -33,6 +46,7 @@ rule plan_preparation:
     benchmark:
         "results/{experiment}/benchmarks/plan_preparation.tsv"
     params:
+        version=get_version("plan_preparation"),
         feedback=get_feedback("plan"),
         feedback_hash=get_feedback_hash("plan"),
         prompts=get_prompts_hash("plan_preparation"),
@@ -55,6 +69,7 @@ rule write_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/write_prep_code.tsv"
     params:
+        version=get_version("write_prep_code"),
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
@@ -82,6 +97,7 @@ rule execute_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_prep_code.tsv"
     params:
+        version=get_version("execute_prep_code"),
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
@@ -106,6 +122,7 @@ rule verify_prepared_data:
     benchmark:
         "results/{experiment}/benchmarks/verify_prepared_data.tsv"
     params:
+        version=get_version("verify_prepared_data"),
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,

@@ -41,6 +41,7 @@ rule render_report:
     benchmark:
         "results/{experiment}/benchmarks/render_report.tsv"
     params:
+        version=get_version("render_report"),
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
@@ -78,6 +79,7 @@ rule summarize_results:
     log:
         "results/{experiment}/logs/summarize_results.log",
     params:
+        version=get_version("summarize_results"),
         missing=get_missing_artifacts,
         experiment="{experiment}",
         benchmarks="results/{experiment}/benchmarks",

@@ -16,6 +16,7 @@ rule generate_lmf_config:
     benchmark:
         "results/{experiment}/benchmarks/generate_lmf_config.tsv"
     params:
+        version=get_version("generate_lmf_config"),
         feedback_hash=get_feedback_hash("config"),
         model_hash=get_model_hash,
         settings=get_slice(
@@ -53,8 +54,8 @@ rule run_finetuning:
     resources:
         gpu=1,
     params:
+        version=get_version("run_finetuning"),
         model_hash=get_model_hash,
-        version=1,  # raise it when the same inputs would train another adapter
         own=get_slice(
             "model", "trust_remote_code", "extra_training_args", feedback="config"
         ),

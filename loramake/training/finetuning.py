@@ -259,7 +259,8 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 def publish(work: Path, out: Path, base: str) -> None:
     """Copy the adapter and its log into `out`, each file whole or not at all; its base is called `base` there.
 
-    LlamaFactory was told where the base lies on this machine, which says nothing on another one. Where the best checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
+    LlamaFactory was told where the base lies on this machine, which says nothing on another one. Where the best
+    checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
     """
     _refuse_non_numbers(work)
     weights, config = ADAPTER_FILES

@@ -1,5 +1,4 @@
 from loramake.console import step
-from loramake.plots.features import plot_feature_rankings
 from loramake.prepare.features import select_features
 
 with step(snakemake.log[0]):
@@ -13,4 +12,3 @@ with step(snakemake.log[0]):
         out=snakemake.output.selected,
         rankings=snakemake.output.rankings,
     )
-    plot_feature_rankings(snakemake.output.rankings, snakemake.output.plot)

@@ -1,5 +1,4 @@
 from loramake.console import step
-from loramake.plots.audit import plot_audit
 from loramake.trust.audit import audit_groups
 from loramake.trust.limits import FILES
 
@@ -16,4 +15,3 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         out=snakemake.output.audit,
     )
-    plot_audit(snakemake.output.audit, snakemake.output.plot)

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 from loramake.console import step
-from loramake.plots.robustness import plot_importance
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.trust.robustness import measure_robustness
 
@@ -24,4 +23,3 @@ with step(snakemake.log[0]):
         threads=snakemake.threads,
         out=snakemake.output.robustness,
     )
-    plot_importance(snakemake.output.robustness, snakemake.output.plot)

@@ -19,6 +19,7 @@ from snakemake.iocontainers import Wildcards
 from snakemake.settings.types import ResourceSettings
 
 from loramake import artifacts
+from loramake.workflow.versions import MEANINGS
 from tests.conftest import ROOT, make_workplace
 
 RULES = re.findall(
@@ -106,6 +107,23 @@ def test_a_script_calls_the_library_with_what_its_rule_declares(
     run(rule, jobs[rule])
     assert called
     assert called == {name for _, name in functions}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.startswith("review_")])
+def test_a_rule_carries_the_version_of_its_meaning(rule: str, jobs: dict[str, SimpleNamespace]) -> None:
+    assert jobs[rule].params.version == f"{rule}, version {MEANINGS[rule]}"
+
+
+def test_there_is_no_version_without_a_rule() -> None:
+    assert set(MEANINGS) <= set(RULES)
+
+
+def test_no_rule_keeps_where_its_sources_lie(jobs: dict[str, SimpleNamespace]) -> None:
+    """Snakemake keeps params of plain values only: a Path is handed over and is not compared."""
+    for job in jobs.values():
+        assert not [path for path in job.input if Path(path).is_absolute()]
+        plain = [value for value in job.params if not isinstance(value, Path)]
+        assert str(ROOT) not in repr(plain)
 
 
 def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
