@@ -20,7 +20,7 @@ from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError, check_size, shortened
 from loramake.parsing.shape import find_error
 from loramake.parsing.yaml_text import VALUES, parse_yaml, read_yaml
-from loramake.paths import ROOT
+from loramake.paths import locate_model, name_model
 
 Settings = dict[str, Any]
 
@@ -329,14 +329,12 @@ def _check_abstention(experiment: str, settings: Settings) -> None:
 
 
 def find_model(model: str) -> str:
-    """A folder as it is or, of the models that come with loramake, where it lies; else a hub id.
+    """A folder as it is, one that comes with loramake by its name, such as models/tiny; else a hub id.
 
     ConfigError for a path that is not there: a hub would be asked for it.
     """
-    if Path(model).is_dir():
-        return model
-    if (ROOT / model).is_dir():
-        return str(ROOT / model)
+    if Path(locate_model(model)).is_dir():
+        return name_model(model)
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1 or Path(model).parent.is_dir()
     if is_path and "/" in model:
         near = nearest(model, [str(path) for path in Path(model).parent.glob("*")])
@@ -381,6 +379,7 @@ def defaults() -> Settings:
 
 def read_card(model: str) -> dict[str, Any]:
     """What a local base model's card says, its settings as their types; {} where it says nothing."""
+    model = locate_model(model)
     card = read_base_card(model)
     if "settings" in card:
         _check_level(card["settings"], str(Path(model) / CARD))

@@ -93,5 +93,8 @@ def run(
 
 
 def _seen_from(directory: Path, path: Path) -> str:
-    """A path as it is, or whole where the run is in another folder."""
-    return str(path if directory == Path() else path.resolve())
+    """A path as it is or, where the run is in another folder, as seen from there; whole where it is not below it."""
+    if directory == Path():
+        return str(path)
+    path, directory = path.resolve(), directory.resolve()
+    return str(path.relative_to(directory) if path.is_relative_to(directory) else path)

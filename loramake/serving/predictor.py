@@ -339,7 +339,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
-        """With this very experiment's adapter, and a base beside results/, from any working folder."""
+        """With this very experiment's adapter and its base: one beside results/, loramake's own, or one of a hub."""
         config = self._read("configs/predict_test.yaml", "lmf_config")
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]

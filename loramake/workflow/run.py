@@ -119,6 +119,8 @@ class Run:
                 options += [f"--{key}", *(f"{name}={limit}" for name, limit in value.items())]
             elif value is True:
                 options.append(f"--{key}")
+            elif value is not False and key != "quiet":
+                options += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
         return options
 
     def _refuse_locked(self) -> None:

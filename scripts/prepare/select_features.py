@@ -1,10 +1,9 @@
 from loramake.console import step
-from loramake.plots.features import plot_feature_rankings
 from loramake.prepare.features import select_features
 
 with step(snakemake.log[0]):
     select_features(
-        csv=snakemake.input.csv,
+        csv=snakemake.params.csv,
         profile=snakemake.input.profile,
         task=snakemake.input.task,
         splits=snakemake.input.splits,
@@ -13,4 +12,3 @@ with step(snakemake.log[0]):
         out=snakemake.output.selected,
         rankings=snakemake.output.rankings,
     )
-    plot_feature_rankings(snakemake.output.rankings, snakemake.output.plot)

@@ -1,5 +1,4 @@
 from loramake.console import step
-from loramake.plots.risk import plot_risk_coverage
 from loramake.trust.risk import control_risk
 
 with step(snakemake.log[0]):
@@ -14,4 +13,3 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         out=snakemake.output.risk,
     )
-    plot_risk_coverage(snakemake.output.risk, snakemake.output.plot)

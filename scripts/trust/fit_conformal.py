@@ -1,5 +1,4 @@
 from loramake.console import step
-from loramake.plots.conformal import plot_conformal
 from loramake.trust.conformal import fit_conformal
 
 with step(snakemake.log[0]):
@@ -12,4 +11,3 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         out=snakemake.output.conformal,
     )
-    plot_conformal(snakemake.output.conformal, snakemake.output.plot)

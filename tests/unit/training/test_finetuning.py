@@ -126,7 +126,7 @@ def test_an_adapter_whose_weights_are_no_numbers_is_not_published(tmp_path: Path
     save_file = pytest.importorskip("safetensors.torch").save_file
     save_file({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "adapter_model.safetensors")
     with pytest.raises(TrainingError, match=r"went astray.*lower learning_rate"):
-        publish(tmp_path, tmp_path / "out")
+        publish(tmp_path, tmp_path / "out", "models/tiny")
     assert not (tmp_path / "out").exists()
 
 
