@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loramake import artifacts
 from tests.conftest import BIN, ROOT
 from tests.workflow.test_rebuild import planned
 
@@ -211,6 +212,21 @@ def test_what_reruns(
     change, rules = CHANGES[what]
     change(folder, loramake)
     assert reruns(folder, loramake) == with_dependants(rules, children)
+
+
+def test_a_large_artifact_of_a_copied_project_counts_by_content(
+    finished: Path, other_loramake: Path, tmp_path: Path
+) -> None:
+    """Snakemake compares the contents of small files only, unless told otherwise."""
+    folder = shuffled(finished, tmp_path / "copy")
+    path = folder / "results/exp/data/all_data.json"
+    before = artifacts.sha256(path)
+    path.write_text(path.read_text(encoding="utf-8") + " " * 2_000_000, encoding="utf-8")
+    for kept in (folder / ".snakemake/metadata").iterdir():
+        text = kept.read_text(encoding="utf-8")
+        kept.write_text(text.replace(before, artifacts.sha256(path)), encoding="utf-8")
+    os.utime(path, (2_000_000_000, 2_000_000_000))
+    assert reruns(folder, other_loramake) == set()
 
 
 def test_the_documentation_has_this_table() -> None:
