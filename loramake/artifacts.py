@@ -19,12 +19,13 @@ import jsonschema_rs
 import yaml
 
 from loramake.errors import ArtifactError
-from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes, shortened
+from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes
 from loramake.parsing.json_text import parse_json, parse_json_lines
 from loramake.parsing.limited import parse_limited
 from loramake.parsing.shape import find_error, shown_path
 from loramake.parsing.yaml_text import parse_yaml, read_yaml
 from loramake.paths import SCHEMAS
+from loramake.text import quoted
 
 _BY_ROW = ("records", "predictions", "transcript", "trainer_log")
 _MOST_BY_ROW = 4096 * MIB
@@ -83,7 +84,7 @@ def is_small(data: Any) -> bool:
 def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | None:
     """Where data breaks a schema, and jsonschema's sentence for its most telling error; None where it doesn't."""
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(data))
-    return error and (shown_path(error.absolute_path), shortened(error.message))
+    return error and (shown_path(error.absolute_path), quoted(error.message))
 
 
 def read(path: str | Path, schema: str, max_rows: int | None = None) -> Any:
@@ -143,7 +144,7 @@ def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> N
         text = _rendered(Path(path).suffix, data, indent)
         text.encode("utf-8")
     except ValueError as error:
-        raise ArtifactError(f"{path} would hold what JSON cannot ({shortened(str(error))}).") from error
+        raise ArtifactError(f"{path} would hold what JSON cannot ({quoted(str(error))}).") from error
     write_text(path, text)
 
 

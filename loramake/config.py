@@ -17,10 +17,11 @@ from loramake.addresses import read_url
 from loramake.artifacts import explain_error, is_small, load_schema
 from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
-from loramake.parsing import ParsingError, check_size, shortened
+from loramake.parsing import ParsingError, check_size
 from loramake.parsing.shape import find_error
 from loramake.parsing.yaml_text import VALUES, parse_yaml, read_yaml
 from loramake.paths import locate_model, name_model
+from loramake.text import quoted, shorten
 
 Settings = dict[str, Any]
 
@@ -126,11 +127,11 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     for name, own in experiments.items():
         if not re.fullmatch(EXPERIMENT_NAME, str(name)):
             raise ConfigError(
-                f"{where}: experiment {shortened(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
+                f"{where}: experiment {quoted(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
                 f"digit first."
             )
         if own is not None and not isinstance(own, Mapping):
-            raise ConfigError(f"{where}: experiments: {name}: is {shortened(repr(own))}, not settings below a name.")
+            raise ConfigError(f"{where}: experiments: {name}: is {quoted(repr(own))}, not settings below a name.")
         _check_level(own or {}, f"{where}: experiments: {name}")
 
 
@@ -139,7 +140,7 @@ def _check_level(level: Mapping[str, Any], where: str) -> None:
     for key, value in level.items():
         refuse_renamed(str(key), where)
         if key not in properties or key == "experiments":
-            raise ConfigError(f"{where}: {shortened(str(key))} is no setting{nearest(str(key), properties)}.")
+            raise ConfigError(f"{where}: {quoted(str(key))} is no setting{nearest(str(key), properties)}.")
         check_setting(key, value, where)
 
 
@@ -157,13 +158,13 @@ def check_setting(key: str, value: Any, where: str) -> None:
     _check_length(key, value, where)
     read = coerce(key, value)
     if not _is_finite(read):
-        shown = shortened(repr(value))
+        shown = quoted(repr(value))
         raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
     for name in read if isinstance(read, Mapping) and "properties" in schema else ():
         refuse_renamed(f"{key}: {name}", where)
         if name not in schema["properties"]:
             raise ConfigError(
-                f"{where}: {key}: {shortened(str(name))} is none of them{nearest(str(name), schema['properties'])}."
+                f"{where}: {key}: {quoted(str(name))} is none of them{nearest(str(name), schema['properties'])}."
             )
     error = (
         explain_error(_with_text_keys(read), schema)
@@ -181,7 +182,7 @@ def _check_path(key: str, path: str, where: str) -> None:
     try:
         Path(path).is_dir()
     except OSError as error:
-        raise ConfigError(f"{where}: {key}: {shortened(path, 60)} cannot be a path ({error.strerror}).") from error
+        raise ConfigError(f"{where}: {key}: {shorten(path, 60)} cannot be a path ({error.strerror}).") from error
 
 
 def _check_length(key: str, value: Any, where: str) -> None:
@@ -403,11 +404,11 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     for key in content:
         refuse_renamed(str(key), str(path), "set it in config.yaml, since it is not feedback for this step")
         if key not in known:
-            raise ConfigError(f"{path}: {shortened(str(key))} is not feedback for this step{nearest(str(key), known)}.")
+            raise ConfigError(f"{path}: {quoted(str(key))} is not feedback for this step{nearest(str(key), known)}.")
     for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
             raise ConfigError(
-                f"{path}: {key}: is {shortened(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
+                f"{path}: {key}: is {quoted(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
             )
     if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
         raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")

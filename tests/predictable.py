@@ -13,9 +13,9 @@ from loramake.prediction.predictions import read_labels, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
+from support.experiment import Experiment
 from tests.cases import random_scored
 from tests.conftest import ROOT
-from tests.experiment import Experiment
 from tests.files import LMF_CONFIG, VERIFICATION
 
 NO_COSTS = {"configured": False, "matrix": None, "abstain_cost": None}

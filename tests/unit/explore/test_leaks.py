@@ -8,8 +8,8 @@ from sklearn import datasets
 from loramake.explore.leaks import pairs
 from loramake.explore.leaks.words import normalise
 from loramake.tables.reading import read_table
+from support.plants import PLANTS, add_plant, leaks_of, random_table
 from tests.conftest import ROOT
-from tests.plants import PLANTS, add_plant, leaks_of, random_table
 
 TARGETS = {"heart": "HeartDisease", "diabetes": "Outcome", "penguins": "species", "titanic": "survived"}
 NOISY_PLANTS = ("a copy", "a copy in many words", "affine numbers", "a combination of two", "an id that sorts")

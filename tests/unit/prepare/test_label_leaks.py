@@ -12,7 +12,7 @@ from loramake import artifacts
 from loramake.errors import CodeError
 from loramake.prepare.checks import check_behaviour
 from loramake.prepare.code import render_script
-from tests.experiment import Experiment
+from support.experiment import Experiment
 
 LABELS = ("secret-ill", "secret-well")
 ROWS = 240

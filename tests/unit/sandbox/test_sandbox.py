@@ -10,7 +10,7 @@ import pytest
 from loramake.errors import ArtifactError, CodeError, ConfigError
 from loramake.prepare.execution import transform_rows
 from loramake.sandbox import bubblewrap, choose_sandbox
-from tests.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
+from support.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
 
 REASON = bubblewrap.why_not()
 
