@@ -1,6 +1,7 @@
 """The sandbox against hostile scripts, as root and as an ordinary user."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -76,6 +77,34 @@ def test_the_projects_own_modules_are_not_there(tmp_path: Path) -> None:
     script.write_text("import pandas, numpy, imblearn\nimport loramake.sandbox\n")
     with pytest.raises(CodeError, match="No module named 'loramake"):
         closed_sandbox().run(script, {}, {"out": tmp_path / "out"})
+
+
+@needs_bubblewrap
+def test_the_version_of_bubblewrap_is_named() -> None:
+    assert re.fullmatch(r"bubblewrap \d+\.\d+\.\d+", bubblewrap.version())
+    chosen = choose_sandbox("auto", anything)
+    assert (chosen.name, chosen.setting, chosen.is_closed) == (bubblewrap.version(), "auto", True)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("echo no user namespaces >&2; exit 1", "bubblewrap is refused here (no user namespaces): install"),
+        ("exit 7", "bubblewrap is refused here (exit code 7): install"),
+    ],
+)
+def test_a_bubblewrap_that_does_not_work_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+) -> None:
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(f"#!/bin/sh\n{program}\n")
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    bubblewrap.why_not.cache_clear()
+    try:
+        assert str(bubblewrap.why_not()).startswith(reason)
+    finally:
+        bubblewrap.why_not.cache_clear()
 
 
 def test_what_a_script_printed_is_kept_for_whoever_mends_it(tmp_path: Path) -> None:
