@@ -22,6 +22,7 @@ from loramake.config import check_setting, refuse_renamed
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
+from loramake.layout import PATHS
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, read_labels, read_scored
 from loramake.prepare.code import choose_prep_sandbox
@@ -35,21 +36,10 @@ from loramake.trust.cost_matrix import ABSTAIN, decide_labels
 from loramake.trust.decisions import decide_rows
 
 _FILES = (
-    "task.json",
-    "profile.json",
-    "plan.yaml",
-    "scripts/prepare_data.py",
-    "data/prep_state.json",
-    "configs/predict_test.yaml",
-    "adapter/adapter_config.json",
-    "adapter/adapter_model.safetensors",
-    "trust/calibrator.json",
-    "trust/held_out.jsonl",
-    "trust/conformal.json",
-    "trust/risk.json",
-    "trust/costs.json",
+    *("task", "profile", "plan", "prep_script", "prep_state", "predict_test_config", "adapter_config", "adapter"),
+    *("calibrator", "held_out", "conformal", "risk", "costs"),
 )
-"""All that a prediction follows from, below the experiment's folder."""
+"""All that a prediction follows from."""
 _MOST_BROKEN = 10
 """Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
 
@@ -123,7 +113,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()
         for name in _FILES:
-            find_artifact(self.folder, name)
+            find_artifact(self.folder, PATHS[name])
         self._said: set[str] = set()
 
     @property
@@ -137,7 +127,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @functools.cached_property
     def labels(self) -> list[str]:
         """The labels in the task's order, which all but classes_, predict_proba and predict_set keeps."""
-        return read_labels(self.folder / "task.json")
+        return read_labels(self._path("task"))
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
@@ -251,13 +241,13 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """A sha256 of all that a prediction follows from but the rows and the base model."""
         together = hashlib.sha256(importlib.metadata.version("loramake").encode())
         for name in _FILES:
-            together.update(f"{name} {artifacts.sha256(self.folder / name)}\n".encode())
+            together.update(f"{PATHS[name]} {artifacts.sha256(self._path(name))}\n".encode())
         return together.hexdigest()
 
     @functools.cached_property
     def columns(self) -> Columns:
         """What new rows need."""
-        return Columns.of(self._plan, self._read("profile.json", "profile"))
+        return Columns.of(self._plan, self._read("profile"))
 
     def _cells(self, table: Table) -> pd.DataFrame:
         where = "the table"
@@ -316,7 +306,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _transformed(self, cells: pd.DataFrame) -> Sequence[dict[str, Any] | str]:
         """The record of each row, or why it has none; CodeError where nearly any row would have none."""
-        script, state = self.folder / "scripts/prepare_data.py", self.folder / "data/prep_state.json"
+        script, state = self._path("prep_script"), self._path("prep_state")
         try:
             return transform_rows(script, self.columns.features, cells, state, self._sandbox)
         except CodeError:
@@ -325,46 +315,51 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise
             return made
 
-    def _read(self, name: str, schema: str) -> Any:
-        return artifacts.read(self.folder / name, schema)
+    def _path(self, name: str) -> Path:
+        return self.folder / PATHS[name]
+
+    def _read(self, name: str, schema: str = "") -> Any:
+        return artifacts.read(self._path(name), schema or name)
 
     @functools.cached_property
     def _plan(self) -> dict[str, Any]:
-        plan: dict[str, Any] = self._read("plan.yaml", "plan")
+        plan: dict[str, Any] = self._read("plan")
         return plan
 
     @functools.cached_property
     def _sandbox(self) -> Sandbox:
-        return choose_prep_sandbox(self.sandbox, self.folder / "plan.yaml")
+        return choose_prep_sandbox(self.sandbox, self._path("plan"))
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
         """With this very experiment's adapter and its base: one beside results/, loramake's own, or one of a hub."""
-        config = self._read("configs/predict_test.yaml", "lmf_config")
+        config = self._read("predict_test_config", "lmf_config")
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
         with working("loading the model"):
-            return load_scorer({**config, "model_name_or_path": model}, self.folder / "adapter", self.trust_remote_code)
+            return load_scorer(
+                {**config, "model_name_or_path": model}, self._path("adapter").parent, self.trust_remote_code
+            )
 
     @functools.cached_property
     def _calibrator(self) -> dict[str, Any]:
-        calibrator: dict[str, Any] = self._read("trust/calibrator.json", "calibrator")
+        calibrator: dict[str, Any] = self._read("calibrator")
         return calibrator
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        conformal = self._read("trust/conformal.json", "conformal")
-        calibration = read_scored(self.folder / "trust/held_out.jsonl", self.labels, conformal["rows"])
+        conformal = self._read("conformal")
+        calibration = read_scored(self._path("held_out"), self.labels, conformal["rows"])
         return load_sets(conformal, calibration)
 
     @functools.cached_property
     def _risk(self) -> dict[str, Any]:
-        risk: dict[str, Any] = self._read("trust/risk.json", "risk")
+        risk: dict[str, Any] = self._read("risk")
         return risk
 
     @functools.cached_property
     def _costs(self) -> dict[str, Any]:
-        costs: dict[str, Any] = self._read("trust/costs.json", "costs")
+        costs: dict[str, Any] = self._read("costs")
         return costs
 
     def __sklearn_is_fitted__(self) -> bool:

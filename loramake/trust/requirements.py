@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from loramake.evaluation.intervals import UNDEFINED, Estimate
+from loramake.layout import PATHS
 from loramake.text import shorten
 
 _LENGTH = 40
@@ -16,15 +17,9 @@ _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
 
-FILES = {
-    "metrics": "evaluation/metrics.json",
-    "calibration_measures": "trust/calibration_measures.json",
-    "conformal": "trust/conformal.json",
-    "risk": "trust/risk.json",
-    "costs": "trust/costs.json",
-}
+FILES = {name: PATHS[name] for name in ("metrics", "calibration_measures", "conformal", "risk", "costs")}
 """The artifacts that requirements are checked against, beside audit.json itself; each is its own schema's name."""
-_AUDIT = "trust/audit.json"
+_AUDIT = PATHS["audit"]
 
 
 class Measured(NamedTuple):
