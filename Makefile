@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format pretrain clean
+.PHONY: demo test mutations check lint format install install-dev pretrain clean
 
 demo: .venv.stamp
 	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
@@ -10,6 +10,12 @@ demo: .venv.stamp
 test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/workflow --numprocesses 2 --dist worksteal
+
+# Over an hour: 200 mutants of the library, and how many of them the unit tests kill.
+mutations: .venv.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutations.py
+
+lint: check
 
 check: .venv.stamp
 	$(BIN)/ruff check .
@@ -26,6 +32,11 @@ format: .venv.stamp
 
 pretrain: .venv.stamp
 	$(BIN)/python pretraining/pretrain.py
+
+install:
+	$(PYTHON) -m pip install '.[train]'
+
+install-dev: .venv.stamp
 
 .venv.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -31,6 +31,7 @@ _BY_ROW = ("records", "predictions", "transcript", "trainer_log")
 _MOST_BY_ROW = 4096 * MIB
 _MOST_BYTES = 64 * MIB
 """Of any other artifact."""
+_MOST_BYTES_A_ROW = MIB // 16
 _YAML_VALUES = 300_000
 """A plan has nine for each feature."""
 _BYTES_PER_CONTAINER = 16
@@ -86,11 +87,15 @@ def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | Non
     return error and (shown_path(error.absolute_path), quoted(error.message))
 
 
-def read(path: str | Path, schema: str) -> Any:
-    """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema."""
+def read(path: str | Path, schema: str, max_rows: int | None = None) -> Any:
+    """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema.
+
+    `max_rows` is how many rows another artifact says that there are: a file that is too large for them is not parsed.
+    """
     path = Path(path)
+    most = _most_bytes(schema) if max_rows is None else min(_most_bytes(schema), MIB + max_rows * _MOST_BYTES_A_ROW)
     try:
-        data = _parse(path.suffix, read_bytes(path, _most_bytes(schema)))
+        data = _parse(path.suffix, read_bytes(path, most))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is not there: snakemake --cores 2 {path} makes it.") from None
     except (ParsingError, MemoryError) as error:
@@ -141,6 +146,15 @@ def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> N
     except ValueError as error:
         raise ArtifactError(f"{path} would hold what JSON cannot ({quoted(str(error))}).") from error
     write_text(path, text)
+
+
+def append_text(path: str | Path, text: str) -> None:
+    """Add text to a file that grows; a link in its place, which could lead to any file, is an OSError."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def write_text(path: str | Path, text: str) -> None:

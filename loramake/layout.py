@@ -24,7 +24,7 @@ PATHS = {
     "test_predictions": "predictions/test.jsonl",
     "metrics": "evaluation/metrics.json",
     "calibrator": "trust/calibrator.json",
-    "calibration": "trust/calibration.jsonl",
+    "held_out": "trust/held_out.jsonl",
     "calibration_measures": "trust/calibration_measures.json",
     "conformal": "trust/conformal.json",
     "risk": "trust/risk.json",

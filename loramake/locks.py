@@ -31,8 +31,11 @@ def lock(descriptor: int, path: str | Path, wait: bool = False) -> bool:
 
 @contextlib.contextmanager
 def locked_file(path: Path, wait: bool = False) -> Iterator[int | None]:
-    """The descriptor of a lock file, which is made where there is none; None where another process has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    """The descriptor of a lock file, which is made where there is none; None where another process has it.
+
+    A link in its place, which could lead to any file, is an OSError.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         yield descriptor if lock(descriptor, path, wait) else None
     finally:

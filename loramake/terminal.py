@@ -5,6 +5,7 @@ The jobs of a run are processes of their own in one folder; a lock there tells t
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -99,7 +100,7 @@ class Waiting(logging.Filter):
 def show(line: str, write: Callable[[str], None]) -> None:
     """Write a line and those that have waited; or keep it waiting, for whichever job shows a line next."""
     if is_held_elsewhere():
-        with _WAITING.open("a", encoding="utf-8") as file:
+        with os.fdopen(os.open(_WAITING, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "a") as file:
             file.write(f"{line}\n")
         return
     for waiting in [*_take_waiting(), line]:

@@ -57,14 +57,14 @@ def make_adapter(folder: Path) -> None:
     wrapped.save_pretrained(folder)
 
 
-def make_trust(results: Path, max_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
+def make_trust(results: Path, max_selective_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
     """The trust artifacts, fitted on made-up predictions of the calibration split."""
     trust, task = results / "trust", results / "task.json"
     labels = read_labels(task)
-    given, held_out, test = trust / "given.jsonl", trust / "calibration.jsonl", trust / "test.jsonl"
+    given, held_out, test = trust / "given.jsonl", trust / "held_out.jsonl", trust / "test.jsonl"
     artifacts.write(given, scored_lines(random_scored(200, len(labels), 0), labels), "predictions")
     calibrate_probabilities(task, given, given, "temperature", 0, trust / "calibrator.json", held_out, test)
     fit_conformal(task, held_out, test, "lac", 0.8, 0, trust / "conformal.json")
-    control_risk(task, held_out, test, max_error, 0.9, None, None, 0, trust / "risk.json")
+    control_risk(task, held_out, test, max_selective_error, 0.9, None, None, 0, trust / "risk.json")
     whole = {"labels": labels, "confidence": 0.95, "resamples": 1000, "test": None, "sentence": "Made up.", **costs}
     artifacts.write(trust / "costs.json", whole, "costs")

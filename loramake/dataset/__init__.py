@@ -1,0 +1,1 @@
+"""From verified records to the files that training reads."""

@@ -50,7 +50,7 @@ def read_experiment(folder: Path) -> Experiment:
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         results["labels"],
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, PATHS["test_predictions"]), results["labels"]),
+        read_scored(find_artifact(folder, PATHS["test_predictions"]), results["labels"], results["rows"]["test"]),
     )
 
 

@@ -1,0 +1,1 @@
+"""The only package that knows LlamaFactory and transformers: base models, tokens, log-probabilities, arguments."""

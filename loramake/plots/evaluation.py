@@ -38,7 +38,7 @@ def plot_evaluation(
     precision_recall_out: str | Path,
     loss_out: str | Path,
 ) -> None:
-    """Draw the four pictures of run_evaluation from its artifacts: three of the test split, one of the training."""
+    """Draw four pictures: three of the test split, one of the training."""
     labels = read_labels(task)
     truth, scores = read_scores(test, baselines, labels, "test")
     plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), labels, confusion_matrix_out)

@@ -1,0 +1,1 @@
+"""P(label | row) of the experiment's own splits."""

@@ -1,0 +1,1 @@
+"""From rows to prompts: features, plan, generated code and its execution, checks."""

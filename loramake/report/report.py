@@ -59,7 +59,7 @@ CONTENTS = {
     "conformal": "Sets that hold the true label",
     "risk": "When to abstain",
     "costs": "What it costs",
-    "audit": "Groups and limits",
+    "audit": "Groups and requirements",
     "robustness": "What it looks at",
     "samples": "Right and wrong",
     "data": "The data",

@@ -1,0 +1,1 @@
+"""What a person sees, decides and changes on the way."""

@@ -223,7 +223,5 @@ def _typed(before: str = "") -> str:
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    artifacts.append_text(path, json.dumps(line, ensure_ascii=False) + "\n")
     log.info("remembered %s", line)

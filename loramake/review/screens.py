@@ -190,7 +190,7 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
 def show_lmf_config(
     plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
 ) -> Question:
-    """The configuration review's screen: what matters as a table, the files `whole`, what the training will take."""
+    """The config review's screen: what matters as a table, the files `whole`, what the training will take."""
     settings = artifacts.read(configs[0], "lmf_config")
     _head(plan, "training configuration")
     console.print(_key_table(settings))

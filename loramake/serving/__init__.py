@@ -1,0 +1,1 @@
+"""A finished experiment at work on new rows."""

@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
-from loramake.config import check_setting
+from loramake.config import check_setting, refuse_renamed
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
-from loramake.experiments import RESULTS, find_artifact, find_experiment
+from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
 from loramake.layout import PATHS
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, read_labels, read_scored
@@ -37,13 +37,15 @@ from loramake.trust.decisions import decide_rows
 
 _FILES = (
     *("task", "profile", "plan", "prep_script", "prep_state", "predict_test_config", "adapter_config", "adapter"),
-    *("calibrator", "calibration", "conformal", "risk", "costs"),
+    *("calibrator", "held_out", "conformal", "risk", "costs"),
 )
 """All that a prediction follows from."""
 _MOST_BROKEN = 10
 """Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
 
 Table = pd.DataFrame | Sequence[Mapping[str, Any]]
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 class Decisions(NamedTuple):
@@ -65,6 +67,7 @@ def find_results(experiment: str | Path) -> Path:
     """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError without."""
     path = Path(experiment)
     if (path / "task.json").is_file():
+        refuse_links(path)
         return path
     if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
         raise ConfigError(f"{path} is no experiment's folder: give one such as results/exp1, which holds a task.json.")
@@ -75,6 +78,18 @@ def name_here(experiment: str | Path) -> str | None:
     """The name of an experiment that lies in the working folder's results/; None of one from elsewhere."""
     folder = find_results(experiment).resolve()
     return folder.name if folder.parent == RESULTS.resolve() else None
+
+
+def _refusing_renamed(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """The method, which raises ConfigError for an argument by the old name of a setting."""
+
+    @functools.wraps(method)
+    def checked(*positional: _Given.args, **named: _Given.kwargs) -> _Result:
+        for name in named:
+            refuse_renamed(name, f"Predictor.{method.__name__}")
+        return method(*positional, **named)
+
+    return checked
 
 
 class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -147,19 +162,22 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.array(self.labels)[decide_labels(self._costs, self._calibrated(X))]
 
-    def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
+    @_refusing_renamed
+    def predict_set(self, X: Table, conformal_confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
-        The set holds the true label of new rows with a probability of at least `confidence`; unset, the experiment's.
+        The set holds the true label of new rows with a probability of at least `conformal_confidence`; unset, the
+        experiment's.
         """
-        return self._sets.predict(self._calibrated(X), confidence)[:, self._sorted]
+        return self._sets.predict(self._calibrated(X), conformal_confidence)[:, self._sorted]
 
-    def decide(self, X: Table, confidence: float | None = None) -> pd.DataFrame:
+    @_refusing_renamed
+    def decide(self, X: Table, conformal_confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
 
         A row that cannot be predicted is one to abstain from, with the reason.
         """
-        found = self.decide_cells(self._cells(X), confidence)
+        found = self.decide_cells(self._cells(X), conformal_confidence)
         labels = np.array(self.labels)
         return pd.DataFrame(
             {
@@ -174,14 +192,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def decide_cells(
-        self, cells: pd.DataFrame, confidence: float | None = None, first: int = 0, advance: Advance | None = None
+        self,
+        cells: pd.DataFrame,
+        conformal_confidence: float | None = None,
+        first: int = 0,
+        advance: Advance | None = None,
     ) -> Decisions:
         """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
         # Of no rows first: an artifact that is broken is named before the work.
-        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), confidence)
+        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
         probabilities, failures = self._probabilities(cells, first, advance)
         good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
-        found = self._decided(probabilities[good], confidence)
+        found = self._decided(probabilities[good], conformal_confidence)
         codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
         sets = np.ones(probabilities.shape, dtype=np.bool_)
         codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
@@ -189,12 +211,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = [next(reasons) if fine else str(failures[row]) for row, fine in enumerate(good.tolist())]
         return Decisions(codes, said, probabilities, sets, costs)
 
-    def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
+    def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
         found = decide_rows(self._costs, self._risk, probabilities)
         reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
         for row in np.flatnonzero(found.by_risk).tolist():
             reasons[row] = _uncertain(self._risk["chosen"], float(found.top_probability[row]))
-        sets = self._sets.predict(probabilities, confidence)
+        sets = self._sets.predict(probabilities, conformal_confidence)
         return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
@@ -310,7 +332,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
-        """With this very experiment's adapter, and a base beside results/, from any working folder."""
+        """With this very experiment's adapter and its base: one beside results/, loramake's own, or one of a hub."""
         config = self._read("predict_test_config", "lmf_config")
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
@@ -326,8 +348,9 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        calibration = read_scored(self._path("calibration"), self.labels)
-        return load_sets(self._read("conformal"), calibration)
+        conformal = self._read("conformal")
+        calibration = read_scored(self._path("held_out"), self.labels, conformal["rows"])
+        return load_sets(conformal, calibration)
 
     @functools.cached_property
     def _risk(self) -> dict[str, Any]:
@@ -356,7 +379,7 @@ _DEAR = "asking a person costs less than any decision is expected to"
 
 def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {as_percent(chosen['max_error'])} of the answers are wrong"
+    asked = f"at most {as_percent(chosen['max_selective_error'])} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
     least = chosen["threshold"]

@@ -96,7 +96,7 @@ def _locked(partial: Path, path: Path) -> Iterator[BinaryIO]:
     """The partial file, open for this process alone."""
     while True:
         with _writing(path.parent):
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         with os.fdopen(descriptor, "r+b") as file:
             if not lock(file.fileno(), partial):
                 raise ConfigError(f"another run is writing {path}: wait for it, or give another --output.")

@@ -1,0 +1,1 @@
+"""LlamaFactory's configuration and the LoRA training."""

@@ -1,4 +1,4 @@
-"""Whether groups of rows fare alike, and whether the test keeps to its limits."""
+"""Whether groups of rows fare alike, and whether the test meets its requirements."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from loramake.trust.decisions import decide_rows
 from loramake.trust.group_differences import compare_groups
 from loramake.trust.group_measures import Rows, Sums, count_rows, describe_group, resample_sums
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
-from loramake.trust.limits import FILES, check_limits, summarize_limits
+from loramake.trust.requirements import FILES, check_requirements, summarize_requirements
 from loramake.trust.sentences.groups import summarize_column
 
 
@@ -40,23 +40,23 @@ def audit_groups(
     csv: str | Path,
     test_csv: str | Path | None,
     task: str | Path,
-    calibration: str | Path,
+    held_out: str | Path,
     test: str | Path,
     measured: dict[str, str | Path],
     columns: Sequence[str],
-    limits: dict[str, float],
+    requirements: dict[str, float],
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write audit.json: the measures of each group of each audit column on the test rows, and the limits.
+    """Write audit.json: the measures of each group of each audit column on the test rows, and the requirements.
 
-    `measured` holds the paths of what `limits.FILES` names; `calibration` and `test` the calibrated probabilities.
+    `measured` holds the paths of what `requirements.FILES` names; `held_out` and `test` the calibrated probabilities.
     """
     found = artifacts.read(task, "task")
     labels = [label["value"] for label in found["labels"]]
     read = {name: artifacts.read(measured[name], name) for name in FILES}
     scored = read_scored(test, labels).in_order()
-    sets = load_sets(read["conformal"], read_scored(calibration, labels)).predict(scored.probabilities)
+    sets = load_sets(read["conformal"], read_scored(held_out, labels)).predict(scored.probabilities)
     asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
     rows = count_rows(scored, decide_labels(read["costs"], scored.probabilities), sets, asked, labels)
     cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
@@ -64,7 +64,7 @@ def audit_groups(
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
-    judged = check_limits(limits, {**read, "audit": {"overall": overall}}, audited)
+    judged = check_requirements(requirements, {**read, "audit": {"overall": overall}}, audited)
     content = evaluate(rows, overall, audited, judged)
     artifacts.write(out, content, "audit")
     say(content["groups_sentence"])
@@ -72,10 +72,10 @@ def audit_groups(
 
 
 def evaluate(
-    rows: Rows, overall: dict[str, Any], columns: list[dict[str, Any]], limits: list[dict[str, Any]]
+    rows: Rows, overall: dict[str, Any], columns: list[dict[str, Any]], requirements: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """audit.json of what `audit` and `check_limits` found."""
-    passed = sum(limit["passed"] for limit in limits)
+    """audit.json of what `audit` and `check_requirements` found."""
+    passed = sum(each["passed"] for each in requirements)
     told = " ".join(column["sentence"] for column in columns)
     return {
         "rows": len(rows.summands),
@@ -86,9 +86,9 @@ def evaluate(
         "overall": overall,
         "columns": columns,
         "groups_sentence": told or "No audit_columns are set, so no groups are compared.",
-        "limits": limits,
-        "summary": {"passed": passed, "failed": len(limits) - passed},
-        "sentence": summarize_limits(limits),
+        "requirements": requirements,
+        "summary": {"passed": passed, "failed": len(requirements) - passed},
+        "sentence": summarize_requirements(requirements),
     }
 
 

@@ -49,14 +49,14 @@ def calibrate_probabilities(
     method: str,
     seed: int,
     out: str | Path,
-    calibration_out: str | Path,
+    held_out_out: str | Path,
     test_out: str | Path,
 ) -> None:
-    """Write calibrator.json, and the calibrated predictions of the test rows and of the unseen calibration rows."""
+    """Write calibrator.json, and the calibrated predictions of the test rows and of the held-out calibration rows."""
     labels = read_labels(task)
     calibrator, held_out = fit_on_half(read_scored(calibration, labels), labels, method, seed)
     artifacts.write(out, calibrator, "calibrator")
-    for path, scored in ((calibration_out, held_out), (test_out, read_scored(test, labels))):
+    for path, scored in ((held_out_out, held_out), (test_out, read_scored(test, labels))):
         calibrated = scored._replace(probabilities=apply_calibrator(calibrator, scored.probabilities))
         artifacts.write(path, scored_lines(calibrated, labels), "predictions")
     say(calibrator["sentence"])

@@ -68,7 +68,7 @@ class SetPredictor:
     def quantiles(self, confidence: float) -> Floats:
         """The highest score in a set, by label, shape (labels,); infinite where there are too few calibration rows."""
         if not 0 < confidence < 1:
-            raise ConfigError(f"confidence is {confidence}: set it above 0 and below 1, such as 0.9.")
+            raise ConfigError(f"conformal_confidence is {confidence}: set it above 0 and below 1, such as 0.9.")
         found = np.array([_quantile(scores, confidence) for scores in self.scores])
         return np.broadcast_to(found, self.labels)
 
@@ -87,22 +87,23 @@ class Trial(NamedTuple):
 
 def fit_conformal(
     task: str | Path,
-    calibration: str | Path,
+    held_out: str | Path,
     test: str | Path,
     method: str,
-    confidence: float,
+    conformal_confidence: float,
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write conformal.json from the calibrated predictions (JSON lines) of the calibration and the test split."""
+    """Write conformal.json from the calibrated predictions (JSON lines) of the held-out rows and of the test split."""
     labels = read_labels(task)
-    conformal = evaluate(read_scored(calibration, labels), read_scored(test, labels), labels, method, confidence, seed)
+    calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
+    conformal = evaluate(calibration, tested, labels, method, conformal_confidence, seed)
     artifacts.write(out, conformal, "conformal")
     say(conformal["sentence"])
 
 
 def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
-    """The sets of conformal.json; `calibration` holds the rows of trust/calibration.jsonl, on which they were fitted.
+    """The sets of conformal.json; `calibration` holds the rows of trust/held_out.jsonl, on which they were fitted.
 
     ArtifactError where those are other rows.
     """
@@ -110,9 +111,9 @@ def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
     if (rows, labels) != (conformal["rows"], len(conformal["labels"])):
         raise ArtifactError(
             f"trust/conformal.json was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels and "
-            f"trust/calibration.jsonl holds {rows:,} of {labels:,}: delete the first and run the experiment again."
+            f"trust/held_out.jsonl holds {rows:,} of {labels:,}: delete the first and run the experiment again."
         )
-    return fit_sets(calibration, conformal["method"], conformal["confidence"])
+    return fit_sets(calibration, conformal["method"], conformal["conformal_confidence"])
 
 
 def fit_sets(calibration: Scored, method: str, confidence: float) -> SetPredictor:
@@ -234,7 +235,7 @@ def evaluate(
     conformal = {
         "labels": labels,
         "method": method,
-        "confidence": confidence,
+        "conformal_confidence": confidence,
         "raps": {"penalty": PENALTY, "free_labels": FREE_LABELS} if method == "raps" else None,
         "rows": len(calibration.truth),
         "rows_needed": rows_needed(confidence),
@@ -271,7 +272,7 @@ def _levels(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "confidence": confidence,
+            "conformal_confidence": confidence,
             "guarantee": min(guarantee_of(len(scores), confidence) for scores in sets.scores),
             "coverage": proportion(int(hits.sum()), len(hits)),
             "expected": _expected(sets, truth, confidence, seed),

@@ -26,8 +26,8 @@ class Policies(NamedTuple):
 
     loramake: Codes
     """As `loramake predict` decides."""
-    without_max_error: Codes | None
-    """The same by costs alone; None where max_error is not set."""
+    without_max_selective_error: Codes | None
+    """The same by costs alone; None where max_selective_error is not set."""
     most_probable: Codes
     constant: Codes | None
     perfect: Codes
@@ -95,7 +95,7 @@ def find_policies(costs: dict[str, Any], risk: dict[str, Any], scores: Scores, t
         constant = np.repeat(decide(costs, frequencies).codes, len(truth))
     return Policies(
         loramake=decide_rows(costs, risk, scores[LORAMAKE]).codes,
-        without_max_error=None if risk["chosen"] is None else decide(costs, scores[LORAMAKE]).codes,
+        without_max_selective_error=None if risk["chosen"] is None else decide(costs, scores[LORAMAKE]).codes,
         most_probable=scores[LORAMAKE].argmax(axis=1),
         constant=constant,
         perfect=decide(costs, np.eye(count)).codes[truth],
@@ -116,13 +116,13 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
     names = list(policies.baselines)
     first, last = means[: len(own)], means[len(own) :]
     best = int(np.argmin(last))
-    # Without max_error where it is set, which no baseline is held to.
-    alone = list(own).index("without_max_error" if "without_max_error" in own else "loramake")
+    # Without max_selective_error where it is set, which no baseline is held to.
+    alone = list(own).index("without_max_selective_error" if "without_max_selective_error" in own else "loramake")
     paired = resampled[:, alone] - resampled[:, len(own) + best]
     difference = estimate(float(first[alone] - last[best]), paired)
     return {
         "rows": len(truth),
-        "without_max_error": None,
+        "without_max_selective_error": None,
         "constant": None,
         **dict(zip(own, told, strict=False)),
         "baselines": dict(zip(names, told[len(own) :], strict=True)),

@@ -1,0 +1,1 @@
+"""Around a run: settings to begin with, checks before it, the run itself, where it stands."""

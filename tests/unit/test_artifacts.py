@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def test_what_breaks_its_schema_is_not_written_and_the_place_is_named(tmp_path: 
     ):
         artifacts.write(path, {**REVIEW, "by": "nobody"}, "review")
     assert path.read_text(encoding="utf-8") == "the old one"
+
+
+@pytest.mark.parametrize("name", ["review.json", "review.yaml"])
+def test_what_breaks_its_schema_is_not_read_either(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps({**REVIEW, "by": "nobody"}), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"by: 'nobody' is not one of .*: delete it and run the same command again"):
+        artifacts.read(path, "review")
 
 
 def test_a_failure_while_writing_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ def notes_on_sets(conformal: dict[str, Any]) -> list[str]:
     if empty := conformal["test"]["empty_sets"]:
         notes.append(
             f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
-            f"is right more often than {as_percent(conformal['confidence'])}, some sets have to be; a higher "
+            f"is right more often than {as_percent(conformal['conformal_confidence'])}, some sets have to be; a higher "
             f"confidence fills them."
         )
     return notes
 
 
 def summarize_sets(conformal: dict[str, Any]) -> str:
-    asked, test = as_percent(conformal["confidence"]), conformal["test"]
+    asked, test = as_percent(conformal["conformal_confidence"]), conformal["test"]
     conditional = conformal["method"] == "class_conditional"
     if all(each["quantile"] is None for each in conformal["by_class"]):
         whose = " of any label" if conditional else ""
@@ -44,7 +44,7 @@ def summarize_sets(conformal: dict[str, Any]) -> str:
 def _shortfall(conformal: dict[str, Any]) -> str:
     """What to think of a coverage on test that is lower than asked."""
     test = conformal["test"]
-    if test["coverage"]["value"] >= conformal["confidence"]:
+    if test["coverage"]["value"] >= conformal["conformal_confidence"]:
         return ""
     if test["coverage"]["value"] >= test["expected"]["low"]:
         return f"; what it lacks is within chance of {conformal['rows']:,} calibration and {test['rows']:,} test rows"

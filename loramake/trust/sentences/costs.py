@@ -8,12 +8,12 @@ from loramake.text import as_percent
 
 
 def summarize_costs(costs: dict[str, Any], min_rows: int) -> str:
-    """A few sentences for a manager: by costs alone, whether that pays, and what max_error adds."""
+    """A few sentences for a manager: by costs alone, whether that pays, and what max_selective_error adds."""
     test = costs["test"]
     if not test["rows"]:
         return "There are no test rows to see what deciding by cost takes."
     digits = _digits(costs)
-    alone, best = test["without_max_error"] or test["loramake"], test["difference"]["baseline"]
+    alone, best = test["without_max_selective_error"] or test["loramake"], test["difference"]["baseline"]
     plain = {"the most probable label": test["most_probable"]}
     if test["constant"]:
         plain[_always(test["constant"])] = test["constant"]
@@ -26,9 +26,10 @@ def summarize_costs(costs: dict[str, Any], min_rows: int) -> str:
     name = min(plain, key=lambda name: plain[name]["per_row"]["value"])
     if test["rows"] >= min_rows and plain[name]["per_row"]["value"] < alone["per_row"]["value"]:
         told += f" It does not pay on these rows: {name} costs less."
-    if test["without_max_error"]:
+    if test["without_max_selective_error"]:
         ours = test["loramake"]
-        told += f" With max_error it is {_mean(ours, digits)} a row, a person being asked about {_asked(ours, test)}."
+        about = _asked(ours, test)
+        told += f" With max_selective_error it is {_mean(ours, digits)} a row, a person being asked about {about}."
     return told
 
 

@@ -11,7 +11,8 @@ def summarize_level(level: dict[str, Any], rows: int, decided: int, rows_test: i
     there = f"{decided:,}"
     if decided < rows:
         there += f" of {rows:,} that costs decide"
-    wish = f"{as_percent(level['confidence'])} sure that at most {as_percent(level['max_error'])} of answers are wrong"
+    sure, most = as_percent(level["selective_error_confidence"]), as_percent(level["max_selective_error"])
+    wish = f"{sure} sure that at most {most} of answers are wrong"
     answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
     if not level["achievable"] and decided < level["rows_needed"]:
         return (
@@ -35,9 +36,9 @@ def _on_test(level: dict[str, Any], rows: int) -> str:
     if not test["answered"]:
         return "on test none is" if rows else "there are no test rows to see it on"
     told = f"on test {_percent(test['coverage'])} of rows are, {_told(test['selective_error'])} of them wrong"
-    if test["selective_error"]["low"] <= level["max_error"]:
+    if test["selective_error"]["low"] <= level["max_selective_error"]:
         return told
-    chance = as_percent(1 - level["confidence"])
+    chance = as_percent(1 - level["selective_error_confidence"])
     return (
         f"{told}, more than asked for, as happens by chance in {chance} of cases or where test rows are of another kind"
     )
@@ -51,12 +52,12 @@ def summarize_chosen(chosen: dict[str, Any]) -> str:
 
 def summarize_without_level(rows: int, answered: int, wrong: dict[str, Any]) -> str:
     """What goes where no error rate is set: so many of the test rows are answered, and a share of these wrong."""
-    opening = "No error rate is asked for (max_error), so every row is answered"
+    opening = "No error rate is asked for (max_selective_error), so every row is answered"
     if not rows:
         return f"{opening}; there are no test rows."
     if answered < rows:
         opening = (
-            f"No error rate is asked for (max_error); costs alone leave rows to a person, on test "
+            f"No error rate is asked for (max_selective_error); costs alone leave rows to a person, on test "
             f"{_percent(1 - answered / rows)}"
         )
     if not answered:

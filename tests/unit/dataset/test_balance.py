@@ -1,9 +1,12 @@
+import math
 import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import binom
 
 from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
@@ -11,8 +14,10 @@ from loramake.dataset.balance import (
     check_balanced,
     check_strategy,
     execute_balance_code,
+    farthest_repeats,
     most_repeats,
     read_strategy,
+    split_data,
     write_balance_code,
 )
 from loramake.errors import CodeError
@@ -136,6 +141,31 @@ def test_one_record_repeated_far_more_often_than_thousands_of_others_is_refused(
     assert most_repeats(5000, 10_000) < 30
     with pytest.raises(CodeError, match="chance does not explain"):
         check_strategy("oversample", many + few, many + few + drawn, "balance_data.py")
+
+
+@pytest.mark.parametrize(("records", "rows"), [(2, 30), (7, 100), (40, 61), (500, 700)])
+def test_the_most_repeats_are_the_least_number_whose_tail_is_small_enough(records: int, rows: int) -> None:
+    draws = rows - records
+    tails = records * binom.sf(np.arange(draws + 1), draws, 1 / records)
+    assert most_repeats(records, rows) == int(np.flatnonzero(tails <= 1e-9)[0])
+
+
+def test_the_distances_of_equal_draws_are_bounded_by_mcdiarmids_inequality() -> None:
+    assert farthest_repeats(10, 110) == pytest.approx(math.sqrt(100 * 9) + math.sqrt(200 * math.log(1e9)))
+    drawn = np.random.default_rng(0).multinomial(100, np.full(10, 0.1), size=2000)
+    assert np.abs(drawn - 10).sum(axis=1).mean() < math.sqrt(100 * 9)  # the first part bounds the mean
+
+
+def test_each_split_gets_its_records_in_the_order_of_the_splits(tmp_path: Path) -> None:
+    records = [{**make_records(tmp_path)[row], "row": row} for row in range(6)]
+    artifacts.write(tmp_path / "all_data.json", records, "records")
+    sides = [(5, "test"), (0, "train"), (2, "calibration"), (4, "train")]
+    lines = ["row,source,split", *(f"{row},csv,{side}" for row, side in sides)]
+    (tmp_path / "splits.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    outs = {side: tmp_path / f"{side}.json" for side in ("train", "validation", "calibration", "test")}
+    split_data(tmp_path / "all_data.json", tmp_path / "splits.csv", dict(outs))
+    rows = {side: [record["row"] for record in artifacts.read(path, "records")] for side, path in outs.items()}
+    assert rows == {"train": [0, 4], "validation": [], "calibration": [2], "test": [5]}
 
 
 def test_a_script_edited_by_hand_is_held_to_the_strategy_too(tmp_path: Path) -> None:

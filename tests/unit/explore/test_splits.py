@@ -93,6 +93,15 @@ def test_a_small_label_is_trained_on() -> None:
     assert split(small, "y", 0)[20] == "train"
 
 
+@pytest.mark.parametrize(
+    ("rows", "train", "calibration", "test"), [(1, 1, 0, 0), (2, 1, 1, 0), (3, 2, 0, 1), (5, 3, 1, 1), (20, 13, 3, 4)]
+)
+def test_the_rows_of_a_rare_label_are_cut_at_their_middles(rows: int, train: int, calibration: int, test: int) -> None:
+    values = [str(row) for row in range(100 + rows)]
+    sides = split(pd.DataFrame({"x": values, "y": ["a"] * 100 + ["rare"] * rows}), "y", 0)[100:]
+    assert [(sides == name).sum() for name in ("train", "calibration", "test")] == [train, calibration, test]
+
+
 def test_a_test_table_leaves_every_row_of_the_csv_untested() -> None:
     assert split_shares(RATIOS, has_test_csv=True)["test"] == 0.0
 

@@ -1,6 +1,7 @@
 """The sandbox against hostile scripts, as root and as an ordinary user."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def test_an_output_that_is_no_plain_file_of_json_is_refused(name: str, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "state.json"]
 
 
+def test_a_link_is_no_output_though_its_target_can_be_read(tmp_path: Path) -> None:
+    private, script = tmp_path / "private.txt", tmp_path / "script.py"
+    private.write_text("not for the results")
+    script.write_text(f"import os, sys\nos.symlink({str(private)!r}, sys.argv[sys.argv.index('--out') + 1])\n")
+    with pytest.raises(CodeError, match="wrote no plain file to its --out"):
+        choose_sandbox("none", anything).run(script, {}, {"out": tmp_path / "out"})
+    assert not (tmp_path / "out").exists()
+
+
 def test_inputs_are_copies_and_outputs_arrive_whole(tmp_path: Path) -> None:
     script, table = tmp_path / "script.py", tmp_path / "private.csv"
     script.write_text(
@@ -67,6 +77,34 @@ def test_the_projects_own_modules_are_not_there(tmp_path: Path) -> None:
     script.write_text("import pandas, numpy, imblearn\nimport loramake.sandbox\n")
     with pytest.raises(CodeError, match="No module named 'loramake"):
         closed_sandbox().run(script, {}, {"out": tmp_path / "out"})
+
+
+@needs_bubblewrap
+def test_the_version_of_bubblewrap_is_named() -> None:
+    assert re.fullmatch(r"bubblewrap \d+\.\d+\.\d+", bubblewrap.version())
+    chosen = choose_sandbox("auto", anything)
+    assert (chosen.name, chosen.setting, chosen.is_closed) == (bubblewrap.version(), "auto", True)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("echo no user namespaces >&2; exit 1", "bubblewrap is refused here (no user namespaces): install"),
+        ("exit 7", "bubblewrap is refused here (exit code 7): install"),
+    ],
+)
+def test_a_bubblewrap_that_does_not_work_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+) -> None:
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(f"#!/bin/sh\n{program}\n")
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    bubblewrap.why_not.cache_clear()
+    try:
+        assert str(bubblewrap.why_not()).startswith(reason)
+    finally:
+        bubblewrap.why_not.cache_clear()
 
 
 def test_what_a_script_printed_is_kept_for_whoever_mends_it(tmp_path: Path) -> None:
@@ -116,3 +154,10 @@ def test_without_a_sandbox_a_script_runs_from_a_relative_path(tmp_path: Path, mo
     sandbox = choose_sandbox("none", anything)
     made = transform_rows(Path("results/script.py"), ["a"], rows, Path("results/state.json"), sandbox)
     assert made[0]["input"] == "a 1"
+
+
+def test_a_script_of_megabytes_is_refused_and_makes_no_room_for_itself(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"# {'x' * (1 << 20)}\n")
+    with pytest.raises(CodeError, match=r"script.py has 1,048,579 bytes, more than the 1,048,576 of any script"):
+        choose_sandbox("auto", anything).run(script, {}, {"out": tmp_path / "out"})

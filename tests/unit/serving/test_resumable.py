@@ -43,7 +43,7 @@ def test_bytes_of_a_part_that_was_not_finished_are_cut_off(tmp_path: Path) -> No
     with pytest.raises(InterruptedError):
         write(path, 3)
     with (tmp_path / "out.csv.partial").open("a") as file:
-        file.write("half a li")
+        file.write("half a li" * 100)  # more than the rest will write over
     assert write(path) == 3
     assert path.read_text() == "".join(PARTS)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from loramake.llm.models import read_shapes
-from loramake.training.estimates import count_adapter, count_steps, estimate_memory, estimate_training
+from loramake.training.estimates import count_adapter, count_steps, estimate_memory, estimate_training, memory_of
 from tests.conftest import ROOT
 
 TINY = ROOT / "models/tiny"
@@ -33,6 +33,13 @@ def test_the_adapter_has_as_many_weights_as_peft_makes(target: str) -> None:
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=modules))
     trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
     assert count_adapter({**SETTINGS, "lora_target": target}, read_shapes(TINY)) == trained
+
+
+def test_memory_is_two_bytes_a_weight_and_sixteen_for_each_that_is_trained() -> None:
+    shapes = {"embed_tokens.weight": (100, 8), "layers.0.q_proj.weight": (8, 8), "norm.weight": (8,)}
+    trained = SETTINGS["lora_rank"] * (8 + 8)
+    assert memory_of(SETTINGS, shapes) == (2 * (800 + 64 + 8), 16 * trained)
+    assert memory_of({**SETTINGS, "quantization_bit": 4}, shapes) == (2 * 800 + 64 / 2 + 2 * 8, 16 * trained)
 
 
 def test_memory_is_told_where_a_gpu_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,16 @@ def test_labels_of_equal_probability_are_both_in_a_set_or_neither(method: str) -
     np.testing.assert_array_equal(found[:, :2], found[:, 2:])
 
 
+def test_a_score_equal_to_the_quantile_is_in_the_set() -> None:
+    truth, probabilities = np.zeros(20, dtype=np.int64), np.tile([0.625, 0.375], (20, 1))
+    rows = Scored([], truth, probabilities)
+    sets = fit_sets(rows, "lac", 0.9)
+    np.testing.assert_array_equal(sets.predict(probabilities), np.tile([True, False], (20, 1)))
+    trial = try_sets(sets, rows, [0.9])
+    assert (trial.sizes == 1).all()
+    assert trial.hits.all()
+
+
 def test_the_number_of_a_row_is_spread_evenly_and_hardly_moves_with_the_last_digits() -> None:
     rows = blurred_scored(4000, 3, 9).probabilities
     shares = row_shares(rows)
@@ -216,7 +226,7 @@ def test_certain_and_right_probabilities_give_sets_of_the_true_label_only(method
     found = described(sure, sure, method)
     assert found["test"]["coverage"]["value"] == 1.0
     assert found["test"]["sizes"] == [{"size": 1, "rows": 60}]
-    assert all(level["mean_set_size"] == 1.0 for level in found["levels"] if level["confidence"] < 0.95)
+    assert all(level["mean_set_size"] == 1.0 for level in found["levels"] if level["conformal_confidence"] < 0.95)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -317,14 +327,14 @@ def test_what_is_measured_on_test_is_counted_from_the_sets() -> None:
         assert each["rows"] == own.sum()
         assert each["coverage"]["value"] == hits[own].mean()
         assert each["mean_set_size"] == pytest.approx(sizes[own].mean())
-    at_asked = next(level for level in found["levels"] if level["confidence"] == 0.8)
+    at_asked = next(level for level in found["levels"] if level["conformal_confidence"] == 0.8)
     assert at_asked["mean_set_size"] == found["test"]["mean_set_size"]
     assert [method["coverage"] for method in found["methods"]][1] == found["test"]["coverage"]
 
 
 def test_the_asked_confidence_is_among_the_levels_once() -> None:
     for confidence, count in ((0.9, len(LEVELS)), (0.87, len(LEVELS) + 1)):
-        levels = [level["confidence"] for level in described(*two(), confidence=confidence)["levels"]]
+        levels = [level["conformal_confidence"] for level in described(*two(), confidence=confidence)["levels"]]
         assert confidence in levels
         assert levels == sorted(set(levels))
         assert len(levels) == count
@@ -388,12 +398,14 @@ def test_the_sets_that_are_loaded_are_those_that_were_described(tmp_path: Path, 
     held = sets.predict(test.probabilities)
     assert held[np.arange(80), test.truth].mean() == found["test"]["coverage"]["value"]
     for level in found["levels"]:
-        assert sets.predict(test.probabilities, level["confidence"]).sum() == pytest.approx(80 * level["mean_set_size"])
+        assert sets.predict(test.probabilities, level["conformal_confidence"]).sum() == pytest.approx(
+            80 * level["mean_set_size"]
+        )
 
 
 def test_sets_of_other_calibration_rows_are_refused() -> None:
     calibration, test = two()
-    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*calibration\.jsonl holds 80 of 3"):
+    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*held_out\.jsonl holds 80 of 3"):
         load_sets(described(calibration, test), test)
 
 

@@ -1,11 +1,12 @@
 """What is refused before a job starts, where no run has found a target yet."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from loramake.config import resolve
-from loramake.errors import ConfigError
+from loramake.errors import ConfigError, LoramakeError
 from loramake.workflow.preflight import check_inputs
 
 COSTS = {"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}
@@ -24,6 +25,17 @@ def test_costs_ask_for_the_target_whose_labels_they_speak_of(table: Path) -> Non
     with pytest.raises(ConfigError, match="costs: they speak of the labels of the target: set target, too"):
         check_inputs(settings, "results/exp")
     check_inputs(settings | {"target": "outcome"}, "results/exp")
+
+
+def test_a_table_that_was_replaced_by_one_of_the_same_size_is_looked_at_again(table: Path) -> None:
+    settings = resolve({}, "exp", {"csv": table.name, "target": "outcome"})
+    check_inputs(settings, "results/exp")
+    times = table.stat()
+    table.write_text(table.read_text(encoding="utf-8").replace("outcome", "outcame"), encoding="utf-8")
+    os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns + 1_000_000))
+    assert table.stat().st_size == times.st_size
+    with pytest.raises(LoramakeError, match="outcome"):
+        check_inputs(settings, "results/exp")
 
 
 def test_a_matrix_for_other_labels_is_refused_before_the_training(table: Path) -> None:
