@@ -93,6 +93,11 @@ def test_a_bad_table_is_refused_with_its_place_and_nothing_is_lost(restored: Pat
     assert sentence in refuse(restored)
 
 
+def test_a_bad_table_is_refused_before_a_rule_that_is_forced_wipes_anything(restored: Path) -> None:
+    (restored / "penguins.csv").write_bytes(b"")
+    assert "penguins.csv is empty" in refuse(restored, "--forcerun", "profile_csv", "--", RESULTS)
+
+
 def test_no_such_table_or_a_folder_in_its_place_is_refused(restored: Path) -> None:
     (restored / "penguins.csv").unlink()
     assert "penguins.csv is not there: set csv in config.yaml, or --config csv=PATH" in refuse(restored)
