@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, snakemake
+from tests.conftest import ROOT, make_workplace, snakemake
 
 RESULTS = "results/exp/evaluation/results.json"
 PENGUINS = (ROOT / "data/penguins.csv").read_bytes()
@@ -93,9 +93,19 @@ def test_a_bad_table_is_refused_with_its_place_and_nothing_is_lost(restored: Pat
     assert sentence in refuse(restored)
 
 
-def test_a_bad_table_is_refused_before_a_rule_that_is_forced_wipes_anything(restored: Path) -> None:
-    (restored / "penguins.csv").write_bytes(b"")
-    assert "penguins.csv is empty" in refuse(restored, "--forcerun", "profile_csv", "--", RESULTS)
+@pytest.mark.parametrize(("settings", "sentence"), [({}, "is empty"), ({"model": "bare"}, "no tokenizer")])
+def test_a_bad_table_or_base_is_refused_before_the_first_job_of_a_new_project(
+    settings: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    """The hashes of table and base are params: Snakemake computes those of all rules before it runs one."""
+    folder = make_workplace(tmp_path, Path("penguins.csv"), **settings)
+    (folder / "penguins.csv").write_bytes(PENGUINS if settings else b"")
+    (folder / "bare").mkdir()
+    shutil.copy(ROOT / "models/tiny/config.json", folder / "bare")
+    done = snakemake(folder, "--until", "profile_csv", "--", RESULTS)
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert not (folder / "results/exp").exists()
 
 
 def test_no_such_table_or_a_folder_in_its_place_is_refused(restored: Path) -> None:
