@@ -111,15 +111,10 @@ def validate_tables(experiment):
     return settings["csv"], settings["test_csv"]
 
 
-def check_tables(wildcards):
-    """Refuse bad tables: as an input function, so that it comes before any job; gives no file."""
-    validate_tables(wildcards.experiment)
-    return []
-
-
 # Where a source lies is handed to a script as a Path: Snakemake keeps params of plain values only, and compares the
 # kept ones, so that a result is known by what its sources contain and not by their place. They are no inputs, which
 # would be compared by path and time, and whose names would be read as patterns: {a} in one would be a wildcard.
+# Snakemake computes the params of all rules before the first job, so that bad tables and models are refused then.
 
 
 def get_csv(wildcards):
@@ -190,12 +185,6 @@ def validate_model(experiment):
     check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)
     check_quantization(settings["quantization_bit"], extra.get("quantization_method"))
     return settings["model"]
-
-
-def check_base(wildcards):
-    """Refuse a bad base model: as an input function, so that it comes before any job; gives no file."""
-    validate_model(wildcards.experiment)
-    return []
 
 
 @functools.cache

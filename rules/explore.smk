@@ -1,6 +1,4 @@
 rule profile_csv:
-    input:
-        checked=check_tables,
     output:
         profile="results/{experiment}/profile.json",
     log:

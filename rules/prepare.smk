@@ -114,7 +114,6 @@ rule verify_prepared_data:
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
         profile="results/{experiment}/profile.json",
-        checked=check_base,
     output:
         verification="results/{experiment}/data/verification.json",
     log:

@@ -5,7 +5,6 @@ rule generate_lmf_config:
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",
         review="results/{experiment}/review/balance.json",
-        checked=check_base,
     output:
         train="results/{experiment}/configs/train.yaml",
         predict_train="results/{experiment}/configs/predict_train.yaml",
@@ -41,7 +40,6 @@ rule run_finetuning:
         balanced="results/{experiment}/data/balanced_data.json",
         validation="results/{experiment}/data/validation.json",
         review="results/{experiment}/review/config.json",
-        checked=check_base,
     output:
         adapter="results/{experiment}/adapter/adapter_model.safetensors",
         adapter_config="results/{experiment}/adapter/adapter_config.json",

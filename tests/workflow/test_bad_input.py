@@ -94,6 +94,21 @@ def test_a_bad_table_is_refused_with_its_place_and_nothing_is_lost(restored: Pat
     assert sentence in refuse(restored)
 
 
+@pytest.mark.parametrize(("settings", "sentence"), [({}, "is empty"), ({"model": "bare"}, "no tokenizer")])
+def test_a_bad_table_or_base_is_refused_before_the_first_job_of_a_new_project(
+    settings: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    """The hashes of table and base are params: Snakemake computes those of all rules before it runs one."""
+    folder = make_workplace(tmp_path, Path("penguins.csv"), **settings)
+    (folder / "penguins.csv").write_bytes(PENGUINS if settings else b"")
+    (folder / "bare").mkdir()
+    shutil.copy(ROOT / "models/tiny/config.json", folder / "bare")
+    done = snakemake(folder, "--until", "profile_csv", "--", RESULTS)
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert not (folder / "results/exp").exists()
+
+
 def test_no_such_table_or_a_folder_in_its_place_is_refused(restored: Path) -> None:
     (restored / "penguins.csv").unlink()
     assert "penguins.csv is not there: set csv in config.yaml, or --config csv=PATH" in refuse(restored)

@@ -1,5 +1,7 @@
 """What reruns when: identity is content. docs/freshness.md has the table of it, which a test holds to this one."""
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -15,7 +17,8 @@ from tests.conftest import BIN, ROOT
 from tests.workflow.test_rebuild import planned
 
 RESULTS = "results/exp/evaluation/results.json"
-OLD = 946_684_800  # 1 January 2000
+OLD, HOUR = 946_684_800, 3600
+"""1 January 2000; the results of a copy are an hour younger, and all of loramake is newer than they are."""
 NOTHING, EVERYTHING = "nothing", "everything"
 PARTS = ("Snakefile", "loramake", "rules", "scripts", "schemas", "templates", "models", "profiles")
 
@@ -28,7 +31,10 @@ def other_loramake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site {a}")
     for part in PARTS:
         source = ROOT / part
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / part)
+        if source.is_dir():
+            shutil.copytree(source, folder / part, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(source, folder / part)
     return folder
 
 
@@ -198,7 +204,7 @@ def shuffled(source: Path, folder: Path) -> Path:
     )
     for second, path in enumerate(made):
         copy = folder / path.relative_to(source)
-        os.utime(copy, (1_800_000_000 + second, 1_800_000_000 + second))
+        os.utime(copy, (OLD + HOUR + second, OLD + HOUR + second))
     (folder / "models").unlink()  # a link into the first loramake
     return folder
 
@@ -227,6 +233,25 @@ def test_a_large_artifact_of_a_copied_project_counts_by_content(
         kept.write_text(text.replace(before, artifacts.sha256(path)), encoding="utf-8")
     os.utime(path, (2_000_000_000, 2_000_000_000))
     assert reruns(folder, other_loramake) == set()
+
+
+def test_feedback_counts_by_content(
+    finished: Path, children: dict[str, set[str]], other_loramake: Path, tmp_path: Path
+) -> None:
+    """The copy is as if plan.yaml had been made with this feedback."""
+    folder = shuffled(finished, tmp_path / "copy")
+    new_feedback(folder, other_loramake)
+    feedback = folder / "results/exp/feedback/plan.yaml"
+    kept = folder / ".snakemake/metadata" / base64.urlsafe_b64encode(b"results/exp/plan.yaml").decode()
+    record = json.loads(kept.read_text(encoding="utf-8"))
+    changed = {"'feedback none'": f"'feedback {artifacts.sha256(feedback)}'", "None": None}
+    params = [changed.get(param, param) for param in record["params"]]
+    kept.write_text(json.dumps({**record, "params": [param for param in params if param]}), encoding="utf-8")
+    feedback.touch()
+    assert reruns(folder, other_loramake) == set()
+    feedback.write_text("notes: [longer.]\n", encoding="utf-8")
+    os.utime(feedback, (OLD, OLD))
+    assert reruns(folder, other_loramake) == with_dependants("plan_preparation", children)
 
 
 def test_the_documentation_has_this_table() -> None:
