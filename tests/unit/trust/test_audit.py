@@ -494,7 +494,11 @@ def test_the_groups_that_differ_most_count_and_a_column_without_groups_is_not_ke
     alone = content(truth, probabilities, [tenths, ["a"] * 100], names=["tenths", "alone"])["columns"]
     (limit,) = check_limits({"max_accuracy_difference": 1}, results(), alone)
     assert not limit["passed"]
-    assert limit["sentence"].startswith("accuracy difference by alone cannot be measured: fewer than two groups")
+    assert limit["sentence"] == (
+        "accuracy difference by alone cannot be measured: fewer than two groups have enough rows and a value"
+    )
+    (limit,) = check_limits({"min_selection_rate_ratio": 0}, results(), alone)
+    assert limit["sentence"].endswith("cannot be measured: fewer than two groups have enough rows and a value above 0")
 
 
 def test_a_limit_is_in_doubt_where_the_interval_of_any_column_reaches_beyond_it() -> None:
