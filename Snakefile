@@ -28,6 +28,13 @@ localrules:
     review_balanced_data,
     review_lmf_config,
     summarize_results,
+    plot_feature_rankings,
+    plot_evaluation,
+    plot_reliability,
+    plot_conformal,
+    plot_risk_coverage,
+    plot_audit,
+    plot_importance,
 
 
 rule all:

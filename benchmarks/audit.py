@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from loramake.prediction.predictions import Scored
-from loramake.trust.audit import Rows, audit, count_rows, find_reach, measure, resample_sums
+from loramake.trust.audit import audit
+from loramake.trust.group_differences import find_reach
+from loramake.trust.group_measures import Rows, count_rows, measure, resample_sums
 
 CASES = (
     ((20, 300), (0.95, 0.95)),

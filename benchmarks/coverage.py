@@ -2,7 +2,7 @@
 
     python benchmarks/coverage.py                                    # made-up rows of known label noise
     python benchmarks/coverage.py results/demo results/penguins      # and these experiments' calibration and test rows
-    python benchmarks/coverage.py --confidence 0.95 --calibration isotonic --splits 1000
+    python benchmarks/coverage.py --conformal-confidence 0.95 --calibration isotonic --splits 1000
 
 In each split the rows are dealt at random into a calibration and a test split; the calibration split is halved and the
 probabilities calibrated as rule calibrate_probabilities does it, the sets are fitted on the half that the calibrator
@@ -133,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="*", type=Path, help="folders of finished experiments")
     parser.add_argument("--splits", type=int, default=2000)
-    parser.add_argument("--confidence", type=float, default=0.9)
+    parser.add_argument("--conformal-confidence", type=float, default=0.9)
     parser.add_argument("--calibration", choices=CALIBRATIONS, default="temperature")
     options = parser.parse_args()
     pools = [
@@ -145,7 +145,7 @@ def main() -> int:
     missed = []
     table = []
     for pool in pools:
-        lines = try_pool(pool, options.calibration, options.confidence, options.splits)
+        lines = try_pool(pool, options.calibration, options.conformal_confidence, options.splits)
         ties = pool.ties or options.calibration == "isotonic"
         table += [shown(line) for line in lines]
         missed += [line for line in lines if not is_held(line, ties)]

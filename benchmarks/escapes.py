@@ -1,6 +1,6 @@
 """What hostile generated code gets done in a plain process and in the sandbox, as root and as an ordinary user.
 
-    python benchmarks/escapes.py                 # every attempt of tests/escapes.py, and what a start costs
+    python benchmarks/escapes.py                 # every attempt of support/escapes.py, and what a start costs
 
 In the column `plain`, an attempt runs where nothing stops it (on a scale that the machine bears); in the others, in the
 sandbox, with limits of 3 s, 2 GiB of memory and 128 MiB of files.
@@ -20,7 +20,7 @@ from running import ROOT, markdown
 sys.path.insert(0, str(ROOT))
 
 from loramake.sandbox import Sandbox, choose_sandbox
-from tests.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
+from support.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
 
 STARTS = 20
 

@@ -1,6 +1,6 @@
 """What the agent client makes of a hostile endpoint: the sentence, the seconds, the memory.
 
-    python benchmarks/hostile_endpoint.py                 # every attack of tests/hostile_endpoint.py
+    python benchmarks/hostile_endpoint.py                 # every attack of support/hostile_endpoint.py
 
 Each is asked one question with `agent_timeout: 3` and no second try of a request that failed; the workflow tries 4 more
 times, each with a deadline of its own. An answer that cannot be used is refused 4 times here as there. The memory is
@@ -19,7 +19,7 @@ from running import ROOT, markdown
 
 sys.path.insert(0, str(ROOT))
 
-from tests.hostile_endpoint import ATTACKS, attack, attacked
+from support.hostile_endpoint import ATTACKS, attack, attacked
 
 SHOWN = 110
 

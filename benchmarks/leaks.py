@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn import datasets
 
 from loramake.tables.reading import read_table
-from tests.plants import PLANTS, Plant, add_plant, leaks_of, random_table
+from support.plants import PLANTS, Plant, add_plant, leaks_of, random_table
 
 DATA = Path(__file__).parents[1] / "data"
 TARGETS = {"heart": "HeartDisease", "diabetes": "Outcome", "penguins": "species"}

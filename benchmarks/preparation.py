@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import execute_prep_code
-from tests.experiment import Experiment
+from support.experiment import Experiment
 
 
 def synthetic(folder: Path, rows: int = 100_000, columns: int = 20) -> Path:

@@ -22,7 +22,7 @@ from playwright.sync_api import sync_playwright
 from running import markdown
 
 from loramake import artifacts
-from loramake.evaluation.metrics import run_evaluation
+from loramake.evaluation.run import run_evaluation
 from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
 from loramake.plots.evaluation import plot_evaluation
@@ -92,12 +92,12 @@ def measure(results: Path) -> None:
     )
     pictures = [evaluation / f"{name}.svg" for name in ("confusion_matrix", "roc", "precision_recall", "loss")]
     plot_evaluation(task, test, evaluation / "baselines.json", results / "adapter/trainer_log.jsonl", *pictures)
-    after, calibration = trust / "test.jsonl", trust / "calibration.jsonl"
+    after, held_out = trust / "test.jsonl", trust / "held_out.jsonl"
     evaluate_calibration(task, test, after, trust / "calibrator.json", 42, trust / "calibration_measures.json")
     plot_reliability(trust / "calibration_measures.json", trust / "reliability.svg")
-    fit_conformal(task, calibration, after, "lac", 0.9, 42, trust / "conformal.json")
+    fit_conformal(task, held_out, after, "lac", 0.9, 42, trust / "conformal.json")
     plot_conformal(trust / "conformal.json", trust / "conformal.svg")
-    control_risk(task, calibration, after, 0.1, 0.9, None, None, 42, trust / "risk.json")
+    control_risk(task, held_out, after, 0.1, 0.9, None, None, 42, trust / "risk.json")
     plot_risk_coverage(trust / "risk.json", trust / "risk_coverage.svg")
 
 

@@ -6,8 +6,9 @@
 The second table is of whole calibration splits, as the workflow takes them: a temperature is fitted on one half, where
 that half allows it, and the threshold on the other.
 
-`broken` is the share of splits whose threshold has a true selective error over max_error: it may be 10%, δ, at most.
-`found` is the share of splits that have a threshold at all, `answered` the mean true share of rows that it answers.
+`broken` is the share of splits whose threshold has a true selective error over max_selective_error: it may be 10%, δ,
+at most. `found` is the share of splits that have a threshold at all, `answered` the mean true share of rows that it
+answers.
 
 Of the populations in the table, the first two are as the proof in loramake/trust/risk.py wants them, surer answers
 wrong less often; the third is not. The search draws populations of two to four layers of certainty, each with its own
@@ -72,7 +73,7 @@ def layered(weights: np.ndarray, errors: np.ndarray, size: int = 100_000) -> Pop
 
 
 def promise(
-    population: Population, rows: int, max_error: float, splits: int, seed: int, calibrate: bool = False
+    population: Population, rows: int, max_selective_error: float, splits: int, seed: int, calibrate: bool = False
 ) -> tuple[float, float, float]:
     """Shares of splits that break the promise and that have a threshold, and the mean share of rows answered."""
     generator = np.random.default_rng(seed)
@@ -81,21 +82,23 @@ def promise(
         drawn = generator.integers(len(population.top_probability), size=rows)
         one = scored(population, drawn, generator)
         threshold = (
-            calibrated_threshold(one, max_error) if calibrate else find_threshold(rank(one), max_error, CONFIDENCE)
+            calibrated_threshold(one, max_selective_error)
+            if calibrate
+            else find_threshold(rank(one), max_selective_error, CONFIDENCE)
         )
         if threshold is not None:
             answered, error = population.answers(threshold)
-            broken += error > max_error
+            broken += error > max_selective_error
             found += 1
             covered += answered
     return broken / splits, found / splits, covered / splits
 
 
-def calibrated_threshold(split: Scored, max_error: float) -> float | None:
+def calibrated_threshold(split: Scored, max_selective_error: float) -> float | None:
     """The threshold that a calibration split gives, taken back to the probabilities as they were predicted."""
     calibrator, left = fit_on_half(split, ["first", "second"], "temperature", seed=0)
     calibrated = left._replace(probabilities=apply_calibrator(calibrator, left.probabilities))
-    threshold = find_threshold(rank(calibrated), max_error, CONFIDENCE)
+    threshold = find_threshold(rank(calibrated), max_selective_error, CONFIDENCE)
     if threshold is None or calibrator["temperature"] is None or not 0 < threshold < 1:
         return threshold
     return float(expit(calibrator["temperature"] * logit(threshold)))
@@ -116,17 +119,18 @@ def show_populations(splits: int, calibrate: bool) -> None:
     print(
         f"\n{splits} splits each, confidence {CONFIDENCE:.0%}, {'calibrated on one half' if calibrate else 'all rows'}"
     )
-    print(f"{'population':<14} {'wrong':>6} {'max_error':>9} {'rows':>5} {'broken':>7} {'found':>6} {'answered':>8}")
+    heads = ("max_selective_error", f"{'rows':>5}", f"{'broken':>7}", f"{'found':>6}", f"{'answered':>8}")
+    print(f"{'population':<14} {'wrong':>6}", *heads)
     for name, make in kinds.items():
         for spread in (0.15, 0.5):
             population = make(spread)
-            for max_error in (0.02, 0.05, 0.1):
+            for max_selective_error in (0.02, 0.05, 0.1):
                 for rows in (60, 78, 158, 400, 1000):
-                    if rows < rows_needed(max_error, CONFIDENCE) * (1 + calibrate):
+                    if rows < rows_needed(max_selective_error, CONFIDENCE) * (1 + calibrate):
                         continue
-                    broken, found, answered = promise(population, rows, max_error, splits, rows, calibrate)
+                    broken, found, answered = promise(population, rows, max_selective_error, splits, rows, calibrate)
                     overall = population.error.mean()
-                    case = f"{name:<14} {overall:>6.1%} {max_error:>9} {rows:>5}"
+                    case = f"{name:<14} {overall:>6.1%} {max_selective_error:>19} {rows:>5}"
                     print(f"{case} {broken:>7.1%} {found:>6.0%} {answered:>8.0%}", flush=True)
 
 
@@ -135,19 +139,19 @@ def search(tries: int, splits: int, shown: int = 8) -> None:
     generator = np.random.default_rng(1)
     found = []
     for _ in range(tries):
-        max_error = float(generator.choice([0.05, 0.1, 0.2]))
-        rows = int(generator.choice([1.3, 2, 4]) * rows_needed(max_error, CONFIDENCE))
+        max_selective_error = float(generator.choice([0.05, 0.1, 0.2]))
+        rows = int(generator.choice([1.3, 2, 4]) * rows_needed(max_selective_error, CONFIDENCE))
         layers = int(generator.choice([2, 3, 4]))
         weights = generator.dirichlet(np.full(layers, 0.7))
         errors = generator.beta(0.5, 2, layers) * generator.choice([0.5, 1.0])
-        broken = promise(layered(weights, errors), rows, max_error, splits, seed=2)[0]
-        found.append((broken, max_error, rows, weights, errors))
+        broken = promise(layered(weights, errors), rows, max_selective_error, splits, seed=2)[0]
+        found.append((broken, max_selective_error, rows, weights, errors))
     found.sort(key=lambda entry: -entry[0])
     print(f"\n{tries} populations in layers, {splits} splits each; the worst, on {ANEW * splits:,} others")
-    for _, max_error, rows, weights, errors in found[:shown]:
-        broken = promise(layered(weights, errors), rows, max_error, ANEW * splits, seed=3)[0]
+    for _, max_selective_error, rows, weights, errors in found[:shown]:
+        broken = promise(layered(weights, errors), rows, max_selective_error, ANEW * splits, seed=3)[0]
         layers = f"weights {weights.round(3)}  wrong {errors.round(3)}"
-        print(f"broken {broken:.2%}  max_error {max_error}  rows {rows}  {layers}", flush=True)
+        print(f"broken {broken:.2%}  max_selective_error {max_selective_error}  rows {rows}  {layers}", flush=True)
 
 
 def main() -> None:

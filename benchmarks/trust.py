@@ -2,9 +2,9 @@
 
     python benchmarks/trust.py --keep /tmp/trust          # heart, titanic, penguins and an imbalanced made-up table
 
-One seed, models/tiny, every setting at its default but max_error, which is 0.1, and each set's costs, groups and limits
-(SETTINGS below). Prints a table for each of: calibration before and after, prediction sets by method, abstention, cost
-against the alternatives, groups, limits. All figures are those of the experiments' own artifacts
+One seed, models/tiny, every setting at its default but max_selective_error, which is 0.1, and each set's costs, groups
+and requirements (SETTINGS below). Prints a table for each of: calibration before and after, prediction sets by method,
+abstention, cost against the alternatives, groups, requirements. All figures are those of the experiments' own artifacts
 (results/NAME/trust/*.json), on test rows, with 95% intervals in brackets. With --keep the folders stay, and a second
 call runs what is not there.
 """
@@ -23,13 +23,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "audit_columns": ["Sex", "Age"],
         "costs": {"0": {"0": 0, "1": 1}, "1": {"0": 5, "1": 0}},
         "abstain_cost": 0.5,
-        "limits": {"min_accuracy": 0.8, "max_ece": 0.1, "min_coverage": 0.85, "min_selection_rate_ratio": 0.8},
+        "requirements": {"min_accuracy": 0.8, "max_ece": 0.1, "min_coverage": 0.85, "min_selection_rate_ratio": 0.8},
     },
     "titanic": {
         "audit_columns": ["sex", "age", "pclass"],
         "costs": {"0": {"0": 0, "1": 1}, "1": {"0": 2, "1": 0}},
         "abstain_cost": 0.4,
-        "limits": {"min_accuracy": 0.75, "max_tpr_difference": 0.2, "max_coverage_difference": 0.15},
+        "requirements": {"min_accuracy": 0.75, "max_tpr_difference": 0.2, "max_coverage_difference": 0.15},
     },
     "penguins": {
         "audit_columns": ["island", "body_mass_g"],
@@ -39,17 +39,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "Gentoo": {"Adelie": 2, "Chinstrap": 2, "Gentoo": 0},
         },
         "abstain_cost": 0.3,
-        "limits": {"min_accuracy": 0.95, "max_set_size": 1.2},
+        "requirements": {"min_accuracy": 0.95, "max_set_size": 1.2},
     },
     "imbalanced": {
         "audit_columns": ["route"],
         "costs": {"in time": {"in time": 0, "late": 1}, "late": {"in time": 15, "late": 0}},
         "abstain_cost": 0.6,
-        "limits": {"min_balanced_accuracy": 0.7, "max_cost_per_row": 0.5},
+        "requirements": {"min_balanced_accuracy": 0.7, "max_cost_per_row": 0.5},
     },
 }
-"""What is asked of each set beside the defaults; costs and limits are made up, to have something to decide by."""
-ASKED = {"max_error": 0.1}
+"""What is asked of each set beside the defaults; costs and requirements are made up, to have something to decide by."""
+ASKED = {"max_selective_error": 0.1}
 
 
 def estimate(measured: dict[str, Any]) -> str:
@@ -91,7 +91,7 @@ def abstention(name: str, trust: Path) -> list[list[str]]:
 def costs(name: str, trust: Path) -> list[list[str]]:
     found = read_json(trust / "costs.json")["test"]
     ways = {
-        way: found[way] for way in ("loramake", "without_max_error", "most_probable", "constant", "perfect")
+        way: found[way] for way in ("loramake", "without_max_selective_error", "most_probable", "constant", "perfect")
     } | found["baselines"]
     return [
         [name, way.replace("_", " "), estimate(each["per_row"]), str(each["abstentions"])] for way, each in ways.items()
@@ -107,10 +107,10 @@ def groups(name: str, trust: Path) -> list[list[str]]:
     return rows
 
 
-def limits(name: str, trust: Path) -> list[list[str]]:
+def requirements(name: str, trust: Path) -> list[list[str]]:
     return [
-        [name, limit["name"], f"{limit['limit']:g}", estimate(limit), "kept" if limit["passed"] else "not kept"]
-        for limit in read_json(trust / "audit.json")["limits"]
+        [name, each["name"], f"{each['limit']:g}", estimate(each), "met" if each["passed"] else "not met"]
+        for each in read_json(trust / "audit.json")["requirements"]
     ]
 
 
@@ -129,7 +129,7 @@ TABLES = {
         groups,
         ("set", "column", "selection rate ratio", "accuracy", "TPR", "FPR", "coverage"),
     ),
-    "Limits": (limits, ("set", "limit", "", "measured", "")),
+    "Requirements": (requirements, ("set", "requirement", "", "measured", "")),
 }
 
 

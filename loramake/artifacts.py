@@ -19,17 +19,19 @@ import jsonschema_rs
 import yaml
 
 from loramake.errors import ArtifactError
-from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes, shortened
+from loramake.parsing import MIB, ParsingError, check_size, decode, read_bytes
 from loramake.parsing.json_text import parse_json, parse_json_lines
 from loramake.parsing.limited import parse_limited
 from loramake.parsing.shape import find_error, shown_path
 from loramake.parsing.yaml_text import parse_yaml, read_yaml
 from loramake.paths import SCHEMAS
+from loramake.text import quoted
 
 _BY_ROW = ("records", "predictions", "transcript", "trainer_log")
 _MOST_BY_ROW = 4096 * MIB
 _MOST_BYTES = 64 * MIB
 """Of any other artifact."""
+_MOST_BYTES_A_ROW = MIB // 16
 _YAML_VALUES = 300_000
 """A plan has nine for each feature."""
 _BYTES_PER_CONTAINER = 16
@@ -82,14 +84,18 @@ def is_small(data: Any) -> bool:
 def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | None:
     """Where data breaks a schema, and jsonschema's sentence for its most telling error; None where it doesn't."""
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(data))
-    return error and (shown_path(error.absolute_path), shortened(error.message))
+    return error and (shown_path(error.absolute_path), quoted(error.message))
 
 
-def read(path: str | Path, schema: str) -> Any:
-    """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema."""
+def read(path: str | Path, schema: str, max_rows: int | None = None) -> Any:
+    """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema.
+
+    `max_rows` is how many rows another artifact says that there are: a file that is too large for them is not parsed.
+    """
     path = Path(path)
+    most = _most_bytes(schema) if max_rows is None else min(_most_bytes(schema), MIB + max_rows * _MOST_BYTES_A_ROW)
     try:
-        data = _parse(path.suffix, read_bytes(path, _most_bytes(schema)))
+        data = _parse(path.suffix, read_bytes(path, most))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is not there: snakemake --cores 2 {path} makes it.") from None
     except (ParsingError, MemoryError) as error:
@@ -138,8 +144,17 @@ def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> N
         text = _rendered(Path(path).suffix, data, indent)
         text.encode("utf-8")
     except ValueError as error:
-        raise ArtifactError(f"{path} would hold what JSON cannot ({shortened(str(error))}).") from error
+        raise ArtifactError(f"{path} would hold what JSON cannot ({quoted(str(error))}).") from error
     write_text(path, text)
+
+
+def append_text(path: str | Path, text: str) -> None:
+    """Add text to a file that grows; a link in its place, which could lead to any file, is an OSError."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def write_text(path: str | Path, text: str) -> None:

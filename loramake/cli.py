@@ -51,8 +51,24 @@ def _printable_errors() -> Iterator[None]:
     except TyperException as error:
         from loramake.console import printable
 
-        error.message = printable(error.message)
+        error.message = printable(_renamed(error) or error.message)
         raise
+
+
+def _renamed(error: TyperException) -> str | None:
+    """What to say of an option that is the old name of a setting; None of any other error.
+
+    Where the command has an option of the new name, the reader's own message names that one.
+    """
+    from loramake.config import RENAMED
+
+    option = str(getattr(error, "option_name", ""))
+    old = option.removeprefix("--").replace("-", "_")
+    context = getattr(error, "ctx", None)
+    options = [] if context is None else [parameter.name for parameter in context.command.params]
+    if old not in RENAMED or RENAMED[old] in options:
+        return None
+    return f"{option}: {old} is now called {RENAMED[old]}: set it in config.yaml."
 
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ A key that is left unset is unset, not its default, until the last step.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,24 @@ from loramake.addresses import read_url
 from loramake.artifacts import explain_error, is_small, load_schema
 from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
-from loramake.parsing import ParsingError, check_size, shortened
+from loramake.parsing import ParsingError, check_size
 from loramake.parsing.shape import find_error
 from loramake.parsing.yaml_text import VALUES, parse_yaml, read_yaml
-from loramake.paths import ROOT
+from loramake.paths import locate_model, name_model
+from loramake.text import quoted, shorten
 
 Settings = dict[str, Any]
+
+RENAMED = {
+    "confidence": "conformal_confidence",
+    "max_error": "max_selective_error",
+    "max_error_confidence": "selective_error_confidence",
+    "features_to_keep": "max_features",
+    "limits": "requirements",
+    "num_train_epochs: least": "min_epochs",
+    "num_train_epochs: steps": "min_steps",
+}
+"""Old names of settings, and of parts of one, with the new: an old one is refused."""
 
 TRAINING_KEYS = (
     "lora_rank",
@@ -109,23 +122,32 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     experiments = config.get("experiments") or {}
     if not isinstance(experiments, Mapping):
         raise ConfigError(f"{where}: experiments: is a {type(experiments).__name__}, not names with settings below.")
+    if twice := next((name for name, count in Counter(map(str, experiments)).items() if count > 1), None):
+        raise ConfigError(f"{where}: experiments: {twice} is there twice, as a number and as a text: rename one.")
     for name, own in experiments.items():
         if not re.fullmatch(EXPERIMENT_NAME, str(name)):
             raise ConfigError(
-                f"{where}: experiment {shortened(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
+                f"{where}: experiment {quoted(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
                 f"digit first."
             )
         if own is not None and not isinstance(own, Mapping):
-            raise ConfigError(f"{where}: experiments: {name}: is {shortened(repr(own))}, not settings below a name.")
+            raise ConfigError(f"{where}: experiments: {name}: is {quoted(repr(own))}, not settings below a name.")
         _check_level(own or {}, f"{where}: experiments: {name}")
 
 
 def _check_level(level: Mapping[str, Any], where: str) -> None:
     properties = load_schema("config")["properties"]
     for key, value in level.items():
+        refuse_renamed(str(key), where)
         if key not in properties or key == "experiments":
-            raise ConfigError(f"{where}: {shortened(str(key))} is no setting{nearest(str(key), properties)}.")
+            raise ConfigError(f"{where}: {quoted(str(key))} is no setting{nearest(str(key), properties)}.")
         check_setting(key, value, where)
+
+
+def refuse_renamed(name: str, where: str, next_step: str = "rename it") -> None:
+    """Raise ConfigError, which says the new name, for the old name of a setting."""
+    if name in RENAMED:
+        raise ConfigError(f"{where}: {name} is now called {RENAMED[name]}: {next_step}.")
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
@@ -136,14 +158,19 @@ def check_setting(key: str, value: Any, where: str) -> None:
     _check_length(key, value, where)
     read = coerce(key, value)
     if not _is_finite(read):
-        shown = shortened(repr(value))
+        shown = quoted(repr(value))
         raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
-    for name in value if isinstance(value, Mapping) and "properties" in schema else ():
+    for name in read if isinstance(read, Mapping) and "properties" in schema else ():
+        refuse_renamed(f"{key}: {name}", where)
         if name not in schema["properties"]:
             raise ConfigError(
-                f"{where}: {key}: {shortened(str(name))} is none of them{nearest(str(name), schema['properties'])}."
+                f"{where}: {key}: {quoted(str(name))} is none of them{nearest(str(name), schema['properties'])}."
             )
-    error = explain_error(read, schema) if is_small(read) else find_error(validator_for(schema), _with_text_keys(read))
+    error = (
+        explain_error(_with_text_keys(read), schema)
+        if is_small(read)
+        else find_error(validator_for(schema), _with_text_keys(read))
+    )
     if error is not None:
         raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
     if key in _PATHS and read is not None:
@@ -155,7 +182,7 @@ def _check_path(key: str, path: str, where: str) -> None:
     try:
         Path(path).is_dir()
     except OSError as error:
-        raise ConfigError(f"{where}: {key}: {shortened(path, 60)} cannot be a path ({error.strerror}).") from error
+        raise ConfigError(f"{where}: {key}: {shorten(path, 60)} cannot be a path ({error.strerror}).") from error
 
 
 def _check_length(key: str, value: Any, where: str) -> None:
@@ -295,22 +322,20 @@ def _check_abstention(experiment: str, settings: Settings) -> None:
         raise ConfigError(
             f"experiment {experiment}: abstain_cost: it is weighed against what decisions cost: set costs, too."
         )
-    if costs is not None and asking is None and settings["max_error"] is not None:
+    if costs is not None and asking is None and settings["max_selective_error"] is not None:
         raise ConfigError(
-            f"experiment {experiment}: costs and max_error: max_error leaves rows to a person, so that costs have to "
-            "hold what that costs: set abstain_cost, 0 if nothing."
+            f"experiment {experiment}: costs and max_selective_error: max_selective_error leaves rows to a person, so "
+            "that costs have to hold what that costs: set abstain_cost, 0 if nothing."
         )
 
 
 def find_model(model: str) -> str:
-    """A folder as it is or, of the models that come with loramake, where it lies; else a hub id.
+    """A folder as it is, one that comes with loramake by its name, such as models/tiny; else a hub id.
 
     ConfigError for a path that is not there: a hub would be asked for it.
     """
-    if Path(model).is_dir():
-        return model
-    if (ROOT / model).is_dir():
-        return str(ROOT / model)
+    if Path(locate_model(model)).is_dir():
+        return name_model(model)
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1 or Path(model).parent.is_dir()
     if is_path and "/" in model:
         near = nearest(model, [str(path) for path in Path(model).parent.glob("*")])
@@ -355,6 +380,7 @@ def defaults() -> Settings:
 
 def read_card(model: str) -> dict[str, Any]:
     """What a local base model's card says, its settings as their types; {} where it says nothing."""
+    model = locate_model(model)
     card = read_base_card(model)
     if "settings" in card:
         _check_level(card["settings"], str(Path(model) / CARD))
@@ -376,12 +402,13 @@ def read_feedback(path: str | Path) -> dict[str, Any]:
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
     known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
+        refuse_renamed(str(key), str(path), "set it in config.yaml, since it is not feedback for this step")
         if key not in known:
-            raise ConfigError(f"{path}: {shortened(str(key))} is not feedback for this step{nearest(str(key), known)}.")
+            raise ConfigError(f"{path}: {quoted(str(key))} is not feedback for this step{nearest(str(key), known)}.")
     for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
             raise ConfigError(
-                f"{path}: {key}: is {shortened(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
+                f"{path}: {key}: is {quoted(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
             )
     if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
         raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")

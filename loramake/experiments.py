@@ -1,6 +1,7 @@
 """The experiments of a working folder: those that config.yaml lists and those that lie under results/."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +35,20 @@ def find_experiment(named: str) -> Path:
         if name in find_experiments():
             raise ConfigError(f"{name} has not been run yet: loramake run --name {name} runs it.")
         raise ConfigError(f"{folder} is not there{nearest(name, find_experiments())}: loramake status lists what is.")
+    refuse_links(folder)
     return folder
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise ConfigError where a link in an experiment's folder leads out of it: what is written there would go there.
+
+    An archive from somebody else keeps links. The folder itself may be one, to another disk.
+    """
+    root = folder.resolve()
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                raise ConfigError(f"{path} is a link out of {folder}: delete it, or put a copy in its place.")
 
 
 def find_artifact(folder: Path, name: str) -> Path:

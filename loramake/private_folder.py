@@ -4,7 +4,6 @@ Knows folders and locks; knows nothing of rows.
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loramake.errors import ConfigError
+from loramake.locks import lock
 
 _PREFIX = ".rows-"
 
@@ -32,11 +32,11 @@ def private_folder(beside: str | Path) -> Iterator[Path]:
 
 def _make(beside: Path, stack: contextlib.ExitStack) -> Path:
     """A folder that is locked while it is used; nobody sweeps between its making and its locking."""
-    with _locked(beside, fcntl.LOCK_EX) as alone:
+    with _locked(beside, wait=True) as alone:
         if alone:
             _sweep(beside)
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=beside, prefix=_PREFIX)))
-        stack.enter_context(_locked(made, fcntl.LOCK_EX))
+        stack.enter_context(_locked(made, wait=True))
         return made
 
 
@@ -53,24 +53,23 @@ def _make_elsewhere(beside: str | Path, stack: contextlib.ExitStack) -> Path:
 def _sweep(beside: Path) -> None:
     """Remove the folders that no living process has locked."""
     for left in beside.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+        with contextlib.suppress(OSError), _locked(left) as alone:
             if alone:
                 shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, how: int) -> Iterator[bool]:
+def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
     """Whether the folder is ours until the block ends: it isn't where another process has it or locks don't work."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        yield _lock(descriptor, how)
+        yield _is_ours(descriptor, folder, wait)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, how: int) -> bool:
+def _is_ours(descriptor: int, folder: Path, wait: bool) -> bool:
     try:
-        fcntl.flock(descriptor, how)
-    except OSError:
+        return lock(descriptor, folder, wait)
+    except ConfigError:
         return False
-    return True

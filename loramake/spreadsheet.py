@@ -14,7 +14,9 @@ SET_SIGN = " | "
 
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 """What makes a spreadsheet compute, in full width and small form too."""
-_STARTS_FORMULA = re.compile(rf"[\s']*[{_SIGNS}]|'*[\t\r\n]")
+_UNSEEN = "\\x00-\\x1f\\xad\\u200b-\\u200f\\u2060\\ufeff"
+"""What a program may drop before it looks at the first sign."""
+_STARTS_FORMULA = re.compile(rf"[\s'{_UNSEEN}]*[{_SIGNS}]|'*[\t\r\n]")
 _BETWEEN_CELLS = re.compile(rf"(?<![;|\s\"])[;|\s\"]++(?='*+[{_SIGNS}])")
 """What stands before such a sign where a cell may begin: behind a sign that parts cells where the comma does not."""
 _GUARDED_BETWEEN = re.compile(rf"(?<![;|\s\"])([;|\s\"]++)'(?='*+[{_SIGNS}])")

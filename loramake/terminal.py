@@ -4,12 +4,14 @@ The jobs of a run are processes of their own in one folder; a lock there tells t
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
+
+from loramake.errors import ConfigError
+from loramake.locks import locked_file
 
 _LOCK = Path("results/.cache/terminal.lock")
 _WAITING = Path("results/.cache/terminal.waiting")
@@ -20,8 +22,8 @@ _WIPE = "\r\x1b[2K"
 """To the line's start, and nothing left on it."""
 
 _is_mine = False
-_bar: int | None = None
-"""The open file of the lock of the one bar that is drawn, where that is this process's."""
+_bar: contextlib.ExitStack | None = None
+"""Holds the lock of the one bar that is drawn, where that is this process's."""
 
 
 @contextlib.contextmanager
@@ -32,8 +34,7 @@ def held() -> Iterator[None]:
         yield
         return
     _LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK.open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked_file(_LOCK, wait=True):
         _is_mine = True
         try:
             yield
@@ -45,11 +46,8 @@ def is_held_elsewhere() -> bool:
     """Whether another job is asking somebody something."""
     if _is_mine or not _LOCK.is_file():
         return False
-    with contextlib.suppress(OSError), _LOCK.open("r+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    with contextlib.suppress(OSError, ConfigError), locked_file(_LOCK) as lock:
+        return lock is None
     return False
 
 
@@ -61,13 +59,10 @@ def may_draw() -> bool:
     if _bar is not None or not _BAR.parent.parent.is_dir():
         return True
     _BAR.parent.mkdir(exist_ok=True)
-    file = os.open(_BAR, os.O_WRONLY | os.O_CREAT)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return False
-    _bar = file
+    with contextlib.ExitStack() as stack:
+        if stack.enter_context(locked_file(_BAR)) is None:
+            return False
+        _bar = stack.pop_all()
     return True
 
 
@@ -75,7 +70,7 @@ def end_drawing() -> None:
     """Leave the line to another job's progress."""
     global _bar
     if _bar is not None:
-        os.close(_bar)
+        _bar.close()
         _bar = None
 
 
@@ -105,7 +100,7 @@ class Waiting(logging.Filter):
 def show(line: str, write: Callable[[str], None]) -> None:
     """Write a line and those that have waited; or keep it waiting, for whichever job shows a line next."""
     if is_held_elsewhere():
-        with _WAITING.open("a", encoding="utf-8") as file:
+        with os.fdopen(os.open(_WAITING, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "a") as file:
             file.write(f"{line}\n")
         return
     for waiting in [*_take_waiting(), line]:

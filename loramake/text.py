@@ -1,5 +1,6 @@
 """Values as text for people: shares and thresholds where rounding would mislead; cells cut; names listed."""
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -21,6 +22,10 @@ def shorten(cell: object, limit: int = CELL_LENGTH) -> str:
     """A cell as text of at most `limit` characters."""
     text = str(cell)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+quoted = functools.partial(shorten, limit=300)
+"""A value or a reason as a message quotes it."""
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

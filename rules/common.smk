@@ -13,12 +13,16 @@ from loramake.config import (
     FEEDBACK_SETTINGS,
     TRAINING_KEYS,
     check_config,
+    read_card,
     read_config,
     read_feedback,
     resolve,
 )
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
+from loramake.experiments import refuse_links
+from loramake.hashes import hash_file, hash_files
+from loramake.workflow.versions import version_of as get_version
 from loramake.workflow.preflight import (
     check_experiment_names,
     check_feedback_files,
@@ -26,14 +30,13 @@ from loramake.workflow.preflight import (
 )
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.llm.models import check_model
-from loramake.paths import APPROVALS
+from loramake.paths import APPROVALS, TEMPLATES, locate_model
 from loramake.terminal import Waiting
 from loramake.llm.extra import check_quantization
 
-TEMPLATES = f"{workflow.basedir}/templates"
 REPORT_TEMPLATES = sorted(
-    str(path) for path in Path(TEMPLATES).glob("render_report*/*")
-) + [f"{TEMPLATES}/render_report.html.j2"]
+    str(path.relative_to(TEMPLATES)) for path in TEMPLATES.glob("render_report/*")
+) + ["render_report.html.j2"]
 
 
 def refuse_in_one_sentence(function):
@@ -102,25 +105,53 @@ def get_slice(*keys, feedback=None):
 def validate_tables(experiment):
     """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
     settings = get_settings(experiment, "explore")
+    refuse_links(Path(f"results/{experiment}"))
     check_feedback_files(f"results/{experiment}/feedback")
     check_inputs(settings, f"results/{experiment}")
     return settings["csv"], settings["test_csv"]
 
 
+def check_tables(wildcards):
+    """Refuse bad tables: as an input function, so that it comes before any job; gives no file."""
+    validate_tables(wildcards.experiment)
+    return []
+
+
+# Where a source lies is handed to a script as a Path: Snakemake keeps params of plain values only, and compares the
+# kept ones, so that a result is known by what its sources contain and not by their place. They are no inputs, which
+# would be compared by path and time, and whose names would be read as patterns: {a} in one would be a wildcard.
+
+
 def get_csv(wildcards):
-    """The table."""
-    return validate_tables(wildcards.experiment)[0]
+    """The table's path."""
+    return Path(validate_tables(wildcards.experiment)[0])
 
 
 def get_test_csv(wildcards):
-    """The test table, where there is one."""
-    return validate_tables(wildcards.experiment)[1] or []
+    """The test table's path; None where there is none."""
+    path = validate_tables(wildcards.experiment)[1]
+    return None if path is None else Path(path)
+
+
+@refuse_in_one_sentence
+def get_csv_hash(wildcards):
+    """What the table contains."""
+    return f"csv {hash_file(get_csv(wildcards))}"
+
+
+@refuse_in_one_sentence
+def get_tables_hash(wildcards):
+    """What the table and, where there is one, the test table contain."""
+    path = get_test_csv(wildcards)
+    test_csv = "none" if path is None else hash_file(path)
+    return f"{get_csv_hash(wildcards)}, test_csv {test_csv}"
 
 
 @refuse_in_one_sentence
 def get_all_settings(wildcards):
     """Every setting as it counts in the end, each from the step that its feedback file speaks to."""
     settings = dict(get_settings(wildcards.experiment))
+    del settings["csv"], settings["test_csv"]  # places, and not what is in them
     for step, keys in FEEDBACK_SETTINGS.items():
         asked = get_settings(wildcards.experiment, step)
         settings |= {key: asked[key] for key in keys}
@@ -128,13 +159,23 @@ def get_all_settings(wildcards):
 
 
 def get_feedback(step):
-    """A function that gives the feedback file of a step, where there is one."""
+    """A function that gives the path of a step's feedback file; None where there is none."""
 
-    def get_file(wildcards):
-        path = f"results/{wildcards.experiment}/feedback/{step}.yaml"
-        return path if Path(path).is_file() else []
+    def get_path(wildcards):
+        path = Path(f"results/{wildcards.experiment}/feedback/{step}.yaml")
+        return path if path.is_file() else None
 
-    return get_file
+    return get_path
+
+
+def get_feedback_hash(step):
+    """A function that gives what the feedback for a step contains; none where there is no file."""
+
+    def get_hash(wildcards):
+        path = get_feedback(step)(wildcards)
+        return f"feedback {'none' if path is None else hash_file(path)}"
+
+    return refuse_in_one_sentence(get_hash)
 
 
 @functools.cache
@@ -143,7 +184,7 @@ def validate_model(experiment):
     """Refuse a bad base model, or settings it cannot be trained with, before anything is wiped; gives the model."""
     settings = get_settings(experiment, "config")
     extra = settings["extra_training_args"]
-    check_model(settings["model"], settings["trust_remote_code"])
+    check_model(locate_model(settings["model"]), settings["trust_remote_code"])
     check_template(settings["template"])
     check_scheduler(settings["lr_scheduler_type"])
     check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)
@@ -151,18 +192,30 @@ def validate_model(experiment):
     return settings["model"]
 
 
-def get_model_files(wildcards):
-    """The files of a base model that is a folder; none of one from the hub."""
-    folder = Path(validate_model(wildcards.experiment))
+def check_base(wildcards):
+    """Refuse a bad base model: as an input function, so that it comes before any job; gives no file."""
+    validate_model(wildcards.experiment)
+    return []
+
+
+@functools.cache
+@refuse_in_one_sentence
+def hash_model(experiment):
+    """What the files of a base model that is a folder contain; none of one from the hub."""
+    folder = Path(locate_model(validate_model(experiment)))
     names = ("config.json", "tokenizer*.json", "*.jinja", "*.safetensors")
-    return sorted(str(path) for name in names for path in folder.glob(name))
+    return f"model {hash_files(path for name in names for path in folder.glob(name))}"
+
+
+def get_model_hash(wildcards):
+    """What the files of the base model contain."""
+    return hash_model(wildcards.experiment)
 
 
 @refuse_in_one_sentence
 def get_model_card(wildcards):
-    """The card of a base model that is a folder."""
-    card = Path(get_settings(wildcards.experiment)["model"]) / "README.md"
-    return str(card) if card.is_file() else []
+    """What the card of the base model sets."""
+    return read_card(get_settings(wildcards.experiment)["model"])
 
 
 def get_review_mode(review):
@@ -175,15 +228,20 @@ def get_review_mode(review):
     return refuse_in_one_sentence(get_mode)
 
 
-def get_prompts(*names):
-    """A function that gives the prompts of a step where its agent is an LLM."""
+def hash_templates(*names):
+    """What templates contain, by their names."""
+    return " ".join(f"{name} {hash_file(TEMPLATES / name)}" for name in names)
 
-    def get_files(wildcards):
+
+def get_prompts_hash(*names):
+    """A function that gives what the prompts of a step contain; none where its agent is no LLM."""
+
+    def get_hash(wildcards):
         if get_settings(wildcards.experiment)["agent"] == "builtin":
-            return []
-        return [f"{TEMPLATES}/openai/{name}.j2" for name in ("system", *names)]
+            return "prompts none"
+        return hash_templates(*(f"openai/{name}.j2" for name in ("system", *names)))
 
-    return refuse_in_one_sentence(get_files)
+    return refuse_in_one_sentence(get_hash)
 
 
 @refuse_in_one_sentence

@@ -12,6 +12,8 @@ rule split_data:
         "results/{experiment}/logs/split_data.log",
     benchmark:
         "results/{experiment}/benchmarks/split_data.tsv"
+    params:
+        version=get_version("split_data"),
     script:
         "../scripts/dataset/split_data.py"
 
@@ -19,13 +21,7 @@ rule split_data:
 rule write_balance_code:
     input:
         review="results/{experiment}/review/data.json",
-        feedback=get_feedback("balance"),
         train="results/{experiment}/data/train.json",
-        prompts=get_prompts("write_balance_code", "mend_code"),
-        templates=[
-            f"{TEMPLATES}/write_balance_code.j2",
-            f"{TEMPLATES}/builtin/write_balance_code.j2",
-        ],
     output:
         script="results/{experiment}/scripts/balance_data.py",
     log:
@@ -33,6 +29,13 @@ rule write_balance_code:
     benchmark:
         "results/{experiment}/benchmarks/write_balance_code.tsv"
     params:
+        version=get_version("write_balance_code"),
+        feedback_hash=get_feedback_hash("balance"),
+        prompts=get_prompts_hash("write_balance_code", "mend_code"),
+        templates=hash_templates(
+            "write_balance_code.j2",
+            "builtin/write_balance_code.j2",
+        ),
         balance=get_balance_feedback,
         agent=get_slice(*AGENT_KEYS),
         sandbox=get_setting("sandbox"),
@@ -45,7 +48,6 @@ rule execute_balance_code:
     input:
         script="results/{experiment}/scripts/balance_data.py",
         review="results/{experiment}/review/data.json",
-        feedback=get_feedback("balance"),
         train="results/{experiment}/data/train.json",
     output:
         balanced="results/{experiment}/data/balanced_data.json",
@@ -54,6 +56,8 @@ rule execute_balance_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_balance_code.tsv"
     params:
+        version=get_version("execute_balance_code"),
+        feedback_hash=get_feedback_hash("balance"),
         balance=get_balance_feedback,
         seed=get_setting("seed"),
         sandbox=get_setting("sandbox"),

@@ -1,7 +1,5 @@
 rule fit_baselines:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
         plan="results/{experiment}/plan.yaml",
@@ -12,6 +10,10 @@ rule fit_baselines:
     benchmark:
         "results/{experiment}/benchmarks/fit_baselines.tsv"
     params:
+        version=get_version("fit_baselines"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         seed=get_setting("seed"),
     script:
         "../scripts/evaluation/fit_baselines.py"
@@ -23,18 +25,33 @@ rule run_evaluation:
         train="results/{experiment}/predictions/train.jsonl",
         test="results/{experiment}/predictions/test.jsonl",
         baselines="results/{experiment}/evaluation/baselines.json",
-        trainer_log="results/{experiment}/adapter/trainer_log.jsonl",
     output:
         metrics="results/{experiment}/evaluation/metrics.json",
-        confusion_matrix="results/{experiment}/evaluation/confusion_matrix.svg",
-        roc="results/{experiment}/evaluation/roc.svg",
-        precision_recall="results/{experiment}/evaluation/precision_recall.svg",
-        loss="results/{experiment}/evaluation/loss.svg",
     log:
         "results/{experiment}/logs/run_evaluation.log",
     benchmark:
         "results/{experiment}/benchmarks/run_evaluation.tsv"
     params:
+        version=get_version("run_evaluation"),
         seed=get_setting("seed"),
     script:
         "../scripts/evaluation/run_evaluation.py"
+
+
+rule plot_evaluation:
+    input:
+        task="results/{experiment}/task.json",
+        test="results/{experiment}/predictions/test.jsonl",
+        baselines="results/{experiment}/evaluation/baselines.json",
+        trainer_log="results/{experiment}/adapter/trainer_log.jsonl",
+    output:
+        confusion_matrix="results/{experiment}/evaluation/confusion_matrix.svg",
+        roc="results/{experiment}/evaluation/roc.svg",
+        precision_recall="results/{experiment}/evaluation/precision_recall.svg",
+        loss="results/{experiment}/evaluation/loss.svg",
+    log:
+        "results/{experiment}/logs/plot_evaluation.log",
+    params:
+        version=get_version("plot_evaluation"),
+    script:
+        "../scripts/evaluation/plot_evaluation.py"

@@ -1,24 +1,24 @@
 rule profile_csv:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
+        checked=check_tables,
     output:
         profile="results/{experiment}/profile.json",
     log:
         "results/{experiment}/logs/profile_csv.log",
     benchmark:
         "results/{experiment}/benchmarks/profile_csv.tsv"
+    params:
+        version=get_version("profile_csv"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
     script:
         "../scripts/explore/profile_csv.py"
 
 
 rule explore_data:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         profile="results/{experiment}/profile.json",
-        feedback=get_feedback("explore"),
-        prompts=get_prompts("explore_data"),
     output:
         task="results/{experiment}/task.json",
     log:
@@ -26,6 +26,13 @@ rule explore_data:
     benchmark:
         "results/{experiment}/benchmarks/explore_data.tsv"
     params:
+        version=get_version("explore_data"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        feedback=get_feedback("explore"),
+        tables=get_tables_hash,
+        feedback_hash=get_feedback_hash("explore"),
+        prompts=get_prompts_hash("explore_data"),
         settings=get_slice(
             "target",
             "group_column",
@@ -40,10 +47,7 @@ rule explore_data:
 
 rule assign_splits:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
-        feedback=get_feedback("splits"),
     output:
         splits="results/{experiment}/splits.csv",
         summary="results/{experiment}/splits.json",
@@ -52,6 +56,11 @@ rule assign_splits:
     benchmark:
         "results/{experiment}/benchmarks/assign_splits.tsv"
     params:
+        version=get_version("assign_splits"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        feedback_hash=get_feedback_hash("splits"),
         ratios=get_slice(
             "validation_ratio", "calibration_ratio", "test_ratio", feedback="splits"
         ),

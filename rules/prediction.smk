@@ -19,7 +19,7 @@ rule run_prediction:
     resources:
         gpu=1,
     params:
-        version=1,  # raise it when the same adapter would give other probabilities
+        version=get_version("run_prediction"),
         trust_remote_code=get_setting("trust_remote_code"),
     script:
         "../scripts/prediction/run_prediction.py"

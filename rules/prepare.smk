@@ -1,23 +1,37 @@
 rule select_features:
     input:
-        csv=get_csv,
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
     output:
         selected="results/{experiment}/feature_selection/selected_features.json",
         rankings="results/{experiment}/feature_selection/feature_rankings.csv",
-        plot="results/{experiment}/feature_selection/feature_rankings.svg",
     log:
         "results/{experiment}/logs/select_features.log",
     benchmark:
         "results/{experiment}/benchmarks/select_features.tsv"
     threads: 2
     params:
-        features_to_keep=get_setting("features_to_keep"),
+        version=get_version("select_features"),
+        csv=get_csv,
+        table=get_csv_hash,
+        max_features=get_setting("max_features"),
         seed=get_setting("seed"),
     script:
         "../scripts/prepare/select_features.py"
+
+
+rule plot_feature_rankings:
+    input:
+        rankings="results/{experiment}/feature_selection/feature_rankings.csv",
+    output:
+        plot="results/{experiment}/feature_selection/feature_rankings.svg",
+    log:
+        "results/{experiment}/logs/plot_feature_rankings.log",
+    params:
+        version=get_version("plot_feature_rankings"),
+    script:
+        "../scripts/prepare/plot_feature_rankings.py"
 
 
 rule plan_preparation:
@@ -25,9 +39,6 @@ rule plan_preparation:
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         selected="results/{experiment}/feature_selection/selected_features.json",
-        card=get_model_card,
-        feedback=get_feedback("plan"),
-        prompts=get_prompts("plan_preparation"),
     output:
         plan="results/{experiment}/plan.yaml",
     log:
@@ -35,6 +46,11 @@ rule plan_preparation:
     benchmark:
         "results/{experiment}/benchmarks/plan_preparation.tsv"
     params:
+        version=get_version("plan_preparation"),
+        feedback=get_feedback("plan"),
+        feedback_hash=get_feedback_hash("plan"),
+        prompts=get_prompts_hash("plan_preparation"),
+        card=get_model_card,
         model=get_setting("model"),
         agent=get_slice(*AGENT_KEYS),
     script:
@@ -45,13 +61,6 @@ rule write_prep_code:
     input:
         plan="results/{experiment}/plan.yaml",
         profile="results/{experiment}/profile.json",
-        templates=[
-            f"{TEMPLATES}/write_prep_code.j2",
-            f"{TEMPLATES}/builtin/write_prep_code.j2",
-        ],
-        prompts=get_prompts("write_prep_code", "mend_code"),
-        csv=get_csv,
-        test_csv=get_test_csv,
         splits="results/{experiment}/splits.csv",
     output:
         script="results/{experiment}/scripts/prepare_data.py",
@@ -60,6 +69,15 @@ rule write_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/write_prep_code.tsv"
     params:
+        version=get_version("write_prep_code"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        prompts=get_prompts_hash("write_prep_code", "mend_code"),
+        templates=hash_templates(
+            "write_prep_code.j2",
+            "builtin/write_prep_code.j2",
+        ),
         sandbox=get_setting("sandbox"),
         agent=get_slice(*AGENT_KEYS),
     script:
@@ -70,8 +88,6 @@ rule execute_prep_code:
     input:
         script="results/{experiment}/scripts/prepare_data.py",
         plan="results/{experiment}/plan.yaml",
-        csv=get_csv,
-        test_csv=get_test_csv,
         splits="results/{experiment}/splits.csv",
     output:
         all_data="results/{experiment}/data/all_data.json",
@@ -81,6 +97,10 @@ rule execute_prep_code:
     benchmark:
         "results/{experiment}/benchmarks/execute_prep_code.tsv"
     params:
+        version=get_version("execute_prep_code"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         sandbox=get_setting("sandbox"),
     script:
         "../scripts/prepare/execute_prep_code.py"
@@ -94,10 +114,7 @@ rule verify_prepared_data:
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
         profile="results/{experiment}/profile.json",
-        csv=get_csv,
-        test_csv=get_test_csv,
-        model=get_model_files,
-        prompts=get_prompts("verify_prepared_data"),
+        checked=check_base,
     output:
         verification="results/{experiment}/data/verification.json",
     log:
@@ -105,6 +122,12 @@ rule verify_prepared_data:
     benchmark:
         "results/{experiment}/benchmarks/verify_prepared_data.tsv"
     params:
+        version=get_version("verify_prepared_data"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        prompts=get_prompts_hash("verify_prepared_data"),
+        model_hash=get_model_hash,
         encoder=get_slice("model", "template", "trust_remote_code", feedback="config"),
         cutoff_len=get_setting("cutoff_len"),
         agent=get_slice(*AGENT_KEYS),

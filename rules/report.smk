@@ -1,7 +1,5 @@
 rule render_report:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.json",
@@ -35,7 +33,6 @@ rule render_report:
             "results/{experiment}/trust/audit.svg",
             "results/{experiment}/trust/importance.svg",
         ],
-        templates=REPORT_TEMPLATES,
     output:
         report=report("results/{experiment}/report.html", category="{experiment}"),
         model_card="results/{experiment}/model_card.md",
@@ -44,6 +41,11 @@ rule render_report:
     benchmark:
         "results/{experiment}/benchmarks/render_report.tsv"
     params:
+        version=get_version("render_report"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        templates=hash_templates(*REPORT_TEMPLATES),
         experiment="{experiment}",
         settings=get_all_settings,
         benchmarks="results/{experiment}/benchmarks",
@@ -77,6 +79,7 @@ rule summarize_results:
     log:
         "results/{experiment}/logs/summarize_results.log",
     params:
+        version=get_version("summarize_results"),
         missing=get_missing_artifacts,
         experiment="{experiment}",
         benchmarks="results/{experiment}/benchmarks",

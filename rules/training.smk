@@ -5,8 +5,7 @@ rule generate_lmf_config:
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",
         review="results/{experiment}/review/balance.json",
-        model=get_model_files,
-        feedback=get_feedback("config"),
+        checked=check_base,
     output:
         train="results/{experiment}/configs/train.yaml",
         predict_train="results/{experiment}/configs/predict_train.yaml",
@@ -17,6 +16,9 @@ rule generate_lmf_config:
     benchmark:
         "results/{experiment}/benchmarks/generate_lmf_config.tsv"
     params:
+        version=get_version("generate_lmf_config"),
+        feedback_hash=get_feedback_hash("config"),
+        model_hash=get_model_hash,
         settings=get_slice(
             *TRAINING_KEYS,
             "model",
@@ -39,7 +41,7 @@ rule run_finetuning:
         balanced="results/{experiment}/data/balanced_data.json",
         validation="results/{experiment}/data/validation.json",
         review="results/{experiment}/review/config.json",
-        model=get_model_files,
+        checked=check_base,
     output:
         adapter="results/{experiment}/adapter/adapter_model.safetensors",
         adapter_config="results/{experiment}/adapter/adapter_config.json",
@@ -52,7 +54,8 @@ rule run_finetuning:
     resources:
         gpu=1,
     params:
-        version=1,  # raise it when the same inputs would train another adapter
+        version=get_version("run_finetuning"),
+        model_hash=get_model_hash,
         own=get_slice(
             "model", "trust_remote_code", "extra_training_args", feedback="config"
         ),

@@ -5,13 +5,14 @@ rule calibrate_probabilities:
         test="results/{experiment}/predictions/test.jsonl",
     output:
         calibrator="results/{experiment}/trust/calibrator.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     log:
         "results/{experiment}/logs/calibrate_probabilities.log",
     benchmark:
         "results/{experiment}/benchmarks/calibrate_probabilities.tsv"
     params:
+        version=get_version("calibrate_probabilities"),
         method=get_setting("calibration"),
         seed=get_setting("seed"),
     script:
@@ -26,57 +27,96 @@ rule evaluate_calibration:
         calibrator="results/{experiment}/trust/calibrator.json",
     output:
         calibration_measures="results/{experiment}/trust/calibration_measures.json",
-        plot="results/{experiment}/trust/reliability.svg",
     log:
         "results/{experiment}/logs/evaluate_calibration.log",
     benchmark:
         "results/{experiment}/benchmarks/evaluate_calibration.tsv"
     params:
+        version=get_version("evaluate_calibration"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/evaluate_calibration.py"
 
 
+rule plot_reliability:
+    input:
+        calibration_measures="results/{experiment}/trust/calibration_measures.json",
+    output:
+        plot="results/{experiment}/trust/reliability.svg",
+    log:
+        "results/{experiment}/logs/plot_reliability.log",
+    params:
+        version=get_version("plot_reliability"),
+    script:
+        "../scripts/trust/plot_reliability.py"
+
+
 rule fit_conformal:
     input:
         task="results/{experiment}/task.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         conformal="results/{experiment}/trust/conformal.json",
-        plot="results/{experiment}/trust/conformal.svg",
     log:
         "results/{experiment}/logs/fit_conformal.log",
     benchmark:
         "results/{experiment}/benchmarks/fit_conformal.tsv"
     params:
+        version=get_version("fit_conformal"),
         method=get_setting("conformal"),
-        confidence=get_setting("confidence"),
+        conformal_confidence=get_setting("conformal_confidence"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/fit_conformal.py"
 
 
+rule plot_conformal:
+    input:
+        conformal="results/{experiment}/trust/conformal.json",
+    output:
+        plot="results/{experiment}/trust/conformal.svg",
+    log:
+        "results/{experiment}/logs/plot_conformal.log",
+    params:
+        version=get_version("plot_conformal"),
+    script:
+        "../scripts/trust/plot_conformal.py"
+
+
 rule control_risk:
     input:
         task="results/{experiment}/task.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         risk="results/{experiment}/trust/risk.json",
-        plot="results/{experiment}/trust/risk_coverage.svg",
     log:
         "results/{experiment}/logs/control_risk.log",
     benchmark:
         "results/{experiment}/benchmarks/control_risk.tsv"
     params:
-        max_error=get_setting("max_error"),
-        confidence=get_setting("max_error_confidence"),
+        version=get_version("control_risk"),
+        max_selective_error=get_setting("max_selective_error"),
+        selective_error_confidence=get_setting("selective_error_confidence"),
         costs=get_setting("costs"),
         abstain_cost=get_setting("abstain_cost"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/control_risk.py"
+
+
+rule plot_risk_coverage:
+    input:
+        risk="results/{experiment}/trust/risk.json",
+    output:
+        plot="results/{experiment}/trust/risk_coverage.svg",
+    log:
+        "results/{experiment}/logs/plot_risk_coverage.log",
+    params:
+        version=get_version("plot_risk_coverage"),
+    script:
+        "../scripts/trust/plot_risk_coverage.py"
 
 
 rule decide_by_cost:
@@ -95,6 +135,7 @@ rule decide_by_cost:
     benchmark:
         "results/{experiment}/benchmarks/decide_by_cost.tsv"
     params:
+        version=get_version("decide_by_cost"),
         costs=get_setting("costs"),
         abstain_cost=get_setting("abstain_cost"),
         seed=get_setting("seed"),
@@ -104,35 +145,47 @@ rule decide_by_cost:
 
 rule audit_groups:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         metrics="results/{experiment}/evaluation/metrics.json",
         calibration_measures="results/{experiment}/trust/calibration_measures.json",
         conformal="results/{experiment}/trust/conformal.json",
         risk="results/{experiment}/trust/risk.json",
         costs="results/{experiment}/trust/costs.json",
-        calibration="results/{experiment}/trust/calibration.jsonl",
+        held_out="results/{experiment}/trust/held_out.jsonl",
         test="results/{experiment}/trust/test.jsonl",
     output:
         audit="results/{experiment}/trust/audit.json",
-        plot="results/{experiment}/trust/audit.svg",
     log:
         "results/{experiment}/logs/audit_groups.log",
     benchmark:
         "results/{experiment}/benchmarks/audit_groups.tsv"
     params:
+        version=get_version("audit_groups"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         columns=get_setting("audit_columns"),
-        limits=get_setting("limits"),
+        requirements=get_setting("requirements"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/audit_groups.py"
 
 
+rule plot_audit:
+    input:
+        audit="results/{experiment}/trust/audit.json",
+    output:
+        plot="results/{experiment}/trust/audit.svg",
+    log:
+        "results/{experiment}/logs/plot_audit.log",
+    params:
+        version=get_version("plot_audit"),
+    script:
+        "../scripts/trust/plot_audit.py"
+
+
 rule find_label_noise:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         calibrator="results/{experiment}/trust/calibrator.json",
@@ -145,14 +198,17 @@ rule find_label_noise:
         "results/{experiment}/logs/find_label_noise.log",
     benchmark:
         "results/{experiment}/benchmarks/find_label_noise.tsv"
+    params:
+        version=get_version("find_label_noise"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
     script:
         "../scripts/trust/find_label_noise.py"
 
 
 rule measure_robustness:
     input:
-        csv=get_csv,
-        test_csv=get_test_csv,
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
@@ -165,7 +221,6 @@ rule measure_robustness:
         test="results/{experiment}/predictions/test.jsonl",
     output:
         robustness="results/{experiment}/trust/robustness.json",
-        plot="results/{experiment}/trust/importance.svg",
     log:
         "results/{experiment}/logs/measure_robustness.log",
     benchmark:
@@ -174,9 +229,25 @@ rule measure_robustness:
     resources:
         gpu=1,
     params:
-        version=1,  # raise it when the same adapter would be tried in other ways
+        version=get_version("measure_robustness"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
         sandbox=get_setting("sandbox"),
         trust_remote_code=get_setting("trust_remote_code"),
         seed=get_setting("seed"),
     script:
         "../scripts/trust/measure_robustness.py"
+
+
+rule plot_importance:
+    input:
+        robustness="results/{experiment}/trust/robustness.json",
+    output:
+        plot="results/{experiment}/trust/importance.svg",
+    log:
+        "results/{experiment}/logs/plot_importance.log",
+    params:
+        version=get_version("plot_importance"),
+    script:
+        "../scripts/trust/plot_importance.py"

@@ -21,15 +21,6 @@ FAST = {"num_train_epochs": 1, "lora_rank": 4, "lora_alpha": 8, "logging_steps":
 """Settings for tests that need a training but no good one."""
 
 
-EXPLORE = {
-    "target": None,
-    "group_column": None,
-    "time_column": None,
-    "rare_labels": "error",
-}
-"""The settings of explore_data at their defaults."""
-
-
 def task_of(labels: list[str]) -> dict[str, object]:
     """task.json of made-up rows with these labels."""
     binary = len(labels) == 2

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.evaluation.metrics import run_evaluation
+from loramake.evaluation.run import run_evaluation
 from loramake.prediction.predictions import Scored, read_scored, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.calibration_measures import evaluate_calibration
@@ -94,7 +94,7 @@ class Calibration:
             method=method,
             seed=seed,
             out=self.folder / "calibrator.json",
-            calibration_out=self.folder / "trust_calibration.jsonl",
+            held_out_out=self.folder / "trust_held_out.jsonl",
             test_out=self.folder / "trust_test.jsonl",
         )
         return artifacts.read(self.folder / "calibrator.json", "calibrator")
@@ -109,7 +109,7 @@ def measure_trust(
     costs: dict[str, dict[str, float]],
     method: str = "temperature",
     confidence: float = 0.9,
-    max_error: float = 0.11,
+    max_selective_error: float = 0.11,
 ) -> Any:
     """The trust stage by its own functions up to costs.json, of 240 test rows and as many others; the test rows' truth.
 
@@ -125,11 +125,11 @@ def measure_trust(
     artifacts.write(folder / "none.jsonl", [], "predictions")
     names = ("task.json", "calibration_rows.jsonl", "test.jsonl", "calibrator.json")
     task, rows, test, calibrator = (folder / name for name in names)
-    calibration, after = folder / "calibration.jsonl", folder / "calibrated_test.jsonl"
-    calibrate_probabilities(task, rows, test, method, 1, calibrator, calibration, after)
+    held_out, after = folder / "held_out.jsonl", folder / "calibrated_test.jsonl"
+    calibrate_probabilities(task, rows, test, method, 1, calibrator, held_out, after)
     evaluate_calibration(task, test, after, calibrator, 1, folder / "calibration_measures.json")
-    fit_conformal(task, calibration, after, "lac", confidence, 1, folder / "conformal.json")
-    control_risk(task, calibration, after, max_error, confidence, costs, 0.5, 1, folder / "risk.json")
+    fit_conformal(task, held_out, after, "lac", confidence, 1, folder / "conformal.json")
+    control_risk(task, held_out, after, max_selective_error, confidence, costs, 0.5, 1, folder / "risk.json")
     decide_by_cost(
         task=task,
         train=folder / "train.jsonl",

@@ -13,9 +13,9 @@ from loramake.prediction.predictions import read_labels, scored_lines
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
+from support.experiment import Experiment
 from tests.cases import random_scored
 from tests.conftest import ROOT
-from tests.experiment import Experiment
 from tests.files import LMF_CONFIG, VERIFICATION
 
 NO_COSTS = {"configured": False, "matrix": None, "abstain_cost": None}
@@ -57,14 +57,14 @@ def make_adapter(folder: Path) -> None:
     wrapped.save_pretrained(folder)
 
 
-def make_trust(results: Path, max_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
+def make_trust(results: Path, max_selective_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
     """The trust artifacts, fitted on made-up predictions of the calibration split."""
     trust, task = results / "trust", results / "task.json"
     labels = read_labels(task)
-    given, held_out, test = trust / "given.jsonl", trust / "calibration.jsonl", trust / "test.jsonl"
+    given, held_out, test = trust / "given.jsonl", trust / "held_out.jsonl", trust / "test.jsonl"
     artifacts.write(given, scored_lines(random_scored(200, len(labels), 0), labels), "predictions")
     calibrate_probabilities(task, given, given, "temperature", 0, trust / "calibrator.json", held_out, test)
     fit_conformal(task, held_out, test, "lac", 0.8, 0, trust / "conformal.json")
-    control_risk(task, held_out, test, max_error, 0.9, None, None, 0, trust / "risk.json")
+    control_risk(task, held_out, test, max_selective_error, 0.9, None, None, 0, trust / "risk.json")
     whole = {"labels": labels, "confidence": 0.95, "resamples": 1000, "test": None, "sentence": "Made up.", **costs}
     artifacts.write(trust / "costs.json", whole, "costs")

@@ -10,7 +10,7 @@ from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.agents.disclosure import LONGEST_CELL
 from loramake.errors import DataError
 from loramake.rendering import render
-from loramake.tables.reading import number_styles, to_numbers
+from loramake.tables.numbers import number_styles, to_numbers
 from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
 from loramake.text import listed
 

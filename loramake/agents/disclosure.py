@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from loramake.tables.reading import PLAIN
+from loramake.tables.numbers import PLAIN
 from loramake.text import shorten
 
 LEVELS = ("names", "profile", "samples")

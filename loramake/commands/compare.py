@@ -70,7 +70,7 @@ def _settings_table(experiments: "list[Experiment]", settings: dict[str, list[An
 
 def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, Any]]) -> Table:
     """A row a metric and experiment: its value, and its difference from the first one's."""
-    from loramake.evaluation.metrics import CONFIDENCE
+    from loramake.evaluation.intervals import CONFIDENCE
     from loramake.text import as_percent
 
     table = Table(title=f"On the test rows, with {as_percent(CONFIDENCE)} intervals", title_justify="left")

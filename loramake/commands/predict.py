@@ -43,7 +43,7 @@ def predict(
     form: Annotated[
         Format | None, typer.Option("--format", help="CSV, or one JSON object a line; unset, that of the input.")
     ] = None,
-    confidence: Annotated[
+    conformal_confidence: Annotated[
         float | None, typer.Option(min=0.01, max=0.9999, help="Of the sets; unset, the experiment's.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows prepared and predicted at once.")] = 2000,
@@ -80,7 +80,7 @@ def predict(
         asked = {"sandbox": sandbox and sandbox.value, "trust_remote_code": trust_remote_code}
         predictor = Predictor(experiment, **trust | {key: value for key, value in asked.items() if value is not None})
         with _opened(predictor, csv, json, input_format) as rows:
-            predict_new_rows(predictor, rows, output, form or rows.form, confidence, batch_size)
+            predict_new_rows(predictor, rows, output, form or rows.form, conformal_confidence, batch_size)
     except KeyboardInterrupt:
         again = shlex.join(["loramake", *sys.argv[1:]])
         sys.exit(refusal(f"stopped by you; {again} goes on." if output else "stopped by you."))

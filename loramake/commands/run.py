@@ -25,6 +25,10 @@ class Start(enum.StrEnum):
     CONFIG = "config"
 
 
+_FIRST_REVIEW = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
+"""The review that each one asks again first."""
+
+
 def _option(about: str, panel: str | None = None, *names: str) -> Any:
     return typer.Option(*names, help=about, rich_help_panel=panel)
 
@@ -84,10 +88,13 @@ def run(
     options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
     one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
-        one.forget_reviews(start_from.value)
+        one.forget_reviews(_FIRST_REVIEW[start_from])
     raise typer.Exit(one.until_approved(settings))
 
 
 def _seen_from(directory: Path, path: Path) -> str:
-    """A path as it is, or whole where the run is in another folder."""
-    return str(path if directory == Path() else path.resolve())
+    """A path as it is or, where the run is in another folder, as seen from there; whole where it is not below it."""
+    if directory == Path():
+        return str(path)
+    path, directory = path.resolve(), directory.resolve()
+    return str(path.relative_to(directory) if path.is_relative_to(directory) else path)

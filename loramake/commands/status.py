@@ -14,7 +14,13 @@ from rich.text import Text
 if TYPE_CHECKING:
     from loramake.workflow.status import Status
 
-_COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red", "waiting for you": "bold magenta"}
+_COLOURS = {
+    "fresh": "green",
+    "stale": "yellow",
+    "made by an older version": "yellow",
+    "missing": "red",
+    "waiting for you": "bold magenta",
+}
 
 
 def status(

@@ -1,4 +1,4 @@
-"""From verified records to the files that training reads: one file per split, the training split balanced."""
+"""The training split balanced as the review decided, by code that is checked for having done just that."""
 
 import json
 import tempfile
@@ -17,7 +17,6 @@ from loramake.agents.complaints import BALANCED
 from loramake.config import STRATEGIES
 from loramake.console import say
 from loramake.errors import ArtifactError, CodeError
-from loramake.explore.splits import SPLITS, read_splits
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
 
@@ -25,15 +24,6 @@ _CHANCE = 1e-9
 """Of refusing code that draws with equal chances, for each label."""
 
 Key = tuple[str, int]
-
-
-def split_data(all_data: str | Path, splits: str | Path, outs: dict[str, str | Path]) -> None:
-    """Write train.json, validation.json, calibration.json and test.json (`outs`, by split); a split may be empty."""
-    records = {(record["source"], record["row"]): record for record in artifacts.read(all_data, "records")}
-    lines = read_splits(splits)
-    for split in SPLITS:
-        ours = lines.loc[lines["split"] == split, ["source", "row"]].itertuples(index=False, name=None)
-        artifacts.write(outs[split], [records[key] for key in ours], "records")
 
 
 def write_balance_code(

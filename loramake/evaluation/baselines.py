@@ -30,7 +30,7 @@ from loramake import artifacts
 from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
-from loramake.tables.reading import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
 
 BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
 SPLITS = ("train", "calibration", "test")

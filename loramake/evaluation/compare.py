@@ -7,8 +7,13 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.errors import ConfigError
-from loramake.evaluation.metrics import CONFIDENCE, LORAMAKE, Scores, compute_metrics, estimate, outcome_of, resample
+from loramake.evaluation.intervals import CONFIDENCE, estimate
+from loramake.evaluation.metrics import compute_metrics
+from loramake.evaluation.resampling import resample
+from loramake.evaluation.scores import LORAMAKE, Scores
+from loramake.evaluation.verdict import outcome_of
 from loramake.experiments import find_artifact
+from loramake.layout import PATHS
 from loramake.prediction.predictions import Codes, Key, Scored, read_scored
 from loramake.text import as_percent
 
@@ -34,19 +39,23 @@ class Experiment:
 
 def read_experiment(folder: Path) -> Experiment:
     """ConfigError, with the next command, where something of it is not there."""
-    results = artifacts.read(find_artifact(folder, "evaluation/results.json"), "results")
-    metrics = artifacts.read(find_artifact(folder, "evaluation/metrics.json"), "metrics")
-    plan = artifacts.read(find_artifact(folder, "plan.yaml"), "plan")
-    train = artifacts.read(find_artifact(folder, "configs/train.yaml"), "lmf_config")
-    profile = artifacts.read(find_artifact(folder, "profile.json"), "profile")
+    results = _read(folder, "results")
+    metrics = _read(folder, "metrics")
+    plan = _read(folder, "plan")
+    train = _read(folder, "train_config", "lmf_config")
+    profile = _read(folder, "profile")
     return Experiment(
         folder.name,
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         results["labels"],
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, "predictions/test.jsonl"), results["labels"]),
+        read_scored(find_artifact(folder, PATHS["test_predictions"]), results["labels"], results["rows"]["test"]),
     )
+
+
+def _read(folder: Path, name: str, schema: str = "") -> Any:
+    return artifacts.read(find_artifact(folder, PATHS[name]), schema or name)
 
 
 def _settings(results: dict[str, Any], plan: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:

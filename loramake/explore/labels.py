@@ -7,7 +7,7 @@ import pandas as pd
 
 from loramake.errors import DataError
 from loramake.explore.profile import find_type
-from loramake.tables.reading import find_number_style
+from loramake.tables.numbers import find_number_style
 from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
 from loramake.text import listed, shorten
 

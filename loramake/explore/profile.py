@@ -10,7 +10,8 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.tables.reading import Dialect, NumberStyle, find_number_style, read_table, sniff, to_numbers
+from loramake.tables.numbers import NumberStyle, find_number_style, to_numbers
+from loramake.tables.reading import Dialect, read_table, sniff
 from loramake.text import CELL_LENGTH, shorten
 
 TOP_VALUES = 10

@@ -14,7 +14,8 @@ import pandas as pd
 from loramake import artifacts
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
-from loramake.tables.reading import MOSTLY, find_number_style, is_day_first, read_table, to_days, to_numbers
+from loramake.tables.numbers import MOSTLY, find_number_style, is_day_first, to_days, to_numbers
+from loramake.tables.reading import read_table
 from loramake.text import as_percent, shorten
 
 SPLITS = ("train", "validation", "calibration", "test")

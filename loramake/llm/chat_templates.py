@@ -82,7 +82,7 @@ def _render(template: str, tokens: Mapping[str, Any]) -> None:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
-    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    environment.filters["tojson"] = _to_json
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     environment.globals["raise_exception"] = _raise
     compiled = environment.from_string(template)
@@ -93,6 +93,17 @@ def _render(template: str, tokens: Mapping[str, Any]) -> None:
             length += len(part)
             if length > _LONGEST:
                 raise MemoryError
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """transformers' filter of this name: a template could tell another one from it, and behave here alone."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 def _raise(message: str) -> None:

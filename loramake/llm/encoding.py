@@ -21,6 +21,7 @@ from loramake.llm.chat_templates import check_chat_template
 from loramake.llm.extra import import_training
 from loramake.llm.failures import explain, first_line, text_of
 from loramake.llm.models import fetch_model, read_json
+from loramake.paths import locate_model
 
 _UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would drop the assistant header without a word
 _PROBE = "0"
@@ -88,6 +89,7 @@ def find_template(model: str, configured: str | None, trust_remote_code: bool = 
     an unknown name, and where there is neither a registered template nor a chat template in the tokenizer.
     A folder with a chat template needs no training extra.
     """
+    model = locate_model(model)
     if configured is None and _folder_has_chat_template(Path(model)):
         return None
     with quiet(model):
@@ -211,6 +213,7 @@ def load_encoder(model: str, template: str | None, trust_remote_code: bool = Fal
     `template` as find_template gives it. ConfigError where tokenizer or template cannot be used, PredictionError for
     a template that trains no end of the label.
     """
+    model = locate_model(model)
     fetch_model(model, weights=False, trust_remote_code=trust_remote_code)
     with quiet(model):
         hparams = import_training("llamafactory.hparams")

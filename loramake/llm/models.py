@@ -15,6 +15,7 @@ from loramake.errors import ConfigError, LoramakeError
 from loramake.llm.extra import import_training
 from loramake.llm.failures import explain, first_line, text_of
 from loramake.parsing import ParsingError, json_text
+from loramake.paths import locate_model
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -211,6 +212,7 @@ def fetch_model(model: str, weights: bool = True, trust_remote_code: bool = Fals
     Progress is shown. What is in the cache already is not downloaded again, and serves where the hub cannot be
     reached. ConfigError says why a download failed, or what in the folder is not to be loaded (see check_model).
     """
+    model = locate_model(model)
     folder = Path(model) if Path(model).is_dir() or _from_another_hub() else _fetched(model, weights)
     if weights:
         check_model(str(folder), trust_remote_code)

@@ -21,6 +21,7 @@ from loramake.llm.extra import import_training
 from loramake.llm.failures import explain, text_of
 from loramake.llm.log_probs import label_log_probs
 from loramake.llm.models import fetch_model
+from loramake.paths import locate_model
 
 _READ = (
     *("model_name_or_path", "template", "cutoff_len"),
@@ -109,9 +110,10 @@ def load_scorer(
     Adapters are merged into the base unless it is quantized. ConfigError for a setting, ArtifactError for an adapter
     that is more than a LoRA, PredictionError for a model or adapter that cannot be loaded.
     """
-    model_name = str(config["model_name_or_path"])
+    model_name = locate_model(str(config["model_name_or_path"]))
     asked = {key: value for key, value in config.items() if key in _READ}
-    asked |= {"stage": "sft", "finetuning_type": "lora", "trust_remote_code": trust_remote_code}
+    asked |= {"model_name_or_path": model_name, "stage": "sft", "finetuning_type": "lora"}
+    asked |= {"trust_remote_code": trust_remote_code}
     if adapter is not None:
         asked["adapter_name_or_path"] = _checked(Path(adapter))
     fetch_model(model_name, trust_remote_code=trust_remote_code)

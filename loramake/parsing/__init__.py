@@ -58,11 +58,6 @@ def shown_size(size: int) -> str:
     return f"{size // MIB:,} MiB" if size >= MIB else f"{size:,} bytes"
 
 
-def shortened(text: str, limit: int = 300) -> str:
-    """The text, its end left out where it is long."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 def check_size(value: Any, values: int) -> None:
     """Raise ParsingError where a value, what it holds several times counted each time, is too large or too deep.
 

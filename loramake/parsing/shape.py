@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from loramake.parsing import shortened
+from loramake.text import quoted, shorten
 
 
 def find_error(validator: jsonschema_rs.Validator, value: Any, quotes: bool = True) -> tuple[str, str] | None:
@@ -19,16 +19,16 @@ def find_error(validator: jsonschema_rs.Validator, value: Any, quotes: bool = Tr
             validator.validate(value)
     except jsonschema_rs.ValidationError as error:
         if quotes:
-            return shown_path(error.instance_path), shortened(error.message)
+            return shown_path(error.instance_path), quoted(error.message)
         path = [part for part in error.instance_path if isinstance(part, int) or part in error.schema_path]
         is_key = isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties)
-        return shown_path(path), "it has a key that is not one of its keys" if is_key else shortened(error.message)
+        return shown_path(path), "it has a key that is not one of its keys" if is_key else quoted(error.message)
     except ValueError as error:  # of something that JSON does not have, or does not have so deep
-        return shown_path(()), shortened(str(error))
+        return shown_path(()), quoted(str(error))
     return None
 
 
 def shown_path(path: Iterable[str | int]) -> str:
     """Where in a value something is: `features[2].name`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{shortened(part, 60)}" for part in path)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{shorten(part, 60)}" for part in path)
     return "".join(parts).removeprefix(".") or "the top level"

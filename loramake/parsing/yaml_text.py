@@ -14,7 +14,8 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode
 from yaml.reader import Reader
 
-from loramake.parsing import DEPTH, DIGITS, MIB, ParsingError, decode, read_bytes, shortened, without_collector
+from loramake.parsing import DEPTH, DIGITS, MIB, ParsingError, decode, read_bytes, without_collector
+from loramake.text import quoted, shorten
 
 VALUES = 50_000
 """In one file, aliases expanded; long texts count by 256 characters."""
@@ -48,9 +49,9 @@ def parse_yaml(text: str, values: int = VALUES, as_text: bool = False) -> Any:
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         mark, last = error.problem_mark or error.context_mark, text.rstrip().count("\n")
         line = last if mark is None else min(mark.line, last)  # libyaml may point behind the end
-        raise ParsingError(f"line {line + 1}: {shortened(' '.join(reason.split()))}") from error
+        raise ParsingError(f"line {line + 1}: {quoted(' '.join(reason.split()))}") from error
     except yaml.YAMLError as error:
-        raise ParsingError(shortened(" ".join(str(error).split()))) from error
+        raise ParsingError(quoted(" ".join(str(error).split()))) from error
     finally:
         loader.dispose()
 
@@ -108,7 +109,7 @@ class _Limits(Composer, SafeConstructor):
             name = (key.tag, key.value)
             if name in lines and key.tag != _MERGE:
                 first = f"first in line {lines[name] + 1}"
-                raise ParsingError(_at(key.start_mark, f"the key {shortened(key.value, 60)!r} is there twice, {first}"))
+                raise ParsingError(_at(key.start_mark, f"the key {shorten(key.value, 60)!r} is there twice, {first}"))
             lines[name] = key.start_mark.line
         return node
 
@@ -118,7 +119,7 @@ class _Limits(Composer, SafeConstructor):
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         if node.tag not in _TAGS:
-            tag = shortened(str(node.tag).removeprefix(_TAG), 60)
+            tag = shorten(str(node.tag).removeprefix(_TAG), 60)
             raise ParsingError(_at(node.start_mark, f"the tag {tag} is not taken here: leave it out"))
         if node.tag in _NUMBERS and len(node.value) > DIGITS:
             raise ParsingError(_at(node.start_mark, f"a number of {len(node.value):,} characters"))
@@ -127,7 +128,7 @@ class _Limits(Composer, SafeConstructor):
         except (ParsingError, yaml.YAMLError):
             raise
         except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
-            reason = f"{shortened(str(node.value), 60)!r} is not a {node.tag.removeprefix(_TAG)}: quote it"
+            reason = f"{shorten(str(node.value), 60)!r} is not a {node.tag.removeprefix(_TAG)}: quote it"
             raise ParsingError(_at(node.start_mark, reason)) from error
 
 

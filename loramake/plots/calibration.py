@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from loramake import artifacts
-from loramake.evaluation.metrics import CONFIDENCE, proportion
+from loramake.evaluation.intervals import CONFIDENCE, proportion
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
 from loramake.text import as_percent
 

@@ -28,7 +28,7 @@ def plot_conformal(conformal: str | Path, path: str | Path) -> None:
         _draw_coverage(upper, found)
         _draw_sizes(lower, found)
         for axes in (upper, lower):
-            axes.axvline(100 * found["confidence"], color=GREY, linewidth=1, linestyle=":", zorder=1)
+            axes.axvline(100 * found["conformal_confidence"], color=GREY, linewidth=1, linestyle=":", zorder=1)
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
             axes.set_axisbelow(True)
         upper.figure.legend(loc="outside lower center", ncols=3, fontsize=9)  # below, where it hides nothing
@@ -36,7 +36,7 @@ def plot_conformal(conformal: str | Path, path: str | Path) -> None:
 
 def _draw_coverage(axes: Axes, found: dict[str, Any]) -> None:
     levels = found["levels"]
-    asked = [100 * level["confidence"] for level in levels]
+    asked = [100 * level["conformal_confidence"] for level in levels]
     measured = [100 * level["coverage"]["value"] for level in levels]
     low, high = ([100 * level["expected"][end] for level in levels] for end in ("low", "high"))
     axes.fill_between(asked, low, high, color="#DDDDDD", linewidth=0, label="within chance, 19 times in 20")
@@ -49,13 +49,14 @@ def _draw_coverage(axes: Axes, found: dict[str, Any]) -> None:
 
 def _draw_sizes(axes: Axes, found: dict[str, Any]) -> None:
     levels = found["levels"]
-    asked = [100 * level["confidence"] for level in levels]
+    asked = [100 * level["conformal_confidence"] for level in levels]
     sizes = [level["mean_set_size"] for level in levels]
     axes.plot(asked, sizes, color=VERMILION, marker="s", ms=4, linewidth=1.6)
-    axes.set(xlabel=f"confidence (dotted: the {as_percent(found['confidence'])} asked for)", ylabel="labels in a set")
+    dotted = as_percent(found["conformal_confidence"])
+    axes.set(xlabel=f"confidence (dotted: the {dotted} asked for)", ylabel="labels in a set")
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_ylim(0, 1.2 * max(*sizes, 1))
-    place = [level["confidence"] for level in levels].index(found["confidence"])
+    place = [level["conformal_confidence"] for level in levels].index(found["conformal_confidence"])
     side, shift = ("left", 6) if place < 3 else ("right", -6)
     text = f"{sizes[place]:.2f} of {len(found['labels']):,}"
     point = (asked[place], sizes[place])

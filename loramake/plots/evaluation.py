@@ -13,7 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts
-from loramake.evaluation.metrics import LORAMAKE, Scores, confusion_matrix, mean_areas, ranked_labels, read_scores
+from loramake.evaluation.areas import mean_areas
+from loramake.evaluation.metrics import confusion_matrix, ranked_labels
+from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
 from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
 from loramake.prediction.predictions import Codes, Floats, read_labels
 
@@ -36,7 +38,7 @@ def plot_evaluation(
     precision_recall_out: str | Path,
     loss_out: str | Path,
 ) -> None:
-    """Draw the four pictures of run_evaluation from its artifacts: three of the test split, one of the training."""
+    """Draw four pictures: three of the test split, one of the training."""
     labels = read_labels(task)
     truth, scores = read_scores(test, baselines, labels, "test")
     plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), labels, confusion_matrix_out)

@@ -52,7 +52,7 @@ def _draw_curve(axes: Axes, curve: list[dict[str, float]], confidence: float) ->
 
 def _draw_chosen(axes: Axes, chosen: dict[str, Any]) -> None:
     """The share asked for, and the threshold's place on the curve where there is one."""
-    asked = chosen["max_error"]
+    asked = chosen["max_selective_error"]
     name = f"at most {as_percent(asked)} asked for"
     axes.axhline(
         asked, color=VERMILION, linestyle=LINES[2][1], label=name if chosen["achievable"] else f"{name}: not achievable"
@@ -69,7 +69,7 @@ def _draw_chosen(axes: Axes, chosen: dict[str, Any]) -> None:
 
 def _top(found: dict[str, Any]) -> float:
     """The upper end of the axis: few rows have a wide interval, which would press the curve to the ground."""
-    asked = found["chosen"]["max_error"] if found["chosen"] else 0.0
+    asked = found["chosen"]["max_selective_error"] if found["chosen"] else 0.0
     curve = found["test"]["curve"]
     highest: float = max(asked, curve[-1]["high"], *(point["error"] for point in curve))
     return min(1.0, max(_ROOM * highest, 0.02))

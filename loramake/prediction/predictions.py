@@ -45,12 +45,13 @@ def read_labels(task: str | Path) -> list[str]:
     return [label["value"] for label in artifacts.read(task, "task")["labels"]]
 
 
-def read_scored(predictions: str | Path, labels: list[str]) -> Scored:
+def read_scored(predictions: str | Path, labels: list[str], max_rows: int | None = None) -> Scored:
     """The rows of a predictions file (JSON lines), their true labels and their probabilities in the order of `labels`.
 
-    ArtifactError where a row stands there twice, its label is not known, or a probability is missing.
+    `max_rows` is how many there are by another artifact. ArtifactError where a row stands there twice, its label is not
+    known, or a probability is missing.
     """
-    lines = _by_row(artifacts.read(predictions, "predictions"), predictions)
+    lines = _by_row(artifacts.read(predictions, "predictions", max_rows), predictions)
     places = {label: place for place, label in enumerate(labels)}
     truth = [_code(line["label"], places, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
     found = [_ordered(line["probabilities"], labels, f"{predictions}: {name_of(key)}") for key, line in lines.items()]

@@ -80,16 +80,16 @@ def _rows_text(rows: list[int], what: str) -> str:
 
 def check_behaviour(prepared: Prepared) -> list[Check]:
     """Transform rows again, other rows beside them: nothing may change; and no prompt is made of what is left out."""
-    inputs = {record["row"]: record["input"] for record in prepared.records if record.get("source") == "csv"}
+    inputs = {(record.get("source", "csv"), record["row"]): record["input"] for record in prepared.records}
     most = max(1, min(SAMPLE_ROWS, len(inputs) // 2))  # never the whole table
-    rows = sample(sorted(inputs), most, _seed_of(prepared))
-    alone = _inputs(prepared, prepared.tables["csv"].loc[rows])
-    changed = [row for row, text in zip(rows, alone, strict=True) if text != inputs[row]]
+    keys = sample(sorted(inputs), most, _seed_of(prepared))
+    alone = _inputs(prepared, pd.concat([prepared.tables[source].loc[[row]] for source, row in keys]))
+    changed = [key[1] for key, text in zip(keys, alone, strict=True) if text != inputs[key]]
     return [
         Check(
             "a row's prompt is the same whichever rows are beside it",
             not changed,
-            f"{len(changed)} of {len(rows)} sampled rows changed when transformed in another order and company",
+            f"{len(changed)} of {len(keys)} sampled rows changed when transformed in another order and company",
             changed,
         ),
         _check_left_out(prepared.plan),

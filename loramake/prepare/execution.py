@@ -1,8 +1,9 @@
 """The generated preparation code at work: fitted on the train rows, and turning rows into prompts.
 
 The code never meets a label. `fit` and `transform` run in a sandbox of their own each, which holds the plan's features
-and nothing else of the table. Their rows are ordered by a hash of these cells and numbered in that order, so that
-neither the number of a row nor its neighbours say anything that its cells do not. Labels are joined here, outside.
+and nothing else of the table. Their rows are ordered by a hash of these cells and numbered in that order; equal rows
+are transformed as one. So neither the number of a row nor its neighbours say anything that its cells do not. Labels are
+joined here, outside.
 """
 
 import contextlib
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loramake import artifacts
 from loramake.console import say, working
@@ -27,6 +27,8 @@ Record = dict[str, Any]
 
 _STATE_BYTES, _STATE_BYTES_A_FEATURE = 1 << 20, 1 << 12
 """The most that fit may remember: room for bins and categories, not for the rows of a table."""
+_HASH_KEYS = ("loramake rows, 1", "loramake rows, 2")
+"""Two hashes of 64 bits together tell rows apart."""
 _RECORD_BYTES = 1 << 13
 """The most that a feature adds to a record: a cell is cut after some hundred characters."""
 
@@ -81,19 +83,25 @@ def _fit(
 
     `folder` is a private one, for the time of the run.
     """
-    cells, _ = _by_content(train, features)
+    distinct, place = _distinct(train, features)
+    cells = distinct.iloc[np.sort(place)].reset_index(drop=True)
     learnt = folder / "state.json"
     inputs = {"csv": _write_rows(cells, folder)}
     sandbox.run(script, inputs=inputs, values={"mode": "fit"}, outputs={"state": learnt})
-    most, size = _STATE_BYTES + _STATE_BYTES_A_FEATURE * len(features), learnt.stat().st_size
+    _check_state(script, learnt, features)
+    with _as_code_error(script, learnt, "a state"):
+        state: dict[str, Any] = artifacts.read_untrusted(learnt, "prep_state")
+    return state
+
+
+def _check_state(script: str | Path, state: Path, features: Sequence[str]) -> None:
+    """CodeError for a state that holds more than summaries of so many columns."""
+    most, size = _STATE_BYTES + _STATE_BYTES_A_FEATURE * len(features), state.stat().st_size
     if size > most:
         raise CodeError(
             f"{script}: fit remembers {size:,} bytes, more than the {most:,} that bins and categories need: keep "
             "summaries of the columns, not the rows."
         )
-    with _as_code_error(script, learnt, "a state"):
-        state: dict[str, Any] = artifacts.read_untrusted(learnt, "prep_state")
-    return state
 
 
 def transform_rows(
@@ -111,13 +119,13 @@ def _transform(
     script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox, folder: Path
 ) -> list[Record]:
     """`transform_rows` in a private folder that is there already."""
-    cells, order = _by_content(rows, features)
+    cells, place = _distinct(rows, features)
     out = _run_on(script, cells, state, sandbox, folder, "transform")
     with _as_code_error(script, out, "records"):
         made: list[Record] = artifacts.read_untrusted(out, "records", _most_bytes(cells), len(cells))
-    if [record["row"] for record in made] != list(range(len(rows))):
-        raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows, in their order.")
-    return [_only_prompt(made[place], position) for position, place in enumerate(_inverse(order))]
+    if [record["row"] for record in made] != list(range(len(cells))):
+        raise CodeError(f"{script} did not give one record for each of the {len(cells):,} rows, in their order.")
+    return [_only_prompt(made[own], row) for row, own in enumerate(place)]
 
 
 def _only_prompt(record: Record, row: int) -> Record:
@@ -132,14 +140,14 @@ def transform_each_row(
 
     Slower, by a few milliseconds a row. CodeError where the script fails whatever the rows.
     """
-    cells, order = _by_content(rows, features)
+    cells, place = _distinct(rows, features)
     with private_folder(Path(state).parent) as folder:
         out = _run_on(script, cells, state, sandbox, folder, "transform_each")
         with _as_code_error(script, out, "records"):
             made = artifacts.read_untrusted(out, "transformed", _most_bytes(cells), len(cells))
-    if len(made) != len(rows):
-        raise CodeError(f"{script} did not give one record for each of the {len(rows):,} rows.")
-    return [_checked(made[place], place, position) for position, place in enumerate(_inverse(order))]
+    if len(made) != len(cells):
+        raise CodeError(f"{script} did not give one record for each of the {len(cells):,} rows.")
+    return [_checked(made[own], own, row) for row, own in enumerate(place)]
 
 
 def _checked(made: dict[str, Any], place: int, row: int) -> Record | str:
@@ -151,23 +159,20 @@ def _checked(made: dict[str, Any], place: int, row: int) -> Record | str:
     return _only_prompt(made["record"], row)
 
 
-def _by_content(rows: pd.DataFrame, features: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """The features' cells ordered by a hash of each row's own, numbered anew, and the position in `rows` of each."""
+def _distinct(rows: pd.DataFrame, features: Sequence[str]) -> tuple[pd.DataFrame, list[int]]:
+    """Each different row of the features' cells once, ordered by a hash of its own cells, and the place of each row."""
     cells = rows[list(features)].astype(object)
-    order = np.argsort(pd.util.hash_pandas_object(cells, index=False).to_numpy(), kind="stable")
-    return cells.iloc[order].reset_index(drop=True), order
-
-
-def _inverse(order: NDArray[np.intp]) -> list[int]:
-    """For each position in the table its place in the order."""
-    places: list[int] = np.argsort(order, kind="stable").tolist()
-    return places
+    hashes = [pd.util.hash_pandas_object(cells, index=False, hash_key=key).to_numpy() for key in _HASH_KEYS]
+    _, first, place = np.unique(np.stack(hashes, axis=1), axis=0, return_index=True, return_inverse=True)
+    places: list[int] = place.reshape(-1).tolist()
+    return cells.iloc[first].reset_index(drop=True), places
 
 
 def _run_on(
     script: str | Path, cells: pd.DataFrame, state: str | Path, sandbox: Sandbox, folder: Path, mode: str
 ) -> Path:
     """Run a preparation script on rows; the file, in `folder`, that it wrote."""
+    _check_state(script, Path(state), list(cells.columns))
     out = folder / "records.json"
     inputs = {"csv": _write_rows(cells, folder), "state": Path(state)}
     sandbox.run(script, inputs=inputs, values={"mode": mode}, outputs={"out": out})

@@ -27,7 +27,7 @@ def select_features(
     profile: str | Path,
     task: str | Path,
     splits: str | Path,
-    features_to_keep: int,
+    max_features: int,
     seed: int,
     out: str | Path,
     rankings: str | Path,
@@ -51,13 +51,13 @@ def select_features(
         _, train = read_split(csv, None, splits, "train")
         with progress(f"ranking {len(candidates):,} features", unit="batches of trees") as advance:
             table = rank(train[candidates], train[found["target"]], columns, seed, advance=advance)
-    kept, note = _keep(table, candidates, features_to_keep, ranked)
+    kept, note = _keep(table, candidates, max_features, ranked)
     if not kept:
         raise DataError(
             f"{csv}: no feature changes on the train rows: lower the ratios of the other splits or add rows."
         )
     constant = set(table.loc[np.isinf(table["average_rank"]), "feature"])
-    reasons = {True: "it never changes on the train rows", False: f"ranked below the {features_to_keep} best"}
+    reasons = {True: "it never changes on the train rows", False: f"ranked below the {max_features} best"}
     dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
     with artifacts.atomic(rankings) as temporary:
         table.assign(feature=table["feature"].map(escape_formula)).to_csv(temporary, index=False, lineterminator="\n")
@@ -84,10 +84,10 @@ def find_dropped(task: dict[str, Any]) -> list[dict[str, str]]:
     return dropped + [{"name": name, "reason": "dropped by feedback"} for name in asked]
 
 
-def _keep(table: pd.DataFrame, candidates: list[str], features_to_keep: int, ranked: bool) -> tuple[list[str], str]:
+def _keep(table: pd.DataFrame, candidates: list[str], max_features: int, ranked: bool) -> tuple[list[str], str]:
     if not ranked:
         return candidates, f"{len(candidates)} features, fewer than {RANK_FROM}: all are kept and none is ranked."
-    best = set(table.loc[np.isfinite(table["average_rank"]), "feature"].head(features_to_keep))
+    best = set(table.loc[np.isfinite(table["average_rank"]), "feature"].head(max_features))
     return [
         name for name in candidates if name in best
     ], f"{len(candidates)} features ranked on the train rows, {len(best)} kept."

@@ -23,7 +23,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics.cluster import expected_mutual_information
 
 from loramake.console import Advance
-from loramake.tables.reading import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
 
 METHODS = ("pearson", "mutual_information", "random_forest")
 SCORES = ("variance", *METHODS)

@@ -11,7 +11,7 @@ from loramake import artifacts
 from loramake.config import Settings
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.evaluation.metrics import CONFIDENCE
+from loramake.evaluation.intervals import CONFIDENCE
 from loramake.explore.splits import describe_splits
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
@@ -59,7 +59,7 @@ CONTENTS = {
     "conformal": "Sets that hold the true label",
     "risk": "When to abstain",
     "costs": "What it costs",
-    "audit": "Groups and limits",
+    "audit": "Groups and requirements",
     "robustness": "What it looks at",
     "samples": "Right and wrong",
     "data": "The data",

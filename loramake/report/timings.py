@@ -1,20 +1,31 @@
 """Where the time went: Snakemake's benchmark files, one a rule."""
 
 import csv
+import math
 from pathlib import Path
 
 from rich.table import Table
 
+from loramake.parsing import decode, read_bytes
+
+_LONGEST = 1 << 16
+
 
 def read_timings(folder: str | Path) -> dict[str, float]:
     """Wall-clock seconds of the latest run of each rule, longest first."""
-    seconds = {path.stem: _read_seconds(path) for path in Path(folder).glob("*.tsv")}
+    found = {path.stem: _read_seconds(path) for path in Path(folder).glob("*.tsv")}
+    seconds = {rule: spent for rule, spent in found.items() if spent is not None}
     return dict(sorted(seconds.items(), key=lambda entry: -entry[1]))
 
 
-def _read_seconds(path: Path) -> float:
-    with path.open(encoding="utf-8", newline="") as file:
-        return float(next(csv.DictReader(file, delimiter="\t"))["s"])
+def _read_seconds(path: Path) -> float | None:
+    """None for a file that Snakemake did not write."""
+    try:
+        lines = decode(read_bytes(path, _LONGEST)).splitlines()
+        seconds = float(next(csv.DictReader(lines, delimiter="\t"))["s"])
+    except (ValueError, StopIteration, KeyError, TypeError):
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def timings_table(seconds: dict[str, float]) -> Table:

@@ -21,6 +21,7 @@ from loramake import artifacts
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
 from loramake.errors import ConfigError, ReviewError
+from loramake.layout import approval_name, review_path
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.parsing.yaml_text import read_yaml
@@ -63,7 +64,7 @@ class Approval:
         self._question, self._history, self._out = question, Path(history), out
         self._hashes = {str(path): artifacts.sha256(path) for path in question.files}
         self._folder = out.parent.parent / "feedback"
-        self._file = self._folder / f"approve_{question.name}.yaml"
+        self._file = self._folder / approval_name(question.name)
 
     def decide(self, mode: str) -> None:
         """Write the decision, or raise ReviewError where nobody approves."""
@@ -189,8 +190,8 @@ def forget_reviews(results: str | Path, first: str) -> None:
     """
     history = Path(APPROVALS)
     for name in REVIEWS[REVIEWS.index(first) :]:
-        path = Path(results) / f"review/{name}.json"
-        (Path(results) / f"feedback/approve_{name}.yaml").unlink(missing_ok=True)
+        path = Path(results, review_path(name))
+        Path(results, "feedback", approval_name(name)).unlink(missing_ok=True)
         if not path.is_file():
             continue
         of_these = {"review": name, "sha256": sorted(artifacts.read(path, "review")["reviewed"].values())}
@@ -222,7 +223,5 @@ def _typed(before: str = "") -> str:
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    artifacts.append_text(path, json.dumps(line, ensure_ascii=False) + "\n")
     log.info("remembered %s", line)

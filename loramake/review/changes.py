@@ -29,6 +29,7 @@ from loramake.config import (
     check_setting,
     coerce,
     read_feedback,
+    refuse_renamed,
 )
 from loramake.errors import ConfigError, nearest
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
@@ -197,6 +198,7 @@ def _of_key(key: str, value: Any, known: FeedbackContext) -> list[Change]:
     if word in _KEYS:
         check_setting(word, value, "feedback")
         return [Change(_KEYS[word], word, coerce(word, value))]
+    refuse_renamed(word, "feedback", "set it in config.yaml, since feedback cannot change it")
     if word not in _WORDS:
         raise ConfigError(f"{shorten(key)} is nothing that feedback can change{nearest(word, _EVERY_KEY)}.")
     name = _WORDS[word]

@@ -12,6 +12,7 @@ from rich.text import Text
 from loramake import artifacts
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
+from loramake.layout import PATHS, review_path
 from loramake.review.approval import Approval, Question
 from loramake.review.changes import FeedbackContext
 from loramake.review.code_summary import summarize_code
@@ -38,7 +39,9 @@ _KEY_SETTINGS = (
     "seed",
 )
 """Of LlamaFactory's configuration: what is looked at first."""
-_CONFIGS = ("configs/train.yaml", "configs/predict_train.yaml", "configs/predict_test.yaml", "data/dataset_info.json")
+_REVIEWED = ("plan", "verification", "all_data", "splits", "prep_script")
+_BALANCING = ("train", "balanced", "balance_script")
+_CONFIGS = ("train_config", "predict_train_config", "predict_test_config", "dataset_info")
 
 
 def review_prep_data(
@@ -103,14 +106,14 @@ def review_next(results: Path, balance: str) -> None:
         if _is_decided(results, name):
             continue
         with _alone("ask"):
-            Approval(_question(results, name, balance), results / f"review/{name}.json").decide_ahead()
+            Approval(_question(results, name, balance), results / review_path(name)).decide_ahead()
         return
     say(f"all three reviews of {experiment} are decided on; loramake run --start-from asks again.")
 
 
 def _is_decided(results: Path, name: str) -> bool:
     """Whether a decision is there, and on the files as they are."""
-    path = results / f"review/{name}.json"
+    path = results / review_path(name)
     if not path.is_file():
         return False
     return all(
@@ -121,12 +124,9 @@ def _is_decided(results: Path, name: str) -> bool:
 
 def _files(results: Path, name: str) -> list[Path]:
     """What has to be there before a review can be asked."""
-    parts = ["plan.yaml", "data/verification.json", "data/all_data.json", "splits.csv", "scripts/prepare_data.py"]
-    if name in ("balance", "config"):
-        parts += ["data/train.json", "data/balanced_data.json", "scripts/balance_data.py"]
-    if name == "config":
-        parts += _CONFIGS
-    return [results / part for part in parts]
+    parts = dict(zip(REVIEWS, (_REVIEWED, _BALANCING, _CONFIGS), strict=True))
+    asked = REVIEWS[: REVIEWS.index(name) + 1]
+    return [results / PATHS[part] for review in asked for part in parts[review]]
 
 
 def _question(results: Path, name: str, balance: str) -> Question:
@@ -190,7 +190,7 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
 def show_lmf_config(
     plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
 ) -> Question:
-    """The configuration review's screen: what matters as a table, the files `whole`, what the training will take."""
+    """The config review's screen: what matters as a table, the files `whole`, what the training will take."""
     settings = artifacts.read(configs[0], "lmf_config")
     _head(plan, "training configuration")
     console.print(_key_table(settings))

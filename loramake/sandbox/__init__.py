@@ -31,6 +31,7 @@ from loramake.sandbox import bubblewrap
 _INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
 _MISSING = 2**64 - 1
 _LOOK_SECONDS = 0.2
+_LONGEST_SCRIPT = 1 << 20
 _MIB = 1 << 20
 
 
@@ -112,12 +113,13 @@ class _Run:
         self._staged.mkdir()
         self._folder = place / "folder"
         self._folder.mkdir()
-        size = 0
+        if (length := script.stat().st_size) > _LONGEST_SCRIPT:
+            raise CodeError(f"{script} has {length:,} bytes, more than the {_LONGEST_SCRIPT:,} of any script.")
         for name, path in {**inputs, "script": script}.items():
             copy = self._staged / name
             shutil.copyfile(path, copy)
             copy.chmod(0o444)
-            size += copy.stat().st_size
+        size = sum((self._staged / name).stat().st_size for name in inputs)
         self._staged.chmod(0o755)
         self._limits = sandbox.limits.for_inputs(size)
         self._inputs = list(inputs)

@@ -30,16 +30,8 @@ from loramake.errors import DataError, nearest
 from loramake.parsing import EncodingError, ParsingError, shown_size
 from loramake.parsing.json_text import LONGEST_LINE, parse_json
 from loramake.private_folder import private_folder
-from loramake.tables.reading import (
-    MISSING,
-    NumberStyle,
-    align_names,
-    blank_missing,
-    check_shape,
-    how_to_read,
-    sniff,
-    to_numbers,
-)
+from loramake.tables.numbers import NumberStyle, to_numbers
+from loramake.tables.reading import MISSING, align_names, blank_missing, check_shape, how_to_read, sniff
 from loramake.text import shorten
 
 _LINES_AT_ONCE = 2000

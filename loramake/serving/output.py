@@ -87,7 +87,7 @@ def predict_new_rows(
     rows: Rows,
     output: str | Path | None,
     form: str,
-    confidence: float | None,
+    conformal_confidence: float | None,
     batch_size: int,
 ) -> None:
     """Write what is decided about new rows to `output` (None: standard output), one line each, `form` csv or jsonl.
@@ -96,14 +96,14 @@ def predict_new_rows(
     next is begun, so that a run that is killed is gone on with by the same call, to the same bytes.
     """
     predictor.say_unused(rows.names, rows.where)
-    options = f"{form}, confidence {confidence or 'of the experiment'}, batches of {batch_size}"
+    options = f"{form}, confidence {conformal_confidence or 'of the experiment'}, batches of {batch_size}"
     with contextlib.ExitStack() as stack:
         sink: Sink = _Terminal()
         if output is not None:
             belongs_to = {"input": rows.sha256, "experiment": predictor.fingerprint(), "set of options": options}
             sink = stack.enter_context(resumable_file(output, belongs_to))
         advance = stack.enter_context(progress("predicting, rows")) if rows.count > 1 else None
-        unpredicted, unlike = _predict_all(predictor, rows, sink, form, confidence, batch_size, advance)
+        unpredicted, unlike = _predict_all(predictor, rows, sink, form, conformal_confidence, batch_size, advance)
     predictor.say_unlike(unlike, rows.where)
     if output is not None:
         say(f"{rows.count:,} rows predicted: {output}.")
@@ -116,7 +116,7 @@ def _predict_all(
     rows: Rows,
     sink: Sink,
     form: str,
-    confidence: float | None,
+    conformal_confidence: float | None,
     batch_size: int,
     advance: Advance | None,
 ) -> tuple[int, Counter[str]]:
@@ -125,7 +125,7 @@ def _predict_all(
     for cells in rows.batches(batch_size):
         unlike += predictor.columns.unlike(cells)
         if first >= done:
-            found = predictor.decide_cells(cells, confidence, first, _shifted(advance, first, rows.count))
+            found = predictor.decide_cells(cells, conformal_confidence, first, _shifted(advance, first, rows.count))
             sink.append(_rendered(found, predictor.labels, first, form), len(cells))
             unpredicted += int(np.isnan(found.probabilities[:, 0]).sum())
         first += len(cells)

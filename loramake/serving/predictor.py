@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
-from loramake.config import check_setting
+from loramake.config import check_setting, refuse_renamed
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
-from loramake.experiments import RESULTS, find_artifact, find_experiment
+from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
+from loramake.layout import PATHS
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, read_labels, read_scored
 from loramake.prepare.code import choose_prep_sandbox
@@ -35,25 +36,16 @@ from loramake.trust.cost_matrix import ABSTAIN, decide_labels
 from loramake.trust.decisions import decide_rows
 
 _FILES = (
-    "task.json",
-    "profile.json",
-    "plan.yaml",
-    "scripts/prepare_data.py",
-    "data/prep_state.json",
-    "configs/predict_test.yaml",
-    "adapter/adapter_config.json",
-    "adapter/adapter_model.safetensors",
-    "trust/calibrator.json",
-    "trust/calibration.jsonl",
-    "trust/conformal.json",
-    "trust/risk.json",
-    "trust/costs.json",
+    *("task", "profile", "plan", "prep_script", "prep_state", "predict_test_config", "adapter_config", "adapter"),
+    *("calibrator", "held_out", "conformal", "risk", "costs"),
 )
-"""All that a prediction follows from, below the experiment's folder."""
+"""All that a prediction follows from."""
 _MOST_BROKEN = 10
 """Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
 
 Table = pd.DataFrame | Sequence[Mapping[str, Any]]
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 class Decisions(NamedTuple):
@@ -75,6 +67,7 @@ def find_results(experiment: str | Path) -> Path:
     """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError without."""
     path = Path(experiment)
     if (path / "task.json").is_file():
+        refuse_links(path)
         return path
     if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
         raise ConfigError(f"{path} is no experiment's folder: give one such as results/exp1, which holds a task.json.")
@@ -85,6 +78,18 @@ def name_here(experiment: str | Path) -> str | None:
     """The name of an experiment that lies in the working folder's results/; None of one from elsewhere."""
     folder = find_results(experiment).resolve()
     return folder.name if folder.parent == RESULTS.resolve() else None
+
+
+def _refusing_renamed(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """The method, which raises ConfigError for an argument by the old name of a setting."""
+
+    @functools.wraps(method)
+    def checked(*positional: _Given.args, **named: _Given.kwargs) -> _Result:
+        for name in named:
+            refuse_renamed(name, f"Predictor.{method.__name__}")
+        return method(*positional, **named)
+
+    return checked
 
 
 class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -108,7 +113,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()
         for name in _FILES:
-            find_artifact(self.folder, name)
+            find_artifact(self.folder, PATHS[name])
         self._said: set[str] = set()
 
     @property
@@ -122,7 +127,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @functools.cached_property
     def labels(self) -> list[str]:
         """The labels in the task's order, which all but classes_, predict_proba and predict_set keeps."""
-        return read_labels(self.folder / "task.json")
+        return read_labels(self._path("task"))
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
@@ -157,19 +162,22 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.array(self.labels)[decide_labels(self._costs, self._calibrated(X))]
 
-    def predict_set(self, X: Table, confidence: float | None = None) -> Sets:
+    @_refusing_renamed
+    def predict_set(self, X: Table, conformal_confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
-        The set holds the true label of new rows with a probability of at least `confidence`; unset, the experiment's.
+        The set holds the true label of new rows with a probability of at least `conformal_confidence`; unset, the
+        experiment's.
         """
-        return self._sets.predict(self._calibrated(X), confidence)[:, self._sorted]
+        return self._sets.predict(self._calibrated(X), conformal_confidence)[:, self._sorted]
 
-    def decide(self, X: Table, confidence: float | None = None) -> pd.DataFrame:
+    @_refusing_renamed
+    def decide(self, X: Table, conformal_confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
 
         A row that cannot be predicted is one to abstain from, with the reason.
         """
-        found = self.decide_cells(self._cells(X), confidence)
+        found = self.decide_cells(self._cells(X), conformal_confidence)
         labels = np.array(self.labels)
         return pd.DataFrame(
             {
@@ -184,14 +192,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def decide_cells(
-        self, cells: pd.DataFrame, confidence: float | None = None, first: int = 0, advance: Advance | None = None
+        self,
+        cells: pd.DataFrame,
+        conformal_confidence: float | None = None,
+        first: int = 0,
+        advance: Advance | None = None,
     ) -> Decisions:
         """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
         # Of no rows first: an artifact that is broken is named before the work.
-        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), confidence)
+        self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
         probabilities, failures = self._probabilities(cells, first, advance)
         good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
-        found = self._decided(probabilities[good], confidence)
+        found = self._decided(probabilities[good], conformal_confidence)
         codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
         sets = np.ones(probabilities.shape, dtype=np.bool_)
         codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
@@ -199,12 +211,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = [next(reasons) if fine else str(failures[row]) for row, fine in enumerate(good.tolist())]
         return Decisions(codes, said, probabilities, sets, costs)
 
-    def _decided(self, probabilities: Floats, confidence: float | None) -> Decisions:
+    def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
         found = decide_rows(self._costs, self._risk, probabilities)
         reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
         for row in np.flatnonzero(found.by_risk).tolist():
             reasons[row] = _uncertain(self._risk["chosen"], float(found.top_probability[row]))
-        sets = self._sets.predict(probabilities, confidence)
+        sets = self._sets.predict(probabilities, conformal_confidence)
         return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
@@ -229,13 +241,13 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """A sha256 of all that a prediction follows from but the rows and the base model."""
         together = hashlib.sha256(importlib.metadata.version("loramake").encode())
         for name in _FILES:
-            together.update(f"{name} {artifacts.sha256(self.folder / name)}\n".encode())
+            together.update(f"{PATHS[name]} {artifacts.sha256(self._path(name))}\n".encode())
         return together.hexdigest()
 
     @functools.cached_property
     def columns(self) -> Columns:
         """What new rows need."""
-        return Columns.of(self._plan, self._read("profile.json", "profile"))
+        return Columns.of(self._plan, self._read("profile"))
 
     def _cells(self, table: Table) -> pd.DataFrame:
         where = "the table"
@@ -294,7 +306,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _transformed(self, cells: pd.DataFrame) -> Sequence[dict[str, Any] | str]:
         """The record of each row, or why it has none; CodeError where nearly any row would have none."""
-        script, state = self.folder / "scripts/prepare_data.py", self.folder / "data/prep_state.json"
+        script, state = self._path("prep_script"), self._path("prep_state")
         try:
             return transform_rows(script, self.columns.features, cells, state, self._sandbox)
         except CodeError:
@@ -303,45 +315,51 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise
             return made
 
-    def _read(self, name: str, schema: str) -> Any:
-        return artifacts.read(self.folder / name, schema)
+    def _path(self, name: str) -> Path:
+        return self.folder / PATHS[name]
+
+    def _read(self, name: str, schema: str = "") -> Any:
+        return artifacts.read(self._path(name), schema or name)
 
     @functools.cached_property
     def _plan(self) -> dict[str, Any]:
-        plan: dict[str, Any] = self._read("plan.yaml", "plan")
+        plan: dict[str, Any] = self._read("plan")
         return plan
 
     @functools.cached_property
     def _sandbox(self) -> Sandbox:
-        return choose_prep_sandbox(self.sandbox, self.folder / "plan.yaml")
+        return choose_prep_sandbox(self.sandbox, self._path("plan"))
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
-        """With this very experiment's adapter, and a base beside results/, from any working folder."""
-        config = self._read("configs/predict_test.yaml", "lmf_config")
+        """With this very experiment's adapter and its base: one beside results/, loramake's own, or one of a hub."""
+        config = self._read("predict_test_config", "lmf_config")
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
         with working("loading the model"):
-            return load_scorer({**config, "model_name_or_path": model}, self.folder / "adapter", self.trust_remote_code)
+            return load_scorer(
+                {**config, "model_name_or_path": model}, self._path("adapter").parent, self.trust_remote_code
+            )
 
     @functools.cached_property
     def _calibrator(self) -> dict[str, Any]:
-        calibrator: dict[str, Any] = self._read("trust/calibrator.json", "calibrator")
+        calibrator: dict[str, Any] = self._read("calibrator")
         return calibrator
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        calibration = read_scored(self.folder / "trust/calibration.jsonl", self.labels)
-        return load_sets(self._read("trust/conformal.json", "conformal"), calibration)
+        conformal = self._read("conformal")
+        calibration = read_scored(self._path("held_out"), self.labels, conformal["rows"])
+        return load_sets(conformal, calibration)
 
     @functools.cached_property
     def _risk(self) -> dict[str, Any]:
-        risk: dict[str, Any] = self._read("trust/risk.json", "risk")
+        risk: dict[str, Any] = self._read("risk")
         return risk
 
     @functools.cached_property
     def _costs(self) -> dict[str, Any]:
-        costs: dict[str, Any] = self._read("trust/costs.json", "costs")
+        costs: dict[str, Any] = self._read("costs")
         return costs
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -361,7 +379,7 @@ _DEAR = "asking a person costs less than any decision is expected to"
 
 def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {as_percent(chosen['max_error'])} of the answers are wrong"
+    asked = f"at most {as_percent(chosen['max_selective_error'])} of the answers are wrong"
     if chosen["threshold"] is None:
         return f"the calibration rows show no threshold from which on {asked}"
     least = chosen["threshold"]

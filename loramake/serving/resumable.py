@@ -5,7 +5,6 @@ count and what it belongs to. Bytes behind that are of a part that was not finis
 """
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ConfigError
+from loramake.locks import lock
 from loramake.parsing.json_text import read_json
 
 
@@ -96,12 +96,10 @@ def _locked(partial: Path, path: Path) -> Iterator[BinaryIO]:
     """The partial file, open for this process alone."""
     while True:
         with _writing(path.parent):
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         with os.fdopen(descriptor, "r+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"another run is writing {path}: wait for it, or give another --output.") from None
+            if not lock(file.fileno(), partial):
+                raise ConfigError(f"another run is writing {path}: wait for it, or give another --output.")
             # Between the opening and the lock, the run that had it may have put it in place as the finished file.
             if _is_still(partial, file):
                 yield file

@@ -70,7 +70,7 @@ def count_epochs(settings: Settings, rows: int) -> float:
     if not isinstance(asked, dict):
         return float(asked)
     per_step = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
-    return float(max(asked["least"], math.ceil(asked["steps"] / math.ceil(rows / per_step))))
+    return float(max(asked["min_epochs"], math.ceil(asked["min_steps"] / math.ceil(rows / per_step))))
 
 
 def _extra(extra: dict[str, Any], has_validation: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake.llm.models import read_shapes
+from loramake.paths import locate_model
 from loramake.programs import output_lines
 
 _GIB = 1 << 30
@@ -35,7 +36,7 @@ def estimate_memory(settings: dict[str, Any]) -> str | None:
     if gpu is None:
         return None
     name, has = gpu
-    model = Path(settings["model_name_or_path"])
+    model = Path(locate_model(settings["model_name_or_path"]))
     if not model.is_dir():
         return f"{name} has {has / _GIB:.0f} GiB; the base is not a folder here, so its size is not known"
     weights, adapter = memory_of(settings, read_shapes(model))

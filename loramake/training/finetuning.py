@@ -6,7 +6,6 @@ goes on where it stopped and a changed one starts afresh. A finished training cl
 
 import collections
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -28,6 +27,10 @@ from loramake.llm.chat_templates import check_chat_templates
 from loramake.llm.extra import check_quantization, import_training
 from loramake.llm.failures import explain
 from loramake.llm.models import fetch_model
+from loramake.locks import locked_file
+from loramake.parsing import MIB, read_bytes
+from loramake.parsing.json_text import parse_json
+from loramake.paths import locate_model
 from loramake.training.config import check_train_config
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
@@ -53,7 +56,8 @@ def run_finetuning(
     """
     settings = check_train_config(config, dict(own))
     check_gpu(settings)
-    folder = fetch_model(settings["model_name_or_path"], trust_remote_code=own["trust_remote_code"])
+    base = locate_model(settings["model_name_or_path"])
+    folder = fetch_model(base, trust_remote_code=own["trust_remote_code"])
     if settings.get("template") is None:
         check_chat_templates(folder)
     overrides = hardware_overrides(precision, flash_attn)
@@ -63,10 +67,11 @@ def run_finetuning(
     with locked(work) as lock:
         if not is_finished(work):
             set_broken_checkpoints_aside(work)
-            _train(config, {**overrides, "output_dir": str(work), "overwrite_output_dir": "false"}, work, threads, lock)
+            places = {"model_name_or_path": base, "output_dir": str(work), "overwrite_output_dir": "false"}
+            _train(config, {**overrides, **places}, work, threads, lock)
         if not is_finished(work):
             raise TrainingError(f"the training ended without an adapter in {work}: look into the step's log.")
-        publish(work, Path(out))
+        publish(work, Path(out), settings["model_name_or_path"])
         shutil.rmtree(work)
 
 
@@ -103,7 +108,7 @@ def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[s
     for path in sorted(data.glob("*.json")):
         if path.name in ("balanced_data.json", "validation.json"):
             key.update(artifacts.sha256(path).encode())
-    for path in sorted(Path(settings["model_name_or_path"]).glob("*")):
+    for path in sorted(Path(locate_model(settings["model_name_or_path"])).glob("*")):
         if path.is_file():
             whole = path.stat().st_size <= _HASHED_WHOLE
             key.update(f"{path.name} {artifacts.sha256(path) if whole else path.stat().st_size}".encode())
@@ -111,17 +116,15 @@ def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[s
 
 
 @contextlib.contextmanager
-def locked(work: Path) -> Iterator[IO[str]]:
-    """Hold the folder's lock, which a training process inherits: an orphan of a killed run is never raced."""
+def locked(work: Path) -> Iterator[int]:
+    """Hold the folder's lock, whose descriptor a training process inherits: no orphan of a killed run is raced."""
     path = work.with_suffix(".lock")
-    with path.open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with locked_file(path) as lock:
+        if lock is None:
             raise TrainingError(
                 f"another training of the same data still runs in {work}: wait for it, or end it "
                 f"(pkill -f {work.name}), and run the same command again."
-            ) from None
+            )
         yield lock
         path.unlink(missing_ok=True)
 
@@ -145,14 +148,14 @@ def set_broken_checkpoints_aside(work: Path) -> None:
 def is_complete_checkpoint(checkpoint: Path) -> bool:
     """The trainer writes trainer_state.json last: whole and beside non-empty weights, the checkpoint is whole."""
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        parse_json(read_bytes(checkpoint / "trainer_state.json", 64 * MIB), takes_nan=True)
     except (OSError, ValueError):
         return False
     needed = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
     return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size > 0 for name in needed)
 
 
-def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: IO[str]) -> None:
+def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: int) -> None:
     """Run llamafactory-cli to its end; TrainingError, with its last words, where it fails."""
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if newest is not None:
@@ -166,7 +169,7 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         env=training_environment(config, work, threads),
-        pass_fds=(lock.fileno(),),
+        pass_fds=(lock,),
     )
     with _ended_with_us(process), progress("training, steps") as advance:
         lines = follow(process.stdout, advance)  # type: ignore[arg-type]
@@ -209,7 +212,7 @@ def _ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:
     """The environment of a training: no row is cached outside results/, no network is asked for a local base."""
-    model = artifacts.read(config, "lmf_config")["model_name_or_path"]
+    model = locate_model(artifacts.read(config, "lmf_config")["model_name_or_path"])
     environment = {
         **os.environ,
         # With several GPUs llamafactory-cli starts `torchrun`, which it looks for there.
@@ -253,17 +256,20 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")
 
 
-def publish(work: Path, out: Path) -> None:
-    """Copy the adapter and its log into `out`, each file whole or not at all.
+def publish(work: Path, out: Path, base: str) -> None:
+    """Copy the adapter and its log into `out`, each file whole or not at all; its base is called `base` there.
 
-    Where the best checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
+    LlamaFactory was told where the base lies on this machine, which says nothing on another one. Where the best
+    checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
     """
     _refuse_non_numbers(work)
-    for name in ADAPTER_FILES:
-        with artifacts.atomic(out / name) as temporary:
-            shutil.copyfile(work / name, temporary)
+    weights, config = ADAPTER_FILES
+    with artifacts.atomic(out / weights) as temporary:
+        shutil.copyfile(work / weights, temporary)
+    written = artifacts.read(work / config, "adapter_config")
+    artifacts.write(out / config, {**written, "base_model_name_or_path": base}, "adapter_config")
     artifacts.write(out / TRAINER_LOG, read_trainer_log(work), "trainer_log")
-    steps = json.loads((work / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
+    steps = parse_json(read_bytes(work / "trainer_state.json", 64 * MIB), takes_nan=True)["global_step"]
     size = (out / ADAPTER_FILES[0]).stat().st_size / 2**20
     say(f"trained {steps:,} steps; the adapter has {size:.1f} MiB.")
 

@@ -17,6 +17,7 @@ from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError
 from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored, scored_lines
+from loramake.trust.sentences.calibration import METHOD_NAMES, note_on_calibrator, summarize_calibrator
 
 METHODS = ("isotonic", "temperature", "none")
 """From the one that needs most rows; where one can't be fitted, the next takes its place."""
@@ -35,7 +36,6 @@ MIN_LABEL_ROWS = 10
 TEMPERATURES = (0.01, 100.0)
 """The lowest and the highest; at 100 a model is as good as asked to say nothing."""
 
-_NAMES = {"isotonic": "isotonic regression", "temperature": "temperature scaling"}
 _LEAST = np.finfo(np.float64).smallest_subnormal
 """What a probability of 0 counts as: any more would make it equal to others that are above 0."""
 _SAME_LOSS = 1e-9
@@ -49,14 +49,14 @@ def calibrate_probabilities(
     method: str,
     seed: int,
     out: str | Path,
-    calibration_out: str | Path,
+    held_out_out: str | Path,
     test_out: str | Path,
 ) -> None:
-    """Write calibrator.json, and the calibrated predictions of the test rows and of the unseen calibration rows."""
+    """Write calibrator.json, and the calibrated predictions of the test rows and of the held-out calibration rows."""
     labels = read_labels(task)
     calibrator, held_out = fit_on_half(read_scored(calibration, labels), labels, method, seed)
     artifacts.write(out, calibrator, "calibrator")
-    for path, scored in ((calibration_out, held_out), (test_out, read_scored(test, labels))):
+    for path, scored in ((held_out_out, held_out), (test_out, read_scored(test, labels))):
         calibrated = scored._replace(probabilities=apply_calibrator(calibrator, scored.probabilities))
         artifacts.write(path, scored_lines(calibrated, labels), "predictions")
     say(calibrator["sentence"])
@@ -106,8 +106,8 @@ def fit_calibrator(scored: Scored, labels: list[str], asked: str) -> dict[str, A
         if reason is None:
             break
         reasons.append(reason)
-    calibrator["note"] = _note(calibrator, reasons)
-    calibrator["sentence"] = _sentence(calibrator)
+    calibrator["note"] = note_on_calibrator(calibrator, reasons, TEMPERATURES)
+    calibrator["sentence"] = summarize_calibrator(calibrator)
     return calibrator
 
 
@@ -129,7 +129,7 @@ def _obstacle(method: str, scored: Scored, labels: list[str]) -> str | None:
     """Why these rows don't do for the method."""
     if method == "none":
         return None
-    rows, name = len(scored.keys), _NAMES[method]
+    rows, name = len(scored.keys), METHOD_NAMES[method]
     if rows < MIN_ROWS[method]:
         return f"{name} needs {MIN_ROWS[method]} rows to be fitted on and has {rows} (half of the calibration rows)"
     if method == "temperature":
@@ -152,7 +152,7 @@ def _harm(calibrator: dict[str, Any], scored: Scored) -> str | None:
     after = _log_loss(scored.truth, apply_calibrator(calibrator, scored.probabilities))
     if after <= before + _SAME_LOSS:
         return None
-    return f"{_NAMES[calibrator['method']]} raised the log loss of its own rows from {before:.3f} to {after:.3f}"
+    return f"{METHOD_NAMES[calibrator['method']]} raised the log loss of its own rows from {before:.3f} to {after:.3f}"
 
 
 def _log_loss(truth: Codes, probabilities: Floats) -> float:
@@ -227,36 +227,3 @@ def _along(lines: list[dict[str, Any]], probabilities: Floats) -> Floats:
     scores: Floats = np.stack(columns, axis=1)
     scores /= scores.sum(axis=1, keepdims=True)
     return scores
-
-
-def _note(calibrator: dict[str, Any], reasons: list[str]) -> str | None:
-    method, temperature = calibrator["method"], calibrator["temperature"]
-    notes = []
-    if reasons:
-        why = "; ".join(reasons)
-        instead = "the probabilities stay as the model gives them" if method == "none" else f"{_NAMES[method]} is used"
-        notes.append(f"{why[0].upper()}{why[1:]}; so {instead}.")
-    if temperature == TEMPERATURES[0]:
-        notes.append("The temperature is the lowest there is: the rows to fit on tell too little to trust it.")
-    if temperature == TEMPERATURES[1]:
-        notes.append("The temperature is the highest there is: how sure the model is tells nothing of how right it is.")
-    return " ".join(notes) or None
-
-
-def _sentence(calibrator: dict[str, Any]) -> str:
-    return " ".join(part for part in (calibrator["note"], _outcome(calibrator)) if part)
-
-
-def _outcome(calibrator: dict[str, Any]) -> str | None:
-    """What was done, in plain words; nothing where the note says it."""
-    rows, temperature = calibrator["rows"]["fitted"], calibrator["temperature"]
-    if calibrator["method"] == "none":
-        return None if calibrator["note"] else "The probabilities stay as the model gives them (calibration: none)."
-    if calibrator["method"] == "isotonic":
-        return f"The probabilities are mended by isotonic regression, fitted on {rows:,} calibration rows."
-    fitted = f"(temperature {temperature:.2f}, fitted on {rows:,} calibration rows)"
-    if temperature > 1.05:
-        return f"The model is too sure of itself: its probabilities are softened {fitted}."
-    if temperature < 0.95:
-        return f"The model is less sure than it could be: its probabilities are sharpened {fitted}."
-    return f"The model is about as sure as it should be: its probabilities hardly change {fitted}."

@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_limits
 from loramake import artifacts
 from loramake.console import progress, say
 from loramake.errors import ArtifactError
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, draw_counts, estimate, row_losses
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.evaluation.metrics import row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored, name_of, read_labels, read_scored
-from loramake.text import as_percent
+from loramake.trust.sentences.calibration_measures import summarize_calibration
 
 BINS = 15
 MEASURES = (
@@ -54,7 +55,7 @@ def evaluate_calibration(
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
         **found,
-        "sentence": _sentence(found["before"], found["after"], len(truth), fitted),
+        "sentence": summarize_calibration(found["before"], found["after"], len(truth), fitted),
     }
     artifacts.write(out, measures, "calibration_measures")
     say(measures["sentence"])
@@ -233,20 +234,3 @@ def reliability_bins(truth: Codes, probabilities: Floats) -> list[dict[str, Any]
         }
         for place, (held, (confident, hits)) in enumerate(zip(rows, sums, strict=True))
     ]
-
-
-def _sentence(before: dict[str, Any], after: dict[str, Any], rows: int, calibrator: dict[str, Any]) -> str:
-    """The calibration error before and after, and what of it is chance."""
-    ece, perfect = after["measures"]["ece"], after["ece_if_calibrated"]
-    if ece["value"] is None:
-        return "Calibration is not measured: the test split has no rows."
-    interval = f"{as_percent(CONFIDENCE)} interval {ece['low']:.3f} to {ece['high']:.3f}"
-    found = f"Calibration: ECE {ece['value']:.3f} ({interval})"
-    method, temperature = calibrator["method"], calibrator["temperature"]
-    if method == "none":
-        found += ", the probabilities being as the model gives them"
-    else:
-        name = "isotonic regression" if temperature is None else f"temperature {temperature:.2f}"
-        found += f" after {name}, {before['measures']['ece']['value']:.3f} before"
-    on = f"on {rows:,} row{'s' if rows > 1 else ''}"
-    return f"{found}; {on}, perfect probabilities would show up to {perfect['high']:.3f}."

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
-from loramake.evaluation.metrics import CONFIDENCE, proportion
+from loramake.evaluation.intervals import CONFIDENCE, proportion
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import as_percent, listed, shorten
+from loramake.trust.sentences.conformal import notes_on_sets, summarize_sets
 
 METHODS = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
@@ -63,12 +63,12 @@ class SetPredictor:
         `confidence` is the one that was fitted unless said otherwise; ConfigError where it is not within 0 and 1.
         """
         limits = self.quantiles(self.confidence if confidence is None else confidence)
-        return score_labels(self.method, probabilities) <= limits
+        return is_inside(score_labels(self.method, probabilities), limits)
 
     def quantiles(self, confidence: float) -> Floats:
         """The highest score in a set, by label, shape (labels,); infinite where there are too few calibration rows."""
         if not 0 < confidence < 1:
-            raise ConfigError(f"confidence is {confidence}: set it above 0 and below 1, such as 0.9.")
+            raise ConfigError(f"conformal_confidence is {confidence}: set it above 0 and below 1, such as 0.9.")
         found = np.array([_quantile(scores, confidence) for scores in self.scores])
         return np.broadcast_to(found, self.labels)
 
@@ -87,22 +87,23 @@ class Trial(NamedTuple):
 
 def fit_conformal(
     task: str | Path,
-    calibration: str | Path,
+    held_out: str | Path,
     test: str | Path,
     method: str,
-    confidence: float,
+    conformal_confidence: float,
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write conformal.json from the calibrated predictions (JSON lines) of the calibration and the test split."""
+    """Write conformal.json from the calibrated predictions (JSON lines) of the held-out rows and of the test split."""
     labels = read_labels(task)
-    conformal = evaluate(read_scored(calibration, labels), read_scored(test, labels), labels, method, confidence, seed)
+    calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
+    conformal = evaluate(calibration, tested, labels, method, conformal_confidence, seed)
     artifacts.write(out, conformal, "conformal")
     say(conformal["sentence"])
 
 
 def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
-    """The sets of conformal.json; `calibration` holds the rows of trust/calibration.jsonl, on which they were fitted.
+    """The sets of conformal.json; `calibration` holds the rows of trust/held_out.jsonl, on which they were fitted.
 
     ArtifactError where those are other rows.
     """
@@ -110,9 +111,9 @@ def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
     if (rows, labels) != (conformal["rows"], len(conformal["labels"])):
         raise ArtifactError(
             f"trust/conformal.json was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels and "
-            f"trust/calibration.jsonl holds {rows:,} of {labels:,}: delete the first and run the experiment again."
+            f"trust/held_out.jsonl holds {rows:,} of {labels:,}: delete the first and run the experiment again."
         )
-    return fit_sets(calibration, conformal["method"], conformal["confidence"])
+    return fit_sets(calibration, conformal["method"], conformal["conformal_confidence"])
 
 
 def fit_sets(calibration: Scored, method: str, confidence: float) -> SetPredictor:
@@ -136,6 +137,11 @@ def score_labels(method: str, probabilities: Floats) -> Floats:
     for block in _blocks(probabilities):
         scores[block] = _cumulated(probabilities[block], row_shares(probabilities[block]), penalty, FREE_LABELS)
     return scores
+
+
+def is_inside(scores: Floats, limits: Floats) -> Sets:
+    """Which labels a set holds: those whose score (rows, labels) is at most their label's limit (labels,)."""
+    return scores <= limits
 
 
 def row_shares(probabilities: Floats) -> Floats:
@@ -212,7 +218,7 @@ def try_sets(sets: SetPredictor, scored: Scored, confidences: list[float]) -> Tr
     for block in _blocks(scored.probabilities):
         scores, truth = score_labels(sets.method, scored.probabilities[block]), scored.truth[block]
         for place, limit in enumerate(limits):
-            inside = scores <= limit
+            inside = is_inside(scores, limit)
             trial.sizes[place, block] = inside.sum(axis=1)
             trial.hits[place, block] = inside[np.arange(len(truth)), truth]
     return trial
@@ -229,7 +235,7 @@ def evaluate(
     conformal = {
         "labels": labels,
         "method": method,
-        "confidence": confidence,
+        "conformal_confidence": confidence,
         "raps": {"penalty": PENALTY, "free_labels": FREE_LABELS} if method == "raps" else None,
         "rows": len(calibration.truth),
         "rows_needed": rows_needed(confidence),
@@ -240,8 +246,8 @@ def evaluate(
         "levels": levels,
         "methods": [_compare(calibration, test, labels, name, confidence) for name in METHODS],
     }
-    conformal["notes"] = _notes(conformal)
-    conformal["sentence"] = _sentence(conformal)
+    conformal["notes"] = notes_on_sets(conformal)
+    conformal["sentence"] = summarize_sets(conformal)
     return conformal
 
 
@@ -266,7 +272,7 @@ def _levels(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "confidence": confidence,
+            "conformal_confidence": confidence,
             "guarantee": min(guarantee_of(len(scores), confidence) for scores in sets.scores),
             "coverage": proportion(int(hits.sum()), len(hits)),
             "expected": _expected(sets, truth, confidence, seed),
@@ -335,58 +341,6 @@ def _compare(calibration: Scored, test: Scored, labels: list[str], method: str, 
         "mean_set_size": _mean(sizes),
         "worst_class": worst and {name: worst[name] for name in ("label", "rows", "coverage")},
     }
-
-
-def _notes(conformal: dict[str, Any]) -> list[str]:
-    """What a reader has to know beside the sentence."""
-    notes = []
-    few = [each for each in conformal["by_class"] if each["quantile"] is None]
-    if 0 < len(few) < len(conformal["labels"]):
-        named = listed([f"{shorten(each['label'], 40)} ({each['rows']:,})" for each in few])
-        needed = conformal["rows_needed"]
-        notes.append(f"Labels with fewer than {needed:,} calibration rows stand in every set: {named}.")
-    if empty := conformal["test"]["empty_sets"]:
-        notes.append(
-            f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
-            f"is right more often than {as_percent(conformal['confidence'])}, some sets have to be; a higher "
-            f"confidence fills them."
-        )
-    return notes
-
-
-def _sentence(conformal: dict[str, Any]) -> str:
-    asked, test = as_percent(conformal["confidence"]), conformal["test"]
-    conditional = conformal["method"] == "class_conditional"
-    if all(each["quantile"] is None for each in conformal["by_class"]):
-        whose = " of any label" if conditional else ""
-        rows = conformal["rows"] if not conditional else max(each["rows"] for each in conformal["by_class"])
-        found = f"Too few calibration rows{whose} ({rows:,})" if conformal["rows"] else "There are no calibration rows"
-        return f"{found} to promise {asked}, which takes {conformal['rows_needed']:,}: every set holds all labels."
-    promise = f"Sets that hold the true label in at least {asked} of new rows{' of every label' if conditional else ''}"
-    if test["rows"] == 0:
-        return f"{promise}; there are no test rows to try them on."
-    coverage = test["coverage"]
-    return (
-        f"{promise}: on test {coverage['value']:.1%} ({as_percent(CONFIDENCE)} interval {_range(coverage)}) with "
-        f"{test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on average{_shortfall(conformal)}."
-    )
-
-
-def _shortfall(conformal: dict[str, Any]) -> str:
-    """What to think of a coverage on test that is lower than asked."""
-    test = conformal["test"]
-    if test["coverage"]["value"] >= conformal["confidence"]:
-        return ""
-    if test["coverage"]["value"] >= test["expected"]["low"]:
-        return f"; what it lacks is within chance of {conformal['rows']:,} calibration and {test['rows']:,} test rows"
-    return (
-        f"; chance seldom gives less than {test['expected']['low']:.1%}, so the test rows may differ from the "
-        f"calibration rows, and new rows too"
-    )
-
-
-def _range(interval: dict[str, float]) -> str:
-    return f"{interval['low']:.1%} to {interval['high']:.1%}"
 
 
 def _finite(value: float) -> float | None:

@@ -1,6 +1,5 @@
 """What decisions of least expected cost cost on the test split, beside simpler ways to decide."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,21 +8,14 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say
-from loramake.evaluation.metrics import (
-    CONFIDENCE,
-    LORAMAKE,
-    RESAMPLES,
-    Scores,
-    draw_counts,
-    estimate,
-    outcome_of,
-    read_scores,
-)
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
+from loramake.evaluation.verdict import outcome_of
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import as_percent
 from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.decisions import decide_rows
+from loramake.trust.sentences.costs import summarize_costs
 
 MIN_ROWS = 20
 """Of fewer test rows it is not said which way is cheaper: their resamples hardly differ."""
@@ -34,8 +26,8 @@ class Policies(NamedTuple):
 
     loramake: Codes
     """As `loramake predict` decides."""
-    without_max_error: Codes | None
-    """The same by costs alone; None where max_error is not set."""
+    without_max_selective_error: Codes | None
+    """The same by costs alone; None where max_selective_error is not set."""
     most_probable: Codes
     constant: Codes | None
     perfect: Codes
@@ -75,7 +67,7 @@ def decide_by_cost(
         controlled = artifacts.read(risk, "risk")
         policies = find_policies(found, controlled, scores, read_scored(train, labels).truth, truth)
         found["test"] = compare_costs(found, truth, policies, seed)
-        found["sentence"] = summarize_costs(found)
+        found["sentence"] = summarize_costs(found, MIN_ROWS)
     artifacts.write(out, found, "costs")
     say(str(found["sentence"]))
 
@@ -103,7 +95,7 @@ def find_policies(costs: dict[str, Any], risk: dict[str, Any], scores: Scores, t
         constant = np.repeat(decide(costs, frequencies).codes, len(truth))
     return Policies(
         loramake=decide_rows(costs, risk, scores[LORAMAKE]).codes,
-        without_max_error=None if risk["chosen"] is None else decide(costs, scores[LORAMAKE]).codes,
+        without_max_selective_error=None if risk["chosen"] is None else decide(costs, scores[LORAMAKE]).codes,
         most_probable=scores[LORAMAKE].argmax(axis=1),
         constant=constant,
         perfect=decide(costs, np.eye(count)).codes[truth],
@@ -124,13 +116,13 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
     names = list(policies.baselines)
     first, last = means[: len(own)], means[len(own) :]
     best = int(np.argmin(last))
-    # Without max_error where it is set, which no baseline is held to.
-    alone = list(own).index("without_max_error" if "without_max_error" in own else "loramake")
+    # Without max_selective_error where it is set, which no baseline is held to.
+    alone = list(own).index("without_max_selective_error" if "without_max_selective_error" in own else "loramake")
     paired = resampled[:, alone] - resampled[:, len(own) + best]
     difference = estimate(float(first[alone] - last[best]), paired)
     return {
         "rows": len(truth),
-        "without_max_error": None,
+        "without_max_selective_error": None,
         "constant": None,
         **dict(zip(own, told, strict=False)),
         "baselines": dict(zip(names, told[len(own) :], strict=True)),
@@ -166,67 +158,3 @@ def _describe(codes: Codes, labels: list[str], per_row: dict[str, float | None],
         "decisions": dict(zip(labels, rows, strict=True)),
         "abstentions": int((codes == ABSTAIN).sum()),
     }
-
-
-def summarize_costs(costs: dict[str, Any]) -> str:
-    """A few sentences for a manager: by costs alone, whether that pays, and what max_error adds."""
-    test = costs["test"]
-    if not test["rows"]:
-        return "There are no test rows to see what deciding by cost takes."
-    digits = _digits(costs)
-    alone, best = test["without_max_error"] or test["loramake"], test["difference"]["baseline"]
-    plain = {"the most probable label": test["most_probable"]}
-    if test["constant"]:
-        plain[_always(test["constant"])] = test["constant"]
-    against = [f"{_mean(way, digits)} for {name}" for name, way in plain.items()]
-    told = f"Deciding by cost takes {_mean(alone, digits)} a row ({_interval(alone['per_row'], digits)})"
-    if costs["abstain_cost"] is not None:
-        told += f" and asks a person about {_asked(alone, test)} of rows"
-    told += f", against {', '.join(against)} and {_mean(test['baselines'][best], digits)} for {best}, the best baseline"
-    told += f": {_verdict(test['difference'], digits)}."
-    name = min(plain, key=lambda name: plain[name]["per_row"]["value"])
-    if test["rows"] >= MIN_ROWS and plain[name]["per_row"]["value"] < alone["per_row"]["value"]:
-        told += f" It does not pay on these rows: {name} costs less."
-    if test["without_max_error"]:
-        ours = test["loramake"]
-        told += f" With max_error it is {_mean(ours, digits)} a row, a person being asked about {_asked(ours, test)}."
-    return told
-
-
-def _asked(way: dict[str, Any], test: dict[str, Any]) -> str:
-    return f"{way['abstentions'] / test['rows']:.1%}"
-
-
-def _digits(costs: dict[str, Any]) -> int:
-    """Decimals that show a thousandth of the largest cost, which is not zero."""
-    largest = max(abs(cost) for row in costs["matrix"] for cost in row)
-    return max(0, 3 - math.floor(math.log10(largest)))
-
-
-def _mean(policy: dict[str, Any], digits: int) -> str:
-    return _number(policy["per_row"]["value"], digits)
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:,.{digits}f}"
-
-
-def _interval(found: dict[str, Any], digits: int) -> str:
-    return f"{as_percent(CONFIDENCE)} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
-
-
-def _always(constant: dict[str, Any]) -> str:
-    label = next((label for label, rows in constant["decisions"].items() if rows), None)
-    return "always asking a person" if label is None else f"always {label!r}"
-
-
-def _verdict(difference: dict[str, Any], digits: int) -> str:
-    """How loramake stands beside the best baseline."""
-    says = {
-        "better": "cheaper than that",
-        "level": "level with that",
-        "worse": "dearer than that",
-        None: "too few test rows to tell which is cheaper",
-    }
-    value = _number(difference["value"], digits)
-    return f"{says[difference['outcome']]} (difference {value}, {_interval(difference, digits)})"

@@ -1,7 +1,7 @@
 """What is done with each row: a label is decided, or a person is asked, and why.
 
 Costs come first: the decision of least expected cost, or the most probable label where none are set. Then risk control,
-which asks a person about rows whose decided label is not probable enough for `max_error`.
+which asks a person about rows whose decided label is not probable enough for `max_selective_error`.
 """
 
 from typing import Any, NamedTuple

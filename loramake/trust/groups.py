@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loramake.prediction.predictions import Codes
-from loramake.tables.reading import find_number_style, to_numbers
+from loramake.tables.numbers import find_number_style, to_numbers
 from loramake.text import shorten
 
 MIN_ROWS = 20

@@ -14,11 +14,12 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, name_of, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored
 from loramake.spreadsheet import write_csv
 from loramake.tables.reading import sniff
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
+from loramake.trust.sentences.label_noise import summarize_suspects
 
 MIN_ROWS = 20
 """Of fewer rows nothing is said: what a usual probability of a label is could not be told."""
@@ -148,15 +149,4 @@ def _renamed(names: Sequence[str]) -> list[str]:
 def summarize(rows: int, keys: Sequence[Key]) -> dict[str, Any]:
     """The content of label_noise.json; `keys` are the suspicious ones of so many rows, worst first."""
     suspects = len(keys) if rows >= MIN_ROWS else None
-    return {"rows": rows, "suspects": suspects, "sentence": _sentence(rows, keys)}
-
-
-def _sentence(rows: int, keys: Sequence[Key]) -> str:
-    if rows < MIN_ROWS:
-        return f"Too few rows ({rows} for calibration and test, under {MIN_ROWS}) to tell whose label may be wrong."
-    if not keys:
-        return f"None of {rows:,} rows for calibration and test has a label that the model contradicts."
-    return (
-        f"{len(keys):,} of {rows:,} rows for calibration and test have a label that the model contradicts; "
-        f"the first to look at is {name_of(keys[0])}."
-    )
+    return {"rows": rows, "suspects": suspects, "sentence": summarize_suspects(rows, keys, MIN_ROWS)}

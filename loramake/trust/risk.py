@@ -31,13 +31,13 @@ from scipy.special import bdtr, betaincinv
 
 from loramake import artifacts
 from loramake.console import Advance, progress, say
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
-from loramake.text import as_percent, format_threshold
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
-"""Settings of max_error that are looked at whatever is set."""
+"""Settings of max_selective_error that are looked at whatever is set."""
 COVERAGES = (0.7, 0.8, 0.9)
 """Shares of rows whose accuracy is told."""
 MAX_POINTS = 200
@@ -67,31 +67,34 @@ class Ranked(NamedTuple):
 
 def control_risk(
     task: str | Path,
-    calibration: str | Path,
+    held_out: str | Path,
     test: str | Path,
-    max_error: float | None,
-    confidence: float,
+    max_selective_error: float | None,
+    selective_error_confidence: float,
     costs: Mapping[Any, Any] | None,
     abstain_cost: float | None,
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write risk.json: the threshold for `max_error`, those for other levels, and the risk–coverage curve on test.
+    """Write risk.json: the threshold for `max_selective_error`, those for others, and the risk–coverage curve on test.
 
-    `calibration` holds calibrated predictions of rows that the calibrator was not fitted on; `costs` and
+    `held_out` holds calibrated predictions of rows that the calibrator was not fitted on; `costs` and
     `abstain_cost` are the settings, which decide what an answer is.
     """
     labels = read_labels(task)
-    held_out, tested = read_scored(calibration, labels), read_scored(test, labels)
+    calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
     settled = read_costs(costs, abstain_cost, labels, "config.yaml")
-    ranked, ranked_test = (rank(scored, decide(settled, scored.probabilities).codes) for scored in (held_out, tested))
-    chosen = None if max_error is None else find_level(ranked, ranked_test, max_error, confidence)
+    ranked, ranked_test = (
+        rank(scored, decide(settled, scored.probabilities).codes) for scored in (calibration, tested)
+    )
+    confidence = selective_error_confidence
+    chosen = None if max_selective_error is None else find_level(ranked, ranked_test, max_selective_error, confidence)
     with progress("risk and coverage, resamples") as advance:
         measured = measure_ranking(tested, seed, advance)
-    sentence = _without_level(ranked_test) if chosen is None else _with_level(chosen)
+    sentence = _without_level(ranked_test) if chosen is None else summarize_chosen(chosen)
     risk = {
-        "rows": {"calibration": len(held_out.truth), "test": len(tested.truth)},
-        "confidence": confidence,
+        "rows": {"calibration": len(calibration.truth), "test": len(tested.truth)},
+        "selective_error_confidence": confidence,
         "interval_confidence": CONFIDENCE,
         "resamples": RESAMPLES,
         "decided_by": "cost" if settled["configured"] else "probability",
@@ -114,7 +117,7 @@ def certainty_of(probabilities: Floats, codes: Codes) -> Floats:
 def abstains(risk: dict[str, Any], top_probability: Floats) -> NDArray[np.bool_]:
     """Whether no answer is given, shape (rows,), for rows whose decided label has this calibrated probability.
 
-    No row where max_error is not set; every row where it is not achievable.
+    No row where max_selective_error is not set; every row where it is not achievable.
     """
     chosen = risk["chosen"]
     if chosen is None:
@@ -145,19 +148,19 @@ def _order(top_probability: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]
     return order, np.flatnonzero(np.diff(top_probability[order], append=-np.inf))
 
 
-def rows_needed(max_error: float, confidence: float) -> int:
-    """The fewest calibration rows with which it can be had, none of them wrong: (1 - max_error)^rows <= δ."""
-    return max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_error) - _ROUNDING))
+def rows_needed(max_selective_error: float, confidence: float) -> int:
+    """The fewest calibration rows with which it can be had, none of them wrong: (1 - max_selective_error)^rows <= δ."""
+    return max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_selective_error) - _ROUNDING))
 
 
-def find_threshold(ranked: Ranked, max_error: float, confidence: float) -> float | None:
-    """The loosest threshold whose answers are wrong in at most `max_error` of all cases, so sure; None where none is.
+def find_threshold(ranked: Ranked, max_selective_error: float, confidence: float) -> float | None:
+    """The loosest threshold whose answers are wrong in at most `max_selective_error` of all cases, so sure; else None.
 
     In the middle between the last probability that is answered and the next, as no calibration row tells them apart;
     0 where every row is answered.
     """
-    start = int(np.searchsorted(ranked.answered, rows_needed(max_error, confidence)))
-    p_values = bdtr(ranked.wrong[start:], ranked.answered[start:], max_error)
+    start = int(np.searchsorted(ranked.answered, rows_needed(max_selective_error, confidence)))
+    p_values = bdtr(ranked.wrong[start:], ranked.answered[start:], max_selective_error)
     failed = np.flatnonzero(p_values > 1 - confidence + _ROUNDING)
     last = start + (failed[0] if len(failed) else len(p_values)) - 1
     if last < start:
@@ -169,15 +172,15 @@ def find_threshold(ranked: Ranked, max_error: float, confidence: float) -> float
     return middle if middle > next_one else float(answered)
 
 
-def find_level(ranked: Ranked, ranked_test: Ranked, max_error: float, confidence: float) -> dict[str, Any]:
-    """What one setting of max_error gives, as risk.json has it."""
-    threshold = find_threshold(ranked, max_error, confidence)
-    needed = rows_needed(max_error, confidence)
+def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, confidence: float) -> dict[str, Any]:
+    """What one setting of max_selective_error gives, as risk.json has it."""
+    threshold = find_threshold(ranked, max_selective_error, confidence)
+    needed = rows_needed(max_selective_error, confidence)
     answered, wrong = count_answers(ranked_test, threshold)
     rows = ranked_test.rows
     level = {
-        "max_error": max_error,
-        "confidence": confidence,
+        "max_selective_error": max_selective_error,
+        "selective_error_confidence": confidence,
         "achievable": threshold is not None,
         "threshold": threshold,
         "rows_needed": needed,
@@ -189,7 +192,13 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_error: float, confidence
             "selective_error": share_wrong(answered, wrong),
         },
     }
-    return level | {"sentence": _sentence(level, ranked, rows)}
+    return level | {"sentence": summarize_level(level, ranked.rows, ranked.decided, rows)}
+
+
+def _without_level(ranked_test: Ranked) -> str:
+    answered = ranked_test.decided
+    wrong = int(ranked_test.wrong[-1]) if answered else 0
+    return summarize_without_level(ranked_test.rows, answered, share_wrong(answered, wrong))
 
 
 def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
@@ -292,71 +301,3 @@ def _accuracies(answered: Floats, errors: Floats, rows: int) -> Floats:
     wrong = [np.interp(aims, np.append(0.0, each), np.append(0.0, summed)) for each, summed in both]
     found: Floats = 1 - np.array(wrong) / aims
     return found
-
-
-def _sentence(level: dict[str, Any], ranked: Ranked, rows_test: int) -> str:
-    """What a level means, for a manager."""
-    decided = f"{ranked.decided:,}"
-    if ranked.decided < ranked.rows:
-        decided += f" of {ranked.rows:,} that costs decide"
-    wish = f"{as_percent(level['confidence'])} sure that at most {as_percent(level['max_error'])} of answers are wrong"
-    answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
-    if not level["achievable"] and ranked.decided < level["rows_needed"]:
-        return (
-            f"Not achievable with this data: to be {wish} takes {level['rows_needed']:,} calibration rows without an "
-            f"error, and there are {decided}."
-        )
-    if not level["achievable"]:
-        return (
-            f"Not achievable with this data: to be {wish} is too much to ask where {wrong:,} of the {answered:,} "
-            f"calibration rows that the model is surest of {'is' if wrong == 1 else 'are'} wrong."
-        )
-    found = _on_test(level, rows_test)
-    if level["threshold"] == 0:
-        return f"To be {wish}, every row with a decision is answered: {found}."
-    least = format_threshold(level["threshold"])
-    return f"To be {wish}, only rows with a label of probability {least} or more are answered: {found}."
-
-
-def _on_test(level: dict[str, Any], rows: int) -> str:
-    test = level["test"]
-    if not test["answered"]:
-        return "on test none is" if rows else "there are no test rows to see it on"
-    told = f"on test {_percent(test['coverage'])} of rows are, {_told(test['selective_error'])} of them wrong"
-    if test["selective_error"]["low"] <= level["max_error"]:
-        return told
-    chance = as_percent(1 - level["confidence"])
-    return (
-        f"{told}, more than asked for, as happens by chance in {chance} of cases or where test rows are of another kind"
-    )
-
-
-def _with_level(chosen: dict[str, Any]) -> str:
-    """What the setting means for new rows."""
-    found = str(chosen["sentence"])
-    return found if chosen["achievable"] else f"{found} So every new row is left to a person."
-
-
-def _without_level(ranked_test: Ranked) -> str:
-    opening = "No error rate is asked for (max_error), so every row is answered"
-    answered = ranked_test.decided
-    if not ranked_test.rows:
-        return f"{opening}; there are no test rows."
-    if answered < ranked_test.rows:
-        opening = (
-            f"No error rate is asked for (max_error); costs alone leave rows to a person, on test "
-            f"{_percent(1 - answered / ranked_test.rows)}"
-        )
-    if not answered:
-        return f"{opening}."
-    return f"{opening}: {_told(share_wrong(answered, int(ranked_test.wrong[-1])))} of test answers are wrong."
-
-
-def _told(share: dict[str, Any]) -> str:
-    interval = f"{as_percent(CONFIDENCE)} interval {_percent(share['low'])} to {_percent(share['high'])}"
-    return f"{_percent(share['value'])} ({interval})"
-
-
-def _percent(share: float) -> str:
-    """A measured share, to one decimal."""
-    return f"{share:.1%}"

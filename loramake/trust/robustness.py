@@ -15,18 +15,19 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.console import progress, say
-from loramake.evaluation.metrics import CONFIDENCE, RESAMPLES, compute_metrics, draw_counts, estimate, row_losses
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
+from loramake.evaluation.metrics import compute_metrics, row_losses
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
-from loramake.tables.reading import NumberStyle, to_numbers
-from loramake.text import as_percent, listed, shorten
+from loramake.tables.numbers import NumberStyle, to_numbers
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.prompts import join_prompt, split_prompt
+from loramake.trust.sentences.robustness import notes_on_robustness, summarize_robustness
 
 MAX_ROWS = 500
 """Of more test rows, a sample is looked at."""
@@ -207,8 +208,8 @@ def evaluate(
         "variants": [_variant(name, truth, found, plan) for name in VARIANTS],
         "importance": _importance(truth, found, names, gaps, seed),
     }
-    robustness["notes"] = _notes(robustness, len(names))
-    robustness["sentence"] = _sentence(robustness)
+    robustness["notes"] = notes_on_robustness(robustness, len(names), MAX_FEATURES)
+    robustness["sentence"] = summarize_robustness(robustness)
     return robustness
 
 
@@ -284,42 +285,3 @@ def _importance(
             }
         )
     return sorted(entries, key=lambda entry: -entry["log_loss_increase"]["value"])
-
-
-def _notes(robustness: dict[str, Any], features: int) -> list[str]:
-    notes = []
-    if robustness["rows"] < robustness["test_rows"]:
-        notes.append(f"Measured on {robustness['rows']:,} of {robustness['test_rows']:,} test rows, drawn by the seed.")
-    if features > MAX_FEATURES:
-        notes.append(f"Only the first {MAX_FEATURES} of {features:,} columns were left out one at a time.")
-    for variant in robustness["variants"]:
-        if variant["note"] and robustness["rows"]:
-            notes.append(f"{variant['name'].capitalize()}: nothing to measure, since {variant['note']}.")
-        elif variant["rows"] < robustness["rows"]:
-            notes.append(
-                f"{variant['name'].capitalize()}: measured on {variant['rows']:,} rows, since the prompts of "
-                "the others cannot be taken apart into their cells."
-            )
-    never = [shorten(entry["feature"], 40) for entry in robustness["importance"] if entry["missing_in_training"] == 0]
-    if never:
-        notes.append(
-            f"Never missing in training: {listed(never)}. What the model makes of an absence that it never saw is a "
-            "guess, and so is the importance that follows from it."
-        )
-    return notes
-
-
-def _sentence(robustness: dict[str, Any]) -> str:
-    if not robustness["rows"]:
-        return "There are no test rows to show otherwise."
-    measured = [variant for variant in robustness["variants"] if not variant["note"]]
-    changes = ", ".join(f"{variant['name']} {variant['changed_decisions']:.1%}" for variant in measured)
-    opening = f"Decisions of {robustness['rows']:,} test rows that change: {changes}; " if changes else ""
-    first = robustness["importance"][0]
-    increase = first["log_loss_increase"]
-    if increase["low"] is None or increase["low"] <= 0:
-        return f"{opening}no column is surely missed when it is left out."
-    return (
-        f"{opening}most is lost without {shorten(first['feature'], 40)}: log loss {increase['value']:+.3f} "
-        f"({as_percent(CONFIDENCE)} interval {increase['low']:+.3f} to {increase['high']:+.3f})."
-    )

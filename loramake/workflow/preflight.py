@@ -16,6 +16,7 @@ import pandas as pd
 from loramake.config import COLUMN_LISTS, EXPERIMENT_NAME, FEEDBACK_SETTINGS, REVIEWS, Settings, read_feedback
 from loramake.console import working
 from loramake.errors import ConfigError, DataError, nearest
+from loramake.layout import approval_name
 from loramake.parsing.json_text import read_json
 from loramake.tables.reading import check_file, read_table
 
@@ -71,7 +72,7 @@ def _last_target(task: str | Path) -> str | None:
 
 def check_feedback_files(folder: str | Path) -> None:
     """Raise ConfigError for a file that no step would read: a misspelt one would do nothing, and not say so."""
-    known = [f"{name}.yaml" for name in (*FEEDBACK_SETTINGS, *(f"approve_{review}" for review in REVIEWS))]
+    known = [*(f"{name}.yaml" for name in FEEDBACK_SETTINGS), *map(approval_name, REVIEWS)]
     for path in sorted(Path(folder).glob("*.y*ml")):
         if path.name not in known:
             raise ConfigError(f"{path} is no feedback of any step{nearest(path.name, known)}: rename or delete it.")

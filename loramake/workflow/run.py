@@ -52,10 +52,9 @@ class Run:
     is_verbose: bool
     started: float = field(default_factory=time.time)
 
-    def forget_reviews(self, start_from: str) -> None:
-        """Have the reviews asked again from one on: review_prep, split (the balanced data) or config."""
+    def forget_reviews(self, first: str) -> None:
+        """Have the reviews asked again from one on: data, balance or config."""
         self._refuse_locked()
-        first = {"review_prep": "data", "split": "balance"}.get(start_from, start_from)
         with contextlib.chdir(self.directory):
             forget_reviews(Path("results") / self.experiment, first)
 
@@ -120,6 +119,8 @@ class Run:
                 options += [f"--{key}", *(f"{name}={limit}" for name, limit in value.items())]
             elif value is True:
                 options.append(f"--{key}")
+            elif value is not False and key != "quiet":
+                options += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
         return options
 
     def _refuse_locked(self) -> None:

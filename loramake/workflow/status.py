@@ -1,5 +1,6 @@
 """Where experiments stand: every artifact fresh, stale or missing, by Snakemake's own summary, and who is awaited."""
 
+import base64
 import csv
 import os
 import subprocess
@@ -12,10 +13,14 @@ from typing import Any
 from loramake.config import read_config, resolve
 from loramake.errors import ConfigError
 from loramake.experiments import RESULTS, as_options, read_command_line
+from loramake.parsing.json_text import read_json
 from loramake.paths import ROOT
+from loramake.workflow.versions import MEANINGS, version_of
 
 FRESH, STALE, MISSING, WAITING = "fresh", "stale", "missing", "waiting for you"
 """Up to date; made from what has changed since; not there; a review that is asked next."""
+OLDER = "made by an older version"
+"""Stale, since its rule means something else since then (loramake/workflow/versions.py)."""
 _REVIEWS = {"review_prep_data": "data", "review_balanced_data": "balance", "review_lmf_config": "config"}
 
 
@@ -40,7 +45,8 @@ class Status:
     note: str = ""
 
     def count(self, state: str) -> int:
-        return sum(artifact.state == state for artifact in self.artifacts)
+        """How many; those of an older version are stale, too."""
+        return sum(state in (artifact.state, STALE if artifact.state == OLDER else "") for artifact in self.artifacts)
 
     @property
     def next_rule(self) -> str | None:
@@ -96,7 +102,7 @@ def _artifacts(rows: Sequence[dict[str, str]], modes: str | dict[str, str]) -> l
     found: list[Artifact] = []
     for row in rows:
         is_pending = row["plan"] != "no update"
-        state = FRESH if not is_pending else MISSING if row["status"] == "missing" else STALE
+        state = _state(row, is_pending)
         review = _REVIEWS.get(row["rule"])
         if review and is_pending and all(artifact.state == FRESH for artifact in found):
             mode = modes if isinstance(modes, str) else modes.get(review, "ask")
@@ -104,3 +110,24 @@ def _artifacts(rows: Sequence[dict[str, str]], modes: str | dict[str, str]) -> l
         made = "" if row["status"] == "missing" else row["date"]
         found.append(Artifact(row["output_file"], row["rule"], made, state))
     return found
+
+
+def _state(row: Mapping[str, str], is_pending: bool) -> str:
+    if not is_pending:
+        return FRESH
+    if row["status"] == "missing":
+        return MISSING
+    return OLDER if _is_older(row["output_file"], row["rule"]) else STALE
+
+
+def _is_older(path: str, rule: str) -> bool:
+    """Whether an older version of its rule made an artifact, by what Snakemake keeps of it; no, where nothing is kept.
+
+    A file of that name, in base64, has the rule's params; a name that is too long for one is not looked for.
+    """
+    kept = Path(".snakemake/metadata") / base64.urlsafe_b64encode(path.encode()).decode()
+    try:
+        params = read_json(kept)["params"]
+        return any(repr(version_of(rule, version)) in params for version in range(1, MEANINGS.get(rule, 0)))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

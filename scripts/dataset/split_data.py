@@ -1,5 +1,5 @@
 from loramake.console import step
-from loramake.dataset.balance import split_data
+from loramake.dataset.split import split_data
 
 with step(snakemake.log[0]):
     split_data(

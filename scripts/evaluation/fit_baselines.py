@@ -3,8 +3,8 @@ from loramake.evaluation.baselines import fit_baselines
 
 with step(snakemake.log[0]):
     fit_baselines(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         task=snakemake.input.task,
         splits=snakemake.input.splits,
         plan=snakemake.input.plan,

@@ -3,8 +3,8 @@ from loramake.explore.splits import assign_splits
 
 with step(snakemake.log[0]):
     assign_splits(
-        csv_path=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv_path=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         task=snakemake.input.task,
         ratios=snakemake.params.ratios,
         seed=snakemake.params.seed,

@@ -4,10 +4,10 @@ from loramake.explore.task import explore_data
 
 with step(snakemake.log[0]):
     explore_data(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         profile=snakemake.input.profile,
-        feedback=snakemake.input.feedback or None,
+        feedback=snakemake.params.feedback,
         settings=snakemake.params.settings,
         agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
         out=snakemake.output.task,

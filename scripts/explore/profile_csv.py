@@ -3,7 +3,7 @@ from loramake.explore.profile import profile_csv
 
 with step(snakemake.log[0]):
     profile_csv(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         out=snakemake.output.profile,
     )

@@ -6,8 +6,8 @@ with step(snakemake.log[0]):
     execute_prep_code(
         script=snakemake.input.script,
         plan=snakemake.input.plan,
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         splits=snakemake.input.splits,
         sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         out=snakemake.output.all_data,

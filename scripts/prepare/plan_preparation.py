@@ -7,7 +7,7 @@ with step(snakemake.log[0]):
         profile=snakemake.input.profile,
         task=snakemake.input.task,
         selected=snakemake.input.selected,
-        feedback=snakemake.input.feedback or None,
+        feedback=snakemake.params.feedback,
         model=snakemake.params.model,
         agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
         out=snakemake.output.plan,

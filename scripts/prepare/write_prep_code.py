@@ -6,7 +6,7 @@ with step(snakemake.log[0]):
     write_prep_code(
         plan=snakemake.input.plan,
         profile=snakemake.input.profile,
-        sources=Sources(snakemake.input.csv, snakemake.input.test_csv or None, snakemake.input.splits),
+        sources=Sources(snakemake.params.csv, snakemake.params.test_csv, snakemake.input.splits),
         agent=get_agent(snakemake.params.agent, snakemake.rule, f"results/{snakemake.wildcards.experiment}"),
         sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         out=snakemake.output.script,

@@ -4,8 +4,8 @@ from loramake.report.report import FILES, render_report
 with step(snakemake.log[0]):
     render_report(
         experiment=snakemake.params.experiment,
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         files={name: snakemake.input[name] for name in FILES},
         plots=snakemake.input.plots,
         settings=snakemake.params.settings,

@@ -9,6 +9,6 @@ with step(snakemake.log[0]):
         method=snakemake.params.method,
         seed=snakemake.params.seed,
         out=snakemake.output.calibrator,
-        calibration_out=snakemake.output.calibration,
+        held_out_out=snakemake.output.held_out,
         test_out=snakemake.output.test,
     )

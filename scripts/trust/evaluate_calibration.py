@@ -1,5 +1,4 @@
 from loramake.console import step
-from loramake.plots.calibration import plot_reliability
 from loramake.trust.calibration_measures import evaluate_calibration
 
 with step(snakemake.log[0]):
@@ -11,4 +10,3 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         out=snakemake.output.calibration_measures,
     )
-    plot_reliability(snakemake.output.calibration_measures, snakemake.output.plot)

@@ -3,8 +3,8 @@ from loramake.trust.label_noise import find_label_noise
 
 with step(snakemake.log[0]):
     find_label_noise(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         calibrator=snakemake.input.calibrator,

@@ -1,15 +1,13 @@
 from loramake.console import step
-from loramake.plots.conformal import plot_conformal
 from loramake.trust.conformal import fit_conformal
 
 with step(snakemake.log[0]):
     fit_conformal(
         task=snakemake.input.task,
-        calibration=snakemake.input.calibration,
+        held_out=snakemake.input.held_out,
         test=snakemake.input.test,
         method=snakemake.params.method,
-        confidence=snakemake.params.confidence,
+        conformal_confidence=snakemake.params.conformal_confidence,
         seed=snakemake.params.seed,
         out=snakemake.output.conformal,
     )
-    plot_conformal(snakemake.output.conformal, snakemake.output.plot)

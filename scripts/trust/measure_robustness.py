@@ -1,14 +1,13 @@
 from pathlib import Path
 
 from loramake.console import step
-from loramake.plots.robustness import plot_importance
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):
     measure_robustness(
-        csv=snakemake.input.csv,
-        test_csv=snakemake.input.test_csv or None,
+        csv=snakemake.params.csv,
+        test_csv=snakemake.params.test_csv,
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         splits=snakemake.input.splits,
@@ -24,4 +23,3 @@ with step(snakemake.log[0]):
         threads=snakemake.threads,
         out=snakemake.output.robustness,
     )
-    plot_importance(snakemake.output.robustness, snakemake.output.plot)

@@ -19,6 +19,7 @@ from snakemake.iocontainers import Wildcards
 from snakemake.settings.types import ResourceSettings
 
 from loramake import artifacts
+from loramake.workflow.versions import MEANINGS
 from tests.conftest import ROOT, make_workplace
 
 RULES = re.findall(
@@ -108,9 +109,26 @@ def test_a_script_calls_the_library_with_what_its_rule_declares(
     assert called == {name for _, name in functions}
 
 
+@pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.startswith("review_")])
+def test_a_rule_carries_the_version_of_its_meaning(rule: str, jobs: dict[str, SimpleNamespace]) -> None:
+    assert jobs[rule].params.version == f"{rule}, version {MEANINGS[rule]}"
+
+
+def test_there_is_no_version_without_a_rule() -> None:
+    assert set(MEANINGS) <= set(RULES)
+
+
+def test_no_rule_keeps_where_its_sources_lie(jobs: dict[str, SimpleNamespace]) -> None:
+    """Snakemake keeps params of plain values only: a Path is handed over and is not compared."""
+    for job in jobs.values():
+        assert not [path for path in job.input if Path(path).is_absolute()]
+        plain = [value for value in job.params if not isinstance(value, Path)]
+        assert str(ROOT) not in repr(plain)
+
+
 def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
-    out, table = tmp_path / "profile.json", Names(csv=str(ROOT / "data/heart.csv"), test_csv="")
-    run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], input=table, output=Names(profile=str(out))))
+    out, table = tmp_path / "profile.json", SimpleNamespace(csv=ROOT / "data/heart.csv", test_csv=None)
+    run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], params=table, output=Names(profile=str(out))))
     assert artifacts.read(out, "profile")["rows"] == 918
     assert "918 rows" in (tmp_path / "log").read_text(encoding="utf-8")
 
@@ -118,9 +136,9 @@ def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
 def test_a_users_error_is_one_sentence_on_the_terminal_and_a_traceback_in_the_log(tmp_path: Path) -> None:
     csv = tmp_path / "empty.csv"
     csv.touch()
-    table = Names(csv=str(csv), test_csv="")
+    table = SimpleNamespace(csv=csv, test_csv=None)
     with pytest.raises(SystemExit) as caught:
-        run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], input=table, output=Names(profile="x.json")))
+        run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], params=table, output=Names(profile="x.json")))
     assert str(caught.value) == f"loramake: {csv} is empty: it needs a header line and rows."
     assert "Traceback" in (tmp_path / "log").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from loramake.artifacts import load_schema
-from loramake.config import check_config, coerce, defaults, read_card, read_feedback, resolve
+from loramake.config import RENAMED, check_config, coerce, defaults, read_card, read_feedback, resolve
 from loramake.errors import ConfigError
 from loramake.training.config import count_epochs
 from tests.conftest import ROOT
@@ -26,34 +26,34 @@ def test_the_built_in_defaults_are_those_of_the_issue() -> None:
 
 def test_mappings_and_lists_of_the_command_line_are_read() -> None:
     told = {"costs": {"0": {"0": "0", "1": "2.5"}, "1": {"0": "5", "1": "0"}}, "audit_columns": "sex, age"}
-    told |= {"limits": {"min_accuracy": "0.8"}}
+    told |= {"requirements": {"min_accuracy": "0.8"}}
     check_config(told, "--config")
     settings = resolve({}, "e", {"csv": "a.csv", **told})
     assert settings["costs"] == {"0": {"0": 0, "1": 2.5}, "1": {"0": 5, "1": 0}}
     assert settings["audit_columns"] == ["sex", "age"]
     assert coerce("audit_columns", "[sex, 'age, in years']") == ["sex", "age, in years"]
-    assert settings["limits"] == {"min_accuracy": 0.8}
+    assert settings["requirements"] == {"min_accuracy": 0.8}
 
 
-def test_a_misspelt_limit_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match=r"limits: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
-        check_config({"limits": {"min_acuracy": 0.8}})
+def test_a_misspelt_requirement_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"requirements: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
+        check_config({"requirements": {"min_acuracy": 0.8}})
 
 
-@pytest.mark.parametrize("limit", [{"min_accuracy": 80}, {"max_ece": -1}])
-def test_a_limit_that_no_share_can_reach_is_refused(limit: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"limits: .* (maximum|minimum)"):
-        check_config({"limits": limit})
+@pytest.mark.parametrize("requirement", [{"min_accuracy": 80}, {"max_ece": -1}])
+def test_a_requirement_that_no_share_can_reach_is_refused(requirement: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"requirements: .* (maximum|minimum)"):
+        check_config({"requirements": requirement})
 
 
 @pytest.mark.parametrize(
     "setting",
     [
-        {"confidence": float("nan")},
-        {"max_error": float("nan")},
+        {"conformal_confidence": float("nan")},
+        {"max_selective_error": float("nan")},
         {"abstain_cost": float("inf")},
-        {"limits": {"min_accuracy": float("nan")}},
-        {"limits": "{min_accuracy: .nan}"},
+        {"requirements": {"min_accuracy": float("nan")}},
+        {"requirements": "{min_accuracy: .nan}"},
         {"costs": {"a": {"a": 0, "b": float("inf")}, "b": {"a": 1, "b": 0}}},
     ],
 )
@@ -69,10 +69,10 @@ COSTS = {"a": {"a": 0, "b": 1}, "b": {"a": 1, "b": 0}}
     ("settings", "said"),
     [
         ({"abstain_cost": 1}, "abstain_cost: it is weighed against what decisions cost: set costs, too"),
-        ({"costs": COSTS, "max_error": 0.05}, "costs and max_error: .* set abstain_cost, 0 if nothing"),
-        ({"costs": COSTS, "max_error": 0.05, "abstain_cost": 0}, None),
+        ({"costs": COSTS, "max_selective_error": 0.05}, "costs and max_selective_error: .* set abstain_cost, 0"),
+        ({"costs": COSTS, "max_selective_error": 0.05, "abstain_cost": 0}, None),
         ({"costs": COSTS}, None),
-        ({"max_error": 0.05}, None),
+        ({"max_selective_error": 0.05}, None),
     ],
 )
 def test_what_asking_a_person_costs_is_set_where_it_counts_and_only_there(
@@ -115,7 +115,12 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
 
 @pytest.mark.parametrize(
     ("asked", "rows", "epochs"),
-    [(3.0, 64, 3), ({"least": 4, "steps": 150}, 64, 19), ("{least: 4, steps: 150}", 597, 4), ("0.5", 64, 0.5)],
+    [
+        (3.0, 64, 3),
+        ({"min_epochs": 4, "min_steps": 150}, 64, 19),
+        ("{min_epochs: 4, min_steps: 150}", 597, 4),
+        ("0.5", 64, 0.5),
+    ],
 )
 def test_epochs_are_a_number_or_enough_for_so_many_steps(asked: object, rows: int, epochs: float) -> None:
     settings = resolve({"csv": "a.csv", "num_train_epochs": asked, "per_device_train_batch_size": 4}, "e")
@@ -167,6 +172,53 @@ def test_what_cannot_be_used_is_refused_by_name(config: dict[str, object], sente
         check_config(config)
 
 
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_of_a_setting_is_refused_with_the_new_one_at_every_level(old: str) -> None:
+    setting: dict[str, object] = {old: 0.5}
+    if ": " in old:
+        key, part = old.split(": ")
+        setting = {key: {part: 4}}
+    sentence = f"{old} is now called {RENAMED[old]}: rename it."
+    for config, where in (
+        (setting, "config.yaml"),
+        ({"experiments": {"demo": setting}}, "config.yaml: experiments: demo"),
+        ({"experiments": {"demo": None, "next": {"extends": "demo", **setting}}}, "config.yaml: experiments: next"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            check_config(config)
+        assert str(caught.value) == f"{where}: {sentence}"
+    with pytest.raises(ConfigError) as caught:
+        check_config(
+            {key: yaml.safe_dump(value, default_flow_style=True) for key, value in setting.items()}, "--config"
+        )
+    assert str(caught.value) == f"--config: {sentence}"
+
+
+def test_every_new_name_is_a_setting_and_no_old_one_is() -> None:
+    properties = load_schema("config")["properties"]
+    known = {*properties, *(f"num_train_epochs: {part}" for part in properties["num_train_epochs"]["properties"])}
+    new = {f"{old.rpartition(': ')[0]}: {name}".removeprefix(": ") for old, name in RENAMED.items()}
+    assert new <= known
+    assert not set(RENAMED) & known
+
+
+def test_an_old_name_in_feedback_or_on_a_card_is_refused_with_the_new_one(tmp_path: Path) -> None:
+    for name in ("explore", "splits", "plan", "balance", "config"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text("max_error: 0.05\n", encoding="utf-8")
+        with pytest.raises(
+            ConfigError, match=r"yaml: max_error is now called max_selective_error: set it in config\.yaml"
+        ):
+            read_feedback(path)
+    path.write_text("num_train_epochs: {least: 1, steps: 9}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"config\.yaml: num_train_epochs: least is now called min_epochs: rename it"):
+        read_feedback(path)
+    card = "---\nloramake: {settings: {num_train_epochs: {min_epochs: 1, steps: 9}}}\n---\n"
+    (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"README\.md: num_train_epochs: steps is now called min_steps: rename it"):
+        read_card(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "value", ["http://me:secret@host/v1", "host/v1?key=secret", ["http://secret@h"], {"secret": 1}, 3.5]
 )
@@ -200,3 +252,16 @@ def test_a_model_without_a_card_brings_nothing(tmp_path: Path) -> None:
     assert read_card(str(tmp_path)) == {}
     (tmp_path / "README.md").write_text("# a model\n---\nno front matter\n---\n", encoding="utf-8")
     assert read_card(str(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    "costs", [{"a": {"b": 1}, 1: {}}, {0: {0: 0, "unknown": "x"}, "unknown": {0: 1, "unknown": "y"}}]
+)
+def test_keys_of_several_kinds_are_one_sentence(costs: dict[object, object]) -> None:
+    with pytest.raises(ConfigError, match="costs: "):
+        check_config({"costs": costs})
+
+
+def test_an_experiment_that_is_there_as_a_number_and_as_a_text_is_refused() -> None:
+    with pytest.raises(ConfigError, match="experiments: 1 is there twice, as a number and as a text: rename one"):
+        check_config({"experiments": {1: {"csv": "a.csv"}, "1": {"csv": "b.csv"}}})

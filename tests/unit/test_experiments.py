@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from loramake.experiments import CommandLine, as_options, read_command_line, write_command_line
+from loramake.artifacts import append_text
+from loramake.errors import ConfigError
+from loramake.experiments import CommandLine, as_options, find_experiment, read_command_line, write_command_line
+from loramake.training.finetuning import locked
 
 
 def test_what_a_run_was_told_is_read_back_and_nothing_where_it_never_was(
@@ -35,3 +38,31 @@ def test_the_same_command_does_not_take_feedback_back_and_another_one_does(
     said = CommandLine({"csv": "x.csv", "lora_rank": 4}).overrule(["lora_rank", "never said"])
     assert said.counting == {"csv": "x.csv"}
     assert said.said_again({"csv": "x.csv", **again}, asked).overruled == overruled
+
+
+def test_a_link_out_of_an_experiments_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    disk = tmp_path / "disk/exp"
+    (disk / "review").mkdir(parents=True)
+    (disk / "notes").write_text("mine", encoding="utf-8")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/exp").symlink_to(disk)
+    (disk / "inside").symlink_to("notes")
+    assert find_experiment("exp") == Path("results/exp")
+    for link, leads in (("review/history.jsonl", tmp_path / "victim"), ("configs", tmp_path), ("logs", "../..")):
+        (disk / link).symlink_to(leads)
+        with pytest.raises(ConfigError, match=rf"results/exp/{link} is a link out of results/exp: delete it"):
+            find_experiment("exp")
+        (disk / link).unlink()
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    (tmp_path / "history.jsonl").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"):
+        append_text(tmp_path / "history.jsonl", "{}\n")
+    (tmp_path / "key.lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"), locked(tmp_path / "key"):
+        pass
+    assert victim.read_text(encoding="utf-8") == "precious"

@@ -1,5 +1,6 @@
 """A stage imports downwards only, and a new module has to be placed among the stages."""
 
+import ast
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,3 +36,12 @@ def test_an_upward_import_and_a_module_that_lies_nowhere_are_found(copy: Path) -
     assert "loramake.explore.profile -> loramake.review.changes" in done.stdout
     (copy / "loramake/helpers.py").write_text("", encoding="utf-8")
     assert "helpers" in lint(copy).stdout
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "support"])
+def test_what_tests_and_benchmarks_share_lies_in_support(folder: str) -> None:
+    for path in sorted((ROOT / folder).glob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        imported = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        imported += [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+        assert not [name for name in imported if name.split(".")[0] == "tests"], path

@@ -13,11 +13,12 @@ import pytest
 
 from loramake.agents.disclosure import Disclosure, find_personal
 from loramake.errors import ConfigError, nearest
-from loramake.explore.leaks import _normalise, _split_name
+from loramake.explore.leaks.names import split_name
+from loramake.explore.leaks.words import normalise
 from loramake.explore.profile import profile_column
 from loramake.review.changes import LONGEST_TEXT, Change, FeedbackContext, parse_feedback
 from loramake.spreadsheet import escape_formula, original
-from loramake.tables.reading import to_days
+from loramake.tables.numbers import to_days
 from loramake.training.finetuning import follow
 from tests.hang import ends_within
 
@@ -81,8 +82,8 @@ def test_names_of_columns(name: str) -> None:
     column = {"name": name, "type": "text", "top_values": []}
     with ends_within(30):
         find_personal({"columns": [column]})
-        _split_name(name)
-        _normalise(name)
+        split_name(name)
+        normalise(name)
 
 
 def test_what_is_personal_is_what_it_was() -> None:

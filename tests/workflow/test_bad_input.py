@@ -2,13 +2,14 @@
 
 import gzip
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, snakemake
+from tests.conftest import BIN, ROOT, make_workplace, snakemake
 
 RESULTS = "results/exp/evaluation/results.json"
 PENGUINS = (ROOT / "data/penguins.csv").read_bytes()
@@ -214,6 +215,7 @@ BAD_CONFIGS: dict[str, tuple[str | bytes, str]] = {
     "5,000 digits": (f"lora_rank: {'1' * 5_000}\n", "line 1: a number of 5,000 characters"),
     "no UTF-8": (b"csv: \xff\n", "line 1: it is not text in UTF-8"),
     "deep": (f"csv: {'[' * 500}{']' * 500}\n", "line 1: it is nested more than 64 levels deep"),
+    "an old name": ("max_error: 0.05\n", "max_error is now called max_selective_error: rename it"),
     "a template of Python": ("__use_yte__: true\ncsv: ?open('ran', 'w').name\n", "__use_yte__ is no setting"),
 }
 
@@ -226,3 +228,38 @@ def test_a_bad_config_file_is_refused_before_snakemake_reads_it(name: str, tmp_p
     assert said.startswith("loramake: config.yaml")
     assert sentence in said
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".snakemake") == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "arguments", "sentence"),
+    [
+        ("--config", "", ["--config", "limits={}"], "--config: limits is now called requirements: rename it"),
+        (
+            "feedback",
+            "num_train_epochs: {least: 1, steps: 9}\n",
+            [],
+            "results/exp/feedback/config.yaml: num_train_epochs: least is now called min_epochs: rename it",
+        ),
+    ],
+)
+def test_an_old_name_is_refused_with_the_new_one_before_anything_is_made(
+    tmp_path: Path, name: str, content: str, arguments: list[str], sentence: str
+) -> None:
+    folder = make_workplace(tmp_path / name, Path("penguins.csv"))
+    shutil.copy(ROOT / "data/penguins.csv", folder)
+    feedback = folder / "results/exp/feedback/config.yaml"
+    if content:
+        feedback.parent.mkdir(parents=True)
+        feedback.write_text(content, encoding="utf-8")
+    assert sentence in refuse(folder, "--dry-run", *arguments)
+    assert not (folder / "results/exp/profile.json").exists()
+
+
+def test_loramake_run_refuses_an_old_name_of_its_experiment(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("experiments: {exp: {csv: x.csv, confidence: 0.8}}\n", encoding="utf-8")
+    command = [str(BIN / "loramake"), "run", "--name", "exp"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    sentence = "config.yaml: experiments: exp: confidence is now called conformal_confidence: rename it."
+    assert sentence in " ".join(done.stderr.split())
+    assert not (tmp_path / "results").exists()

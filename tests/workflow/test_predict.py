@@ -169,7 +169,7 @@ def test_new_rows_get_the_probabilities_that_the_pipeline_gave_them(finished: Pa
     table = pd.read_csv(finished / "penguins.csv", dtype=str, keep_default_na=False)
     new = tmp_path / "new.csv"
     table.loc[[line["row"] for line in lines]].to_csv(new, index=False, sep=";")
-    done = predict(tmp_path, str(results), "--csv", "new.csv", "--format", "jsonl", "--confidence", "0.99")
+    done = predict(tmp_path, str(results), "--csv", "new.csv", "--format", "jsonl", "--conformal-confidence", "0.99")
     assert done.returncode == 0, done.stderr
     assert "not used" not in done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -234,7 +234,7 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
         (["exp"], 2, "give one of --csv PATH, --json OBJECT and - (standard input)"),
         (["exp", "penguins.csv"], 2, "'penguins.csv' is not understood: give --csv penguins.csv"),
         (["exp", "-", "--json", "{}"], 2, "give one of --csv PATH"),
-        (["exp", "--json", "{}", "--confidence", "2"], 2, "--confidence"),
+        (["exp", "--json", "{}", "--conformal-confidence", "2"], 2, "--conformal-confidence"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(finished: Path, arguments: list[str], code: int, sentence: str) -> None:

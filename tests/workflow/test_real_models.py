@@ -72,7 +72,7 @@ def test_a_training_that_gets_no_better_stops_early_and_its_best_adapter_is_publ
     command = [str(BIN / "llamafactory-cli"), "train", str(config), "output_dir=work"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    publish(Path("work"), Path("adapter"))
+    publish(Path("work"), Path("adapter"), "acme/tiny")
     log = artifacts.read("adapter/trainer_log.jsonl", "trainer_log")
     losses = {line["current_steps"]: line["eval_loss"] for line in log if "eval_loss" in line}
     best = min(losses, key=lambda at: losses[at])

@@ -9,9 +9,9 @@ from loramake import artifacts
 from loramake.agents.connection import Connection
 from loramake.agents.endpoint import Endpoint
 from loramake.errors import AgentError
-from tests import hostile_endpoint
+from support import hostile_endpoint
+from support.hostile_endpoint import ATTACKS, attack, attacked
 from tests.endpoint import serve
-from tests.hostile_endpoint import ATTACKS, attack, attacked
 
 SECONDS = 20
 """Far more than any attack takes, far less than one that has its way."""

@@ -13,18 +13,18 @@ from loramake.agents import get_agent
 from loramake.agents.complaints import CHECKS, KINDS, complaint
 from loramake.agents.openai import OpenAIAgent
 from loramake.config import defaults
-from loramake.dataset.balance import balance as dataset
+from loramake.dataset import balance as dataset
+from loramake.explore import task as explore
 from loramake.explore.profile import profile_csv
-from loramake.explore.task import task as explore
 from loramake.prepare import checks, plan
 from loramake.prepare import code as prep_code
 from loramake.prepare.code import Sources
 from loramake.sandbox import bubblewrap
+from support.escapes import closed_sandbox
+from support.experiment import EXPLORE, TINY, Experiment
 from tests import endpoint
-from tests.conftest import EXPLORE, ROOT
+from tests.conftest import ROOT
 from tests.endpoint import FENCE, Server, serve
-from tests.escapes import closed_sandbox
-from tests.experiment import TINY, Experiment
 
 REASON = bubblewrap.why_not()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))

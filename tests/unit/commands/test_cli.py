@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loramake.config import REVIEWS
 from loramake.console import printable
 from tests.conftest import BIN
 
@@ -42,6 +43,38 @@ def test_every_error_of_the_command_line_is_printable(arguments: list[str | byte
     shown = (done.stdout + done.stderr).decode()
     assert printable(shown) == shown
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "exp", "--json", "{}", "--confidence", "0.9"], "--conformal-confidence"),
+        (["run", "--csv", "x.csv", "--max-error", "0.05"], "max_error is now called max_selective_error: set it in"),
+        (["run", "--csv", "x.csv", "--features-to-keep=9"], "features_to_keep is now called max_features: set it in"),
+    ],
+)
+def test_an_option_by_its_old_name_is_refused_with_the_new_one(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [str(BIN / "loramake"), *arguments], cwd=tmp_path, capture_output=True, env={**os.environ, "COLUMNS": "200"},
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("start", "kept"), [("review_prep", []), ("split", ["data"]), ("config", ["balance", "data"])])
+def test_start_from_takes_back_the_decisions_from_its_review_on(start: str, kept: list[str], tmp_path: Path) -> None:
+    feedback = tmp_path / "results/exp/feedback"
+    feedback.mkdir(parents=True)
+    for name in REVIEWS:
+        (feedback / f"approve_{name}.yaml").write_text("sha256: x\n", encoding="utf-8")
+    command = [str(BIN / "loramake"), "run", "--name", "exp", "--start-from", start]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 1  # there is no CSV
+    assert sorted(path.stem.removeprefix("approve_") for path in feedback.iterdir()) == kept
 
 
 def test_a_file_that_an_experiment_names_is_shown_printable(tmp_path: Path) -> None:

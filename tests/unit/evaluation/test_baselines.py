@@ -29,8 +29,9 @@ from loramake.explore.splits import assign_splits, read_split
 from loramake.explore.task import explore_data
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
-from loramake.tables.reading import PLAIN, NumberStyle
-from tests.conftest import EXPLORE, ROOT
+from loramake.tables.numbers import PLAIN, NumberStyle
+from support.experiment import EXPLORE
+from tests.conftest import ROOT
 
 DATA = ROOT / "data"
 RATIOS = {"validation_ratio": 0.0, "calibration_ratio": 0.15, "test_ratio": 0.2}

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from loramake.explore import leaks
+from loramake.explore.leaks import pairs
+from loramake.explore.leaks.words import normalise
 from loramake.tables.reading import read_table
+from support.plants import PLANTS, add_plant, leaks_of, random_table
 from tests.conftest import ROOT
-from tests.plants import PLANTS, add_plant, leaks_of, random_table
 
 TARGETS = {"heart": "HeartDisease", "diabetes": "Outcome", "penguins": "species", "titanic": "survived"}
 NOISY_PLANTS = ("a copy", "a copy in many words", "affine numbers", "a combination of two", "an id that sorts")
@@ -103,9 +104,9 @@ def test_a_near_copy_is_found_through_case_accents_signs_and_words_for_yes() -> 
 
 
 def test_a_sign_that_tells_is_kept() -> None:
-    assert leaks._normalise("<=50K") != leaks._normalise(">50K")
-    assert leaks._normalise("+") != leaks._normalise("-")
-    assert leaks._normalise("Décès!") == leaks._normalise("deces")
+    assert normalise("<=50K") != normalise(">50K")
+    assert normalise("+") != normalise("-")
+    assert normalise("Décès!") == normalise("deces")
 
 
 @pytest.mark.parametrize("labels", [2, 3])
@@ -236,8 +237,8 @@ def test_a_telling_name_is_believed_of_other_columns_where_the_filled_cells_go_w
 def test_what_a_wide_table_leaves_untried_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(leaks, "_MAX_PAIRED_COLUMNS", 3)
-    monkeypatch.setattr(leaks, "_MAX_PAIRED_VALUES", 5)
+    monkeypatch.setattr(pairs, "_MAX_PAIRED_COLUMNS", 3)
+    monkeypatch.setattr(pairs, "_MAX_PAIRED_VALUES", 5)
     rng = np.random.default_rng(0)
     numbers = {f"n{i}": rng.normal(size=100).round(3) for i in range(5)}
     assert reasons(**numbers, **{f"v{i}": rng.choice(["u", "v"], 100) for i in range(4)}) == {}
@@ -249,7 +250,7 @@ def test_what_a_wide_table_leaves_untried_is_said(
 def test_it_is_said_where_more_pairs_pass_the_screen_than_are_confirmed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(leaks, "_MAX_CONFIRMED", 1)
+    monkeypatch.setattr(pairs, "_MAX_CONFIRMED", 1)
     a, b = np.random.default_rng(0).integers(0, 2, (2, 200))
     assert set(reasons(target=a ^ b, a=a, b=b, also_b=b)) >= {"a"}
     assert "more than 1 pairs of columns may be leaks" in capsys.readouterr().err

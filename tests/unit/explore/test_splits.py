@@ -11,7 +11,8 @@ from loramake.explore.profile import profile_csv
 from loramake.explore.splits import Ratios, assign, assign_splits, by_time, read_splits, split_shares
 from loramake.explore.task import explore_data
 from loramake.tables.reading import read_table
-from tests.conftest import EXPLORE, ROOT
+from support.experiment import EXPLORE
+from tests.conftest import ROOT
 
 RATIOS = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
 SHARES = split_shares(RATIOS, has_test_csv=False)

@@ -8,7 +8,8 @@ from loramake.agents.builtin import BuiltinAgent, order_labels
 from loramake.errors import DataError
 from loramake.explore.profile import profile_csv
 from loramake.explore.task import explore_data
-from tests.conftest import EXPLORE, ROOT
+from support.experiment import EXPLORE
+from tests.conftest import ROOT
 
 
 def explore(

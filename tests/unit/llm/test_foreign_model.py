@@ -77,7 +77,7 @@ def settings_of(model: Path) -> dict[str, Any]:
         "trust_remote_code: true", "sandbox: none", "review: approve", "agent: openai", "agent_api_base: 'http://x/v1'",
         "agent_sees: samples", "agent_model: m", "csv: /etc/passwd", "test_csv: x", "model: other", "precision: fp16",
         "flash_attn: fa2", "quantization_bit: 4", "seed: 1", "balance: oversample", "save_total_limit: 1000000",
-        "save_steps: 1", "target: t", "extra_training_args: {deepspeed: x.json}", "limits: {}", "experiments: {}",
+        "save_steps: 1", "target: t", "extra_training_args: {deepspeed: x.json}", "requirements: {}", "experiments: {}",
     ],
 )  # fmt: skip
 def test_a_card_may_not_set_what_is_the_users_to_set(model: Path, setting: str) -> None:
@@ -292,6 +292,17 @@ def test_a_chat_template_without_end_is_ended(model: Path, template: str) -> Non
     with pytest.raises(ConfigError, match=r"template: the chat template in .*base takes more than 5 s or 512 MiB"):
         load_encoder(str(model), None)
     assert time.monotonic() - started < 3 * SECONDS
+
+
+def test_a_chat_template_cannot_tell_the_trial_by_its_filters(model: Path) -> None:
+    loops = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+    for told in (
+        "[1] | tojson(indent=2) != '[1]'",
+        '{"b": "é", "a": 1} | tojson(sort_keys=true, ensure_ascii=true) != ""',
+    ):
+        (model / "chat_template.jinja").write_text(f"{{% if {told} %}}{loops}{{% endif %}}", encoding="utf-8")
+        with pytest.raises(ConfigError, match="takes more than 5 s or 512 MiB"):
+            load_encoder(str(model), None)
 
 
 def test_the_templates_that_models_have_are_let_through() -> None:

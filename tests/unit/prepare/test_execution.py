@@ -15,8 +15,8 @@ from loramake.explore.splits import read_splits
 from loramake.prepare.checks import check_behaviour, check_records
 from loramake.prepare.execution import execute_prep_code
 from loramake.tables.reading import read_table
+from support.experiment import Experiment
 from tests.conftest import ROOT
-from tests.experiment import Experiment
 
 
 @pytest.mark.parametrize("name", ["heart", "diabetes", "titanic", "penguins"])

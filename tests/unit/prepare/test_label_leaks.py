@@ -1,5 +1,6 @@
 """Generated code that is after the labels: each way to them works where they are, and none where the code runs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from loramake import artifacts
 from loramake.errors import CodeError
 from loramake.prepare.checks import check_behaviour
 from loramake.prepare.code import render_script
-from tests.experiment import Experiment
+from support.experiment import Experiment
 
 LABELS = ("secret-ill", "secret-well")
 ROWS = 240
@@ -163,6 +164,43 @@ def test_a_prompt_that_follows_from_the_time_fails_a_check(experiment: Experimen
     assert failed == ["a row's prompt is the same whichever rows are beside it"]
 
 
+_BY_TURN = """
+def fit(train):
+    return {"known": sorted(set(train["a"]))}
+
+
+def transform(rows, state):
+    records, seen = [], {}
+    for row in rows.index:
+        cells = "|".join(map(str, rows.loc[row]))
+        seen[cells] = seen.get(cells, 0) + 1
+        mark = " late" * (seen[cells] > 3 and rows.at[row, "a"] not in state["known"])
+        records.append({"instruction": INSTRUCTION, "input": cells + mark, "row": int(row)})
+    return records
+
+"""
+
+
+def test_equal_rows_have_equal_prompts_whatever_the_code_does(tmp_path: Path) -> None:
+    write_table(tmp_path)
+    test = [("new", "red", LABELS[i >= 3]) for i in range(6)]  # sorted by label, and seen in no training
+    pd.DataFrame(test, columns=["a", "b", "outcome"]).to_csv(tmp_path / "test.csv", index=False)
+    experiment = Experiment(tmp_path, tmp_path / "t.csv", test_csv=tmp_path / "test.csv")
+    replace_functions(experiment, _BY_TURN)
+    inputs = [record["input"] for record in experiment.execute() if record["source"] == "test_csv"]
+    assert inputs == ["new|red"] * 6
+
+
+def test_rows_of_a_test_table_are_checked_too(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    table.assign(a=table["a"] + ".5").to_csv(tmp_path / "test.csv", index=False)
+    experiment = Experiment(tmp_path, tmp_path / "t.csv", test_csv=tmp_path / "test.csv")
+    replace_functions(experiment, _BY_TURN.replace("seen[cells] > 3", "len(rows) > 150"))  # unlike where few are seen
+    experiment.execute()
+    failed = [check.name for check in check_behaviour(experiment.prepared()) if not check.passed]
+    assert failed == ["a row's prompt is the same whichever rows are beside it"]
+
+
 _MEMORY = """
 def fit(train):
     return {"rows": [list(row) for row in train.itertuples(index=False)] * TIMES}
@@ -183,8 +221,12 @@ def test_memorised_rows_hold_no_label_and_many_do_not_fit_into_the_state(experim
     assert not [record for record in experiment.execute() if "secret" in record["input"]]
     assert "secret" not in experiment.state.read_text(encoding="utf-8")
     replace_functions(experiment, _MEMORY.replace("TIMES", "1000"))
-    with pytest.raises(CodeError, match=r"fit remembers [\d,]+ bytes, more than the 1,056,768 .*: keep summaries"):
+    remembers = r"fit remembers [\d,]+ bytes, more than the 1,056,768 .*: keep summaries"
+    with pytest.raises(CodeError, match=remembers):
         experiment.execute()
+    experiment.state.write_text(json.dumps({"rows": ["x" * 100] * 20_000}), encoding="utf-8")  # not fitted here
+    with pytest.raises(CodeError, match=remembers):
+        experiment.transform(pd.DataFrame({"a": ["1"], "b": ["red"]}))
 
 
 def test_the_rows_that_a_check_draws_follow_from_what_the_code_never_sees(experiment: Experiment) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from loramake import artifacts
 from loramake.console import printable
-from loramake.evaluation.metrics import CONFIDENCE
+from loramake.evaluation.intervals import CONFIDENCE
 from loramake.prediction.predictions import Scored
 from loramake.rendering import in_markdown, render
 from loramake.report.model_card import front_matter, render_model_card
@@ -25,7 +25,8 @@ from loramake.report.report import (
     read_table,
     spread,
 )
-from loramake.trust.audit import audit, count_rows, evaluate
+from loramake.trust.audit import audit, evaluate
+from loramake.trust.group_measures import count_rows
 from loramake.trust.label_noise import summarize
 from tests.conftest import ROOT, task_of
 from tests.files import measure_trust
@@ -90,10 +91,10 @@ def test_the_front_matter_names_the_base() -> None:
 Facts = dict[str, Any]
 
 
-def make_facts(folder: Path, labels: list[str], method: str, confidence: float, max_error: float) -> Facts:
+def make_facts(folder: Path, labels: list[str], method: str, confidence: float, max_selective_error: float) -> Facts:
     """What the page and the card are rendered from: what is measured by the library, of made-up rows."""
     costs = {true: {decided: int(true != decided) for decided in labels} for true in labels}
-    measure_trust(folder, labels, costs, method, confidence, max_error)
+    measure_trust(folder, labels, costs, method, confidence, max_selective_error)
     measured = ("metrics", "calibrator", "calibration_measures", "conformal", "risk", "costs")
     read = {name: artifacts.read(folder / f"{name}.json", name) for name in measured}
     return read | by_hand(labels, read["risk"])
@@ -104,7 +105,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
     by = {"provider": "builtin", "model": None}
     many = [{"name": f"column {place}", "reason": "constant"} for place in range(30)]
     return {
-        "audit": {"limits": [], "sentence": "No limits are set."},
+        "audit": {"requirements": [], "sentence": "No requirements are set."},
         "curve": spread(risk["test"]["curve"], SHOWN["points"]),
         "experiment": "exp",
         "history": [],
@@ -211,14 +212,16 @@ def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> Non
     assert "Rates of yes; intervals of 87.5%;" in section("audit", two | {"audit": found})
 
 
-@pytest.mark.parametrize(("max_error", "rows"), [(0.125, 6), (0.1, 5)])
-def test_the_error_that_is_asked_for_has_a_row_among_the_thresholds(two: Facts, max_error: float, rows: int) -> None:
-    risk = {**two["risk"], "chosen": {**two["risk"]["chosen"], "max_error": max_error}}
+@pytest.mark.parametrize(("max_selective_error", "rows"), [(0.125, 6), (0.1, 5)])
+def test_the_error_that_is_asked_for_has_a_row_among_the_thresholds(
+    two: Facts, max_selective_error: float, rows: int
+) -> None:
+    risk = {**two["risk"], "chosen": {**two["risk"]["chosen"], "max_selective_error": max_selective_error}}
     found = [row[0] for row in table_of("risk", two | {"risk": risk}, "Thresholds")[1:]]
     assert len(found) == rows
     shares = [float(name.split("%")[0]) for name in found]
     assert shares == sorted(shares)
-    assert [name.split("%")[0] for name in found if "asked for" in name] == [f"{100 * max_error:g}"]
+    assert [name.split("%")[0] for name in found if "asked for" in name] == [f"{100 * max_selective_error:g}"]
 
 
 def test_without_an_error_asked_for_no_row_is_marked(two: Facts) -> None:
@@ -296,13 +299,13 @@ def test_the_risk_coverage_curve_is_there_in_numbers(two: Facts) -> None:
     assert len(table_of("conformal", two, "On the test rows")) == len(two["conformal"]["levels"]) + 1
 
 
-def test_what_an_answer_is_and_what_max_error_costs_are_told_where_costs_decide(two: Facts) -> None:
+def test_what_an_answer_is_and_what_max_selective_error_costs_are_told_where_costs_decide(two: Facts) -> None:
     assert "An answer is the decision of least expected cost there" in section("risk", two)
     assert "An answer is" not in section("risk", two | {"risk": {**two["risk"], "decided_by": "probability"}})
     shown = [row[0] for row in table_of("costs", two, "Cost on 240 test rows")]
-    assert shown[1:3] == ["loramake, as it decides", "loramake, without max_error"]
-    unset = {**two["costs"], "test": {**two["costs"]["test"], "without_max_error": None}}
-    assert "loramake, without max_error" not in section("costs", two | {"costs": unset})
+    assert shown[1:3] == ["loramake, as it decides", "loramake, without max_selective_error"]
+    unset = {**two["costs"], "test": {**two["costs"]["test"], "without_max_selective_error": None}}
+    assert "loramake, without max_selective_error" not in section("costs", two | {"costs": unset})
 
 
 def test_points_are_spread_evenly_with_both_ends() -> None:

@@ -11,7 +11,7 @@ import pytest
 from loramake.errors import ArtifactError, CodeError, ConfigError
 from loramake.prepare.execution import transform_rows
 from loramake.sandbox import bubblewrap, choose_sandbox
-from tests.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
+from support.escapes import ATTEMPTS, OUTPUTS, attempt, closed_sandbox, ordinary_user
 
 REASON = bubblewrap.why_not()
 
@@ -154,3 +154,10 @@ def test_without_a_sandbox_a_script_runs_from_a_relative_path(tmp_path: Path, mo
     sandbox = choose_sandbox("none", anything)
     made = transform_rows(Path("results/script.py"), ["a"], rows, Path("results/state.json"), sandbox)
     assert made[0]["input"] == "a 1"
+
+
+def test_a_script_of_megabytes_is_refused_and_makes_no_room_for_itself(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"# {'x' * (1 << 20)}\n")
+    with pytest.raises(CodeError, match=r"script.py has 1,048,579 bytes, more than the 1,048,576 of any script"):
+        choose_sandbox("auto", anything).run(script, {}, {"out": tmp_path / "out"})

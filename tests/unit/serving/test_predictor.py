@@ -293,7 +293,7 @@ def test_sets_grow_with_the_confidence_and_hold_the_likely_labels(predictor: Pre
 
 
 def test_everything_about_a_row_is_decided_at_once(predictor: Predictor, rows: pd.DataFrame) -> None:
-    found = predictor.decide(rows.set_index(rows.index + 7), confidence=0.9)
+    found = predictor.decide(rows.set_index(rows.index + 7), conformal_confidence=0.9)
     assert list(found.columns) == ["decision", "abstain", "reason", "p_0", "p_1", "set", "expected_cost"]
     assert found.index.tolist() == list(range(7, 47))
     assert found["decision"].tolist() == predictor.predict(rows).tolist()
@@ -306,7 +306,7 @@ def test_everything_about_a_row_is_decided_at_once(predictor: Predictor, rows: p
 def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
     predictor: Predictor, copied: Path, rows: pd.DataFrame
 ) -> None:
-    make_trust(copied, max_error=0.4)
+    make_trust(copied, max_selective_error=0.4)
     highest = predictor.predict_proba(rows).max(axis=1)
     threshold = float(np.median(highest))
     risk = artifacts.read(copied / "trust/risk.json", "risk")
@@ -321,7 +321,7 @@ def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
     assert first["reason"].startswith("its label has ")
     assert first["reason"].endswith("from which on at most 40% of the answers are wrong")
     assert set(predictor.predict(rows)) <= set(LABELS)
-    make_trust(copied, max_error=0.001)
+    make_trust(copied, max_selective_error=0.001)
     hopeless = quick(copied, predictor).decide(rows)
     assert hopeless["abstain"].all()
     assert set(hopeless["reason"]) == {
@@ -417,7 +417,7 @@ def test_an_experiment_that_is_not_finished_names_what_it_lacks(copied: Path) ->
         Predictor(copied)
 
 
-@pytest.mark.parametrize("name", ["calibrator.json", "conformal.json", "calibration.jsonl", "risk.json", "costs.json"])
+@pytest.mark.parametrize("name", ["calibrator.json", "conformal.json", "held_out.jsonl", "risk.json", "costs.json"])
 def test_an_artifact_that_is_broken_is_named_before_any_row_is_scored(
     predictor: Predictor, copied: Path, rows: pd.DataFrame, name: str
 ) -> None:
@@ -436,8 +436,19 @@ def test_a_wrong_confidence_is_refused_before_any_row_is_scored(
 ) -> None:
     found = Predictor(copied)
     found.__dict__["_sandbox"] = found.__dict__["_scorer"] = None
-    with pytest.raises(ConfigError, match=r"confidence is 1\.5"):
-        found.decide(rows, confidence=1.5)
+    with pytest.raises(ConfigError, match=r"conformal_confidence is 1\.5"):
+        found.decide(rows, conformal_confidence=1.5)
+
+
+@pytest.mark.parametrize("method", ["predict_set", "decide"])
+def test_an_argument_by_its_old_name_is_refused_with_the_new_one(
+    predictor: Predictor, rows: pd.DataFrame, method: str
+) -> None:
+    sentence = rf"Predictor\.{method}: confidence is now called conformal_confidence: rename it"
+    with pytest.raises(ConfigError, match=sentence):
+        getattr(predictor, method)(rows, confidence=0.9)
+    with pytest.raises(TypeError, match="confidenc"):
+        getattr(predictor, method)(rows, confidenc=0.9)
 
 
 def test_importing_the_package_costs_nothing() -> None:

@@ -126,8 +126,21 @@ def test_an_adapter_whose_weights_are_no_numbers_is_not_published(tmp_path: Path
     save_file = pytest.importorskip("safetensors.torch").save_file
     save_file({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "adapter_model.safetensors")
     with pytest.raises(TrainingError, match=r"went astray.*lower learning_rate"):
-        publish(tmp_path, tmp_path / "out")
+        publish(tmp_path, tmp_path / "out", "models/tiny")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_published_adapter_names_its_base_and_not_where_it_lies(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    save_file({"a": torch.zeros(2)}, tmp_path / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"]}
+    where = {"base_model_name_or_path": str(tmp_path)}
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**config, **where}), encoding="utf-8")
+    (tmp_path / "trainer_state.json").write_text('{"global_step": 1}', encoding="utf-8")
+    publish(tmp_path, tmp_path / "out", "models/tiny")
+    published = json.loads((tmp_path / "out/adapter_config.json").read_text(encoding="utf-8"))
+    assert published == {**config, "base_model_name_or_path": "models/tiny"}
 
 
 def test_a_resumed_trainings_log_has_each_step_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Groups of rows side by side, and limits: agreement with fairlearn and scikit-learn, and what is said of them."""
+"""Groups of rows side by side, and requirements: agreement with fairlearn and scikit-learn, and what is said."""
 
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,12 @@ from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
 from loramake.prediction.predictions import Scored, read_scored
-from loramake.trust.audit import (
-    MEASURES,
-    audit,
-    audit_groups,
-    check_audit_columns,
-    count_rows,
-    evaluate,
-    find_reach,
-)
+from loramake.trust.audit import audit, audit_groups, check_audit_columns, evaluate
 from loramake.trust.cost_matrix import decide_labels
-from loramake.trust.groups import MAX_VALUES, MIN_ROWS, split_groups
-from loramake.trust.limits import FILES, LIMITS, Measured, check_limits, summarize_limits
+from loramake.trust.group_differences import find_reach
+from loramake.trust.group_measures import MEASURES, count_rows
+from loramake.trust.groups import MIN_ROWS
+from loramake.trust.requirements import FILES, REQUIREMENTS, Measured, check_requirements, summarize_requirements
 from tests.cases import random_case
 from tests.files import measure_trust
 from tests.formulas import expected_calibration_error
@@ -314,84 +308,20 @@ def test_probabilities_of_nought_and_one_that_are_wrong_have_a_finite_loss() -> 
     assert found["overall"]["log_loss"]["value"] == pytest.approx(36.04, abs=0.01)
 
 
-def content(truth: Any, probabilities: Any, cells: list[Any], names: Any = None, limits: Any = ()) -> dict[str, Any]:
+def content(
+    truth: Any, probabilities: Any, cells: list[Any], names: Any = None, requirements: Any = ()
+) -> dict[str, Any]:
     rows = measured_rows(truth, probabilities)
     names = names or [f"column {place}" for place in range(len(cells))]
     overall, found = audit(rows, [column(own, name) for own, name in zip(cells, names, strict=True)], seed=0)
-    return evaluate(rows, overall, found, list(limits))
-
-
-def names_of(cells: Any) -> list[tuple[str, str, int]]:
-    return [(group.name, group.kind, len(group.rows)) for group in split_groups(column(cells))[1]]
-
-
-def test_numbers_are_parted_at_quartiles_and_named_by_what_is_in_them() -> None:
-    kind, _ = split_groups(column(str(number) for number in range(1, 101)))
-    assert kind == "numeric"
-    assert names_of(str(number) for number in range(1, 101)) == [
-        ("1 to 25", "range", 25),
-        ("26 to 50", "range", 25),
-        ("51 to 75", "range", 25),
-        ("76 to 100", "range", 25),
-    ]
-    for write, first, last in (
-        (lambda number: f"{number / 4 - 3}", "-2.75 to 3.25", "16 to 22"),
-        (lambda number: f"{1000 * number},5", "1000.5 to 25,000.5", "76,000.5 to 100,000.5"),
-        (lambda number: f"{1920 + number}", "1921 to 1945", "1996 to 2020"),
-    ):
-        names = [name for name, *_ in names_of(write(number) for number in range(1, 101))]
-        assert (names[0], names[-1]) == (first, last)
-
-
-def test_fewer_rows_are_parted_into_fewer_ranges_and_equal_numbers_stay_together() -> None:
-    assert [rows for *_, rows in names_of(str(number) for number in range(60))] == [20, 20, 20]
-    assert [rows for *_, rows in names_of(str(number) for number in range(10))] == [5, 5]
-    zeros = ["0"] * 70 + [str(number) for number in range(1, 31)]
-    assert [(name, rows) for name, _, rows in names_of(zeros)] == [("0", 70), ("1 to 5", 5), ("6 to 30", 25)]
-
-
-def test_few_different_numbers_stay_as_they_are_in_rising_order() -> None:
-    cells = ["10"] * 30 + ["2"] * 50 + ["2.0"] + ["-1"] * 3
-    assert names_of(cells) == [("-1", "value", 3), ("2", "value", 51), ("10", "value", 30)]
-
-
-def test_missing_cells_and_cells_that_are_no_number_are_groups_of_their_own_at_the_end() -> None:
-    cells = [None, "unknown", *[str(number) for number in range(40)], None]
-    assert names_of(cells)[-2:] == [("(no number)", "words", 1), ("(missing)", "missing", 2)]
-    assert names_of(["b", None, "a", "a"]) == [("a", "value", 2), ("b", "value", 1), ("(missing)", "missing", 1)]
-    assert names_of([None, None]) == [("(missing)", "missing", 2)]
-
-
-def test_rare_values_are_one_group_which_no_value_of_that_name_joins() -> None:
-    cells = [f"town {place:02}" for place in range(MAX_VALUES + 3) for _ in range(40 - place)] + ["(other)"] * 50
-    found = names_of(cells)
-    assert found[0] == ("(other)", "value", 50)
-    assert found[-1] == ("(other)", "other", 30 + 29 + 28 + 31)
-    assert len(found) == MAX_VALUES + 1
-
-
-def test_values_of_equal_rows_come_by_name_whatever_the_order_of_the_rows() -> None:
-    cells = np.array(["b", "a", "c", "d"] * 5 + ["e"])
-    for seed in range(3):
-        shuffled = np.random.default_rng(seed).permutation(cells)
-        assert [name for name, *_ in names_of(shuffled)] == ["a", "b", "c", "d", "e"]
-
-
-def test_every_row_is_in_one_group() -> None:
-    generator = np.random.default_rng(0)
-    for cells in (
-        generator.choice([None, "x", *map(str, range(50))], size=300),
-        generator.choice([None, *(f"v{place}" for place in range(30))], size=300),
-    ):
-        places = np.concatenate([group.rows for group in split_groups(column(cells))[1]])
-        assert sorted(places) == list(range(300))
+    return evaluate(rows, overall, found, list(requirements))
 
 
 NOTHING = {"value": None, "low": None, "high": None}
 
 
 def results(**changes: Any) -> dict[str, Any]:
-    """What the measured artifacts hold of what limits speak of; changes by the file's name."""
+    """What the measured artifacts hold of what requirements speak of; changes by the file's name."""
     between = {"value": 0.8, "low": 0.7, "high": 0.9}
     metrics = dict.fromkeys(("roc_auc", "balanced_accuracy"), between)
     found = {
@@ -405,8 +335,8 @@ def results(**changes: Any) -> dict[str, Any]:
     return found | changes
 
 
-def test_there_is_a_limit_for_each_one_of_the_settings() -> None:
-    assert list(LIMITS) == list(load_schema("config")["properties"]["limits"]["properties"])
+def test_there_is_a_requirement_for_each_one_of_the_settings() -> None:
+    assert list(REQUIREMENTS) == list(load_schema("config")["properties"]["requirements"]["properties"])
 
 
 @pytest.mark.parametrize(
@@ -419,10 +349,10 @@ def test_there_is_a_limit_for_each_one_of_the_settings() -> None:
         (0.95, False, True, "accuracy of what is decided 0.80 is under 0.95"),
     ],
 )
-def test_a_least_value_is_kept_by_the_value_and_the_interval_tells_how_surely(
+def test_a_least_value_is_met_by_the_value_and_the_interval_tells_how_surely(
     limit: float, passed: bool, certain: bool, sentence: str
 ) -> None:
-    (found,) = check_limits({"min_accuracy": limit}, results(), [])
+    (found,) = check_requirements({"min_accuracy": limit}, results(), [])
     assert (found["passed"], found["certain"], found["sentence"]) == (passed, certain, sentence)
     assert found["of"] == "trust/audit.json: overall.accuracy"
 
@@ -436,36 +366,37 @@ def test_a_least_value_is_kept_by_the_value_and_the_interval_tells_how_surely(
         (0.5, False, "calibration error (ECE) 0.80 is over 0.5"),
     ],
 )
-def test_a_largest_value_is_kept_from_below(limit: float, passed: bool, sentence: str) -> None:
-    (found,) = check_limits({"max_ece": limit}, results(), [])
+def test_a_largest_value_is_met_from_below(limit: float, passed: bool, sentence: str) -> None:
+    (found,) = check_requirements({"max_ece": limit}, results(), [])
     assert (found["passed"], found["sentence"]) == (passed, sentence)
 
 
-@pytest.mark.parametrize("name", [name for name, what in LIMITS.items() if isinstance(what, Measured)])
-def test_each_measured_limit_finds_its_value(name: str) -> None:
-    (found,) = check_limits({name: 0.8}, results(), [])
+@pytest.mark.parametrize("name", [name for name, what in REQUIREMENTS.items() if isinstance(what, Measured)])
+def test_each_measured_requirement_finds_its_value(name: str) -> None:
+    (found,) = check_requirements({name: 0.8}, results(), [])
     assert (found["value"], found["low"], found["high"], found["passed"]) == (0.8, 0.7, 0.9, True)
 
 
 def test_a_value_without_an_interval_is_neither_sure_nor_in_doubt() -> None:
     changed = results(costs={"test": {"loramake": {"per_row": 0.5}}})
-    (found,) = check_limits({"max_cost_per_row": 1}, changed, [])
+    (found,) = check_requirements({"max_cost_per_row": 1}, changed, [])
     assert (found["value"], found["passed"], found["certain"]) == (0.5, True, None)
     assert found["sentence"] == "cost per row 0.50 is at most 1"
 
 
-def test_rounding_does_not_break_a_limit_and_digits_tell_what_does() -> None:
+def test_rounding_does_not_break_a_requirement_and_digits_tell_what_does() -> None:
     changed = results(calibration_measures={"after": {"measures": {"ece": {**NOTHING, "value": 0.1 + 0.2}}}})
-    assert check_limits({"max_ece": 0.3}, changed, [])[0]["passed"]
+    assert check_requirements({"max_ece": 0.3}, changed, [])[0]["passed"]
     changed["calibration_measures"]["after"]["measures"]["ece"]["value"] = 0.3002
-    assert check_limits({"max_ece": 0.3}, changed, [])[0]["sentence"] == "calibration error (ECE) 0.3002 is over 0.3"
+    (found,) = check_requirements({"max_ece": 0.3}, changed, [])
+    assert found["sentence"] == "calibration error (ECE) 0.3002 is over 0.3"
 
 
 @pytest.mark.parametrize(
-    ("limits", "changes", "why"),
+    ("requirements", "changes", "why"),
     [
         ({"max_cost_per_row": 1}, {"costs": {"test": None}}, "no costs are set"),
-        ({"max_selective_error": 1}, {"risk": {"chosen": None}}, "max_error is not set"),
+        ({"max_selective_error": 1}, {"risk": {"chosen": None}}, "max_selective_error is not set"),
         (
             {"max_ece": 1},
             {"calibration_measures": {"after": {"measures": {"ece": NOTHING}}}},
@@ -474,45 +405,45 @@ def test_rounding_does_not_break_a_limit_and_digits_tell_what_does() -> None:
         ({"max_tpr_difference": 1}, {}, "no audit_columns are set"),
     ],
 )
-def test_what_cannot_be_measured_is_not_kept_and_says_why(limits: Any, changes: Any, why: str) -> None:
-    (found,) = check_limits(limits, results(**changes), [])
+def test_what_cannot_be_measured_is_not_met_and_says_why(requirements: Any, changes: Any, why: str) -> None:
+    (found,) = check_requirements(requirements, results(**changes), [])
     assert (found["passed"], found["certain"], found["value"]) == (False, None, None)
     assert why in found["sentence"]
 
 
-def test_the_groups_that_differ_most_count_and_a_column_without_groups_is_not_kept() -> None:
+def test_the_groups_that_differ_most_count_and_a_column_without_groups_meets_none() -> None:
     truth = np.arange(100) % 2
     probabilities = np.eye(2)[truth]
     probabilities[:20] = probabilities[:20, ::-1]
     quarters = np.repeat(["a", "b"], 50)
     tenths = np.array(["a", "b"] * 50)
     found = content(truth, probabilities, [tenths, quarters], names=["tenths", "quarters"])["columns"]
-    (limit,) = check_limits({"max_accuracy_difference": 0.3}, results(), found)
-    assert limit["value"] == pytest.approx(0.4)
-    assert limit["of"] == "trust/audit.json: columns: quarters: differences.accuracy.difference"
-    assert limit["sentence"].startswith("accuracy difference by quarters 0.40 is over 0.3")
+    (requirement,) = check_requirements({"max_accuracy_difference": 0.3}, results(), found)
+    assert requirement["value"] == pytest.approx(0.4)
+    assert requirement["of"] == "trust/audit.json: columns: quarters: differences.accuracy.difference"
+    assert requirement["sentence"].startswith("accuracy difference by quarters 0.40 is over 0.3")
     alone = content(truth, probabilities, [tenths, ["a"] * 100], names=["tenths", "alone"])["columns"]
-    (limit,) = check_limits({"max_accuracy_difference": 1}, results(), alone)
-    assert not limit["passed"]
-    assert limit["sentence"] == (
+    (requirement,) = check_requirements({"max_accuracy_difference": 1}, results(), alone)
+    assert not requirement["passed"]
+    assert requirement["sentence"] == (
         "accuracy difference by alone cannot be measured: fewer than two groups have enough rows and a value"
     )
-    (limit,) = check_limits({"min_selection_rate_ratio": 0}, results(), alone)
-    assert limit["sentence"].endswith("cannot be measured: fewer than two groups have enough rows and a value above 0")
+    (requirement,) = check_requirements({"min_selection_rate_ratio": 0}, results(), alone)
+    assert requirement["sentence"].endswith("fewer than two groups have enough rows and a value above 0")
 
 
-def test_a_limit_is_in_doubt_where_the_interval_of_any_column_reaches_beyond_it() -> None:
+def test_a_requirement_is_in_doubt_where_the_interval_of_any_column_reaches_beyond_it() -> None:
     def named(name: str, value: float, low: float, high: float) -> dict[str, Any]:
         one = {"value": value, "low": low, "high": high, "label": None}
         return {"name": name, "differences": {"accuracy": {"difference": one}, "selection_rate": {"ratio": one}}}
 
     columns = [named("first", 0.5, 0.3, 0.6), named("second", 0.4, 0.1, 0.9)]
-    (limit,) = check_limits({"max_accuracy_difference": 0.7}, results(), columns)
-    assert (limit["value"], limit["low"], limit["high"]) == (0.5, 0.3, 0.9)
-    assert (limit["passed"], limit["certain"]) == (True, False)
-    (limit,) = check_limits({"min_selection_rate_ratio": 0.2}, results(), columns)
-    assert (limit["value"], limit["low"], limit["high"]) == (0.4, 0.1, 0.6)
-    assert (limit["passed"], limit["certain"]) == (True, False)
+    (requirement,) = check_requirements({"max_accuracy_difference": 0.7}, results(), columns)
+    assert (requirement["value"], requirement["low"], requirement["high"]) == (0.5, 0.3, 0.9)
+    assert (requirement["passed"], requirement["certain"]) == (True, False)
+    (requirement,) = check_requirements({"min_selection_rate_ratio": 0.2}, results(), columns)
+    assert (requirement["value"], requirement["low"], requirement["high"]) == (0.4, 0.1, 0.6)
+    assert (requirement["passed"], requirement["certain"]) == (True, False)
 
 
 def test_of_more_labels_the_label_that_is_selected_differently_is_named() -> None:
@@ -520,21 +451,21 @@ def test_of_more_labels_the_label_that_is_selected_differently_is_named() -> Non
     cells = np.repeat(["a", "b"], 60)
     probabilities = np.eye(3)[np.where(cells == "a", truth, 0)]
     found = content(truth, probabilities, [cells], names=["half"])["columns"]
-    (limit,) = check_limits({"max_selection_rate_difference": 0.1}, results(), found)
-    assert limit["sentence"].startswith("selection rate difference of no by half 0.67 is over 0.1")
+    (requirement,) = check_requirements({"max_selection_rate_difference": 0.1}, results(), found)
+    assert requirement["sentence"].startswith("selection rate difference of no by half 0.67 is over 0.1")
 
 
-def test_the_summary_counts_and_tells_what_is_not_kept_then_what_is_in_doubt() -> None:
-    assert summarize_limits([]) == "No limits are set."
-    found = check_limits({"min_accuracy": 0.6, "min_roc_auc": 0.75, "max_cost_per_row": 0.1}, results(), [])
-    assert [limit["name"] for limit in found] == ["min_roc_auc", "min_accuracy", "max_cost_per_row"]
-    assert summarize_limits(found) == (
-        "2 of 3 limits are kept; cost per row 0.80 is over 0.1; "
+def test_the_summary_counts_and_tells_what_is_not_met_then_what_is_in_doubt() -> None:
+    assert summarize_requirements([]) == "No requirements are set."
+    found = check_requirements({"min_accuracy": 0.6, "min_roc_auc": 0.75, "max_cost_per_row": 0.1}, results(), [])
+    assert [each["name"] for each in found] == ["min_roc_auc", "min_accuracy", "max_cost_per_row"]
+    assert summarize_requirements(found) == (
+        "2 of 3 requirements are met; cost per row 0.80 is over 0.1; "
         "ROC-AUC 0.80 is at least 0.75, though its interval reaches 0.70."
     )
-    assert summarize_limits(found[1:2]) == "The one limit is kept."
-    assert summarize_limits(found[2:]) == "0 of 1 limits are kept; cost per row 0.80 is over 0.1."
-    assert summarize_limits(found[:2]).startswith("All 2 limits are kept; ROC-AUC")
+    assert summarize_requirements(found[1:2]) == "The one requirement is met."
+    assert summarize_requirements(found[2:]) == "0 of 1 requirements are met; cost per row 0.80 is over 0.1."
+    assert summarize_requirements(found[:2]).startswith("All 2 requirements are met; ROC-AUC")
 
 
 def test_an_audit_column_has_to_be_a_column_and_not_the_target() -> None:
@@ -611,17 +542,17 @@ class Trust:
         lines = [["y", "Sex", "Age"], *([label, *own] for label, own in zip(labels, cells, strict=True))]
         self.table.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
 
-    def audit(self, columns: list[str], limits: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
+    def audit(self, columns: list[str], requirements: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
         at = self.folder
         audit_groups(
             csv=self.table,
             test_csv=None,
             task=at / "task.json",
-            calibration=at / "calibration.jsonl",
+            held_out=at / "held_out.jsonl",
             test=at / "calibrated_test.jsonl",
             measured={name: at / f"{name}.json" for name in FILES},
             columns=columns,
-            limits=limits,
+            requirements=requirements,
             seed=1,
             out=at / name,
         )
@@ -653,27 +584,27 @@ def test_the_groups_sets_and_abstentions_are_those_of_the_other_artifacts(trust:
     assert [(group["name"], group["rows"]) for group in found["columns"][0]["groups"]] == [("M", 160), ("F", 80)]
 
 
-def test_limits_are_read_from_the_artifacts_and_from_the_groups(
+def test_requirements_are_read_from_the_artifacts_and_from_the_groups(
     trust: Trust, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    limits = {name: 0.01 if name.startswith("min_") else 3.0 for name in LIMITS}
-    found = trust.audit(["Sex"], limits)
-    assert found["summary"] == {"passed": len(LIMITS), "failed": 0}
-    assert found["sentence"].startswith(f"All {len(LIMITS)} limits are kept")
-    assert all(limit["value"] is not None for limit in found["limits"])
+    requirements = {name: 0.01 if name.startswith("min_") else 3.0 for name in REQUIREMENTS}
+    found = trust.audit(["Sex"], requirements)
+    assert found["summary"] == {"passed": len(REQUIREMENTS), "failed": 0}
+    assert found["sentence"].startswith(f"All {len(REQUIREMENTS)} requirements are met")
+    assert all(each["value"] is not None for each in found["requirements"])
     found = trust.audit(["Sex"], {"min_accuracy": 0.99, "max_accuracy_difference": 0.9})
-    assert found["sentence"].startswith("1 of 2 limits is kept; accuracy of what is decided 0.")
+    assert found["sentence"].startswith("1 of 2 requirements is met; accuracy of what is decided 0.")
     said = " ".join(capsys.readouterr().err.split())
     assert "By Sex, accuracy runs from" in said
-    assert "1 of 2 limits is kept" in said
+    assert "1 of 2 requirements is met" in said
 
 
-def test_no_columns_and_no_limits_are_said(trust: Trust, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_columns_and_no_requirements_are_said(trust: Trust, capsys: pytest.CaptureFixture[str]) -> None:
     found = trust.audit([], {})
-    assert found["columns"] == found["limits"] == []
+    assert found["columns"] == found["requirements"] == []
     assert found["groups_sentence"] == "No audit_columns are set, so no groups are compared."
-    assert found["sentence"] == "No limits are set."
-    assert "No limits are set." in capsys.readouterr().err
+    assert found["sentence"] == "No requirements are set."
+    assert "No requirements are set." in capsys.readouterr().err
 
 
 def test_a_wrong_audit_column_is_refused_in_the_step_too(trust: Trust) -> None:

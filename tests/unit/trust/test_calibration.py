@@ -16,7 +16,6 @@ from loramake import artifacts
 from loramake.errors import ArtifactError
 from loramake.trust.calibration import (
     TEMPERATURES,
-    _sentence,
     apply_calibrator,
     fit_calibrator,
     fit_on_half,
@@ -24,6 +23,7 @@ from loramake.trust.calibration import (
     halve,
 )
 from loramake.trust.conformal import fit_sets, guarantee_of
+from loramake.trust.sentences.calibration import summarize_calibrator
 from tests.cases import as_scored, calibrated_case, names, shuffled, softmax
 from tests.files import Calibration
 
@@ -231,7 +231,7 @@ def test_an_isotonic_fit_mends_what_no_temperature_can() -> None:
 )
 def test_a_twentieth_is_hardly_a_change(temperature: float, word: str) -> None:
     calibrator = fitted(*calibrated_case(100, 2, seed=0))
-    assert f"The model is {word}" in _sentence(calibrator | {"temperature": temperature})
+    assert f"The model is {word}" in summarize_calibrator(calibrator | {"temperature": temperature})
 
 
 def test_an_isotonic_fit_that_raises_the_log_loss_of_its_own_rows_is_passed_over() -> None:
@@ -342,9 +342,9 @@ def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_p
     calibrator = files.run(rows, test)
     assert calibrator["rows"] == {"fitted": 51, "held_out": 50}
     seen, unseen = halve(rows, files.labels, seed=42)
-    assert files.read("calibration").keys == unseen.keys
+    assert files.read("held_out").keys == unseen.keys
     assert calibrator["temperature"] == fit_temperature(seen.truth, seen.probabilities)
-    for name, before in (("calibration", unseen), ("test", test)):
+    for name, before in (("held_out", unseen), ("test", test)):
         np.testing.assert_array_equal(
             files.read(name).probabilities, apply_calibrator(calibrator, before.probabilities)
         )
@@ -360,7 +360,7 @@ def test_rows_that_were_found_to_have_too_few_errors_are_not_held_out(tmp_path: 
     calibrator = files.run(rows, as_scored(*calibrated_case(30, 2, seed=1)))
     assert calibrator["method"] == "none"
     assert calibrator["rows"] == {"fitted": 0, "held_out": 30}
-    assert files.read("calibration").keys == halve(rows, files.labels, seed=42)[1].keys
+    assert files.read("held_out").keys == halve(rows, files.labels, seed=42)[1].keys
 
 
 def test_sets_hold_the_label_as_often_as_promised_where_the_temperature_gives_way_at_times() -> None:
@@ -389,7 +389,7 @@ def test_without_a_calibrator_all_rows_are_held_out_as_they_were(tmp_path: Path,
     calibration = as_scored(*calibrated_case(rows, 2, seed=0))
     calibrator = files.run(calibration, as_scored(*calibrated_case(30, 2, seed=1)), method)
     assert calibrator["rows"] == {"fitted": 0, "held_out": rows}
-    assert (tmp_path / "trust_calibration.jsonl").read_bytes() == (tmp_path / "calibration.jsonl").read_bytes()
+    assert (tmp_path / "trust_held_out.jsonl").read_bytes() == (tmp_path / "calibration.jsonl").read_bytes()
     assert (tmp_path / "trust_test.jsonl").read_bytes() == (tmp_path / "test.jsonl").read_bytes()
 
 
@@ -401,10 +401,10 @@ def test_the_order_of_lines_changes_no_number(tmp_path: Path, method: str) -> No
     found = files.run(rows, test, method)
     assert found["method"] == method
     before = (tmp_path / "calibrator.json").read_bytes(), (tmp_path / "trust_test.jsonl").read_bytes()
-    lines = sorted((tmp_path / "trust_calibration.jsonl").read_text().splitlines())
+    lines = sorted((tmp_path / "trust_held_out.jsonl").read_text().splitlines())
     files.run(shuffled(rows, seed=9), test, method)
     assert ((tmp_path / "calibrator.json").read_bytes(), (tmp_path / "trust_test.jsonl").read_bytes()) == before
-    assert sorted((tmp_path / "trust_calibration.jsonl").read_text().splitlines()) == lines
+    assert sorted((tmp_path / "trust_held_out.jsonl").read_text().splitlines()) == lines
 
 
 def test_the_true_labels_of_test_rows_are_never_looked_at(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
-from loramake.evaluation.metrics import RESAMPLES
+from loramake.evaluation.intervals import RESAMPLES
 from loramake.plots.calibration import plot_reliability
 from loramake.prediction.predictions import Scored, scored_lines
 from loramake.trust.calibration_measures import (

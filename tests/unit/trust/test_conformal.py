@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
-from loramake.evaluation.metrics import proportion
+from loramake.evaluation.intervals import proportion
 from loramake.plots.conformal import plot_conformal
 from loramake.prediction.predictions import Scored, scored_lines
 from loramake.trust import conformal
@@ -226,7 +226,7 @@ def test_certain_and_right_probabilities_give_sets_of_the_true_label_only(method
     found = described(sure, sure, method)
     assert found["test"]["coverage"]["value"] == 1.0
     assert found["test"]["sizes"] == [{"size": 1, "rows": 60}]
-    assert all(level["mean_set_size"] == 1.0 for level in found["levels"] if level["confidence"] < 0.95)
+    assert all(level["mean_set_size"] == 1.0 for level in found["levels"] if level["conformal_confidence"] < 0.95)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -327,14 +327,14 @@ def test_what_is_measured_on_test_is_counted_from_the_sets() -> None:
         assert each["rows"] == own.sum()
         assert each["coverage"]["value"] == hits[own].mean()
         assert each["mean_set_size"] == pytest.approx(sizes[own].mean())
-    at_asked = next(level for level in found["levels"] if level["confidence"] == 0.8)
+    at_asked = next(level for level in found["levels"] if level["conformal_confidence"] == 0.8)
     assert at_asked["mean_set_size"] == found["test"]["mean_set_size"]
     assert [method["coverage"] for method in found["methods"]][1] == found["test"]["coverage"]
 
 
 def test_the_asked_confidence_is_among_the_levels_once() -> None:
     for confidence, count in ((0.9, len(LEVELS)), (0.87, len(LEVELS) + 1)):
-        levels = [level["confidence"] for level in described(*two(), confidence=confidence)["levels"]]
+        levels = [level["conformal_confidence"] for level in described(*two(), confidence=confidence)["levels"]]
         assert confidence in levels
         assert levels == sorted(set(levels))
         assert len(levels) == count
@@ -398,12 +398,14 @@ def test_the_sets_that_are_loaded_are_those_that_were_described(tmp_path: Path, 
     held = sets.predict(test.probabilities)
     assert held[np.arange(80), test.truth].mean() == found["test"]["coverage"]["value"]
     for level in found["levels"]:
-        assert sets.predict(test.probabilities, level["confidence"]).sum() == pytest.approx(80 * level["mean_set_size"])
+        assert sets.predict(test.probabilities, level["conformal_confidence"]).sum() == pytest.approx(
+            80 * level["mean_set_size"]
+        )
 
 
 def test_sets_of_other_calibration_rows_are_refused() -> None:
     calibration, test = two()
-    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*calibration\.jsonl holds 80 of 3"):
+    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*held_out\.jsonl holds 80 of 3"):
         load_sets(described(calibration, test), test)
 
 

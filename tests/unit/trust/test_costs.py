@@ -245,7 +245,7 @@ class Files:
 
     def __init__(self, folder: Path, labels: list[str], rows: int = 150, seed: int = 0, known: int = 0) -> None:
         self.folder, self.labels, self.known = folder, labels, known
-        self.max_error: float | None = None
+        self.max_selective_error: float | None = None
         generator = np.random.default_rng(seed)
         self.ours = random_probabilities(rows, len(labels), seed)
         self.truth = (generator.random((rows, 1)) > self.ours.cumsum(axis=1)[:, :-1]).sum(axis=1)
@@ -285,8 +285,10 @@ class Files:
     def decide(self, costs: Any, abstain_cost: float | None = None) -> dict[str, Any]:
         files, risk, out = self.write(), self.folder / "risk.json", self.folder / "costs.json"
         given = {"costs": costs, "abstain_cost": abstain_cost, "seed": 42}
-        held_out = {name: files[name] for name in ("task", "calibration", "test")}
-        control_risk(**held_out, max_error=self.max_error, confidence=0.9, **given, out=risk)
+        read = {"task": files["task"], "held_out": files["calibration"], "test": files["test"]}
+        control_risk(
+            **read, max_selective_error=self.max_selective_error, selective_error_confidence=0.9, **given, out=risk
+        )
         decide_by_cost(**files, risk=risk, **given, out=out)
         return artifacts.read(out, "costs")
 
@@ -342,7 +344,7 @@ def test_a_perfect_predictor_pays_what_perfect_knowledge_does(tmp_path: Path) ->
     matrix = random_matrix(3, seed=1) + 2.0
     test = files.decide(named(matrix, files.labels))["test"]
     assert test["loramake"] == test["perfect"] == test["most_probable"]
-    assert test["without_max_error"] is None
+    assert test["without_max_selective_error"] is None
     assert test["loramake"]["per_row"] == {"value": 2.0, "low": 2.0, "high": 2.0}
     assert test["difference"]["outcome"] == "better"
 
@@ -406,13 +408,13 @@ def test_without_costs_it_runs_and_says_so(tmp_path: Path) -> None:
     assert found["sentence"].startswith("No costs are set (costs)")
 
 
-@pytest.mark.parametrize(("max_error", "asked"), [(0.1, "some"), (0.001, "all")])
-def test_what_is_paid_is_for_what_predict_decides_where_max_error_is_set(
-    tmp_path: Path, max_error: float, asked: str
+@pytest.mark.parametrize(("max_selective_error", "asked"), [(0.1, "some"), (0.001, "all")])
+def test_what_is_paid_is_for_what_predict_decides_where_max_selective_error_is_set(
+    tmp_path: Path, max_selective_error: float, asked: str
 ) -> None:
     files = Files(tmp_path, LABELS, rows=400, known=300)
     alone = files.decide(COSTS, abstain_cost=0.3)["test"]["loramake"]
-    files.max_error = max_error
+    files.max_selective_error = max_selective_error
     found = files.decide(COSTS, abstain_cost=0.3)
     test, risk = found["test"], artifacts.read(tmp_path / "risk.json", "risk")
     codes = decide_rows(configured([[0, 1], [10, 0]], 0.3), risk, files.ours).codes
@@ -420,11 +422,11 @@ def test_what_is_paid_is_for_what_predict_decides_where_max_error_is_set(
     assert (test["loramake"]["abstentions"] == 400) == (asked == "all")
     paid = np.column_stack([[0, 10], [1, 0], [0.3, 0.3]])[files.truth, codes]
     assert test["loramake"]["per_row"]["value"] == pytest.approx(paid.mean())
-    assert test["without_max_error"] == alone
+    assert test["without_max_selective_error"] == alone
     assert f"Deciding by cost takes {alone['per_row']['value']:.2f} a row" in found["sentence"]
     ours = test["loramake"]
     asked_of = f"{ours['per_row']['value']:.2f} a row, a person being asked about {ours['abstentions'] / 400:.1%}."
-    assert found["sentence"].endswith(f"With max_error it is {asked_of}")
+    assert found["sentence"].endswith(f"With max_selective_error it is {asked_of}")
     best = test["baselines"][test["difference"]["baseline"]]["per_row"]["value"]
     assert test["difference"]["value"] == pytest.approx(alone["per_row"]["value"] - best)
 

@@ -42,7 +42,7 @@ def binomial_cdf(successes: int, trials: int, share: float) -> float:
     return sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(successes + 1))
 
 
-def reference_threshold(scored: Scored, max_error: float, confidence: float) -> float | None:
+def reference_threshold(scored: Scored, max_selective_error: float, confidence: float) -> float | None:
     """Learn-then-Test word for word: from the strictest set of rows that could pass on, until one does not."""
     top_probability = scored.probabilities.max(axis=1)
     wrong = scored.probabilities.argmax(axis=1) != scored.truth
@@ -50,9 +50,9 @@ def reference_threshold(scored: Scored, max_error: float, confidence: float) -> 
     passed = None
     for place, level in enumerate(levels):
         answered = top_probability >= level
-        if (1 - max_error) ** answered.sum() > 1 - confidence:
+        if (1 - max_selective_error) ** answered.sum() > 1 - confidence:
             continue
-        if binomial_cdf(int(wrong[answered].sum()), int(answered.sum()), max_error) > 1 - confidence:
+        if binomial_cdf(int(wrong[answered].sum()), int(answered.sum()), max_selective_error) > 1 - confidence:
             break
         passed = place
     if passed is None:
@@ -81,7 +81,7 @@ def population_in_steps() -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    ("population", "rows", "max_error"),
+    ("population", "rows", "max_selective_error"),
     [
         (beta_population(0.15), 60, 0.05),
         (beta_population(0.15), 400, 0.05),
@@ -92,7 +92,7 @@ def population_in_steps() -> tuple[Any, Any]:
     ],
 )
 def test_over_many_splits_the_true_selective_error_breaks_the_promise_in_a_share_of_delta_at_most(
-    population: tuple[Any, Any], rows: int, max_error: float
+    population: tuple[Any, Any], rows: int, max_selective_error: float
 ) -> None:
     top_probability, error = population
     generator = np.random.default_rng(rows)
@@ -100,10 +100,10 @@ def test_over_many_splits_the_true_selective_error_breaks_the_promise_in_a_share
     for _ in range(splits):
         drawn = generator.integers(len(top_probability), size=rows)
         scored = of_two(top_probability[drawn], generator.random(rows) < error[drawn])
-        threshold = find_threshold(rank(scored), max_error, 0.9)
+        threshold = find_threshold(rank(scored), max_selective_error, 0.9)
         if threshold is not None:
             found += 1
-            broken += error[top_probability >= threshold].mean() > max_error
+            broken += error[top_probability >= threshold].mean() > max_selective_error
     assert broken / splits <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / splits)
     assert found / splits > 0.15  # a promise that is never made is never broken
 
@@ -121,12 +121,12 @@ def test_the_best_threshold_on_the_same_rows_would_break_the_promise_in_half_of_
     assert broken / 200 > 0.3
 
 
-@pytest.mark.parametrize(("max_error", "confidence", "rows"), [(0.05, 0.9, 45), (0.01, 0.9, 230), (0.5, 0.75, 2)])
-def test_so_many_rows_without_an_error_are_just_enough(max_error: float, confidence: float, rows: int) -> None:
-    assert rows_needed(max_error, confidence) == rows
+@pytest.mark.parametrize(("most", "confidence", "rows"), [(0.05, 0.9, 45), (0.01, 0.9, 230), (0.5, 0.75, 2)])
+def test_so_many_rows_without_an_error_are_just_enough(most: float, confidence: float, rows: int) -> None:
+    assert rows_needed(most, confidence) == rows
     top_probability = np.linspace(0.6, 0.9, rows)
-    assert find_threshold(rank(of_two(top_probability, np.zeros(rows))), max_error, confidence) == 0.0
-    assert find_threshold(rank(of_two(top_probability[1:], np.zeros(rows - 1))), max_error, confidence) is None
+    assert find_threshold(rank(of_two(top_probability, np.zeros(rows))), most, confidence) == 0.0
+    assert find_threshold(rank(of_two(top_probability[1:], np.zeros(rows - 1))), most, confidence) is None
 
 
 def test_what_cannot_be_had_is_said_with_what_it_takes() -> None:
@@ -290,23 +290,23 @@ LABELS = ["no", "yes"]
 
 def write_inputs(folder: Path, calibration: Scored, test: Scored, labels: list[str] = LABELS) -> dict[str, Path]:
     artifacts.write(folder / "task.json", task_of(labels), "task")
-    artifacts.write(folder / "calibration.jsonl", scored_lines(calibration, labels), "predictions")
+    artifacts.write(folder / "held_out.jsonl", scored_lines(calibration, labels), "predictions")
     artifacts.write(folder / "test.jsonl", scored_lines(test, labels), "predictions")
-    return {"task": folder / "task.json"} | {name: folder / f"{name}.jsonl" for name in ("calibration", "test")}
+    return {"task": folder / "task.json"} | {name: folder / f"{name}.jsonl" for name in ("held_out", "test")}
 
 
 def controlled(
     folder: Path,
     calibration: Scored,
     test: Scored,
-    max_error: float | None,
+    max_selective_error: float | None,
     labels: list[str] = LABELS,
     costs: Any = None,
     abstain_cost: float | None = None,
 ) -> dict[str, Any]:
     files = write_inputs(folder, calibration, test, labels)
     given = {"costs": costs, "abstain_cost": abstain_cost, "seed": 42, "out": folder / "risk.json"}
-    control_risk(**files, max_error=max_error, confidence=0.9, **given)
+    control_risk(**files, max_selective_error=max_selective_error, selective_error_confidence=0.9, **given)
     return artifacts.read(folder / "risk.json", "risk")
 
 
@@ -331,7 +331,8 @@ def test_where_costs_decide_what_is_controlled_is_the_error_of_their_decisions(t
     assert chosen["test"]["coverage"] == pytest.approx(answered.mean())
     assert decided.expected[decided.by_risk].tolist() == [0.4] * decided.by_risk.sum()
     nothing = controlled(tmp_path, calibration, test, None, costs=COSTS, abstain_cost=0.4)
-    assert nothing["sentence"].startswith("No error rate is asked for (max_error); costs alone leave rows to a person")
+    opening = "No error rate is asked for (max_selective_error); costs alone leave rows to a person"
+    assert nothing["sentence"].startswith(opening)
 
 
 def test_over_many_splits_decisions_by_cost_keep_the_promise() -> None:
@@ -359,7 +360,7 @@ def test_the_threshold_is_found_on_calibration_rows_and_measured_on_test_rows(tm
     wrong = test.probabilities.argmax(axis=1) != test.truth
     assert chosen["test"]["coverage"] == pytest.approx((~abstained).mean())
     assert chosen["test"]["selective_error"]["value"] == pytest.approx(wrong[~abstained].mean())
-    assert [level["max_error"] for level in risk["levels"]] == [0.01, 0.02, 0.05, 0.1, 0.2]
+    assert [level["max_selective_error"] for level in risk["levels"]] == [0.01, 0.02, 0.05, 0.1, 0.2]
     assert risk["levels"][2] == chosen
     assert risk["sentence"] == chosen["sentence"]
     assert risk["sentence"].startswith("To be 90% sure that at most 5% of answers are wrong, only rows with a label of")
@@ -372,12 +373,12 @@ def test_stricter_levels_answer_no_more(tmp_path: Path) -> None:
     assert 0 < coverages[0] < coverages[-1]
 
 
-def test_without_max_error_no_row_is_abstained_from_and_the_levels_are_there(tmp_path: Path) -> None:
+def test_without_max_selective_error_no_row_is_abstained_from_and_the_levels_are_there(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(100, 2, seed=1), random_scored(100, 2, seed=2), None)
     assert risk["chosen"] is None
     assert not abstains(risk, random_scored(100, 2, seed=3).probabilities.max(axis=1)).any()
     assert len(risk["levels"]) == 5
-    assert risk["sentence"].startswith("No error rate is asked for (max_error), so every row is answered: ")
+    assert risk["sentence"].startswith("No error rate is asked for (max_selective_error), so every row is answered: ")
 
 
 def test_what_is_not_achievable_abstains_from_every_row(tmp_path: Path) -> None:
@@ -388,16 +389,16 @@ def test_what_is_not_achievable_abstains_from_every_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rows", "rows_test"), [(0, 0), (0, 1), (1, 0), (1, 1), (60, 0)])
-@pytest.mark.parametrize("max_error", [None, 0.05])
+@pytest.mark.parametrize("max_selective_error", [None, 0.05])
 def test_empty_and_one_row_splits_run_and_say_so(
-    tmp_path: Path, rows: int, rows_test: int, max_error: float | None
+    tmp_path: Path, rows: int, rows_test: int, max_selective_error: float | None
 ) -> None:
     certain = [of_two(np.full(count, 1.0), np.zeros(count)) for count in (rows, rows_test)]
-    risk = controlled(tmp_path, *certain, max_error)
+    risk = controlled(tmp_path, *certain, max_selective_error)
     assert risk["rows"] == {"calibration": rows, "test": rows_test}
     assert (risk["test"]["aurc"]["value"] is None) == (rows_test == 0)
     assert len(risk["test"]["curve"]) == rows_test
-    if max_error and rows < 45:
+    if max_selective_error and rows < 45:
         assert f"and there are {rows}." in risk["sentence"]
     elif not rows_test:
         assert "there are no test rows" in risk["sentence"]
@@ -419,7 +420,7 @@ def test_controlling_twice_writes_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("max_error", "shown"),
+    ("max_selective_error", "shown"),
     [
         (0.1, ["at most 10% asked for", "answered, ", "every row answered: "]),
         (0.001, ["at most 0.1% asked for: not achievable", "every row answered: "]),
@@ -427,19 +428,19 @@ def test_controlling_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
-    tmp_path: Path, max_error: float | None, shown: list[str]
+    tmp_path: Path, max_selective_error: float | None, shown: list[str]
 ) -> None:
-    controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), max_error)
+    controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), max_selective_error)
     plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
     text = (tmp_path / "risk.svg").read_text()
     assert all(words in text for words in shown)
-    assert ("threshold " in text) == (max_error == 0.1)
-    assert ("asked for" in text) == (max_error is not None)
+    assert ("threshold " in text) == (max_selective_error == 0.1)
+    assert ("asked for" in text) == (max_selective_error is not None)
 
 
 def test_the_picture_tells_a_threshold_near_1_and_the_target_as_they_are(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), 0.1)
-    risk["chosen"] |= {"threshold": 0.99961, "max_error": 0.123456}
+    risk["chosen"] |= {"threshold": 0.99961, "max_selective_error": 0.123456}
     artifacts.write(tmp_path / "risk.json", risk, "risk")
     plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
     text = (tmp_path / "risk.svg").read_text()

@@ -30,9 +30,9 @@ from loramake.trust.robustness import (
     round_numbers,
     show_otherwise,
 )
+from support.experiment import Experiment
 from tests.cases import random_case
 from tests.conftest import ROOT
-from tests.experiment import Experiment
 from tests.files import LMF_CONFIG
 
 SPACED = {"feature_format": "{name} {value}", "feature_separator": " ", "cell_tokens": None}

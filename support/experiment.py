@@ -18,9 +18,18 @@ from loramake.prepare.plan import plan_preparation
 from loramake.prepare.verification import verify_prepared_data
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import read_table
-from tests.conftest import EXPLORE, ROOT
 
+ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "models/tiny")
+
+EXPLORE = {
+    "target": None,
+    "group_column": None,
+    "time_column": None,
+    "rare_labels": "error",
+}
+"""The settings of explore_data at their defaults."""
+
 ENCODER = {"model": TINY, "template": None, "trust_remote_code": False}
 
 

@@ -1,13 +1,14 @@
-"""What the test has to keep to, and whether it does: the limits of config.yaml against what was measured.
+"""The requirements of config.yaml against what was measured on the test rows.
 
-A limit is kept where the value itself keeps it; that the value's interval reaches beyond is said. What cannot be
-measured is not kept.
+A requirement is met where the value itself meets it; that the value's interval reaches beyond is said. What cannot be
+measured does not meet one.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from loramake.evaluation.metrics import UNDEFINED, Estimate
+from loramake.evaluation.intervals import UNDEFINED, Estimate
+from loramake.layout import PATHS
 from loramake.text import shorten
 
 _LENGTH = 40
@@ -16,15 +17,9 @@ _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
 
-FILES = {
-    "metrics": "evaluation/metrics.json",
-    "calibration_measures": "trust/calibration_measures.json",
-    "conformal": "trust/conformal.json",
-    "risk": "trust/risk.json",
-    "costs": "trust/costs.json",
-}
-"""The artifacts that limits are read from, beside audit.json itself; each is its own schema's name."""
-_AUDIT = "trust/audit.json"
+FILES = {name: PATHS[name] for name in ("metrics", "calibration_measures", "conformal", "risk", "costs")}
+"""The artifacts that requirements are checked against, beside audit.json itself; each is its own schema's name."""
+_AUDIT = PATHS["audit"]
 
 
 class Measured(NamedTuple):
@@ -37,7 +32,7 @@ class Measured(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A measure whose difference or ratio over the groups of each audited column is limited."""
+    """A measure whose difference or ratio over the groups of each audited column has a requirement."""
 
     measure: str
     how: str
@@ -46,9 +41,9 @@ class Compared(NamedTuple):
 
 _BALANCED = "balanced accuracy before calibration"
 _METRICS = ("splits", "test", "models", "loramake", "metrics")
-_NO_ANSWERS = "max_error is not set, or so low that no row is answered"
+_NO_ANSWERS = "max_selective_error is not set, or so low that no row is answered"
 
-LIMITS: dict[str, Measured | Compared] = {
+REQUIREMENTS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
     "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy of what is decided"),
     "min_balanced_accuracy": Measured(
@@ -68,35 +63,35 @@ LIMITS: dict[str, Measured | Compared] = {
     "max_ece_difference": Compared("ece", "difference", "calibration error difference"),
     "max_coverage_difference": Compared("coverage", "difference", "coverage difference"),
 }
-"""Every limit of config.schema.yaml, in its order."""
+"""Every requirement of config.schema.yaml, in its order."""
 
 
-def check_limits(
-    limits: dict[str, float], measured: dict[str, Any], columns: Sequence[dict[str, Any]]
+def check_requirements(
+    requirements: dict[str, float], measured: dict[str, Any], columns: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """`limits` of audit.json: one entry for each limit that is set, in the order of LIMITS.
+    """`requirements` of audit.json: one entry for each that is set, in the order of REQUIREMENTS.
 
     `measured` holds the contents of FILES by name, and under audit what the audit found of all rows; `columns` are the
     audited ones.
     """
     found = []
-    for name, what in LIMITS.items():
-        if name in limits:
+    for name, what in REQUIREMENTS.items():
+        if name in requirements:
             look = _look_up(what, measured) if isinstance(what, Measured) else _worst(what, columns)
-            found.append(_judged(name, limits[name], *look))
+            found.append(_judged(name, requirements[name], *look))
     return found
 
 
-def summarize_limits(limits: Sequence[dict[str, Any]]) -> str:
-    """One sentence for a manager: how many are kept, and what is not."""
-    if not limits:
-        return "No limits are set."
-    kept = sum(limit["passed"] for limit in limits)
-    head = f"{kept} of {len(limits)} limits {'is' if kept == 1 else 'are'} kept"
-    if kept == len(limits):
-        head = "The one limit is kept" if kept == 1 else f"All {kept} limits are kept"
-    told = [limit["sentence"] for limit in limits if not limit["passed"]]
-    told += [limit["sentence"] for limit in limits if limit["passed"] and limit["certain"] is False]
+def summarize_requirements(requirements: Sequence[dict[str, Any]]) -> str:
+    """One sentence for a manager: how many are met, and what is not."""
+    if not requirements:
+        return "No requirements are set."
+    met = sum(each["passed"] for each in requirements)
+    head = f"{met} of {len(requirements)} requirements {'is' if met == 1 else 'are'} met"
+    if met == len(requirements):
+        head = "The one requirement is met" if met == 1 else f"All {met} requirements are met"
+    told = [each["sentence"] for each in requirements if not each["passed"]]
+    told += [each["sentence"] for each in requirements if each["passed"] and each["certain"] is False]
     return "; ".join([head, *told]) + "."
 
 
@@ -142,10 +137,10 @@ def _badness(value: float | None, how: str) -> float:
 
 def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> dict[str, Any]:
     found = value["value"]
-    passed = found is not None and _keeps(name, found, limit)
-    # What could turn the answer: the interval's worse end where the limit is kept, its better end where it is not.
+    passed = found is not None and _meets(name, found, limit)
+    # What could turn the answer: the interval's worse end where the requirement is met, its better end where it is not.
     end = value["low" if name.startswith("min_") == passed else "high"]
-    certain = None if found is None or end is None else _keeps(name, end, limit) == passed
+    certain = None if found is None or end is None else _meets(name, end, limit) == passed
     if found is None:
         sentence = f"{called} cannot be measured: {absent}"
     else:
@@ -164,7 +159,7 @@ def _judged(name: str, limit: float, called: str, where: str, value: Estimate, a
     }
 
 
-def _keeps(name: str, value: float, limit: float) -> bool:
+def _meets(name: str, value: float, limit: float) -> bool:
     sign = 1 if name.startswith("min_") else -1
     return sign * (value - limit) >= -_ROUNDING
 

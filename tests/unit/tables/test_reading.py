@@ -1,19 +1,10 @@
 import os
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from loramake.errors import DataError
-from loramake.tables.reading import (
-    Dialect,
-    NumberStyle,
-    align_names,
-    find_number_style,
-    read_table,
-    sniff,
-    to_numbers,
-)
+from loramake.tables.reading import Dialect, align_names, read_table, sniff
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -38,14 +29,6 @@ def test_cells_are_stripped_text_and_missing_ones_none(tmp_path: Path) -> None:
     table = read_table(path)
     assert table["a"].tolist() == ["007", "1e3", None]
     assert table["b"].tolist() == [None, None, "x"]
-
-
-def test_numbers_are_nan_where_a_cell_is_missing_or_infinite_or_no_number(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_text("a,b\n1,x\ninf,x\n,x\nabc,x\n-2.5,x\n", encoding="utf-8")
-    numbers = to_numbers(read_table(path)["a"])
-    assert numbers.dropna().tolist() == [1.0, -2.5]
-    assert numbers.isna().tolist() == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -138,32 +121,3 @@ def test_names_that_differ_in_case_or_spaces_only_are_aligned_where_that_is_clea
     assert align_names(["AGE ", "blood pressure", "x"], ["Age", "Blood  Pressure"]) == ["Age", "Blood  Pressure", "x"]
     assert align_names(["age", "Age", "AGE"], ["Age"]) == ["age", "Age", "AGE"]
     assert align_names(["A", "a"], ["aA", "A "]) == ["A", "a"]
-
-
-@pytest.mark.parametrize(
-    ("cells", "numbers"),
-    [
-        (["1,234", "999", "12,345.5"], [1234, 999, 12345.5]),
-        (["1,5", "2,25", "3"], [1.5, 2.25, 3]),
-        (["0,125", "0,250"], [0.125, 0.25]),
-        (["1.234,5", "2"], [1234.5, 2]),
-        (["1.234.567", "1.234"], [1234567, 1234]),
-        (["1 234", "5\u00a0600"], None),
-        (["1\u202f234,5", "2"], [1234.5, 2]),
-        (["1'000.5", "2"], [1000.5, 2]),
-        (["1,2", "1,3,4"], None),
-        (["1.2.3", "1.2.4"], None),
-        ([None, None], None),
-    ],
-)
-def test_a_column_of_numbers_is_read_by_its_own_signs(cells: list[str | None], numbers: list[float] | None) -> None:
-    column = pd.Series(cells, dtype=object)
-    style = find_number_style(column.dropna())
-    assert (style and to_numbers(column, style).tolist()) == numbers
-
-
-def test_few_words_among_numbers_are_no_numbers_and_do_not_spoil_the_column() -> None:
-    column = pd.Series(["1,5"] * 19 + ["unknown", None], dtype=object)
-    assert find_number_style(column.dropna()) == NumberStyle(",")
-    assert to_numbers(column, NumberStyle(",")).isna().tolist() == [False] * 19 + [True, True]
-    assert to_numbers(pd.Series([None, None], dtype=object), NumberStyle(",")).isna().all()

@@ -1,6 +1,6 @@
 """What hostile generated code tries: each attempt writes true to --out where it got its way.
 
-    python -m tests.escapes "UDP"      # one attempt, in a plain process and in the sandbox, as the user that you are
+    python -m support.escapes "UDP"      # one attempt, in a plain process and in the sandbox, as the user that you are
 
 The attempts know of the outside by `--target`, a JSON text that a `Bait` makes: a TCP server, sockets, a process,
 files. Run in a plain process all of them work (on a smaller scale: 100 processes, not all there can be), so that a
@@ -452,7 +452,7 @@ def _shown(place: str) -> list[str]:
 
 def attempt(name: str, prefix: Sequence[str]) -> dict[str, Any]:
     """One attempt in a process of its own behind a prefix: plain, escaped, sentence, seconds."""
-    command = [*prefix, sys.executable, "-m", "tests.escapes", name]
+    command = [*prefix, sys.executable, "-m", "support.escapes", name]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:

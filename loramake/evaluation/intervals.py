@@ -1,0 +1,71 @@
+"""Measures with their intervals: bootstrap resamples of rows, and the shares of rows for which a formula serves."""
+
+import math
+from collections.abc import Iterator
+from statistics import NormalDist
+
+import numpy as np
+
+from loramake.console import Advance
+from loramake.prediction.predictions import Floats
+
+RESAMPLES = 1000
+
+CONFIDENCE = 0.95
+
+CELLS = 400_000
+"""Counts held at once while resampling: few enough to stay in the processor's cache."""
+
+Estimate = dict[str, float | None]
+"""{value, low, high}: a measure and its interval, each null where it is undefined."""
+
+UNDEFINED: Estimate = {"value": None, "low": None, "high": None}
+
+
+def draw_counts(rows: int, seed: int, cells: int = CELLS, advance: Advance | None = None) -> Iterator[Floats]:
+    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows) of `cells` at most.
+
+    `advance` is told of a block when the next one is asked for.
+    """
+    generator = np.random.default_rng(seed)
+    block = max(1, cells // max(1, rows))
+    for start in range(0, RESAMPLES, block):
+        size = min(block, RESAMPLES - start)
+        drawn = generator.integers(max(1, rows), size=(size, rows)) + rows * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
+        if advance is not None:
+            advance(start + size, RESAMPLES)
+
+
+def estimate(value: float, resampled: Floats) -> Estimate:
+    """A value with its percentile-bootstrap interval (Efron and Tibshirani 1993, chapter 13).
+
+    Resamples where the metric is undefined are left out; where that is more than half of them, so is the interval.
+    """
+    defined = resampled[~np.isnan(resampled)]
+    if np.isnan(value) or 2 * len(defined) < len(resampled):
+        return {**UNDEFINED, "value": _number(value)}
+    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return {"value": _number(value), "low": float(low), "high": float(high)}
+
+
+def proportion(hits: float, rows: float) -> Estimate:
+    """A share of rows with Wilson's score interval (1927), wide also where all rows agree; null of no rows.
+
+    The closed form, since scipy's binomtest makes a test of each share, and there may be one for each of 1,000 labels.
+    """
+    if rows == 0:
+        return UNDEFINED
+    share, weight = hits / rows, NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2 / rows
+    middle = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
+    low, high = (min(max(edge, 0.0), 1.0) for edge in (middle - half, middle + half))
+    return {
+        "value": float(share),
+        "low": 0.0 if hits == 0 else float(low),
+        "high": 1.0 if hits == rows else float(high),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,79 @@
+"""How good the probabilities of a finished training are: metrics.json, for the train and the test split."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn import metrics as sklearn_metrics
+from threadpoolctl import threadpool_limits
+
+from loramake import artifacts
+from loramake.console import progress, say
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, estimate
+from loramake.evaluation.metrics import compute_metrics, confusion_matrix
+from loramake.evaluation.resampling import resample, resample_labels
+from loramake.evaluation.scores import read_scores
+from loramake.evaluation.verdict import find_verdict
+from loramake.prediction.predictions import Codes, Floats
+
+LABEL_METRICS = ("precision", "recall", "f1")
+MAX_LABELS_WITH_MATRIX = 100
+"""Of more labels metrics.json has no confusion matrix: a million cells that are nearly all zero."""
+
+
+def run_evaluation(
+    task: str | Path, train: str | Path, test: str | Path, baselines: str | Path, seed: int, out: str | Path
+) -> None:
+    """Write metrics.json from the predictions of the train and test splits (JSON lines) and baselines.json."""
+    found = artifacts.read(task, "task")
+    labels = [label["value"] for label in found["labels"]]
+    splits: dict[str, Any] = {}
+    for split, predictions in (("train", train), ("test", test)):
+        truth, scores = read_scores(predictions, baselines, labels, split)
+        # One thread: on a busy machine several wait for each other and take ten times as long.
+        with threadpool_limits(limits=1), progress(f"evaluating {split}, resamples") as advance:
+            resampled = resample(truth, scores, seed, advance)
+            models = {name: evaluate(truth, scores[name], labels, resampled[name], seed) for name in scores}
+        splits[split] = {"rows": len(truth), "models": models}
+    verdict = find_verdict(splits["test"]["models"], resampled)
+    metrics = {
+        "labels": labels,
+        "positive_label": found["positive_label"],
+        "resamples": RESAMPLES,
+        "confidence": CONFIDENCE,
+        "splits": splits,
+        "verdict": verdict,
+    }
+    artifacts.write(out, metrics, "metrics")
+    say(verdict["sentence"])
+
+
+def evaluate(
+    truth: Codes, probabilities: Floats, labels: list[str], resampled: dict[str, Floats], seed: int
+) -> dict[str, Any]:
+    """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
+    values = compute_metrics(truth, probabilities)
+    few = len(labels) <= MAX_LABELS_WITH_MATRIX
+    return {
+        "metrics": {name: estimate(value, resampled[name]) for name, value in values.items()},
+        "confusion_matrix": confusion_matrix(truth, probabilities).tolist() if few else None,
+        "per_class": _per_class(truth, probabilities, labels, seed),
+    }
+
+
+def _per_class(truth: Codes, probabilities: Floats, labels: list[str], seed: int) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each label with their intervals, and its rows."""
+    if len(truth) == 0:
+        return [{"label": label, **dict.fromkeys(LABEL_METRICS, UNDEFINED), "support": 0} for label in labels]
+    codes = list(range(len(labels)))
+    *columns, support = sklearn_metrics.precision_recall_fscore_support(
+        truth, probabilities.argmax(axis=1), labels=codes, zero_division=np.nan
+    )
+    resampled = resample_labels(truth, probabilities, seed)
+    named = list(zip(LABEL_METRICS, columns, strict=True))
+    return [
+        {"label": labels[code]}
+        | {name: estimate(column[code], resampled[name][:, code]) for name, column in named}
+        | {"support": int(support[code])}
+        for code in codes
+    ]

@@ -1,0 +1,40 @@
+"""The probabilities of loramake and of every baseline for the same rows, side by side."""
+
+from pathlib import Path
+
+from loramake import artifacts
+from loramake.errors import ArtifactError
+from loramake.prediction.predictions import Codes, Floats, Key, as_matrix, name_of, read_scored
+
+LORAMAKE = "loramake"
+
+Scores = dict[str, Floats]
+"""P(label | row) by model, each of shape (rows, labels), the rows the same."""
+
+
+def read_scores(predictions: str | Path, baselines: str | Path, labels: list[str], split: str) -> tuple[Codes, Scores]:
+    """True labels (places in `labels`, shape (rows,)) and the scores of loramake and of every baseline, rows matched.
+
+    ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
+    """
+    scored = read_scored(predictions, labels)
+    plain = artifacts.read(baselines, "baselines")
+    if plain["labels"] != labels:
+        raise ArtifactError(f"{baselines} was made for other labels: delete it and run the same command again.")
+    scores = {LORAMAKE: scored.probabilities}
+    for name, model in plain["models"].items():
+        found = model["splits"][split]
+        keys = zip(found["sources"], found["rows"], strict=True)
+        rows = dict(zip(keys, found["probabilities"], strict=True))
+        _check_same_rows(set(scored.keys), set(rows), predictions, baselines)
+        scores[name] = as_matrix([rows[key] for key in scored.keys], labels)
+    return scored.truth, scores
+
+
+def _check_same_rows(ours: set[Key], theirs: set[Key], predictions: str | Path, baselines: str | Path) -> None:
+    for there, here, absent in ((ours, theirs, baselines), (theirs, ours, predictions)):
+        if extra := sorted(there - here):
+            raise ArtifactError(
+                f"{absent} lacks {name_of(extra[0])}, which {predictions if absent == baselines else baselines} has: "
+                f"delete both and run the same command again."
+            )

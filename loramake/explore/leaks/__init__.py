@@ -1,0 +1,77 @@
+"""Columns that give the target away, alone or in pairs, each with its evidence; found before anything is planned.
+
+An exact rule (one label a value, or numbers cut into as many intervals as there are labels) is believed where random
+labels would fit it with a probability below 1e-4 a table: of the n! / (n₁! … n_k!) ways to hand out labels to n rows at
+most k^values fit given values, and k! given numbers; the quotient is multiplied by the number of columns or pairs tried
+(Bonferroni). It counts rows as independent: a table that repeats each case many times breaks it.
+
+A noisy rule is believed from a mean recall over the labels of 0.92 and none below 0.85, so up to about 8% wrong cells,
+and only of columns made like a copy: few values, or numbers that lie near one number a label. A measurement may be that
+good too (petal width is, for irises, at 96%), but its numbers spread. By chance it hardly happens: 17 in 20 rows of
+each label would have to lie where at most 3 in 20 of another's do, below 1e-9 a column from 20 rows a label on.
+
+Not looked at: three columns together, weighted sums, cuts of two columns at once, noise in pairs of numbers, numbers
+whose cut depends on a category, the values of dates that are not ISO 8601, single words of longer texts, and some pairs
+of tables of thousands of columns, which `find_leaks` then says.
+"""
+
+from typing import Any, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from loramake.explore.leaks.alone import (
+    has_nearly_one_label_a_value,
+    has_one_label_a_value,
+    has_one_number_a_label,
+    is_cut_into_labels,
+    is_filled_by_label,
+    sorts_like_target,
+)
+from loramake.explore.leaks.columns import Column, read_column
+from loramake.explore.leaks.evidence import ROWS_A_LABEL, Labels
+from loramake.explore.leaks.names import name_speaks_of_outcome
+from loramake.explore.leaks.pairs import find_pairs
+from loramake.tables.numbers import number_styles
+
+
+class Leak(TypedDict):
+    """A column that gives the target away, and one clause that says how."""
+
+    name: str
+    reason: str
+
+
+def find_leaks(table: pd.DataFrame, target: str, columns: list[dict[str, Any]]) -> list[Leak]:
+    """Suspected leaks among a profile's columns, in their order, each column once.
+
+    `table` holds text cells, missing ones None, and only rows with a target. Constants are passed over; of ids only the
+    order and the gaps are looked at. Says so where a table is too wide for all pairs to be tried.
+    """
+    codes, names = pd.factorize(table[target], sort=True)
+    order = np.argsort(codes, kind="stable")
+    labels = Labels(codes[order], list(names), len(columns))
+    styles = number_styles(columns)
+    found: dict[str, str] = {}
+    others = []
+    for entry in columns:
+        if entry["name"] == target or entry["type"] == "constant":
+            continue
+        column = read_column(table[entry["name"]], entry["type"], styles[entry["name"]], order, labels)
+        if reason := _find_reason(column, target):
+            found[column.name] = reason
+        elif column.kind != "id" and column.is_mostly_filled:
+            others.append(column)
+    if len(names) > 1 and labels.rows.min() >= ROWS_A_LABEL:
+        found |= find_pairs(others, labels)
+    return [Leak(name=entry["name"], reason=found[entry["name"]]) for entry in columns if entry["name"] in found]
+
+
+def _find_reason(column: Column, target: str) -> str | None:
+    """How a column gives the target away by itself."""
+    if column.kind == "id":
+        return is_filled_by_label(column) or sorts_like_target(column)
+    checks = [is_filled_by_label]
+    if column.is_mostly_filled:
+        checks += [has_one_label_a_value, is_cut_into_labels, has_one_number_a_label, has_nearly_one_label_a_value]
+    return next(filter(None, (check(column) for check in checks)), None) or name_speaks_of_outcome(column, target)

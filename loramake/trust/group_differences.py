@@ -1,0 +1,117 @@
+"""How far groups lie apart in each measure, with intervals that hold for the two that lie farthest apart."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED
+from loramake.prediction.predictions import Floats
+from loramake.trust.group_measures import MEASURES, SHARES, Rows, Sums, draw_shares, measure
+
+NOTHING = {**UNDEFINED, "lowest": None, "highest": None, "label": None}
+"""A difference or a ratio that is not defined."""
+
+
+def compare_groups(names: list[str], sums: list[Sums], rows: Rows, seed: int) -> dict[str, Any]:
+    """Largest less smallest, and of shares smallest by largest, of each measure over groups."""
+    if len(names) < 2:
+        return {name: {"difference": NOTHING, "ratio": NOTHING if name in SHARES else None} for name in MEASURES}
+    given = [measure(own.given, rows.binary) for own in sums]
+    generator = np.random.default_rng(seed)
+    shares, centres = ([draw_shares(own.given, by) for own in sums] for by in (generator, None))
+    resampled = [measure(own.drawn, rows.binary) for own in sums]
+    found = {}
+    for name in MEASURES:
+        # Who is selected is compared label by label, and the label that differs most counts.
+        by_label = name == "selection_rate"
+        is_share = name in SHARES
+        one, centre, many = (
+            np.stack([rates[0] if by_label else values[name][:, None] for values, rates in measured], axis=1)
+            for measured in (given, centres if is_share else given, shares if is_share else resampled)
+        )
+        drawn = Drawn(centre[0], many)
+        candidates: list[str | None] = [*rows.labels] if by_label and not rows.binary else [None]
+        found[name] = {
+            "difference": _difference(names, candidates, one[0], drawn, top=1.0 if is_share else np.inf),
+            "ratio": _ratio(names, candidates, one[0], drawn) if is_share else None,
+        }
+    return found
+
+
+class Drawn(NamedTuple):
+    """What values may be: their middle, shape (groups, candidates), and draws, (times, groups, candidates)."""
+
+    centre: Floats
+    values: Floats
+
+
+def _difference(
+    names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn, top: float
+) -> dict[str, Any]:
+    """Largest less smallest of values (groups, candidates), where that is most."""
+    low, high = find_ends(values)
+    reach = find_reach(drawn.values - drawn.centre)
+    worst = np.fmax.reduce(high - low)
+    least, most = find_ends(drawn.centre)
+    middle = np.fmax.reduce(most - least)
+    interval = np.clip([min(middle - reach, worst), max(middle + reach, worst)], 0, top)
+    return _named(names, candidates, values, worst, high - low, interval)
+
+
+def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn) -> dict[str, Any]:
+    """Smallest by largest, where that is least; as `_difference`, since a ratio is a difference of logarithms."""
+    low, high = find_ends(values)
+    least, most = find_ends(drawn.centre)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = low / high
+        middle = np.fmin.reduce(least / most)
+        reach = find_reach(np.log(drawn.values) - np.log(drawn.centre))
+    worst = np.fmin.reduce(ratios)
+    # A share of 0 has no logarithm: how many times larger another is cannot be told.
+    ends = (
+        [min(middle * np.exp(-reach), worst), max(middle * np.exp(reach), worst)] if worst > 0 else np.full(2, np.nan)
+    )
+    interval = np.clip(ends, 0, 1)
+    return _named(names, candidates, values, worst, ratios, interval)
+
+
+def find_ends(values: Floats) -> tuple[Floats, Floats]:
+    """The smallest and the largest over groups of values (groups, candidates); NaN where fewer than two are defined."""
+    enough = (~np.isnan(values)).sum(axis=0) >= 2
+    low, high = (np.where(enough, end.reduce(values), np.nan) for end in (np.fmin, np.fmax))
+    return low, high
+
+
+def _named(
+    names: list[str], candidates: list[str | None], values: Floats, worst: float, each: Floats, interval: Floats
+) -> dict[str, Any]:
+    """A difference or ratio with the groups and the candidate it is of, the worst in `each` (candidates,)."""
+    if np.isnan(worst):
+        return NOTHING
+    place = int(np.flatnonzero(each == worst)[0])
+    low, high = (None if np.isnan(end) else float(end) for end in interval)
+    return {
+        "value": float(worst),
+        "low": low,
+        "high": high,
+        "lowest": names[int(np.nanargmin(values[:, place]))],
+        "highest": names[int(np.nanargmax(values[:, place]))],
+        "label": candidates[place],
+    }
+
+
+def find_reach(errors: Floats) -> float:
+    """How far the difference of any two groups is off in 95% of the draws, from errors (times, groups, candidates).
+
+    No range of values can be off by more than the range of their errors, so that the largest difference, less and plus
+    this, holds the true one at least that often: Tukey's range test, by draws in place of the normal distribution.
+    A percentile interval would not do: chance alone makes the largest difference of draws larger. NaN where more than
+    half of them have no value in two groups.
+    """
+    ranges = np.fmax.reduce(errors, axis=1) - np.fmin.reduce(errors, axis=1)
+    compared = (~np.isnan(errors)).sum(axis=1) >= 2
+    worst = np.fmax.reduce(np.where(compared, ranges, np.nan), axis=1)
+    defined = worst[~np.isnan(worst)]
+    if 2 * len(defined) < len(worst):
+        return np.nan
+    return float(np.quantile(defined, CONFIDENCE, method="higher"))

@@ -1,0 +1,49 @@
+"""What the work of each rule means, as a version: all of loramake's own code that makes a rule run again.
+
+Neither the text nor the time of a script or a library function counts, so that an upgrade, a comment or another place
+of installation retrains nothing. Raise a rule's version, and say so in CHANGELOG.md, where the same inputs and settings
+would now give another result, or a result that must not be used any longer. Reviews have none: what people approved is
+known by its content.
+"""
+
+MEANINGS = {
+    "profile_csv": 1,
+    "explore_data": 1,
+    "assign_splits": 1,
+    "select_features": 1,
+    "plot_feature_rankings": 1,
+    "plan_preparation": 1,
+    "write_prep_code": 1,
+    "execute_prep_code": 1,
+    "verify_prepared_data": 1,
+    "split_data": 1,
+    "write_balance_code": 1,
+    "execute_balance_code": 1,
+    "generate_lmf_config": 1,
+    "run_finetuning": 1,
+    "run_prediction": 1,
+    "fit_baselines": 1,
+    "run_evaluation": 1,
+    "plot_evaluation": 1,
+    "calibrate_probabilities": 1,
+    "evaluate_calibration": 1,
+    "plot_reliability": 1,
+    "fit_conformal": 1,
+    "plot_conformal": 1,
+    "control_risk": 1,
+    "plot_risk_coverage": 1,
+    "decide_by_cost": 1,
+    "audit_groups": 1,
+    "plot_audit": 1,
+    "find_label_noise": 1,
+    "measure_robustness": 1,
+    "plot_importance": 1,
+    "render_report": 1,
+    "summarize_results": 1,
+}
+"""rule → version."""
+
+
+def version_of(rule: str, version: int | None = None) -> str:
+    """The parameter that carries it, as no other parameter reads: Snakemake compares them without their names."""
+    return f"{rule}, version {MEANINGS[rule] if version is None else version}"

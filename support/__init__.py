@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: synthetic tables, attacks, and the steps of an experiment in one object."""

@@ -1,0 +1,15 @@
+"""Where the time went, as far as Snakemake wrote it."""
+
+import os
+from pathlib import Path
+
+from loramake.report.timings import read_timings
+
+
+def test_what_snakemake_did_not_write_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "profile_csv.tsv").write_text("s\th:m:s\n1.5\t0:00:01\n", encoding="utf-8")
+    (tmp_path / "run_prediction.tsv").write_text("s\th:m:s\n2.5\t0:00:02\n", encoding="utf-8")
+    for name, text in (("words", "s\nabc\n"), ("empty", ""), ("other", "a\tb\n1\t2\n"), ("huge", "s\n1\n" * 100_000)):
+        (tmp_path / f"{name}.tsv").write_text(text, encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe.tsv")
+    assert read_timings(tmp_path) == {"run_prediction": 2.5, "profile_csv": 1.5}
