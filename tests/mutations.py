@@ -58,6 +58,8 @@ _LARGE = ("pandas", "scipy.stats", "sklearn.ensemble", "matplotlib.pyplot", "cle
 _TIMES, _START = 2, 30
 """A mutant may take so many times the seconds that its tests took without it, and so many more: of the processor, so
 that a busy machine kills no mutant; by the clock, four times that."""
+_MEMORY = 8 << 30
+"""Bytes of address space: a loop that does not end may fill a list."""
 _SKIPPED = ("core/RemoveDecorator",)
 """Mostly caches, whose loss only time tells, and dataclasses, whose loss every test does."""
 
@@ -310,6 +312,7 @@ def run_tests(names: list[str], limit: int) -> tuple[str, str]:
 def _run_pytest(names: list[str], limit: int) -> None:
     os.setsid()
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     file = os.open("output.txt", os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)

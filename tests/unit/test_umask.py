@@ -15,7 +15,7 @@ from loramake.private_folder import private_folder
 from loramake.review.approval import Approval, Question
 from loramake.review.changes import Change, FeedbackContext, save_feedback
 from loramake.sandbox import choose_sandbox
-from loramake.serving.resumable import growing
+from loramake.serving.resumable import resumable_file
 
 RECORD = {"instruction": "i", "input": "a private cell", "output": "y", "row": 0, "source": "csv"}
 SCRIPT = "import sys\na = dict(zip(sys.argv[1::2], sys.argv[2::2]))\nopen(a['--out'], 'w').write('[]')\n"
@@ -43,13 +43,13 @@ def copy_atomically(folder: Path) -> None:
 
 
 def grow(folder: Path) -> None:
-    with growing(folder / "predictions.csv", {}) as grown:
+    with resumable_file(folder / "predictions.csv", {}) as grown:
         grown.append("a private cell\n", 1)
         assert_private(folder)
 
 
 def grow_and_stop(folder: Path) -> None:
-    with contextlib.suppress(KeyboardInterrupt), growing(folder / "predictions.csv", {}) as grown:
+    with contextlib.suppress(KeyboardInterrupt), resumable_file(folder / "predictions.csv", {}) as grown:
         grown.append("a private cell\n", 1)
         raise KeyboardInterrupt
 

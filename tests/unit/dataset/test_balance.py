@@ -17,7 +17,6 @@ from loramake.dataset.balance import (
     farthest_repeats,
     most_repeats,
     read_strategy,
-    split_data,
     write_balance_code,
 )
 from loramake.errors import CodeError
@@ -154,18 +153,6 @@ def test_the_distances_of_equal_draws_are_bounded_by_mcdiarmids_inequality() -> 
     assert farthest_repeats(10, 110) == pytest.approx(math.sqrt(100 * 9) + math.sqrt(200 * math.log(1e9)))
     drawn = np.random.default_rng(0).multinomial(100, np.full(10, 0.1), size=2000)
     assert np.abs(drawn - 10).sum(axis=1).mean() < math.sqrt(100 * 9)  # the first part bounds the mean
-
-
-def test_each_split_gets_its_records_in_the_order_of_the_splits(tmp_path: Path) -> None:
-    records = [{**make_records(tmp_path)[row], "row": row} for row in range(6)]
-    artifacts.write(tmp_path / "all_data.json", records, "records")
-    sides = [(5, "test"), (0, "train"), (2, "calibration"), (4, "train")]
-    lines = ["row,source,split", *(f"{row},csv,{side}" for row, side in sides)]
-    (tmp_path / "splits.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    outs = {side: tmp_path / f"{side}.json" for side in ("train", "validation", "calibration", "test")}
-    split_data(tmp_path / "all_data.json", tmp_path / "splits.csv", dict(outs))
-    rows = {side: [record["row"] for record in artifacts.read(path, "records")] for side, path in outs.items()}
-    assert rows == {"train": [0, 4], "validation": [], "calibration": [2], "test": [5]}
 
 
 def test_a_script_edited_by_hand_is_held_to_the_strategy_too(tmp_path: Path) -> None:

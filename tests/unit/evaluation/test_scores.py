@@ -36,10 +36,10 @@ def test_the_order_of_a_lines_labels_does_not_matter(tmp_path: Path) -> None:
 def test_rows_that_one_file_lacks_are_refused_by_name(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
-    last = files.lines["test"].pop()
-    with pytest.raises(ArtifactError, match=r"test\.jsonl lacks row 9 of csv, which .*baselines\.json has"):
+    *files.lines["test"], before, last = files.lines["test"]
+    with pytest.raises(ArtifactError, match=r"test\.jsonl lacks row 8 of csv, which .*baselines\.json has"):
         files.evaluate()
-    files.lines["test"] += [last, {**last, "source": "test_csv"}]
+    files.lines["test"] += [before, last, {**last, "source": "test_csv"}]
     with pytest.raises(ArtifactError, match=r"baselines\.json lacks row 9 of test_csv"):
         files.evaluate()
 

@@ -425,7 +425,11 @@ def test_the_groups_that_differ_most_count_and_a_column_without_groups_meets_non
     alone = content(truth, probabilities, [tenths, ["a"] * 100], names=["tenths", "alone"])["columns"]
     (requirement,) = check_requirements({"max_accuracy_difference": 1}, results(), alone)
     assert not requirement["passed"]
-    assert requirement["sentence"].startswith("accuracy difference by alone cannot be measured: fewer than two groups")
+    assert requirement["sentence"] == (
+        "accuracy difference by alone cannot be measured: fewer than two groups have enough rows and a value"
+    )
+    (requirement,) = check_requirements({"min_selection_rate_ratio": 0}, results(), alone)
+    assert requirement["sentence"].endswith("fewer than two groups have enough rows and a value above 0")
 
 
 def test_a_requirement_is_in_doubt_where_the_interval_of_any_column_reaches_beyond_it() -> None:

@@ -23,6 +23,7 @@ from loramake.trust.calibration import (
     halve,
 )
 from loramake.trust.conformal import fit_sets, guarantee_of
+from loramake.trust.sentences.calibration import summarize_calibrator
 from tests.cases import as_scored, calibrated_case, names, shuffled, softmax
 from tests.files import Calibration
 
@@ -222,6 +223,15 @@ def test_an_isotonic_fit_mends_what_no_temperature_can() -> None:
         for method in ("temperature", "isotonic", "none")
     }
     assert losses["isotonic"] < losses["temperature"] - 0.05 < losses["none"]
+
+
+@pytest.mark.parametrize(
+    ("temperature", "word"),
+    [(0.94, "less sure"), (0.95, "about as sure"), (1.05, "about as sure"), (1.06, "too sure")],
+)
+def test_a_twentieth_is_hardly_a_change(temperature: float, word: str) -> None:
+    calibrator = fitted(*calibrated_case(100, 2, seed=0))
+    assert f"The model is {word}" in summarize_calibrator(calibrator | {"temperature": temperature})
 
 
 def test_an_isotonic_fit_that_raises_the_log_loss_of_its_own_rows_is_passed_over() -> None:

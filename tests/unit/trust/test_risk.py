@@ -138,7 +138,15 @@ def test_what_cannot_be_had_is_said_with_what_it_takes() -> None:
     assert level["sentence"].startswith("Not achievable with this data: to be 90% sure that at most 5% of answers are")
     assert "takes 45 calibration rows without an error, and there are 12." in level["sentence"]
     wrong = rank(of_two(np.linspace(0.6, 0.9, 100), np.arange(100) % 2 == 0))
-    assert "22 of the 45 calibration rows" in find_level(wrong, wrong, 0.05, 0.9)["sentence"]
+    assert (
+        "22 of the 45 calibration rows that the model is surest of are wrong"
+        in find_level(wrong, wrong, 0.05, 0.9)["sentence"]
+    )
+    one = rank(of_two(np.linspace(0.6, 0.9, 45), np.arange(45) == 44))
+    assert (
+        "1 of the 45 calibration rows that the model is surest of is wrong"
+        in find_level(one, one, 0.05, 0.9)["sentence"]
+    )
 
 
 def test_test_rows_that_are_wrong_more_often_than_asked_for_are_owned_up_to() -> None:
