@@ -15,6 +15,7 @@ At most one mutant is drawn for each position in the code, and none in an annota
 
 import argparse
 import ast
+import contextlib
 import importlib
 import itertools
 import json
@@ -30,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -103,11 +105,11 @@ def is_code(mutant: Mutant) -> bool:
     """Whether a mutant can be compiled: cosmic-ray takes the stars of `**values` for an operator, too."""
     operator = cosmic_ray.plugins.get_operator(mutant["operator_name"])()
     code = mutate_code((ROOT / mutant["module_path"]).read_text(encoding="utf-8"), operator, mutant["occurrence"])
-    try:
+    with warnings.catch_warnings(), contextlib.suppress(SyntaxError):
+        warnings.simplefilter("ignore", SyntaxWarning)  # of `is` with a literal
         compile(code or "", mutant["module_path"], "exec")
-    except SyntaxError:
-        return False
-    return True
+        return True
+    return False
 
 
 def left(path: Path) -> list[Mutant]:
