@@ -267,7 +267,7 @@ def publish(work: Path, out: Path, base: str) -> None:
     with artifacts.atomic(out / weights) as temporary:
         shutil.copyfile(work / weights, temporary)
     # Not checked against its schema, which is for adapters of others: a training of hours would be refused here.
-    written = json.loads((work / config).read_text(encoding="utf-8"))
+    written = parse_json(read_bytes(work / config, MIB))
     named = {**written, "base_model_name_or_path": base}
     artifacts.write_text(out / config, json.dumps(named, indent=2, ensure_ascii=False) + "\n")
     artifacts.write(out / TRAINER_LOG, read_trainer_log(work), "trainer_log")
