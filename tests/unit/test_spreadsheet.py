@@ -88,4 +88,4 @@ def test_no_other_module_writes_a_csv_of_its_own() -> None:
     """Those of splits and preparation are read by programs alone, and features.py guards its names itself."""
     writes = re.compile(r"csv\.writer|DictWriter|\.to_csv\(")
     modules = {path.name for path in (ROOT / "loramake").rglob("*.py") if writes.search(path.read_text("utf-8"))}
-    assert modules == {"spreadsheet.py", "splits.py", "preparation.py", "features.py"}
+    assert modules == {"spreadsheet.py", "splits.py", "execution.py", "features.py"}
