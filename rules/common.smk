@@ -25,6 +25,7 @@ from loramake.hashes import hash_file, hash_files
 from loramake.workflow.versions import version_of as get_version
 from loramake.workflow.preflight import (
     check_experiment_names,
+    check_results_folder,
     check_feedback_files,
     check_inputs,
 )
@@ -73,6 +74,7 @@ def check_settings():
     check_config(workflow.config_settings.config, "--config")
     check_config(config)
     check_experiment_names(sys.argv[1:])
+    check_results_folder()
 
 
 @functools.cache

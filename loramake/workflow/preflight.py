@@ -16,6 +16,7 @@ import pandas as pd
 from loramake.config import COLUMN_LISTS, EXPERIMENT_NAME, FEEDBACK_SETTINGS, REVIEWS, Settings, read_feedback
 from loramake.console import working
 from loramake.errors import ConfigError, DataError, nearest
+from loramake.experiments import RESULTS
 from loramake.layout import approval_name
 from loramake.parsing.json_text import read_json
 from loramake.tables.reading import check_file, read_table
@@ -60,6 +61,12 @@ def check_inputs(settings: Settings, results: str | Path) -> None:
         mark.touch()
     except OSError as error:
         raise ConfigError(f"results cannot be written ({error.strerror}): run where you may write.") from error
+
+
+def check_results_folder() -> None:
+    """Raise ConfigError where something else is in the place of results/: Snakemake looks into it before any check."""
+    if RESULTS.exists() and not RESULTS.is_dir():
+        raise ConfigError(f"{RESULTS} cannot be written (it is not a folder): rename it, or run in another folder.")
 
 
 def _last_target(task: str | Path) -> str | None:
