@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from loramake.serving.resumable import growing
+from loramake.serving.resumable import resumable_file
 from loramake.trust.calibration import apply_calibrator
 from tests.conftest import BIN
 
@@ -144,7 +144,7 @@ def test_two_runs_at_once_are_refused_and_what_other_rows_began_is_not_gone_on_w
     output = tmp_path / "out.jsonl"
     arguments = ("exp", "--json", json.dumps(ROW), "--output", str(output))
     usual = predict(finished, *arguments[:3]).stdout
-    with growing(output, {"input": "other rows"}) as file:
+    with resumable_file(output, {"input": "other rows"}) as file:
         file.append("something else\n", 1)
         refused = predict(finished, *arguments)
         assert refused.returncode == 1
