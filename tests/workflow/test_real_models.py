@@ -18,12 +18,13 @@ from tests.trainings import make_training
 TINY = ROOT / "models/tiny"
 CANARY = "hf_CanaryCanaryCanary"
 TRAIN = """
+import sys
 from pathlib import Path
 from loramake.console import step
 from loramake.training.finetuning import run_finetuning
 results = Path("results/exp")
 with step(results / "log"):
-    own = {"model": "acme/tiny", "trust_remote_code": False, "extra_training_args": {}}
+    own = {"model": sys.argv[1], "trust_remote_code": False, "extra_training_args": {}}
     run_finetuning(results / "configs/train.yaml", own, "fp32", "disabled", 1, results / "adapter")
 """
 PREDICT = """
@@ -47,7 +48,7 @@ def test_a_hub_model_is_downloaded_trained_and_loaded_and_the_token_is_nowhere(
             "HF_TOKEN": CANARY,
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-c", TRAIN + PREDICT]
+        command = [sys.executable, "-c", TRAIN + PREDICT, "acme/tiny"]
         done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         weights = [path for method, path, _ in hub.asked if method == "GET" and path.endswith("model.safetensors")]
@@ -92,7 +93,9 @@ def test_a_disk_that_is_full_at_a_checkpoint_is_said_in_one_sentence(
     wrapped = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
     if shutil.which("unshare") is None or subprocess.run([*wrapped, "true"], check=False).returncode != 0:
         pytest.skip("needs user namespaces")
-    done = subprocess.run([*wrapped, sys.executable, "-c", TRAIN], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*wrapped, sys.executable, "-c", TRAIN, str(TINY)], capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("loramake: no space is left on the disk of results/exp/.cache/training/")

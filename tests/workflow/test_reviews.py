@@ -235,10 +235,10 @@ def test_no_name_label_or_cell_reaches_a_terminal_as_more_than_text(tmp_path: Pa
     (folder / "config.yaml").write_text(yaml.safe_dump({**FAST, "experiments": {"penguins": settings}}))
     shown = io.StringIO()
     review = "results/penguins/review/data.json"
-    command = [str(BIN / "snakemake"), review, "-s", str(ROOT / "Snakefile"), "--cores", CORES]
-    assert Terminal(folder, [*command, "--dry-run", "--quiet", "host"], shown).end() == 0
-    assert f"input: penguins�]0;{OSC[4:-1]}" in shown.getvalue()
-    person = Terminal(folder, command, shown)
+    snakemake = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", CORES]
+    assert Terminal(folder, [*snakemake, "--dry-run", "--quiet", "host", "--", f"nothing{evil}"], shown).end() != 0
+    assert f"No rule to produce nothing�]0;{OSC[4:-1]}" in shown.getvalue()
+    person = Terminal(folder, [*snakemake, review], shown)
     person.choose("data", 4)
     assert person.end() != 0
     for arguments in (["status", "penguins"], ["review", f"x{evil}"], ["run", "--csv", name]):
