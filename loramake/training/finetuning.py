@@ -23,6 +23,7 @@ from typing import IO, Any
 from loramake import artifacts
 from loramake.console import Advance, log, progress, say
 from loramake.errors import TrainingError
+from loramake.llm import training_process
 from loramake.llm.chat_templates import check_chat_templates
 from loramake.llm.extra import check_quantization, import_training
 from loramake.llm.failures import explain
@@ -44,6 +45,7 @@ _ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]*(Error|Exception)\b.*: ")
 _LAST_LINES = 200
 _LONGEST_LINE = 2**16
 """Bytes after which a line of a training's output is taken for ended."""
+ASKED_TO_END = "the training was asked to end (SIGTERM):"
 _MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
 
 
@@ -160,8 +162,7 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if newest is not None:
         say(f"going on from {newest.name}.")
-    command = [str(Path(sys.executable).with_name("llamafactory-cli")), "train", str(config)]
-    command += [f"{key}={value}" for key, value in overrides.items()]
+    command = [*training_command(), str(config), *(f"{key}={value}" for key, value in overrides.items())]
     log.info("%s", " ".join(command))
     process = subprocess.Popen(
         command,
@@ -171,7 +172,7 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
         env=training_environment(config, work, threads),
         pass_fds=(lock,),
     )
-    with _ended_with_us(process), progress("training, steps") as advance:
+    with _ended_with_us(process, work), progress("training, steps") as advance:
         lines = follow(process.stdout, advance)  # type: ignore[arg-type]
     if process.wait() != 0:
         raise TrainingError(failure(process.returncode, lines, artifacts.read(config, "lmf_config"), work))
@@ -196,18 +197,37 @@ def last_words(lines: list[str]) -> str:
     return (errors or lines or ["it said nothing"])[-1].rstrip(".")
 
 
+def training_command() -> list[str]:
+    """LlamaFactory's training; on one device in a process that saves a checkpoint when it is asked to end."""
+    if os.environ.get("FORCE_TORCHRUN") or import_training("torch").cuda.device_count() > 1:
+        return [str(Path(sys.executable).with_name("llamafactory-cli")), "train"]
+    return [sys.executable, "-P", "-m", training_process.__name__]
+
+
 @contextlib.contextmanager
-def _ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """End the training when this step is ended, so that no orphan is left."""
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def _ended_with_us(process: "subprocess.Popen[bytes]", work: Path) -> Iterator[None]:
+    """End the training when this step is ended, so that no orphan is left; wait while it saves a checkpoint."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(training_process.TERMINATED))
     try:
         yield
-    except BaseException:
+    except BaseException as reason:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         process.terminate()
+        with process.stdout or contextlib.nullcontext() as output:
+            collections.deque(output or (), maxlen=0)  # a full pipe would keep it from saving
         process.wait()
+        if isinstance(reason, SystemExit):
+            say(f"{ASKED_TO_END} {_what_is_kept(work)}")
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _what_is_kept(work: Path) -> str:
+    """The checkpoint from which the next run goes on."""
+    kept = [path for path in work.glob("checkpoint-*") if is_complete_checkpoint(path)]
+    newest = max(kept, key=lambda path: int(path.name.split("-")[1]), default=None)
+    return "no checkpoint was saved yet." if newest is None else f"{newest.name} is saved, and the next run goes on from it."
 
 
 def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:
