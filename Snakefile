@@ -24,17 +24,6 @@ wildcard_constraints:
 
 localrules:
     all,
-    review_prep_data,
-    review_balanced_data,
-    review_lmf_config,
-    summarize_results,
-    plot_feature_rankings,
-    plot_evaluation,
-    plot_reliability,
-    plot_conformal,
-    plot_risk_coverage,
-    plot_audit,
-    plot_importance,
 
 
 rule all:
@@ -55,3 +44,7 @@ include: "rules/prediction.smk"
 include: "rules/evaluation.smk"
 include: "rules/trust.smk"
 include: "rules/report.smk"
+
+
+place_small_rules()
+follow_jobs()

@@ -34,6 +34,12 @@ from loramake.llm.models import check_model
 from loramake.paths import APPROVALS, TEMPLATES, locate_model
 from loramake.terminal import Waiting
 from loramake.llm.extra import check_quantization
+from loramake.workflow.slurm.fit import (
+    TERM_OPTION,
+    fitting_cpus,
+    fitting_memory,
+    fitting_minutes,
+)
 
 REPORT_TEMPLATES = sorted(
     str(path.relative_to(TEMPLATES)) for path in TEMPLATES.glob("render_report/*")
@@ -148,7 +154,8 @@ def get_tables_hash(wildcards):
 def get_all_settings(wildcards):
     """Every setting as it counts in the end, each from the step that its feedback file speaks to."""
     settings = dict(get_settings(wildcards.experiment))
-    del settings["csv"], settings["test_csv"]  # places, and not what is in them
+    for key in ("csv", "test_csv", "small_rules"):  # places, and not what is in them
+        del settings[key]
     for step, keys in FEEDBACK_SETTINGS.items():
         asked = get_settings(wildcards.experiment, step)
         settings |= {key: asked[key] for key in keys}
@@ -257,3 +264,127 @@ def get_missing_artifacts(wildcards):
         return []
     paths = expand(ARTIFACTS, experiment=wildcards.experiment)
     return [path for path in paths if not Path(path).exists()]
+
+
+def is_for_slurm():
+    """Whether jobs are submitted to SLURM by this process, or this is such a job."""
+    return workflow.remote_exec or workflow.executor_plugin.name == "slurm"
+
+
+def get_partition():
+    """The partition that the user's own file names for jobs with a GPU; None where it names none."""
+    resource = workflow.get_rule("run_finetuning").resources.get("slurm_partition")
+    return None if resource is None else str(resource.raw)
+
+
+# Jobs with a GPU ask for what they would like, twice as much after a first try, as far as a node has it: SLURM leaves a
+# job that no node fits waiting for ever. On one machine Snakemake itself scales threads down and ignores the rest.
+
+
+def get_cpus(most):
+    """A function that gives a rule's threads."""
+
+    def get_threads(wildcards):
+        return fitting_cpus(most, get_partition(), True) if is_for_slurm() else most
+
+    return get_threads
+
+
+def get_memory(megabytes):
+    """A function that gives a rule's memory, more at each further try."""
+
+    def get_megabytes(wildcards, attempt):
+        wanted = megabytes * attempt
+        if not is_for_slurm():
+            return wanted
+        return fitting_memory(wanted, get_partition(), True)
+
+    return get_megabytes
+
+
+def get_minutes(minutes):
+    """A function that gives the longest time a rule may take, more at each further try."""
+
+    def get_runtime(wildcards, attempt):
+        wanted = minutes * attempt
+        if not is_for_slurm():
+            return wanted
+        return fitting_minutes(wanted, get_partition(), True)
+
+    return get_runtime
+
+
+# Which small rules are one job where `small_rules: grouped`. Between two groups a person approves or a GPU is needed.
+GROUPS = {
+    "prepare": [
+        "profile_csv",
+        "explore_data",
+        "assign_splits",
+        "select_features",
+        "plan_preparation",
+        "write_prep_code",
+        "execute_prep_code",
+        "verify_prepared_data",
+        "plot_feature_rankings",
+    ],
+    "balance": ["split_data", "write_balance_code", "execute_balance_code"],
+    "configure": ["generate_lmf_config"],
+    "evaluate": [
+        "fit_baselines",
+        "run_evaluation",
+        "plot_evaluation",
+        "calibrate_probabilities",
+        "evaluate_calibration",
+        "plot_reliability",
+        "fit_conformal",
+        "plot_conformal",
+        "control_risk",
+        "plot_risk_coverage",
+        "decide_by_cost",
+        "audit_groups",
+        "plot_audit",
+        "find_label_noise",
+    ],
+    "report": ["plot_importance", "render_report"],
+}
+
+
+def place_small_rules():
+    """Where rules without a GPU run on a cluster: beside Snakemake, or a few of them as one job.
+
+    A rule that runs beside Snakemake is not tried again, whatever `retries` says: a review would ask again.
+    """
+    grouped = GROUPS if config.get("small_rules") == "grouped" else {}
+    for group, names in grouped.items():
+        for name in names:
+            workflow.get_rule(name).group = group
+    small = [
+        step
+        for step in workflow.rules
+        if "gpu" not in step.resources and step.group is None
+    ]
+    workflow.localrules(*(step.name for step in small))
+    for step in small:
+        step.restart_times = 0
+
+
+def stop_retrying(step):
+    """Have Snakemake submit no job of a rule, or of a group of rules, again."""
+    for name in GROUPS.get(step, [step]):
+        workflow.get_rule(name).restart_times = 0
+
+
+def follow_jobs():
+    """Say what becomes of jobs on SLURM: the executor leaves the reasons in its logs."""
+    if workflow.remote_exec or workflow.resource_settings.nodes is None:
+        return
+    from loramake.workflow.slurm.follower import Follower, SaysNothingTwice
+
+    follower = Follower(
+        lambda: workflow.execution_settings.retries, stop_retrying
+    )
+    if logger.level > logging.DEBUG:
+        for handler in logger.handlers:
+            handler.addFilter(SaysNothingTwice())
+    logger.addHandler(follower)
+    atexit.register(follower.look)

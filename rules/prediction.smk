@@ -15,9 +15,11 @@ rule run_prediction:
         "results/{experiment}/logs/run_prediction.log",
     benchmark:
         "results/{experiment}/benchmarks/run_prediction.tsv"
-    threads: 8
+    threads: get_cpus(8)
     resources:
         gpu=1,
+        mem_mb=get_memory(16_000),
+        runtime=get_minutes(120),
     params:
         version=get_version("run_prediction"),
         trust_remote_code=get_setting("trust_remote_code"),

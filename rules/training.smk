@@ -48,9 +48,12 @@ rule run_finetuning:
         "results/{experiment}/logs/run_finetuning.log",
     benchmark:
         "results/{experiment}/benchmarks/run_finetuning.tsv"
-    threads: 8
+    threads: get_cpus(8)
     resources:
         gpu=1,
+        mem_mb=get_memory(16_000),
+        runtime=get_minutes(240),
+        slurm_extra=TERM_OPTION,
     params:
         version=get_version("run_finetuning"),
         model_hash=get_model_hash,

@@ -225,9 +225,11 @@ rule measure_robustness:
         "results/{experiment}/logs/measure_robustness.log",
     benchmark:
         "results/{experiment}/benchmarks/measure_robustness.tsv"
-    threads: 8
+    threads: get_cpus(8)
     resources:
         gpu=1,
+        mem_mb=get_memory(16_000),
+        runtime=get_minutes(120),
     params:
         version=get_version("measure_robustness"),
         csv=get_csv,

@@ -65,14 +65,14 @@ def run(
     flash_attn: Annotated[str | None, _option("auto, disabled, sdpa or fa2.", _TRAINING)] = None,
     precision: Annotated[str | None, _option("auto, bf16, fp16 or fp32.", _TRAINING)] = None,
     cores: Annotated[int, _option("CPU cores.", _RUNNING)] = 2,
-    profile: Annotated[str | None, _option("A profile of Snakemake, such as one for a cluster.", _RUNNING)] = None,
+    profile: Annotated[str | None, _option("slurm, or a profile of Snakemake of your own.", _RUNNING)] = None,
     verbose: Annotated[bool, _option("Snakemake's own log, too.", _RUNNING, "--verbose", "-v")] = False,
 ) -> None:
     """Run everything for one CSV, and go on after each review until all approve.
 
     The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
     """
-    from loramake.workflow.run import Run, check_name, name_of
+    from loramake.workflow.run import Run, check_name, name_of, profile_options
 
     if csv is None and name is None:
         raise ConfigError("nothing says what to run: give --csv PATH, or --name of an experiment of config.yaml.")
@@ -85,7 +85,7 @@ def run(
     if ask_api_key and not sys.stdin.isatty():
         raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
-    options = ["--cores", str(cores), *(["--profile", profile] if profile else [])]
+    options = profile_options(profile, cores, directory)
     one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
         one.forget_reviews(_FIRST_REVIEW[start_from])

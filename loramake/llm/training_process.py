@@ -15,6 +15,9 @@ TERMINATED = 128 + signal.SIGTERM
 """Exit code after the checkpoint is saved. LlamaFactory must not go on: it would write train_results.json, by which a
 training counts as finished."""
 
+ASKED_TO_END = "the training was asked to end (SIGTERM):"
+"""How the sentence begins that the step says then."""
+
 
 def save_on_term() -> Any:
     """A callback of the trainer: after SIGTERM the step is finished, its checkpoint saved, and the process exits.

@@ -45,7 +45,6 @@ _ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]*(Error|Exception)\b.*: ")
 _LAST_LINES = 200
 _LONGEST_LINE = 2**16
 """Bytes after which a line of a training's output is taken for ended."""
-ASKED_TO_END = "the training was asked to end (SIGTERM):"
 _MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
 
 
@@ -217,17 +216,17 @@ def _ended_with_us(process: "subprocess.Popen[bytes]", work: Path) -> Iterator[N
             collections.deque(output or (), maxlen=0)  # a full pipe would keep it from saving
         process.wait()
         if isinstance(reason, SystemExit):
-            say(f"{ASKED_TO_END} {_what_is_kept(work)}")
+            kept = newest_checkpoint(work)
+            say(f"{training_process.ASKED_TO_END} {f'the next run goes on from {kept}' if kept else 'no checkpoint was saved yet'}.")
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _what_is_kept(work: Path) -> str:
-    """The checkpoint from which the next run goes on."""
-    kept = [path for path in work.glob("checkpoint-*") if is_complete_checkpoint(path)]
-    newest = max(kept, key=lambda path: int(path.name.split("-")[1]), default=None)
-    return "no checkpoint was saved yet." if newest is None else f"{newest.name} is saved, and the next run goes on from it."
+def newest_checkpoint(folder: Path) -> str:
+    """The name of the newest complete checkpoint in or below a folder; empty where there is none."""
+    kept = [path for path in folder.rglob("checkpoint-*") if is_complete_checkpoint(path)]
+    return max(kept, key=lambda path: path.stat().st_mtime).name if kept else ""
 
 
 def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from loramake.config import defaults, read_config
 from loramake.errors import LoramakeError
 from loramake.programs import output_lines
 from loramake.sandbox import bubblewrap
+from loramake.workflow.slurm.queue import Node, largest_node, read_nodes
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 """Severities: all is well, something that some need is not there, something that everybody needs is."""
@@ -24,6 +26,7 @@ OK, MISSING, BROKEN = "ok", "missing", "broken"
 _GIB = 1 << 30
 _LITTLE_DISK, _LITTLE_MEMORY = 10 * _GIB, 4 * _GIB
 _SECONDS = 20
+_SLURM_COMMANDS = ("sbatch", "squeue", "scontrol", "scancel", "srun")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def examine(config: Path = Path("config.yaml")) -> Iterator[Finding]:
     yield _gpu()
     yield _memory()
     yield _disk()
-    yield _slurm()
+    yield from _slurm()
 
 
 def _python() -> Finding:
@@ -162,9 +165,41 @@ def _disk() -> Finding:
     return Finding("disk", MISSING if few else OK, f"{free / _GIB:.0f} GiB free in this folder{advice}")
 
 
-def _slurm() -> Finding:
+def _slurm() -> Iterator[Finding]:
+    """The executor, the commands, the partitions with their GPUs, and how finished jobs can be asked about."""
     version = output_lines("sinfo", "--version")
     if not version:
-        return Finding("SLURM", OK, "not here, and not needed: everything runs on this machine")
-    nodes = output_lines("sinfo", "--noheader", "--format=%P %D nodes %G")
-    return Finding("SLURM", OK if nodes else MISSING, f"{version[0]}: {'; '.join(nodes) or 'it does not answer'}")
+        yield Finding("SLURM", OK, "not here, and not needed: everything runs on this machine")
+        return
+    missing = [name for name in _SLURM_COMMANDS if shutil.which(name) is None]
+    if missing:
+        yield Finding("SLURM", MISSING, f"{version[0]} without {', '.join(missing)}: run loramake on a login node")
+        return
+    nodes = read_nodes()
+    if not nodes:
+        yield Finding("SLURM", MISSING, f"{version[0]} does not answer: run loramake on a login node, or ask `sinfo`")
+        return
+    yield Finding("SLURM", OK, f"{version[0]}; {_status_command()}")
+    yield _packages("slurm", "SLURM", MISSING, "pip install 'loramake[slurm]'")
+    yield _partitions(nodes)
+
+
+def _partitions(nodes: list[Node]) -> Finding:
+    """Each partition with its largest node; without a GPU in any a training would wait or be refused."""
+    names = list(dict.fromkeys(node.partition for node in nodes))
+    largest = {name: largest_node(nodes, name, needs_gpu=True) for name in names}
+    detail = "; ".join(f"{name}: {node}" for name, node in largest.items())
+    away = sorted({node.state for node in nodes if re.match("down|drain|fail", node.state)})
+    detail += f"; some nodes are {', '.join(away)} (`sinfo -R` says why)" if away else ""
+    if not any(node.has_gpu for node in nodes):
+        advice = "set-resources: {run_finetuning: {gpu: 0}} in profiles/cluster trains on CPUs (docs/clusters.md)"
+        return Finding("SLURM partitions", MISSING, f"{detail}: no node has a gpu gres; {advice}")
+    return Finding("SLURM partitions", MISSING if away else OK, detail)
+
+
+def _status_command() -> str:
+    """Which command the executor is to ask about finished jobs; it takes sacct by itself, which needs accounting."""
+    config = output_lines("scontrol", "show", "config")
+    if any(re.match(r"AccountingStorageType\s*=\s*accounting_storage/slurmdbd", line) for line in config):
+        return "jobs are kept in accounts: sacct works (slurm-status-command)"
+    return "no accounts are kept: set slurm-status-command: squeue in profiles/cluster (docs/clusters.md)"

@@ -39,6 +39,19 @@ def check_name(name: str) -> str:
     return name
 
 
+def profile_options(profile: str | None, cores: int, directory: Path) -> list[str]:
+    """Snakemake's options for a profile: `slurm` is loramake's own, with the user's profiles/cluster below it.
+
+    It is passed as the workflow's profile: profiles/default would override each of its keys otherwise. There `cores`
+    are those of this machine; how many a job gets is for its rule and the node.
+    """
+    if profile != "slurm":
+        return ["--cores", str(cores), *(["--profile", profile] if profile else [])]
+    options = ["--workflow-profile", str(ROOT / "profiles/slurm"), "--local-cores", str(cores)]
+    cluster = Path("profiles/cluster")
+    return options + (["--profile", str(cluster)] if (directory / cluster).is_dir() else [])
+
+
 @dataclass(frozen=True)
 class Run:
     """An experiment to be run in a folder."""
@@ -111,7 +124,8 @@ class Run:
     def _profile(self) -> list[str]:
         """What profiles/default says, as options: Snakemake names a profile that it finds in a line of its own."""
         own = Path("profiles/default")
-        if self.is_verbose or "--profile" in self.options or (self.directory / own).exists():
+        has_another = {"--profile", "--workflow-profile"} & set(self.options)
+        if self.is_verbose or has_another or (self.directory / own).exists():
             return []
         options = ["--workflow-profile", "none"]
         for key, value in read_yaml(ROOT / own / "config.yaml").items():
