@@ -133,7 +133,9 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
         if own is not None and not isinstance(own, Mapping):
             raise ConfigError(f"{where}: experiments: {name}: is {quoted(repr(own))}, not settings below a name.")
         if "small_rules" in (own or {}):
-            raise ConfigError(f"{where}: experiments: {name}: small_rules is for all experiments: move it to the top level.")
+            raise ConfigError(
+                f"{where}: experiments: {name}: small_rules is for all experiments: move it to the top level."
+            )
         _check_level(own or {}, f"{where}: experiments: {name}")
 
 

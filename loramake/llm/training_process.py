@@ -33,7 +33,7 @@ def save_on_term() -> Any:
         def ask(self, _signal: int, _frame: FrameType | None) -> None:
             self.is_asked = True
 
-        def on_step_begin(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
             signal.signal(signal.SIGTERM, self.ask)
 
         def on_step_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> Any:

@@ -217,7 +217,8 @@ def _ended_with_us(process: "subprocess.Popen[bytes]", work: Path) -> Iterator[N
         process.wait()
         if isinstance(reason, SystemExit):
             kept = newest_checkpoint(work)
-            say(f"{training_process.ASKED_TO_END} {f'the next run goes on from {kept}' if kept else 'no checkpoint was saved yet'}.")
+            follows = f"the next run goes on from {kept}" if kept else "no checkpoint was saved yet"
+            say(f"{training_process.ASKED_TO_END} {follows}.")
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -1,1 +1,1 @@
-"""What SLURM says of a run's jobs, and what that means for a user. Reads squeue, scontrol and sinfo; changes nothing."""
+"""What SLURM says of a run's jobs, and what that means for a user; squeue, scontrol and sinfo are read."""

@@ -120,13 +120,13 @@ class Follower(logging.Handler):
             self._since[job.id] = time.monotonic()
             say(sentences.requeued(job, details, self._kept(job)))
         elif job.state == "PENDING" and job.reason not in ("None", "BeginTime"):
-            say(sentences.pending(job, details, self._largest(job, details)))
+            say(sentences.pending(job, details, self._largest(details)))
         elif job.state in FINAL:
-            self._end(before, job, details)
+            self._end(job, details)
         elif job.state == "RUNNING":
             say(sentences.started(job, time.monotonic() - self._since[job.id]))
 
-    def _end(self, before: Job | None, job: Job, details: Details) -> None:
+    def _end(self, job: Job, details: Details) -> None:
         if job.id in self._ended:
             return
         if job.state == "COMPLETED":
@@ -159,7 +159,7 @@ class Follower(logging.Handler):
         return newest_checkpoint(Path("results") / job.experiment / ".cache/training")
 
     @staticmethod
-    def _largest(job: Job, details: Details) -> Node | None:
+    def _largest(details: Details) -> Node | None:
         return largest_node(read_nodes(), details.partition or None, needs_gpu=bool(details.gpus))
 
 

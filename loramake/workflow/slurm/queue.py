@@ -197,7 +197,7 @@ def parse_nodes(lines: list[str]) -> list[Node]:
 
 
 def largest_node(nodes: list[Node], partition: str | None, needs_gpu: bool) -> Node | None:
-    """The node with the most CPUs, then memory, of a partition (None: the default one), with a GPU where one is needed."""
+    """The node of a partition (None: the default one) with the most CPUs; with a GPU where one is needed and there."""
     mine = [node for node in nodes if (node.partition == partition if partition else node.is_default)]
     fitting = [node for node in mine if node.has_gpu or not needs_gpu] or mine
     return max(fitting, key=lambda node: (node.cpus, node.memory), default=None)
@@ -214,7 +214,7 @@ def read_log(path: str) -> str:
 
 
 def true_state(state: str, log: str) -> str:
-    """How a job ended: SLURM calls it FAILED, too, where it was a step of the job that was ended, and its log says why."""
+    """How a job ended: where one of its steps was ended, SLURM calls the job FAILED, and its log says why."""
     if state == "FAILED":
         return next((better for pattern, better in _IN_THE_LOG if re.search(pattern, log)), state)
     return state
@@ -222,4 +222,5 @@ def true_state(state: str, log: str) -> str:
 
 def last_sentence(log: str) -> str:
     """The last sentence that loramake itself wrote into a job's log; empty where there is none."""
-    return (re.findall(r"^loramake: (.+)$", log, re.M) or [""])[-1].strip()
+    sentences: list[str] = re.findall(r"^loramake: (.+)$", log, re.M)
+    return sentences[-1].strip() if sentences else ""

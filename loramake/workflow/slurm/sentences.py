@@ -17,7 +17,10 @@ _NEVER: tuple[tuple[str, str], ...] = (
         "the account may not use {partition}: set slurm_account {file} (sacctmgr show associations lists yours)",
     ),
     (r"(QOSNotAllowed|InvalidQOS)", "the QOS is not allowed in {partition}: set slurm-qos {file}"),
-    (r"Partition(Down|Inactive)", "{partition} is closed: set slurm_partition {file} to another one (sinfo lists them)"),
+    (
+        r"Partition(Down|Inactive)",
+        "{partition} is closed: set slurm_partition {file} to another one (sinfo lists them)",
+    ),
     (r"JobHeldUser", "it is held: `scontrol release {id}` lets it run"),
     (
         r"JobHeldAdmin|.*launch.failed.requeued.held|JobHoldMaxRequeue",
@@ -128,7 +131,8 @@ def ended(job: Job, details: Details, said: str, kept: str, is_resubmitted: bool
     where = f" on {details.node}" if details.node else ""
     why = _why(job, details, said)
     log = f"; its log is {details.log}" if details.log else ""
-    return f"job {job.id}, {job.name}: {why}{where} after {duration(details.seconds)}{log}; {_follows(job, kept, is_resubmitted)}."
+    took = duration(details.seconds)
+    return f"job {job.id}, {job.name}: {why}{where} after {took}{log}; {_follows(job, kept, is_resubmitted)}."
 
 
 def _why(job: Job, details: Details, said: str) -> str:
@@ -140,7 +144,11 @@ def _why(job: Job, details: Details, said: str) -> str:
             return f"asked to end shortly before its time limit{limit}"
         case "OUT_OF_MEMORY":
             asked = re.search(r"mem=(\w+)", details.tres)
-            return f"ended because it used more than {queue.megabytes(asked[1])} of memory" if asked else "ended because its memory ran out"
+            return (
+                f"ended because it used more than {queue.megabytes(asked[1])} of memory"
+                if asked
+                else "ended because its memory ran out"
+            )
         case "CANCELLED":
             return "cancelled (scancel)"
         case "NODE_FAIL" | "BOOT_FAIL":
