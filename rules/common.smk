@@ -380,9 +380,7 @@ def follow_jobs():
         return
     from loramake.workflow.slurm.follower import Follower, SaysNothingTwice
 
-    follower = Follower(
-        lambda: workflow.execution_settings.retries, stop_retrying
-    )
+    follower = Follower(lambda: workflow.execution_settings.retries, stop_retrying)
     if logger.level > logging.DEBUG:
         for handler in logger.handlers:
             handler.addFilter(SaysNothingTwice())
