@@ -94,6 +94,8 @@ class Follower(logging.Handler):
         with self._reporting:
             for job in read_jobs(self._run_id) if self._run_id else []:
                 before = self._seen.get(job.id)
+                if before is None and job.state == "FAILED" and not job.nodes:
+                    continue  # SLURM did not take it, which sbatch has said
                 if before is None or (before.state, before.reason) != (job.state, job.reason):
                     self._changed = time.monotonic()
                     self._tell(before, job)
@@ -118,7 +120,7 @@ class Follower(logging.Handler):
             say(sentences.submitted(job, details))
         if job.state == "PENDING" and before is not None and before.state in ("RUNNING", "COMPLETING", "PREEMPTED"):
             self._since[job.id] = time.monotonic()
-            say(sentences.requeued(job, details, self._kept(job)))
+            say(sentences.requeued(job, true_state("FAILED", read_log(details.log)), self._kept(job)))
         elif job.state == "PENDING" and job.reason not in ("None", "BeginTime"):
             say(sentences.pending(job, details, self._largest(details)))
         elif job.state in FINAL:

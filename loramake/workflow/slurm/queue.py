@@ -29,7 +29,7 @@ _IN_THE_LOG = (
     (r"(?i)exceeded (job |step )?memory limit|oom.?kill|out of memory$|: Out Of Memory", "OUT_OF_MEMORY"),
     (r"DUE TO TIME LIMIT", "TIMEOUT"),
     (r"DUE TO PREEMPTION", "PREEMPTED"),
-    (r"DUE TO NODE FAILURE|Node failure", "NODE_FAIL"),
+    (r"DUE TO NODE FAILURE", "NODE_FAIL"),
     (re.escape(ASKED_TO_END), TERMINATED),
 )
 """(what slurmstepd, srun or a training writes into a job's log, how the job ended)."""
@@ -88,8 +88,6 @@ class Details:
     tres: str = ""
     """What it asks for: cpu=2,mem=6000M,node=1,billing=2."""
     gpus: str = ""
-    restarts: int = 0
-    is_preempted: bool = False
 
     @property
     def wants(self) -> str:
@@ -128,8 +126,6 @@ def parse_details(text: str) -> Details:
         limit=seconds_of(text_of("TimeLimit")),
         tres=text_of("TRES") or text_of("ReqTRES"),
         gpus=(re.findall(r"gpu\b.*?(\d+)", text_of("TresPerJob") or text_of("TresPerNode")) or [""])[-1],
-        restarts=int(text_of("Restarts") or 0),
-        is_preempted=bool(text_of("PreemptTime")),
     )
 
 

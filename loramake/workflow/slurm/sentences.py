@@ -33,7 +33,7 @@ _NEVER: tuple[tuple[str, str], ...] = (
 
 _LATER: tuple[tuple[str, str], ...] = (
     (
-        r"ReqNodeNotAvail.*|Nodes_required_for_job_are_DOWN.*|NodeDown",
+        r"ReqNodeNotAvail.*|Nodes.required.for.job.are.DOWN.*|NodeDown",
         "its nodes are down, drained or reserved, and it starts when they are back (`sinfo -R` says why they are away)",
     ),
     (r"Resources", "what it asks for is in use ({wants}), and it starts when that is free"),
@@ -47,7 +47,7 @@ _LATER: tuple[tuple[str, str], ...] = (
 _REFUSED: tuple[tuple[str, str], ...] = (
     (
         r"Requested node configuration is not available|Memory specification can not be satisfied|CPU count",
-        "no node has what it asks for ({largest}): set cpus_per_task, mem_mb or gpu of the rule {file}",
+        "no node has what it asks for ({largest}): set threads, mem_mb or gpu of the rule {file}",
     ),
     (
         r"[Ii]nvalid generic resource|gres",
@@ -92,7 +92,7 @@ def pending(job: Job, details: Details, largest: Node | None) -> str:
     head = f"job {job.id}, {job.name}: "
     head += "cannot start" if can_never_run(job.reason) else "waits"
     sentence = next(text for pattern, text in (*_NEVER, *_LATER) if re.fullmatch(pattern, job.reason))
-    what = "runtime" if "Time" in job.reason or "Wall" in job.reason else "cpus_per_task, mem_mb or gpu"
+    what = "runtime" if "Time" in job.reason or "Wall" in job.reason else "threads, mem_mb or gpu"
     return f"{head} ({job.reason}): {_filled(sentence, job, details, largest, f'{what} of {job.rule}')}."
 
 
@@ -102,7 +102,8 @@ def refused(rule: str, words: str, largest: Node | None) -> str:
     said = re.sub(r"^sbatch: (error: )?(Batch job submission failed: )?", "", last[-1].strip()).rstrip(".")
     sentence = next((text for pattern, text in _REFUSED if re.search(pattern, words)), "look at `sinfo` and {file}")
     job = Job("", "", "", "", rule, "")
-    return f"{rule}: SLURM does not take the job ({said}): {_filled(sentence, job, Details(), largest, '')}."
+    follows = f"{_filled(sentence, job, Details(), largest, '')}; the run stops here"
+    return f"{rule}: SLURM does not take the job ({said}): {follows}."
 
 
 def _filled(sentence: str, job: Job, details: Details, largest: Node | None, what: str) -> str:
@@ -117,10 +118,11 @@ def _filled(sentence: str, job: Job, details: Details, largest: Node | None, wha
     )
 
 
-def requeued(job: Job, details: Details, kept: str) -> str:
-    """SLURM took a running job off its node and put it back into the queue."""
-    why = "preempted by a job of a higher priority" if details.is_preempted else "its node failed or was taken away"
-    return f"job {job.id}, {job.name}: {why}; SLURM has put it back into the queue, {_goes_on(kept)}."
+def requeued(job: Job, how: str, kept: str) -> str:
+    """SLURM took a running job off its node and put it back into the queue, after so and so an end."""
+    reasons = {"PREEMPTED": "preempted by a job of a higher priority", "NODE_FAIL": "its node failed"}
+    why = reasons.get(how, "taken off its node")
+    return f"job {job.id}, {job.name}: {why}; SLURM has put it back into the queue: it starts again {_goes_on(kept)}."
 
 
 def ended(job: Job, details: Details, said: str, kept: str, is_resubmitted: bool) -> str:
@@ -162,10 +164,10 @@ def _why(job: Job, details: Details, said: str) -> str:
 
 def _follows(job: Job, kept: str, is_resubmitted: bool) -> str:
     if not is_resubmitted:
-        same = f", {_goes_on(kept)}" if kept else ""
+        same = f" {_goes_on(kept)}" if kept else ""
         return f"the run stops here; the same command runs it again{same}"
     more = {"TIMEOUT": " with more time", queue.TERMINATED: " with more time", "OUT_OF_MEMORY": " with more memory"}
-    return f"it is submitted again{more.get(job.state, '')}, {_goes_on(kept)}"
+    return f"it is submitted again{more.get(job.state, '')} {_goes_on(kept)}"
 
 
 def _goes_on(kept: str) -> str:

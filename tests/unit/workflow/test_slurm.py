@@ -60,7 +60,6 @@ def test_a_job_is_read_from_scontrol_without_an_accounting_database() -> None:
         14400,
     )
     assert DETAILS.wants == "1 GPU, 2 CPUs, 6000 MB of memory, 4 h"
-    assert not DETAILS.is_preempted
     assert parse_details("") == Details()
 
 
@@ -116,7 +115,7 @@ def test_without_slurm_a_job_asks_for_what_it_would_like(monkeypatch: pytest.Mon
     ("reason", "never", "words"),
     [
         ("PartitionConfig", True,
-         ["cannot start (PartitionConfig)", "which partition gpu never gives", "2 CPUs, 6000 MB", "set cpus_per_task"]),
+         ["cannot start (PartitionConfig)", "which partition gpu never gives", "2 CPUs, 6000 MB", "set threads"]),
         ("PartitionTimeLimit", True, ["never gives", "set runtime of run_finetuning"]),
         ("JobHeldUser", True, ["`scontrol release 11`"]),
         ("QOSMaxWallDurationPerJobLimit", True, ["set runtime of"]),
@@ -124,7 +123,7 @@ def test_without_slurm_a_job_asks_for_what_it_would_like(monkeypatch: pytest.Mon
         ("Resources", False, ["waits (Resources)", "1 GPU, 2 CPUs"]),
         ("Priority", False, ["other jobs come first"]),
         ("ReqNodeNotAvail, UnavailableNodes:vm", False, ["down, drained or reserved", "sinfo -R"]),
-        ("Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority_partitions", False,
+        ("Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions", False,
          ["sinfo -R"]),
         ("SomethingNew", False, ["waits (SomethingNew)"]),
     ],
@@ -178,11 +177,11 @@ def test_how_a_job_ended_is_read_from_its_log_where_slurm_only_knows_that_it_fai
     ("state", "again", "words"),
     [
         ("TIMEOUT", True,
-         ["ended by its time limit of 4 h on vm after 35 s", "again with more time, and goes on from checkpoint-20"]),
+         ["ended by its time limit of 4 h on vm after 35 s", "again with more time and goes on from checkpoint-20"]),
         (TERMINATED, True, ["asked to end shortly before its time limit", "with more time"]),
         ("OUT_OF_MEMORY", True, ["used more than 6000 MB of memory", "submitted again with more memory"]),
         ("CANCELLED", False, ["cancelled (scancel)", "the run stops here", "goes on from checkpoint-20"]),
-        ("NODE_FAIL", True, ["its node failed", "submitted again, and goes on"]),
+        ("NODE_FAIL", True, ["its node failed", "submitted again and goes on"]),
         ("FAILED", False, ["failed: the GPU's memory is too small, on vm", "the run stops here"]),
     ],
 )  # fmt: skip
@@ -205,7 +204,8 @@ class Queue:
         monkeypatch.setattr(follower, "read_jobs", lambda _run_id: [self.job])
         monkeypatch.setattr(follower, "read_details", lambda _job_id: replace(DETAILS, log="log"))
         monkeypatch.setattr(follower, "read_nodes", lambda: [NODE])
-        monkeypatch.setattr(follower, "read_log", lambda _log: "loramake: no.")
+        self.log = "loramake: no."
+        monkeypatch.setattr(follower, "read_log", lambda _log: self.log)
         monkeypatch.setattr(follower, "say", self.said.append)
         monkeypatch.setattr(follower.Follower, "_watch", lambda _self: None)
         self.follower = follower.Follower(lambda: 2, self.stopped.append)
@@ -235,8 +235,9 @@ def test_each_change_of_a_job_is_said_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_requeued_job_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Queue(monkeypatch)
     queue.becomes("RUNNING")
+    queue.log = "slurmstepd-vm: error: *** JOB 22 ON vm CANCELLED AT 2026-11-28T19:10:29 DUE TO PREEMPTION ***"
     queue.becomes("PENDING", "BeginTime")
-    assert "SLURM has put it back into the queue" in queue.said[-1]
+    assert "preempted by a job of a higher priority; SLURM has put it back into the queue" in queue.said[-1]
 
 
 @pytest.mark.parametrize(
@@ -269,6 +270,9 @@ def test_a_job_that_slurm_does_not_take_is_not_submitted_again(monkeypatch: pyte
     queue.emit("Error in rule run_finetuning", rule_name="run_finetuning", rule_msg=words)
     assert "SLURM does not take the job (Invalid feature specification)" in queue.said[-1]
     assert queue.stopped == ["run_finetuning"]
+    queue.job = replace(JOB, state="FAILED", nodes="")  # what the queue has of it
+    queue.follower.look()
+    assert len(queue.said) == 1
 
 
 def test_the_lines_of_the_executor_that_are_read_are_those_of_the_installed_one() -> None:
