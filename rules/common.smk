@@ -380,7 +380,9 @@ def follow_jobs():
         return
     from loramake.workflow.slurm.follower import Follower, SaysNothingTwice
 
-    follower = Follower(lambda: workflow.execution_settings.retries, stop_retrying)
+    follower = Follower(
+        lambda: workflow.execution_settings.retries, stop_retrying, GROUPS
+    )
     if logger.level > logging.DEBUG:
         for handler in logger.handlers:
             handler.addFilter(SaysNothingTwice())

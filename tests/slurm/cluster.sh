@@ -68,6 +68,8 @@ CONFIGURATION
 }
 
 start() {
+    command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null ||
+        cannot "slurm-wlm and munge are not installed (tests/slurm/cluster.sh install)"
     [ "$(id -u)" -eq 0 ] || cannot "the daemons of a test cluster are started by root only"
     if [ -e $CONF ] && ! grep -q "$MARK" $CONF; then cannot "$CONF is another cluster's"; fi
     stop

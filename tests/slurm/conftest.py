@@ -1,4 +1,4 @@
-"""A real SLURM on this machine, an experiment before its training, and a run of Snakemake that is watched line by line."""
+"""A real SLURM on this machine, an experiment before its training, and runs that are watched line by line."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ CANNOT = 77
 """Exit code of cluster.sh where there can be no SLURM."""
 
 ADAPTER = "results/exp/adapter/adapter_model.safetensors"
-SHORT, LONG = 4, 60
+SHORT, LONG = 1, 60
 """Epochs: of a training that is waited for, and of one that is ended."""
 
 _SECONDS = 240
@@ -30,11 +30,10 @@ _SECONDS = 240
 def cluster() -> Iterator[None]:
     """SLURM with one node of 2 CPUs, 6000 MB and one GPU; skipped, with the reason, where it cannot be."""
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="the extra slurm is not installed")
-    for command in ("install", "start"):
-        done = subprocess.run([CLUSTER, command], capture_output=True, text=True, check=False)
-        if done.returncode == CANNOT:
-            pytest.skip(done.stdout.strip())
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([CLUSTER, "start"], capture_output=True, text=True, check=False)
+    if done.returncode == CANNOT:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
     yield
     subprocess.run([CLUSTER, "stop"], check=True)
 
@@ -69,6 +68,7 @@ class Watched:
         self.lines: list[str] = []
         command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile")]
         command += ["--workflow-profile", str(ROOT / "profiles/slurm"), "--profile", "profiles/cluster", *arguments]
+        command += ["--slurm-init-seconds-before-status-checks", "3"]
         self._process = subprocess.Popen(
             command,
             cwd=folder,
@@ -130,7 +130,7 @@ def run(folder: Path, *arguments: str) -> Iterator[Watched]:
 def write_config(folder: Path, epochs: int, *names: str, **settings: object) -> None:
     """config.yaml with an experiment of each name on a small table."""
     experiment = {"csv": "penguins.csv", "review": "approve", **FAST, "num_train_epochs": epochs, "save_steps": 5000}
-    config = {**settings, "experiments": {name: experiment for name in names or ("exp",)}}
+    config = {**settings, "experiments": dict.fromkeys(names or ("exp",), experiment)}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
@@ -144,11 +144,12 @@ def make_folder(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def before_training(tmp_path_factory: pytest.TempPathFactory, cluster: None) -> Path:
-    """A folder in which everything is made, on this machine, up to the training."""
+    """A folder in which everything is made up to the training, none of it by a job."""
     folder = make_folder(tmp_path_factory.mktemp("slurm") / "before")
     write_config(folder, SHORT)
-    done = snakemake(folder, "results/exp/review/config.json")
-    assert done.returncode == 0, done.stdout
+    with run(folder, "results/exp/review/config.json") as watched:
+        assert watched.ends() == 0, "\n".join(watched.lines)
+    assert queue() == []
     return folder
 
 

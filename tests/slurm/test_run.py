@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from tests.slurm.conftest import make_folder, queue, run, write_config
+from tests.slurm.conftest import queue, run
 
 RESULTS = "results/exp/evaluation/results.json"
 
 
-def test_only_training_and_prediction_are_jobs_and_each_has_the_gpu(cluster: None, tmp_path: Path) -> None:
+def test_only_training_and_prediction_are_jobs_and_each_has_the_gpu(folder: Path) -> None:
     before = {job[0] for job in queue()}
-    folder = make_folder(tmp_path / "folder")
-    write_config(folder, 1)
     with run(folder, RESULTS) as watched:
         assert watched.ends() == 0, "\n".join(watched.lines)
     rules = [comment for number, _, comment in queue() if number not in before]

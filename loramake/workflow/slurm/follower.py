@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,11 +57,15 @@ _FAST, _SLOW = 4.0, 30.0
 class Follower(logging.Handler):
     """Says what becomes of the jobs of a run, each change once.
 
-    `retries()` is how often Snakemake submits a job again; `stop_retrying(rule)` has it submit none of that rule again.
+    `retries()` is how often Snakemake submits a job again; `stop_retrying(rule)` has it submit none of that rule
+    again; `groups` are the names of groups of rules.
     """
 
-    def __init__(self, retries: Callable[[], int], stop_retrying: Callable[[str], None]) -> None:
+    def __init__(
+        self, retries: Callable[[], int], stop_retrying: Callable[[str], None], groups: Iterable[str] = ()
+    ) -> None:
         super().__init__()
+        self._groups = tuple(groups)
         self._retries = retries
         self._stop_retrying = stop_retrying
         self._run_id = ""
@@ -92,7 +96,7 @@ class Follower(logging.Handler):
     def look(self) -> None:
         """Ask SLURM once, and say what has changed."""
         with self._reporting:
-            for job in read_jobs(self._run_id) if self._run_id else []:
+            for job in map(self._named, read_jobs(self._run_id) if self._run_id else []):
                 before = self._seen.get(job.id)
                 if before is None and job.state == "FAILED" and not job.nodes:
                     continue  # SLURM did not take it, which sbatch has said
@@ -102,6 +106,11 @@ class Follower(logging.Handler):
                     self._seen[job.id] = job
             if all(job.state in FINAL for job in self._seen.values()):
                 self._has_jobs.clear()
+
+    def _named(self, job: Job) -> Job:
+        """The executor calls a group of rules by its name and the names of them all."""
+        group = next((group for group in self._groups if job.rule.removeprefix("rule_").startswith(f"{group}_")), None)
+        return job if group is None else replace(job, rule=group)
 
     def _watch(self) -> None:
         while True:

@@ -95,7 +95,7 @@ class Details:
         asked = dict(entry.split("=", 1) for entry in self.tres.split(",") if "=" in entry)
         parts = [
             f"{self.gpus} GPU" if self.gpus else "",
-            f"{asked['cpu']} CPUs" if "cpu" in asked else "",
+            f"{asked['cpu']} {'CPU' if asked['cpu'] == '1' else 'CPUs'}" if "cpu" in asked else "",
             f"{megabytes(asked['mem'])} of memory" if "mem" in asked else "",
             duration(self.limit) if self.limit else "",
         ]

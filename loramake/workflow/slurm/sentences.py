@@ -14,12 +14,12 @@ _NEVER: tuple[tuple[str, str], ...] = (
     ),
     (
         r"AccountNotAllowed|InvalidAccount|AssociationJobLimit|Association.*",
-        "the account may not use {partition}: set slurm_account {file} (sacctmgr show associations lists yours)",
+        "the account may not use {partition}: set slurm_account {file}; `sacctmgr show associations` lists yours",
     ),
     (r"(QOSNotAllowed|InvalidQOS)", "the QOS is not allowed in {partition}: set slurm-qos {file}"),
     (
         r"Partition(Down|Inactive)",
-        "{partition} is closed: set slurm_partition {file} to another one (sinfo lists them)",
+        "{partition} is closed: set slurm_partition {file} to another one; `sinfo` lists them",
     ),
     (r"JobHeldUser", "it is held: `scontrol release {id}` lets it run"),
     (
@@ -56,10 +56,10 @@ _REFUSED: tuple[tuple[str, str], ...] = (
     ),
     (
         r"[Ii]nvalid feature",
-        "no node has the constraint that is asked for: set constraint {file} (`sinfo --format='%N %f'` lists them)",
+        "no node has the constraint that is asked for: set constraint {file}; `sinfo --format='%N %f'` lists them",
     ),
     (r"[Rr]equested time limit is invalid", "{partition} does not allow so long a job: set runtime of the rule {file}"),
-    (r"[Ii]nvalid partition", "there is no such partition: set slurm_partition {file} (sinfo lists them)"),
+    (r"[Ii]nvalid partition", "there is no such partition: set slurm_partition {file}; `sinfo` lists them"),
     (r"[Ii]nvalid account|account", "the account is not accepted: set slurm_account {file}"),
     (r"[Ii]nvalid qos|QOS", "the QOS is not accepted: set slurm-qos {file}"),
     (r"[Uu]nable to contact slurm controller", "SLURM does not answer: run this on a login node, or ask `sinfo`"),
@@ -130,11 +130,9 @@ def ended(job: Job, details: Details, said: str, kept: str, is_resubmitted: bool
 
     `said` is loramake's own last sentence in the job's log, `kept` the checkpoint that a training goes on from.
     """
-    where = f" on {details.node}" if details.node else ""
     why = _why(job, details, said)
-    log = f"; its log is {details.log}" if details.log else ""
-    took = duration(details.seconds)
-    return f"job {job.id}, {job.name}: {why}{where} after {took}{log}; {_follows(job, kept, is_resubmitted)}."
+    ran = f" on {details.node} after {duration(details.seconds)}; its log is {details.log}" if details.node else ""
+    return f"job {job.id}, {job.name}: {why}{ran}; {_follows(job, kept, is_resubmitted)}."
 
 
 def _why(job: Job, details: Details, said: str) -> str:

@@ -208,7 +208,7 @@ class Queue:
         monkeypatch.setattr(follower, "read_log", lambda _log: self.log)
         monkeypatch.setattr(follower, "say", self.said.append)
         monkeypatch.setattr(follower.Follower, "_watch", lambda _self: None)
-        self.follower = follower.Follower(lambda: 2, self.stopped.append)
+        self.follower = follower.Follower(lambda: 2, self.stopped.append, ["prepare"])
         self.emit(f"{follower.RUN_ID}0a1b")
 
     def emit(self, message: str, **extra: object) -> None:
@@ -230,6 +230,13 @@ def test_each_change_of_a_job_is_said_once(monkeypatch: pytest.MonkeyPatch) -> N
     queue.becomes("COMPLETED")
     words = ["submitted to gpu", "waits (Resources)", "started on vm", "finished on vm"]
     assert [word in said for word, said in zip(words, queue.said, strict=True)] == [True] * 4
+
+
+def test_a_group_of_rules_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Queue(monkeypatch)
+    queue.job = replace(JOB, rule="rule_prepare_assign_splits_explore_data_...", experiment="")
+    queue.follower.look()
+    assert queue.said[0].startswith("job 11, prepare: submitted")
 
 
 def test_a_requeued_job_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
