@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test mutations check lint format install install-dev pretrain clean
+.PHONY: demo test test-slurm mutations check lint format install install-dev pretrain clean
 
 demo: .venv.stamp
 	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
@@ -10,6 +10,12 @@ demo: .venv.stamp
 test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/workflow --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm -m "not slow"
+
+# Some 15 minutes, as root: every failure of a job on a SLURM of one node that it starts and stops.
+test-slurm: .venv.stamp
+	tests/slurm/cluster.sh install
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm
 
 # Over an hour: 200 mutants of the library, and how many of them the unit tests kill.
 mutations: .venv.stamp

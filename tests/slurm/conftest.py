@@ -16,6 +16,9 @@ import yaml
 from tests.conftest import BIN, FAST, ROOT, snakemake
 
 CLUSTER = str(ROOT / "tests/slurm/cluster.sh")
+CANARY = "hf_CanaryOnTheCluster"
+"""A secret in the environment of every run, and so of its jobs."""
+
 CANNOT = 77
 """Exit code of cluster.sh where there can be no SLURM."""
 
@@ -72,7 +75,7 @@ class Watched:
         self._process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", "HF_TOKEN": CANARY},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -175,6 +178,11 @@ def wait_until(what: Callable[[], object], seconds: int = _SECONDS) -> None:
     while not what():
         assert time.monotonic() < until, "not in time"
         time.sleep(0.5)
+
+
+def files_with_the_secret(folder: Path) -> list[Path]:
+    """Logs, results or anything else in a working folder in which a job left a secret of its environment."""
+    return [path for path in folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
 
 
 def is_training(folder: Path) -> bool:

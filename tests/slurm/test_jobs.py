@@ -6,7 +6,7 @@
 import re
 from pathlib import Path
 
-from tests.slurm.conftest import ADAPTER, is_training, queue, run, slurm, update_node, wait_until
+from tests.slurm.conftest import ADAPTER, files_with_the_secret, is_training, queue, run, slurm, update_node, wait_until
 
 
 def test_a_job_that_no_node_fits_says_so_at_once(folder: Path) -> None:
@@ -40,6 +40,7 @@ def test_a_drained_node_and_scancel_are_told_and_the_training_resumes(trains_lon
     assert re.search(r"its log is .*/rule_run_finetuning/exp/\d+\.log; the run stops here", said)
     assert re.search(r"goes on from checkpoint-\d+\.$", said)  # SIGTERM, which scancel sends first, saved it
     assert len([line for line in watched.said() if "submitted to" in line]) == 1
+    assert files_with_the_secret(trains_long) == []
     checkpoint = re.findall(r"checkpoint-\d+", said)[-1]
     with run(trains_long, ADAPTER) as watched:
         watched.line("started on")

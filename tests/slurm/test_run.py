@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.slurm.conftest import queue, run
+from tests.slurm.conftest import files_with_the_secret, queue, run
 
 RESULTS = "results/exp/evaluation/results.json"
 
@@ -21,4 +21,5 @@ def test_only_training_and_prediction_are_jobs_and_each_has_the_gpu(folder: Path
         assert "submitted to gpu (1 GPU, 2 CPUs" in own[0]
         assert "started on" in own[-2]
         assert "finished on" in own[-1]
+    assert files_with_the_secret(folder) == []
     assert not any("SLURM run ID" in line or "No SLURM account" in line for line in watched.lines)
