@@ -35,7 +35,7 @@ def synthetic(folder: Path, rows: int = 100_000, columns: int = 20) -> Path:
 def seconds(experiment: Experiment, setting: str, runs: int) -> float:
     """The median time of a whole preparation."""
     sandbox = choose_prep_sandbox(setting, experiment.plan)
-    files = (experiment.script, experiment.plan, experiment.csv, None, experiment.splits)
+    files = (experiment.script, experiment.plan, experiment.source, experiment.splits)
     times = []
     for _ in range(runs):
         started = time.perf_counter()

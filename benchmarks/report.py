@@ -30,6 +30,7 @@ from loramake.plots.risk import plot_risk_coverage
 from loramake.prediction.predictions import Scored, read_labels, scored_lines
 from loramake.report.report import FILES, render_report
 from loramake.report.results import TRUST
+from loramake.tables.source import sniff_source
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
@@ -107,8 +108,7 @@ def render(results: Path, table: Path) -> float:
     started = time.perf_counter()
     render_report(
         "grown",
-        table,
-        None,
+        sniff_source(table),
         files,
         sorted(
             [

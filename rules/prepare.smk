@@ -86,6 +86,7 @@ rule write_prep_code:
 
 rule execute_prep_code:
     input:
+        profile="results/{experiment}/profile.json",
         script="results/{experiment}/scripts/prepare_data.py",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",

@@ -145,6 +145,7 @@ rule decide_by_cost:
 
 rule audit_groups:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         metrics="results/{experiment}/evaluation/metrics.json",
         calibration_measures="results/{experiment}/trust/calibration_measures.json",
@@ -186,6 +187,7 @@ rule plot_audit:
 
 rule find_label_noise:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         calibrator="results/{experiment}/trust/calibrator.json",
@@ -209,6 +211,7 @@ rule find_label_noise:
 
 rule measure_robustness:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",

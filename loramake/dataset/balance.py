@@ -19,11 +19,10 @@ from loramake.console import say
 from loramake.errors import ArtifactError, CodeError
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.tables.source import Key
 
 _CHANCE = 1e-9
 """Of refusing code that draws with equal chances, for each label."""
-
-Key = tuple[str, int]
 
 
 def write_balance_code(

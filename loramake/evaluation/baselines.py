@@ -31,6 +31,7 @@ from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tables.source import Source
 
 BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
 SPLITS = ("train", "calibration", "test")
@@ -88,8 +89,7 @@ class Features:
 
 
 def fit_baselines(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     splits: str | Path,
     plan: str | Path,
@@ -100,11 +100,11 @@ def fit_baselines(
     target, labels = _read_task(task)
     planned = artifacts.read(plan, "plan")["features"]
     types = {feature["name"]: feature["type"] for feature in planned}
-    rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
+    rows = {split: read_split(source, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
         raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
-    truth = label_codes(train[target], labels, csv)
+    truth = label_codes(train[target], labels, source.csv.path)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
         found = find_features(train[list(types)], types, number_styles(planned), len(labels))

@@ -14,7 +14,8 @@ from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
 from loramake.experiments import find_artifact
 from loramake.layout import PATHS
-from loramake.prediction.predictions import Codes, Key, Scored, read_scored
+from loramake.prediction.predictions import Codes, Scored, read_scored
+from loramake.tables.source import Key
 from loramake.text import as_percent
 
 METRICS = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, Key, as_matrix, name_of, read_scored
+from loramake.prediction.predictions import Codes, Floats, as_matrix, name_of, read_scored
+from loramake.tables.source import Key
 
 LORAMAKE = "loramake"
 

@@ -12,13 +12,13 @@ from loramake.console import say, working
 from loramake.errors import DataError, nearest
 from loramake.explore.labels import check_test_labels, find_labels
 from loramake.explore.leaks import find_leaks
-from loramake.tables.reading import align_names, read_table
+from loramake.tables.reading import align_names
+from loramake.tables.source import Source, align
 from loramake.text import shorten
 
 
 def explore_data(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     profile: str | Path,
     feedback: str | Path | None,
     settings: Settings,
@@ -30,17 +30,18 @@ def explore_data(
     `settings` holds target, group_column, time_column and rare_labels.
     """
     described = artifacts.read(profile, "profile")
-    table = read_table(csv)
+    table = source.csv.read()
     asked = read_feedback(feedback) if feedback else {}
-    check_columns(settings, asked, table.columns, csv)
+    check_columns(settings, asked, table.columns, source.csv.path)
     found = agent.explore(described, table, settings["target"], asked.get("notes", []))
-    check_columns({**settings, "target": found["target"]}, {}, table.columns, csv)
+    check_columns({**settings, "target": found["target"]}, {}, table.columns, source.csv.path)
     target = table[found["target"]]
-    rows = find_labels(csv, target, settings["rare_labels"])
+    rows = find_labels(source.csv.path, target, settings["rare_labels"])
     labels = [label for label in found["labels"] if label in rows.index]
     header = _compare_headers(described, found["target"])
-    if test_csv is not None:
-        check_test_labels(test_csv, read_test_target(test_csv, table, target, settings["rare_labels"]), labels)
+    if source.test_csv is not None:
+        theirs = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
+        check_test_labels(source.test_csv.path, theirs, labels)
     task = {
         "target": found["target"],
         "task_type": "binary" if len(labels) == 2 else "multiclass",
@@ -73,11 +74,9 @@ def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[st
         raise DataError(f"{csv}: {' and '.join(named)} name the same column: name another.")
 
 
-def read_test_target(
-    test_csv: str | Path, table: pd.DataFrame, target: "pd.Series[str]", rare_labels: str
-) -> "pd.Series[str]":
+def find_test_labels(test: pd.DataFrame, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[str]":
     """The labels of the test table's rows, without those that `rare_labels: drop` leaves out of the CSV."""
-    theirs = read_table(test_csv, like=list(table.columns))[str(target.name)]
+    theirs = test[str(target.name)]
     counts = target.value_counts()
     rare = list(counts.index[counts == 1]) if rare_labels == "drop" else []
     return theirs[~theirs.isin(rare)]

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
+from loramake.tables.source import Key
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-Key = tuple[str, int]
-"""Source (csv or test_csv) and 0-based data row of a row."""
 
 
 class Scored(NamedTuple):

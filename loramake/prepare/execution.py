@@ -22,6 +22,7 @@ from loramake.explore.splits import read_all_splits
 from loramake.private_folder import private_folder
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import MISSING
+from loramake.tables.source import Source
 
 Record = dict[str, Any]
 
@@ -36,8 +37,7 @@ _RECORD_BYTES = 1 << 13
 def execute_prep_code(
     script: str | Path,
     plan: str | Path,
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     splits: str | Path,
     sandbox: Sandbox,
     out: str | Path,
@@ -45,7 +45,7 @@ def execute_prep_code(
 ) -> None:
     """Run prepare_data.py; write all_data.json (a record for every row of splits.csv) and prep_state.json."""
     planned = artifacts.read(plan, "plan")
-    lines, rows = read_all_splits(csv, test_csv, splits)
+    lines, rows = read_all_splits(source, splits)
     features = feature_names(planned)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with private_folder(Path(out).parent) as folder, working("preparing the records"):

@@ -12,6 +12,7 @@ from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.prepare.ranking import rank, unranked
 from loramake.spreadsheet import escape_formula
+from loramake.tables.source import Source
 
 RANK_FROM = 50
 """Tables of fewer features than this are not ranked."""
@@ -23,7 +24,7 @@ _SPLIT_COLUMNS = {
 
 
 def select_features(
-    csv: str | Path,
+    source: Source,
     profile: str | Path,
     task: str | Path,
     splits: str | Path,
@@ -42,19 +43,20 @@ def select_features(
     ]
     if not candidates:
         raise DataError(
-            f"{csv}: no feature is left beside the target {found['target']}: every other column was dropped; "
-            f"name those to use under keep: in feedback/explore.yaml beside the results."
+            f"{source.csv.path}: no feature is left beside the target {found['target']}: every other column was "
+            f"dropped; name those to use under keep: in feedback/explore.yaml beside the results."
         )
     ranked = len(candidates) >= RANK_FROM
     table = unranked(candidates)
     if ranked:
-        _, train = read_split(csv, None, splits, "train")
+        _, train = read_split(source, splits, "train")
         with progress(f"ranking {len(candidates):,} features", unit="batches of trees") as advance:
             table = rank(train[candidates], train[found["target"]], columns, seed, advance=advance)
     kept, note = _keep(table, candidates, max_features, ranked)
     if not kept:
         raise DataError(
-            f"{csv}: no feature changes on the train rows: lower the ratios of the other splits or add rows."
+            f"{source.csv.path}: no feature changes on the train rows: lower the ratios of the other splits or add "
+            f"rows."
         )
     constant = set(table.loc[np.isinf(table["average_rank"]), "feature"])
     reasons = {True: "it never changes on the train rows", False: f"ranked below the {max_features} best"}

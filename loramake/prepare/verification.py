@@ -12,7 +12,7 @@ from loramake.errors import CodeError
 from loramake.explore.splits import SPLITS, read_splits
 from loramake.prepare.checks import Check, Prepared, Record, check_behaviour, check_records, sample
 from loramake.sandbox import Sandbox
-from loramake.tables.reading import read_table
+from loramake.tables.source import Source
 
 _SAMPLES_FOR_AGENT = 5
 _CHARACTERS_A_TOKEN = 3
@@ -24,8 +24,7 @@ def verify_prepared_data(
     splits: str | Path,
     script: str | Path,
     state: str | Path,
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     profile: str | Path,
     encoder: dict[str, Any],
     cutoff_len: int,
@@ -37,14 +36,11 @@ def verify_prepared_data(
 
     `encoder` holds the settings model, template and trust_remote_code.
     """
-    tables = {"csv": read_table(csv)}
-    if test_csv is not None:
-        tables["test_csv"] = read_table(test_csv, like=list(tables["csv"].columns))
     prepared = Prepared(
         artifacts.read(all_data, "records"),
         artifacts.read(plan, "plan"),
         read_splits(splits),
-        tables,
+        source.read(),
         Path(script),
         Path(state),
         sandbox,

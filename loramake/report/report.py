@@ -22,6 +22,7 @@ from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
 from loramake.report.timings import read_timings
 from loramake.spreadsheet import original
+from loramake.tables.source import Source
 from loramake.trust.cells import read_cells
 
 METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
@@ -87,8 +88,7 @@ _SAMPLES_SHOWN = 3
 
 def render_report(
     experiment: str,
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     files: Mapping[str, str | Path],
     plots: Sequence[str | Path],
     settings: Settings,
@@ -100,7 +100,7 @@ def render_report(
 ) -> None:
     """Write report.html, which asks nothing of a network and runs no script but its own, and model_card.md.
 
-    `csv` and `test_csv` hold the rows that are shown; `files` are the artifacts that FILES names, by those words;
+    `source` has the rows that are shown; `files` are the artifacts that FILES names, by those words;
     `plots` are SVG files; `transcripts` is the folder of what an LLM was asked, `history` the lines of who decided what
     (either may be absent).
     """
@@ -111,7 +111,7 @@ def render_report(
         **_look(),
         trained_on=count_labels(facts["balanced"], facts["plan"]),
         sample=facts["all_data"][0],
-        samples=find_samples(facts, csv, test_csv),
+        samples=find_samples(facts, source),
         suspects=read_table(files["suspects"]),
         curve=spread(facts["risk"]["test"]["curve"], SHOWN["points"]),
         settings=settings,
@@ -162,12 +162,10 @@ def _hash_of_inline(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def find_samples(
-    facts: Mapping[str, Any], csv: str | Path, test_csv: str | Path | None
-) -> dict[str, list[dict[str, Any]]]:
+def find_samples(facts: Mapping[str, Any], source: Source) -> dict[str, list[dict[str, Any]]]:
     """The picked samples with their cells."""
     names = [feature["name"] for feature in facts["plan"]["features"]]
-    return add_cells(pick_samples(facts["predictions"], facts["all_data"]), csv, test_csv, names)
+    return add_cells(pick_samples(facts["predictions"], facts["all_data"]), source, names)
 
 
 def pick_samples(
@@ -190,11 +188,11 @@ def _highest(line: Mapping[str, Any]) -> float:
 
 
 def add_cells(
-    samples: dict[str, list[dict[str, Any]]], csv: str | Path, test_csv: str | Path | None, names: list[str]
+    samples: dict[str, list[dict[str, Any]]], source: Source, names: list[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """The samples with what their rows hold in these columns, missing cells None: a prompt may be tokens alone."""
     keys = [sample["key"] for found in samples.values() for sample in found]
-    rows = iter(read_cells(csv, test_csv, keys)[names].to_dict("records"))
+    rows = iter(read_cells(source, keys)[names].to_dict("records"))
     return {name: [{**sample, "cells": next(rows)} for sample in found] for name, found in samples.items()}
 
 

@@ -128,14 +128,14 @@ def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def read_table(path: str | Path, dialect: Dialect | None = None, like: Sequence[str] | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame:
     """All cells as stripped text, missing ones as None; the index is the 0-based data row.
 
-    Columns that differ from one of `like` in case or spaces only get its name. Raises DataError for a header with
-    blank or repeated names, ragged rows, quotes left open, and a table of no rows.
+    Without a dialect it is found from the file: only where there is no profile.json that says it. Raises DataError
+    for a header with blank or repeated names, ragged rows, quotes left open, and a table of no rows.
     """
     dialect = dialect or sniff(path)
-    names = align_names(check_shape(path, dialect), like or [])
+    names = check_shape(path, dialect)
     table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
     if table.empty:
         raise DataError(f"{path} has a header and no rows: add rows.")

@@ -13,6 +13,7 @@ from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES
 from loramake.prediction.predictions import read_scored
+from loramake.tables.source import Source
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
 from loramake.trust.cost_matrix import ABSTAIN, decide_labels
@@ -37,8 +38,7 @@ def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: st
 
 
 def audit_groups(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     held_out: str | Path,
     test: str | Path,
@@ -59,8 +59,8 @@ def audit_groups(
     sets = load_sets(read["conformal"], read_scored(held_out, labels)).predict(scored.probabilities)
     asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
     rows = count_rows(scored, decide_labels(read["costs"], scored.probabilities), sets, asked, labels)
-    cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
-    check_audit_columns(columns, cells.columns, found["target"], csv)
+    cells = read_cells(source, scored.keys) if columns else pd.DataFrame()
+    check_audit_columns(columns, cells.columns, found["target"], source.csv.path)
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)

@@ -16,7 +16,8 @@ from sklearn.isotonic import IsotonicRegression
 from loramake import artifacts
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored, scored_lines
+from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored, scored_lines
+from loramake.tables.source import Key
 from loramake.trust.sentences.calibration import METHOD_NAMES, note_on_calibrator, summarize_calibrator
 
 METHODS = ("isotonic", "temperature", "none")

@@ -14,9 +14,9 @@ import numpy as np
 
 from loramake import artifacts
 from loramake.console import say, working
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
 from loramake.spreadsheet import write_csv
-from loramake.tables.reading import sniff
+from loramake.tables.source import Key, Source, TableFile
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.sentences.label_noise import summarize_suspects
@@ -28,8 +28,7 @@ COLUMNS = ("source", "row", "line", "label", "more_probable_label", "p_label", "
 
 
 def find_label_noise(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     plan: str | Path,
     calibrator: str | Path,
@@ -49,16 +48,14 @@ def find_label_noise(
     with working("looking for wrong labels"):
         suspects = find_suspects(scored.truth, scored.probabilities)
         keys = [scored.keys[row] for row in suspects]
-        cells = read_cells(csv, test_csv, keys)[names]
+        cells = read_cells(source, keys)[names]
         lines = {
-            source: find_lines(path, {row for which, row in keys if which == source})
-            for source, path in (("csv", csv), ("test_csv", test_csv))
-            if path is not None
+            name: find_lines(file, {row for which, row in keys if which == name}) for name, file in source.files.items()
         }
     told = _tell(scored, suspects, labels)
     found = [
-        [source, row, lines[source][row], *first, *own]
-        for (source, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
+        [name, row, lines[name][row], *first, *own]
+        for (name, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
     ]
     with artifacts.atomic(suspects_out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         write_csv(file, [[*COLUMNS, *_renamed(names)], *found])
@@ -103,13 +100,12 @@ def label_quality(truth: Codes, probabilities: Floats) -> Floats:
     return quality
 
 
-def find_lines(path: str | Path, rows: Collection[int]) -> dict[int, int]:
+def find_lines(file: TableFile, rows: Collection[int]) -> dict[int, int]:
     """The line of a CSV (from 1) in which each of these data rows (from 0) begins."""
-    dialect = sniff(path)
     found: dict[int, int] = {}
     row, line = -1, 1  # the header's
-    with Path(path).open(encoding=dialect.encoding, newline="") as file:
-        records = csv.reader(file, delimiter=dialect.delimiter, skipinitialspace=True)
+    with file.path.open(encoding=file.dialect.encoding, newline="") as text:
+        records = csv.reader(text, delimiter=file.dialect.delimiter, skipinitialspace=True)
         for record in records:
             if len(found) == len(rows):
                 break

@@ -24,6 +24,7 @@ from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, 
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.numbers import NumberStyle, to_numbers
+from loramake.tables.source import Source
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.prompts import join_prompt, split_prompt
@@ -47,8 +48,7 @@ Shown = list[Record | None]
 
 
 def measure_robustness(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     plan: str | Path,
     splits: str | Path,
@@ -75,13 +75,13 @@ def measure_robustness(
     rows = choose_rows(scored, seed)
     found: dict[str, Floats] = {}
     if rows.keys:
-        shown = show_otherwise(read_cells(csv, test_csv, rows.keys), planned, script, state, sandbox, seed)
+        shown = show_otherwise(read_cells(source, rows.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(threads)
         scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
         raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
         fitted = artifacts.read(calibrator, "calibrator")
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
-    _, train = read_split(csv, test_csv, splits, "train")
+    _, train = read_split(source, splits, "train")
     gaps = _missing(train, planned)
     robustness = evaluate(rows.truth, found, planned, gaps, len(scored.keys), seed)
     artifacts.write(out, robustness, "robustness")

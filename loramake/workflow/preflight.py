@@ -19,7 +19,8 @@ from loramake.errors import ConfigError, DataError, nearest
 from loramake.experiments import RESULTS
 from loramake.layout import approval_name
 from loramake.parsing.json_text import read_json
-from loramake.tables.reading import check_file, read_table
+from loramake.tables.reading import check_file
+from loramake.tables.source import align, sniff_source
 
 CHECKED = Path("results/.cache/checked")
 """One empty file for every look that found nothing to refuse; its name is a hash of what was looked at."""
@@ -94,12 +95,13 @@ def _look(
 ) -> None:
     # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
     from loramake.explore.labels import check_test_labels, find_labels
-    from loramake.explore.task import check_columns, compare_headers, read_test_target
+    from loramake.explore.task import check_columns, compare_headers, find_test_labels
     from loramake.trust.audit import check_audit_columns
     from loramake.trust.cost_matrix import read_costs
 
     csv, test_csv = settings["csv"], settings["test_csv"]
-    table = read_table(csv)
+    source = sniff_source(csv, test_csv)
+    table = source.csv.read()
     _check_size(csv, table)
     check_columns(settings, asked, table.columns, csv)
     for name in [name for names in planned.values() for name in names]:
@@ -107,7 +109,7 @@ def _look(
             raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, table.columns)}.")
     target = settings["target"] or (last_target if last_target in table.columns else None)
     names = list(map(str, table.columns))
-    theirs = None if test_csv is None else read_table(test_csv)
+    theirs = None if source.test_csv is None else source.test_csv.read()
     if theirs is not None:
         compare_headers(csv, names, test_csv, list(map(str, theirs.columns)), target)
     check_audit_columns(settings["audit_columns"], names, target, csv)
@@ -119,7 +121,7 @@ def _look(
     rows = find_labels(csv, table[target], settings["rare_labels"])
     read_costs(settings["costs"], settings["abstain_cost"], list(rows.index), csv)
     if theirs is not None:
-        labels = read_test_target(test_csv, table, table[target], settings["rare_labels"])
+        labels = find_test_labels(align(theirs, table), table[target], settings["rare_labels"])
         check_test_labels(test_csv, labels, list(rows.index))
 
 

@@ -14,6 +14,7 @@ from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
 from loramake.prediction.predictions import Scored, read_scored
+from loramake.tables.source import sniff_source
 from loramake.trust.audit import audit, audit_groups, check_audit_columns, evaluate
 from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.group_differences import find_reach
@@ -545,8 +546,7 @@ class Trust:
     def audit(self, columns: list[str], requirements: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
         at = self.folder
         audit_groups(
-            csv=self.table,
-            test_csv=None,
+            source=sniff_source(self.table),
             task=at / "task.json",
             held_out=at / "held_out.jsonl",
             test=at / "calibrated_test.jsonl",
