@@ -9,7 +9,7 @@ import pandas as pd
 from loramake import artifacts
 from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
 from loramake.agents.answers import AnswerError, read_code
-from loramake.agents.builtin import BuiltinAgent, order_labels
+from loramake.agents.builtin import BuiltinAgent
 from loramake.agents.complaints import CHECKS, complaint, may_show_rows, printed
 from loramake.agents.connection import connect
 from loramake.agents.disclosure import Disclosure
@@ -17,6 +17,8 @@ from loramake.agents.endpoint import Endpoint, start
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
 from loramake.rendering import render
+from loramake.tasks import rows_by_label
+from loramake.tasks.labels import order_labels
 from loramake.text import shorten
 
 _MOST_LABELS = 20
@@ -194,10 +196,10 @@ def _check_target(named: str, given: str | None, columns: list[str]) -> None:
 
 def _labels_text(task: dict[str, Any], disclosure: Disclosure) -> str:
     """The labels with their rows, or how many there are, where they may not be seen."""
-    labels = task["labels"]
+    rows = rows_by_label(task)
     if not disclosure.shows_cells_of(task["target"]):
-        return f"{len(labels)} labels"
-    return "\n".join(f"{label['value']!r}: {label['rows']}" for label in labels[:_MOST_LABELS])
+        return f"{len(rows)} labels"
+    return "\n".join(f"{label!r}: {count}" for label, count in list(rows.items())[:_MOST_LABELS])
 
 
 def _check_labels(named: list[str], occurring: list[str]) -> None:

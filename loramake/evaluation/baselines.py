@@ -5,10 +5,10 @@ Texts are TF-IDF (scikit-learn's) of words and word pairs; of many labels the mo
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,8 @@ from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
 from loramake.tables.source import Source
+from loramake.tasks import read_task
 
-BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
 SPLITS = ("train", "calibration", "test")
 MAX_CATEGORIES = 50
 """Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
@@ -97,38 +97,28 @@ def fit_baselines(
     out: str | Path,
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
-    target, labels = _read_task(task)
+    asked = read_task(task)
     planned = artifacts.read(plan, "plan")["features"]
     types = {feature["name"]: feature["type"] for feature in planned}
     rows = {split: read_split(source, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
         raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
-    truth = label_codes(train[target], labels, source.csv.path)
+    truth = asked.codes_of(train[asked.target], source.csv.path)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
-        found = find_features(train[list(types)], types, number_styles(planned), len(labels))
+        found = find_features(train[list(types)], types, number_styles(planned), len(asked.labels))
         with progress("growing trees, iterations") as advance:
-            models = fit_models(prepare(train, found), truth, found, seed, advance)
-        predicted = {name: _predict_splits(model, rows, found, len(labels)) for name, (_, model) in models.items()}
+            models = fit_models(asked.baselines, Sample(prepare(train, found), truth, found, seed, advance))
+        predicted = {
+            name: _predict_splits(model, rows, found, len(asked.labels)) for name, (_, model) in models.items()
+        }
     described = {name: {"description": models[name][0], "splits": predicted[name]} for name in models}
     # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
-    artifacts.write(out, {"features": list(types), "labels": labels, "models": described}, "baselines", indent=None)
+    artifacts.write(
+        out, {"features": list(types), "labels": asked.labels, "models": described}, "baselines", indent=None
+    )
     say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
-
-
-def _read_task(task: str | Path) -> tuple[str, list[str]]:
-    found = artifacts.read(task, "task")
-    return found["target"], [label["value"] for label in found["labels"]]
-
-
-def label_codes(column: "pd.Series[str]", labels: list[str], where: str | Path) -> NDArray[np.int64]:
-    """The place of each label in `labels`, shape (rows,); DataError where one is not there."""
-    place = {label: code for code, label in enumerate(labels)}
-    unknown = sorted({str(label) for label in column if label not in place})
-    if unknown:
-        raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: delete task.json and run again.")
-    return np.array([place[label] for label in column], dtype=np.int64)
 
 
 def find_features(
@@ -198,28 +188,62 @@ def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
     return pd.DataFrame(columns, index=table.index)
 
 
-def fit_models(
-    rows: pd.DataFrame, truth: NDArray[np.int64], features: Features, seed: int, advance: Advance | None = None
-) -> dict[str, tuple[str, ClassifierMixin]]:
-    """Every baseline with its description, fitted on prepared rows and label codes of shape (rows,).
+class Sample(NamedTuple):
+    """What a baseline is fitted on."""
 
-    `advance` is told the iterations of gradient boosting, which takes by far the longest of them.
-    """
-    frequencies = DummyClassifier(strategy="prior").fit(rows, truth)
-    models = {"majority": ("The class frequencies of the train split, the same for every row.", frequencies)}
-    labels = len(np.unique(truth))
-    if labels < 2:
-        same = ("The train split has one label only: the same as majority.", frequencies)
-        return models | dict.fromkeys(BASELINES[1:], same)
-    linear = _logistic_regression(rows, features, seed, solver_iterations(labels))
+    rows: pd.DataFrame
+    """As `prepare` makes them."""
+    truth: NDArray[np.int64]
+    """Label codes, shape (rows,)."""
+    features: Features
+    seed: int
+    advance: Advance | None = None
+    """Is told the iterations of gradient boosting, which takes by far the longest."""
+
+    @property
+    def labels(self) -> int:
+        """How many labels occur."""
+        return len(np.unique(self.truth))
+
+
+Fitted = tuple[str, ClassifierMixin]
+"""A model with its description."""
+
+
+def fit_models(names: Sequence[str], sample: Sample) -> dict[str, Fitted]:
+    """The named baselines, each fitted on the sample; where one label only occurs, all are the majority."""
+    if sample.labels > 1:
+        return {name: FITTERS[name](sample) for name in names}
+    majority = _fit_majority(sample)
+    same = ("The train split has one label only: the same as majority.", majority[1])
+    return {name: majority if name == "majority" else same for name in names}
+
+
+def _fit_majority(sample: Sample) -> Fitted:
+    frequencies = DummyClassifier(strategy="prior").fit(sample.rows, sample.truth)
+    return "The class frequencies of the train split, the same for every row.", frequencies
+
+
+def _fit_linear(sample: Sample) -> Fitted:
+    linear = _logistic_regression(sample.rows, sample.features, sample.seed, solver_iterations(sample.labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the description says where it stops
-        linear.fit(rows, truth)
-    trees = _grow(_gradient_boosting(rows, features, seed, labels), rows, truth, tree_iterations(labels), advance)
-    return models | {
-        "logistic_regression": (_describe_linear(features, labels), linear),
-        "hist_gradient_boosting": (_describe_trees(features, labels), trees),
-    }
+        linear.fit(sample.rows, sample.truth)
+    return _describe_linear(sample.features, sample.labels), linear
+
+
+def _fit_trees(sample: Sample) -> Fitted:
+    model = _gradient_boosting(sample.rows, sample.features, sample.seed, sample.labels)
+    grown = _grow(model, sample.rows, sample.truth, tree_iterations(sample.labels), sample.advance)
+    return _describe_trees(sample.features, sample.labels), grown
+
+
+FITTERS: Mapping[str, Callable[[Sample], Fitted]] = {
+    "majority": _fit_majority,
+    "logistic_regression": _fit_linear,
+    "hist_gradient_boosting": _fit_trees,
+}
+"""By the names of a task's `baselines`."""
 
 
 def solver_iterations(labels: int) -> int:

@@ -16,10 +16,9 @@ from loramake.experiments import find_artifact
 from loramake.layout import PATHS
 from loramake.prediction.predictions import Codes, Scored, read_scored
 from loramake.tables.source import Key
+from loramake.tasks import Task, make_task
 from loramake.text import as_percent
 
-METRICS = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
-"""What is compared, and whether more of it is better (1) or less (-1)."""
 _PLACES = ("dataset_dir", "output_dir")
 """Settings that only name the experiment."""
 _SEED = 0
@@ -32,7 +31,7 @@ class Experiment:
     name: str
     settings: dict[str, Any]
     metrics: dict[str, Any]
-    labels: list[str]
+    task: Task
     table: dict[str, Any]
     """profile.json without the paths: the same for the same table."""
     test: Scored
@@ -45,13 +44,14 @@ def read_experiment(folder: Path) -> Experiment:
     plan = _read(folder, "plan")
     train = _read(folder, "train_config", "lmf_config")
     profile = _read(folder, "profile")
+    task = make_task(results["task_type"], results["target"], results["labels"])
     return Experiment(
         folder.name,
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
-        results["labels"],
+        task,
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, PATHS["test_predictions"]), results["labels"], results["rows"]["test"]),
+        read_scored(find_artifact(folder, PATHS["test_predictions"]), task.labels, results["rows"]["test"]),
     )
 
 
@@ -87,7 +87,7 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
     """
     for what, ours, theirs in (
         ("target", first.settings["target"], other.settings["target"]),
-        ("set of labels", sorted(first.labels), sorted(other.labels)),
+        ("set of labels", sorted(first.task.labels), sorted(other.task.labels)),
         ("table", first.table, other.table),
     ):
         if ours != theirs:
@@ -100,35 +100,36 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
         "differences": {},
     }
     if shared:
-        found["differences"] = _differences(*_scores(first, other, shared))
-    return {**found, "sentence": _sentence(first.name, other.name, found)}
+        found["differences"] = _differences(first.task, *_scores(first, other, shared))
+    return {**found, "sentence": _sentence(first, other.name, found)}
 
 
 def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
     """True labels, and the probabilities of both, of these rows, in the order of the first one's labels."""
     ours, theirs = first.test.pick(rows), other.test.pick(rows)
-    order = [other.labels.index(label) for label in first.labels]
+    order = [other.task.labels.index(label) for label in first.task.labels]
     return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 
 
-def _differences(truth: Codes, scores: Scores) -> dict[str, Any]:
-    ours, theirs = (compute_metrics(truth, scores[place]) for place in ("0", "1"))
-    resampled = resample(truth, scores, _SEED)
+def _differences(task: Task, truth: Codes, scores: Scores) -> dict[str, Any]:
+    ours, theirs = (compute_metrics(task, truth, scores[place]) for place in ("0", "1"))
+    resampled = resample(task, truth, scores, _SEED)
     found = {}
-    for metric, sign in METRICS.items():
-        paired = resampled["1"][metric] - resampled["0"][metric]
-        difference = estimate(theirs[metric] - ours[metric], paired)
-        found[metric] = {**difference, "outcome": outcome_of(difference, sign)}
+    for name, _, sign in task.compared_metrics:
+        paired = resampled["1"][name] - resampled["0"][name]
+        difference = estimate(theirs[name] - ours[name], paired)
+        found[name] = {**difference, "outcome": outcome_of(difference, sign)}
     return found
 
 
-def _sentence(first: str, other: str, found: dict[str, Any]) -> str:
+def _sentence(reference: Experiment, other: str, found: dict[str, Any]) -> str:
+    first, metric = reference.name, reference.task.verdict_metric
     if not found["rows"]:
         return f"{other} and {first} have no test row in common: no difference can be measured."
-    area = found["differences"]["roc_auc"]
-    if area["outcome"] is None:
+    difference = found["differences"][metric.name]
+    if difference["outcome"] is None:
         return f"{other} and {first} share too few test rows ({found['rows']}) to tell."
-    word = {"better": "better than", "level": "level with", "worse": "worse than"}[area["outcome"]]
-    value, low, high = (f"{area[key]:+.3f}" for key in ("value", "low", "high"))
+    word = {"better": "better than", "level": "level with", "worse": "worse than"}[difference["outcome"]]
+    value, low, high = (f"{difference[key]:+.3f}" for key in ("value", "low", "high"))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
-    return f"{other} is {word} {first}: ROC-AUC {value} ({interval}, {found['rows']:,} rows)."
+    return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {found['rows']:,} rows)."

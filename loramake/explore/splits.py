@@ -16,6 +16,7 @@ from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.numbers import MOSTLY, find_number_style, is_day_first, to_days, to_numbers
 from loramake.tables.source import Source, TableFile, align, find_missing, take_rows
+from loramake.tasks import task_of
 from loramake.text import as_percent, shorten
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -44,7 +45,7 @@ def assign_splits(
     found = artifacts.read(task, "task")
     shares = split_shares(ratios, has_test_csv=source.test_csv is not None)
     with working("assigning rows to splits"):
-        table = rows_with_label(source.csv.read(), found)
+        table = task_of(found).rows_with_label(source.csv.read())
         sides, how = assign(table, found, shares, seed, source.csv.path)
     lines = [(row, "csv", split) for row, split in sides.items()]
     if source.test_csv is not None:
@@ -119,7 +120,7 @@ def _order(column: "pd.Series[str]") -> "pd.Series[float]":
 def _read_test(file: TableFile, table: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
     """The rows of the test table that have a label of the task."""
     whole = align(file.read(), table)
-    test = rows_with_label(whole, task)
+    test = task_of(task).rows_with_label(whole)
     if len(test) < len(whole):
         say(f"{file.path}: {len(whole) - len(test):,} rows without a label of the task are left out.")
     return test
@@ -172,13 +173,6 @@ def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
     test = 0.0 if has_test_csv else ratios["test_ratio"]
     shares = {"validation": ratios["validation_ratio"], "calibration": ratios["calibration_ratio"], "test": test}
     return {"train": 1.0 - sum(shares.values()), **shares}
-
-
-def rows_with_label(table: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
-    """The rows whose target cell is a label of the task; the index still tells the place in the CSV."""
-    labels = [label["value"] for label in task["labels"]]
-    found: pd.DataFrame = table[table[task["target"]].isin(labels)]
-    return found
 
 
 def stratified(

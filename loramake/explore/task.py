@@ -10,11 +10,13 @@ from loramake.agents import Agent
 from loramake.config import COLUMN_LISTS, Settings, read_feedback
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
-from loramake.explore.labels import check_test_labels, find_labels
 from loramake.explore.leaks import find_leaks
 from loramake.tables.reading import align_names
 from loramake.tables.source import Source, align
+from loramake.tasks import find_task, rows_by_label
 from loramake.text import shorten
+
+_LABELS_SAID = 8
 
 
 def explore_data(
@@ -29,28 +31,24 @@ def explore_data(
 
     `settings` holds target, group_column, time_column and rare_labels.
     """
-    described = artifacts.read(profile, "profile")
+    profiled = artifacts.read(profile, "profile")
     table = source.csv.read()
     asked = read_feedback(feedback) if feedback else {}
     check_columns(settings, asked, table.columns, source.csv.path)
-    found = agent.explore(described, table, settings["target"], asked.get("notes", []))
+    found = agent.explore(profiled, table, settings["target"], asked.get("notes", []))
     check_columns({**settings, "target": found["target"]}, {}, table.columns, source.csv.path)
     target = table[found["target"]]
-    rows = find_labels(source.csv.path, target, settings["rare_labels"])
-    labels = [label for label in found["labels"] if label in rows.index]
-    header = _compare_headers(described, found["target"])
+    task, rows = find_task(source.csv.path, target, found["labels"], settings["rare_labels"])
+    header = _compare_headers(profiled, found["target"])
     if source.test_csv is not None:
         theirs = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
-        check_test_labels(source.test_csv.path, theirs, labels)
-    task = {
-        "target": found["target"],
-        "task_type": "binary" if len(labels) == 2 else "multiclass",
-        "labels": [{"value": label, "rows": int(rows[label])} for label in labels],
-        "positive_label": labels[-1] if len(labels) == 2 else None,
+        task.check_test(source.test_csv.path, theirs)
+    described = {
+        **task.describe(rows),
         "reason": found["reason"],
-        "rows": _count_rows(target, labels),
+        "rows": _count_rows(target, task.labels),
         **{key: settings[key] for key in ("group_column", "time_column")},
-        **_find_unusable(described, table[target.isin(labels)], found["target"]),
+        **_find_unusable(profiled, task.rows_with_label(table), task.target),
         "feedback": {
             "keep": asked.get("keep", []),
             "drop": asked.get("drop", []),
@@ -59,8 +57,8 @@ def explore_data(
         "test_header": header,
         "by": agent.by,
     }
-    artifacts.write(out, task, "task")
-    _announce(task)
+    artifacts.write(out, described, "task")
+    _announce(described)
 
 
 def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[str]", csv: str | Path) -> None:
@@ -88,8 +86,9 @@ def _count_rows(target: "pd.Series[str]", labels: list[str]) -> dict[str, int]:
 
 
 def _announce(task: dict[str, Any]) -> None:
-    labels = ", ".join(f"{shorten(label['value'], 20)} ({label['rows']:,})" for label in task["labels"][:8])
-    more = f", and {len(task['labels']) - 8:,} more" if len(task["labels"]) > 8 else ""
+    rows = rows_by_label(task)
+    labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SAID])
+    more = f", and {len(rows) - _LABELS_SAID:,} more" if len(rows) > _LABELS_SAID else ""
     say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     if task["rows"]["with_rare_label"]:
         say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")

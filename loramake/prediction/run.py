@@ -10,6 +10,7 @@ from loramake.errors import ArtifactError
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Scored, name_of, scored_lines
+from loramake.tasks.answers import read_answers
 
 
 def run_prediction(
@@ -25,13 +26,12 @@ def run_prediction(
 
     `config` is a predict YAML, which names base and template; `adapter` is a folder.
     """
-    labels = artifacts.read(plan, "plan")["labels"]
-    values, texts = ([label[key] for label in labels] for key in ("value", "text"))
+    labels, texts = read_answers(plan)
     import_training("torch").set_num_threads(threads)
     scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
     for split, path in data.items():
         scored = _score(scorer, path, texts, f"scoring {split}, rows")
-        artifacts.write(outs[split], scored_lines(scored, values), "predictions")
+        artifacts.write(outs[split], scored_lines(scored, labels), "predictions")
         if scored.keys:
             right = np.mean(scored.probabilities.argmax(axis=1) == scored.truth)
             say(f"{split}: {len(scored.keys):,} rows scored, {right:.1%} of the most probable labels are right.")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
+from loramake.tasks.answers import Answers
 
 Record = dict[str, Any]
 
@@ -52,7 +53,7 @@ def check_records(prepared: Prepared) -> list[Check]:
         for r in records
         if not (r["instruction"].strip() and r["input"].strip() and r.get("output", "").strip())
     ]
-    answers = {label["value"]: label["text"] for label in prepared.plan["labels"]}
+    answers = Answers.of(prepared.plan).by_label
     target = prepared.plan["target"]
     wrong = [
         record["row"]

@@ -23,6 +23,7 @@ from loramake.private_folder import private_folder
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import MISSING
 from loramake.tables.source import Source
+from loramake.tasks.answers import Answers
 
 Record = dict[str, Any]
 
@@ -68,7 +69,7 @@ def _join_labels(
     records: Sequence[Record], lines: pd.DataFrame, target: "pd.Series[str]", plan: dict[str, Any]
 ) -> list[Record]:
     """The records with row and source as in splits.csv, and the answer of the row's label."""
-    answers = {label["value"]: label["text"] for label in plan["labels"]}
+    answers = Answers.of(plan).by_label
     keys = zip(lines["row"].tolist(), lines["source"].tolist(), target.map(answers).tolist(), strict=True)
     return [
         {**record, "row": row, "output": output, "source": source}

@@ -8,6 +8,8 @@ from loramake.agents import Agent
 from loramake.config import read_card, read_feedback
 from loramake.console import say
 from loramake.errors import AgentError, ConfigError, nearest
+from loramake.tasks import task_of
+from loramake.tasks.answers import Answers
 
 
 def plan_preparation(
@@ -57,14 +59,13 @@ def _apply_feedback(selected: dict[str, Any], asked: dict[str, Any], where: str)
 def _worded(plan: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str, Any]:
     """The plan with the instruction and the answers for labels that feedback/plan.yaml gives."""
     texts = {str(value): str(text) for value, text in asked.get("labels", {}).items()}
-    known = [label["value"] for label in plan["labels"]]
+    usual = Answers.of(plan)
     for value in texts:
-        if value not in known:
-            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, known)}.")
-    labels = [{**label, "text": texts.get(label["value"], label["text"])} for label in plan["labels"]]
-    before, after = (", ".join(label["text"] for label in some) for some in (plan["labels"], labels))
-    worded = plan["instruction"].replace(before, after)
-    return {**plan, "labels": labels, "instruction": asked.get("instruction", worded)}
+        if value not in usual.labels:
+            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, usual.labels)}.")
+    answers = usual._replace(texts=[texts.get(label, text) for label, text in usual.by_label.items()])
+    worded = plan["instruction"].replace(", ".join(usual.texts), ", ".join(answers.texts))
+    return {**plan, "labels": answers.entries(), "instruction": asked.get("instruction", worded)}
 
 
 def check_plan(plan: dict[str, Any], task: dict[str, Any], selected: dict[str, Any]) -> None:
@@ -75,8 +76,8 @@ def check_plan(plan: dict[str, Any], task: dict[str, Any], selected: dict[str, A
         raise AgentError(
             f"the plan's target or features are not the task's ({unknown or plan['target']}): run it again."
         )
-    if [label["value"] for label in plan["labels"]] != [label["value"] for label in task["labels"]]:
+    answers = Answers.of(plan)
+    if answers.labels != task_of(task).labels:
         raise AgentError("the plan's labels are not the task's: run it again.")
-    texts = [label["text"] for label in plan["labels"]]
-    if len(set(texts)) < len(texts):
+    if len(set(answers.texts)) < len(answers.texts):
         raise AgentError("the plan gives two labels the same answer: run it again.")

@@ -1,7 +1,6 @@
 """Verifying the prepared records before anybody is asked to approve them: checks first, then the agent's critique."""
 
 import importlib.util
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from loramake.explore.splits import SPLITS, read_splits
 from loramake.prepare.checks import Check, Prepared, Record, check_behaviour, check_records, sample
 from loramake.sandbox import Sandbox
 from loramake.tables.source import Source
+from loramake.tasks.answers import Answers
 
 _SAMPLES_FOR_AGENT = 5
 _CHARACTERS_A_TOKEN = 3
@@ -48,14 +48,16 @@ def verify_prepared_data(
     tokens = count_tokens(prepared, encoder, cutoff_len)
     checks = [*check_records(prepared), *check_behaviour(prepared), _check_tokens(tokens)]
     _refuse_failures(checks, script)
-    by_split = records_by_split(prepared)
+    by_split, answers = records_by_split(prepared), Answers.of(prepared.plan)
     passed = [f"{check.name}: {check.detail}" for check in checks]
     described = artifacts.read(profile, "profile")
     critique = agent.verify(prepared.plan, described, passed, _samples(by_split, prepared.tables))
     found = {
         "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks],
         "tokens": tokens,
-        "classes": {name: count_labels(records, prepared.plan) for name, records in by_split.items()},
+        "classes": {
+            name: answers.count_outputs(record["output"] for record in records) for name, records in by_split.items()
+        },
         "critique": critique,
         "judged": agent.judged(),
         "sandbox": {"setting": sandbox.setting, "used": sandbox.name},
@@ -98,15 +100,9 @@ def records_by_split(prepared: Prepared) -> dict[str, list[Record]]:
     return by_split
 
 
-def count_labels(records: list[Record], plan: dict[str, Any]) -> dict[str, int]:
-    """Records of every label, zeros included, keyed by the label's value."""
-    counts = Counter(record["output"] for record in records)
-    return {label["value"]: counts.get(label["text"], 0) for label in plan["labels"]}
-
-
 def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -> dict[str, Any]:
     """Tokens of prompt and longest answer by the model's own tokenizer, or an estimate without the training extra."""
-    answers = [label["text"] for label in prepared.plan["labels"]]
+    answers = Answers.of(prepared.plan).texts
     estimated = importlib.util.find_spec("llamafactory") is None
     if estimated:
         longest_answer = max(map(len, answers))

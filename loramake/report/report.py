@@ -16,17 +16,15 @@ from loramake.explore.splits import describe_splits
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.paths import TEMPLATES
-from loramake.prepare.verification import count_labels
 from loramake.rendering import render
 from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
 from loramake.report.timings import read_timings
 from loramake.spreadsheet import original
 from loramake.tables.source import Source
+from loramake.tasks import task_of
+from loramake.tasks.answers import Answers
 from loramake.trust.cells import read_cells
-
-METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
-"""What the page's main table shows; metrics.json has them all."""
 
 FILES = {
     "profile": "profile",
@@ -109,7 +107,7 @@ def render_report(
         "render_report.html.j2",
         **facts,
         **_look(),
-        trained_on=count_labels(facts["balanced"], facts["plan"]),
+        trained_on=Answers.of(facts["plan"]).count_outputs(record["output"] for record in facts["balanced"]),
         sample=facts["all_data"][0],
         samples=find_samples(facts, source),
         suspects=read_table(files["suspects"]),
@@ -135,7 +133,7 @@ def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str 
         "history": read_history(history),
         "versions": package_versions(),
         "interval_confidence": CONFIDENCE,
-        "shown_metrics": METRICS,
+        "shown_metrics": task_of(read["task"]).shown_metrics,
         "shown": SHOWN,
     }
 

@@ -14,6 +14,7 @@ from loramake.errors import ConfigError, nearest
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES
 from loramake.prediction.predictions import read_scored
 from loramake.tables.source import Source
+from loramake.tasks import read_task
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
 from loramake.trust.cost_matrix import ABSTAIN, decide_labels
@@ -52,15 +53,14 @@ def audit_groups(
 
     `measured` holds the paths of what `requirements.FILES` names; `held_out` and `test` the calibrated probabilities.
     """
-    found = artifacts.read(task, "task")
-    labels = [label["value"] for label in found["labels"]]
+    found = read_task(task)
     read = {name: artifacts.read(measured[name], name) for name in FILES}
-    scored = read_scored(test, labels).in_order()
-    sets = load_sets(read["conformal"], read_scored(held_out, labels)).predict(scored.probabilities)
+    scored = read_scored(test, found.labels).in_order()
+    sets = load_sets(read["conformal"], read_scored(held_out, found.labels)).predict(scored.probabilities)
     asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
-    rows = count_rows(scored, decide_labels(read["costs"], scored.probabilities), sets, asked, labels)
+    rows = count_rows(scored, decide_labels(read["costs"], scored.probabilities), sets, asked, found)
     cells = read_cells(source, scored.keys) if columns else pd.DataFrame()
-    check_audit_columns(columns, cells.columns, found["target"], source.csv.path)
+    check_audit_columns(columns, cells.columns, found.target, source.csv.path)
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)

@@ -32,7 +32,8 @@ from scipy.special import bdtr, betaincinv
 from loramake import artifacts
 from loramake.console import Advance, progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
-from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.tasks import read_task
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
 
@@ -81,7 +82,7 @@ def control_risk(
     `held_out` holds calibrated predictions of rows that the calibrator was not fitted on; `costs` and
     `abstain_cost` are the settings, which decide what an answer is.
     """
-    labels = read_labels(task)
+    labels = read_task(task).labels
     calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
     settled = read_costs(costs, abstain_cost, labels, "config.yaml")
     ranked, ranked_test = (

@@ -20,11 +20,13 @@ from loramake.evaluation.metrics import compute_metrics, row_losses
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.numbers import NumberStyle, to_numbers
 from loramake.tables.source import Source
+from loramake.tasks import Task, read_task
+from loramake.tasks.answers import Answers
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.prompts import join_prompt, split_prompt
@@ -69,21 +71,21 @@ def measure_robustness(
     `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML, `adapter` a
     folder; `sandbox` is the setting.
     """
-    labels = read_labels(task)
+    target = read_task(task)
     planned = artifacts.read(plan, "plan")
-    scored = read_scored(test, labels)
+    scored = read_scored(test, target.labels)
     rows = choose_rows(scored, seed)
     found: dict[str, Floats] = {}
     if rows.keys:
         shown = show_otherwise(read_cells(source, rows.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(threads)
         scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
-        raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
+        raw = score_shown(scorer, shown, Answers.of(planned).texts)
         fitted = artifacts.read(calibrator, "calibrator")
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
     _, train = read_split(source, splits, "train")
     gaps = _missing(train, planned)
-    robustness = evaluate(rows.truth, found, planned, gaps, len(scored.keys), seed)
+    robustness = evaluate(target, rows.truth, found, planned, gaps, len(scored.keys), seed)
     artifacts.write(out, robustness, "robustness")
     say(robustness["sentence"])
 
@@ -187,6 +189,7 @@ def _missing(train: pd.DataFrame, plan: dict[str, Any]) -> list[float | None]:
 
 
 def evaluate(
+    task: Task,
     truth: Codes,
     found: dict[str, Floats],
     plan: dict[str, Any],
@@ -204,23 +207,23 @@ def evaluate(
         "test_rows": test_rows,
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
-        "as_it_is": _quality(truth, found[_AS_IT_IS]) if found else {"roc_auc": None, "log_loss": None},
-        "variants": [_variant(name, truth, found, plan) for name in VARIANTS],
-        "importance": _importance(truth, found, names, gaps, seed),
+        "as_it_is": _quality(task, truth, found[_AS_IT_IS]) if found else {"roc_auc": None, "log_loss": None},
+        "variants": [_variant(task, name, truth, found, plan) for name in VARIANTS],
+        "importance": _importance(task, truth, found, names, gaps, seed),
     }
     robustness["notes"] = notes_on_robustness(robustness, len(names), MAX_FEATURES)
     robustness["sentence"] = summarize_robustness(robustness)
     return robustness
 
 
-def _quality(truth: Codes, probabilities: Floats) -> dict[str, float | None]:
-    values = compute_metrics(truth, probabilities)
+def _quality(task: Task, truth: Codes, probabilities: Floats) -> dict[str, float | None]:
+    values = compute_metrics(task, truth, probabilities)
     return {name: None if np.isnan(values[name]) else values[name] for name in ("roc_auc", "log_loss")}
 
 
-def compare(truth: Codes, usual: Floats, other: Floats) -> dict[str, float | None]:
+def compare(task: Task, truth: Codes, usual: Floats, other: Floats) -> dict[str, float | None]:
     """What showing rows otherwise changes, by _CHANGES, from the probabilities (rows, labels) of at least one row."""
-    before, after = _quality(truth, usual), _quality(truth, other)
+    before, after = _quality(task, truth, usual), _quality(task, truth, other)
     return {
         "changed_decisions": float((usual.argmax(axis=1) != other.argmax(axis=1)).mean()),
         "mean_change": float(np.abs(usual - other).sum(axis=1).mean() / 2),
@@ -232,14 +235,14 @@ def _difference(after: float | None, before: float | None) -> float | None:
     return None if after is None or before is None else after - before
 
 
-def _variant(name: str, truth: Codes, found: dict[str, Floats], plan: dict[str, Any]) -> dict[str, Any]:
+def _variant(task: Task, name: str, truth: Codes, found: dict[str, Floats], plan: dict[str, Any]) -> dict[str, Any]:
     """One of VARIANTS, on those rows that could be shown so."""
     note = _objection(name, found, plan)
     known = np.zeros(len(truth), dtype=np.bool_) if note else ~np.isnan(found[name][:, 0])
     nothing = dict.fromkeys(("roc_auc", *_CHANGES))
     measured = (
-        {"roc_auc": _quality(truth[known], found[name][known])["roc_auc"]}
-        | compare(truth[known], found[_AS_IT_IS][known], found[name][known])
+        {"roc_auc": _quality(task, truth[known], found[name][known])["roc_auc"]}
+        | compare(task, truth[known], found[_AS_IT_IS][known], found[name][known])
         if known.any()
         else nothing
     )
@@ -262,7 +265,12 @@ def _objection(name: str, found: dict[str, Floats], plan: dict[str, Any]) -> str
 
 
 def _importance(
-    truth: Codes, found: dict[str, Floats], names: Sequence[str], gaps: Sequence[float | None], seed: int
+    task: Task,
+    truth: Codes,
+    found: dict[str, Floats],
+    names: Sequence[str],
+    gaps: Sequence[float | None],
+    seed: int,
 ) -> list[dict[str, Any]]:
     """What leaving out each feature changes, the most important first."""
     if not found:
@@ -275,7 +283,7 @@ def _importance(
     resampled = np.concatenate(means)
     entries = []
     for place, other in enumerate(others):
-        changes = compare(truth, usual, other)
+        changes = compare(task, truth, usual, other)
         entries.append(
             {
                 "feature": names[place],
