@@ -93,7 +93,10 @@ def get_setting(key, feedback=None):
 
 
 def get_slice(*keys, feedback=None):
-    """A function that gives several settings of the rule's experiment by name."""
+    """A function that gives several settings of the rule's experiment by name.
+
+    Snakemake compares the sorted values of params, without names: that two numbers swapped shows in a mapping only.
+    """
 
     def get_settings_by_name(wildcards):
         settings = get_settings(wildcards.experiment, feedback)

@@ -8,8 +8,7 @@ with step(snakemake.log[0]):
         profile=snakemake.input.profile,
         task=snakemake.input.task,
         splits=snakemake.input.splits,
-        max_features=snakemake.params.max_features,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
         out=snakemake.output.selected,
         rankings=snakemake.output.rankings,
     )
