@@ -5,6 +5,7 @@
 heart.csv, and a synthetic table of 100,000 rows and 20 columns; the median of a few runs each.
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def seconds(experiment: Experiment, setting: str, runs: int) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     lines = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
