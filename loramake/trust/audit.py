@@ -22,8 +22,9 @@ from loramake.trust.decisions import decide_rows
 from loramake.trust.group_differences import compare_groups
 from loramake.trust.group_measures import Rows, Sums, count_rows, describe_group, resample_sums
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
-from loramake.trust.requirements import FILES, check_requirements, summarize_requirements
+from loramake.trust.requirements import FILES, check_requirements
 from loramake.trust.sentences.groups import summarize_column
+from loramake.trust.sentences.requirements import summarize_requirements
 
 
 def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: str | None, where: str | Path) -> None:

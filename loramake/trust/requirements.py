@@ -9,10 +9,15 @@ from typing import Any, NamedTuple
 
 from loramake.evaluation.intervals import UNDEFINED, Estimate
 from loramake.layout import PATHS
-from loramake.text import shorten
+from loramake.trust.sentences.requirements import (
+    NO_COLUMNS,
+    describe_doubt,
+    describe_requirement,
+    describe_unmeasured,
+    explain_no_comparison,
+    name_comparison,
+)
 
-_LENGTH = 40
-"""Names in sentences are cut to so many characters."""
 _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
@@ -82,19 +87,6 @@ def check_requirements(
     return found
 
 
-def summarize_requirements(requirements: Sequence[dict[str, Any]]) -> str:
-    """One sentence for a manager: how many are met, and what is not."""
-    if not requirements:
-        return "No requirements are set."
-    met = sum(each["passed"] for each in requirements)
-    head = f"{met} of {len(requirements)} requirements {'is' if met == 1 else 'are'} met"
-    if met == len(requirements):
-        head = "The one requirement is met" if met == 1 else f"All {met} requirements are met"
-    told = [each["sentence"] for each in requirements if not each["passed"]]
-    told += [each["sentence"] for each in requirements if each["passed"] and each["certain"] is False]
-    return "; ".join([head, *told]) + "."
-
-
 def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estimate, str | None]:
     """What the value is called, where it stands, the value, and why there is none."""
     found: Any = measured[what.file]
@@ -108,7 +100,7 @@ def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estima
 def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
     if not columns:
-        return what.called, f"{_AUDIT}: columns", UNDEFINED, "no audit_columns are set"
+        return what.called, f"{_AUDIT}: columns", UNDEFINED, NO_COLUMNS
     spreads: dict[str, dict[str, Any]] = {
         column["name"]: column["differences"][what.measure][what.how] for column in columns
     }
@@ -116,10 +108,9 @@ def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str,
     own = spreads[name]
     value = UNDEFINED if own["low"] is None else _interval(list(spreads.values()), what.how)
     where = f"{_AUDIT}: columns: {name}: differences.{what.measure}.{what.how}"
-    absent = "fewer than two groups have enough rows and a value" + ("" if what.how == "difference" else " above 0")
-    of = "" if own["label"] is None else f" of {shorten(own['label'], _LENGTH)}"
-    called = f"{what.called}{of} by {shorten(name, _LENGTH)}"
-    return called, where, {**value, "value": own["value"]}, absent if own["value"] is None else None
+    called = name_comparison(what.called, own["label"], name)
+    absent = explain_no_comparison(what.how) if own["value"] is None else None
+    return called, where, {**value, "value": own["value"]}, absent
 
 
 def _interval(spreads: Sequence[dict[str, Any]], how: str) -> Estimate:
@@ -137,17 +128,17 @@ def _badness(value: float | None, how: str) -> float:
 
 def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> dict[str, Any]:
     found = value["value"]
+    at_least = name.startswith("min_")
     passed = found is not None and _meets(name, found, limit)
     # What could turn the answer: the interval's worse end where the requirement is met, its better end where it is not.
-    end = value["low" if name.startswith("min_") == passed else "high"]
+    end = value["low" if at_least == passed else "high"]
     certain = None if found is None or end is None else _meets(name, end, limit) == passed
     if found is None:
-        sentence = f"{called} cannot be measured: {absent}"
+        sentence = describe_unmeasured(called, str(absent))
     else:
-        told, bound = _told(found, limit)
-        sentence = f"{called} {told} {_verb(name, passed)} {bound}"
+        sentence = describe_requirement(called, found, limit, at_least, passed)
         if certain is False and end is not None:
-            sentence += f"{', though' if passed else ', but'} its interval reaches {_told(end, limit)[0]}"
+            sentence += describe_doubt(end, limit, passed)
     return {
         "name": name,
         "limit": limit,
@@ -162,20 +153,3 @@ def _judged(name: str, limit: float, called: str, where: str, value: Estimate, a
 def _meets(name: str, value: float, limit: float) -> bool:
     sign = 1 if name.startswith("min_") else -1
     return sign * (value - limit) >= -_ROUNDING
-
-
-def _verb(name: str, passed: bool) -> str:
-    least = name.startswith("min_")
-    if passed:
-        return "is at least" if least else "is at most"
-    return "is under" if least else "is over"
-
-
-def _told(value: float, limit: float) -> tuple[str, str]:
-    """Both as text, with as many digits as tell them apart."""
-    bound = f"{limit:g}"
-    for digits in range(2, 10):
-        told = f"{value:.{digits}f}"
-        if abs(value - limit) <= _ROUNDING or float(told) != limit:
-            return told, bound
-    return repr(value), bound

@@ -21,7 +21,8 @@ from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.group_differences import find_reach
 from loramake.trust.group_measures import MEASURES, count_rows
 from loramake.trust.groups import MIN_ROWS
-from loramake.trust.requirements import FILES, REQUIREMENTS, Measured, check_requirements, summarize_requirements
+from loramake.trust.requirements import FILES, REQUIREMENTS, Measured, check_requirements
+from loramake.trust.sentences.requirements import summarize_requirements
 from tests.cases import random_case
 from tests.files import measure_trust
 from tests.formulas import expected_calibration_error
