@@ -10,14 +10,13 @@ from snakemake.logging import logger
 from loramake.agents import AGENT_KEYS
 from loramake.config import (
     EXPERIMENT_NAME,
-    FEEDBACK_SETTINGS,
-    TRAINING_KEYS,
     check_config,
     read_card,
     read_config,
-    read_feedback,
     resolve,
 )
+from loramake.feedback import FEEDBACK_SETTINGS, read_feedback
+from loramake.settings import TRAINING_KEYS
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.experiments import refuse_links

@@ -7,10 +7,11 @@ import pandas as pd
 
 from loramake import artifacts
 from loramake.agents import Agent
-from loramake.config import COLUMN_LISTS, Settings, read_feedback
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
 from loramake.explore.leaks import find_leaks
+from loramake.feedback import COLUMN_LISTS, read_feedback
+from loramake.settings import Settings
 from loramake.tables.reading import align_names
 from loramake.tables.source import Source, align
 from loramake.tasks import find_task, rows_by_label

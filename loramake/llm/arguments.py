@@ -19,10 +19,10 @@ from typing import Any
 import jsonschema
 
 from loramake import artifacts
-from loramake.config import defaults
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError, nearest
 from loramake.llm.extra import has_training_extra, import_training
+from loramake.settings import defaults
 
 CACHE = Path("results/.cache")
 

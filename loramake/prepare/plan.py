@@ -5,9 +5,10 @@ from typing import Any
 
 from loramake import artifacts
 from loramake.agents import Agent
-from loramake.config import read_card, read_feedback
+from loramake.config import read_card
 from loramake.console import say
 from loramake.errors import AgentError, ConfigError, nearest
+from loramake.feedback import read_feedback
 from loramake.tasks import task_of
 from loramake.tasks.answers import Answers
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.config import Settings
 from loramake.console import say
 from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import CONFIDENCE
@@ -20,6 +19,7 @@ from loramake.rendering import render
 from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
 from loramake.report.timings import read_timings
+from loramake.settings import Settings
 from loramake.spreadsheet import original
 from loramake.tables.source import Source
 from loramake.tasks import task_of

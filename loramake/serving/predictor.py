@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
-from loramake.config import check_setting, refuse_renamed
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
@@ -29,6 +28,7 @@ from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.serving.new_rows import Columns, table_of_objects
+from loramake.settings import check_setting, refuse_renamed
 from loramake.tasks import read_task
 from loramake.tasks.answers import Answers
 from loramake.text import as_percent, format_threshold, listed, shorten

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.config import TRAINING_KEYS, Settings
 from loramake.errors import ConfigError
 from loramake.llm.arguments import BEST_OF_ALL, check_extra, shared_arguments
 from loramake.llm.encoding import find_template
 from loramake.llm.extra import import_training
+from loramake.settings import TRAINING_KEYS, Settings
 from loramake.tasks.answers import read_answers
 
 _COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}

@@ -13,12 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from loramake.config import COLUMN_LISTS, EXPERIMENT_NAME, FEEDBACK_SETTINGS, REVIEWS, Settings, read_feedback
+from loramake.config import EXPERIMENT_NAME, REVIEWS
 from loramake.console import working
 from loramake.errors import ConfigError, DataError, nearest
 from loramake.experiments import RESULTS
+from loramake.feedback import COLUMN_LISTS, FEEDBACK_SETTINGS, read_feedback
 from loramake.layout import approval_name
 from loramake.parsing.json_text import read_json
+from loramake.settings import Settings
 from loramake.tables.reading import check_file
 from loramake.tables.source import align, sniff_source
 

@@ -12,13 +12,13 @@ from loramake import artifacts
 from loramake.agents import get_agent
 from loramake.agents.complaints import CHECKS, KINDS, complaint
 from loramake.agents.openai import OpenAIAgent
-from loramake.config import defaults
 from loramake.dataset import balance as dataset
 from loramake.explore import task as explore
 from loramake.explore.profile import profile_csv
 from loramake.prepare import checks, plan
 from loramake.prepare import code as prep_code
 from loramake.sandbox import bubblewrap
+from loramake.settings import defaults
 from support.escapes import closed_sandbox
 from support.experiment import EXPLORE, TINY, Experiment
 from tests import endpoint
