@@ -14,6 +14,9 @@ from typing import Any
 from jsonschema_rs import validator_for
 
 from loramake.addresses import read_url
+from loramake.artifact_types.llm import Card
+from loramake.artifact_types.review import ReviewName
+from loramake.artifact_types.shared import Strategy
 from loramake.artifacts import explain_error, is_small, load_schema
 from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
@@ -24,6 +27,8 @@ from loramake.paths import locate_model, name_model
 from loramake.text import quoted, shorten
 
 Settings = dict[str, Any]
+Feedback = dict[str, Any]
+"""What a file under feedback/ asks for: settings of its step, and lists of columns, labels or notes."""
 
 RENAMED = {
     "confidence": "conformal_confidence",
@@ -77,10 +82,10 @@ _SERVICES = (
 )
 """Arguments that reach further than the training, whatever their values are."""
 
-REVIEWS = ("data", "balance", "config")
+REVIEWS: tuple[ReviewName, ...] = ("data", "balance", "config")
 """In the order of the workflow."""
 
-STRATEGIES = ("none", "oversample", "undersample")
+STRATEGIES: tuple[Strategy, ...] = ("none", "oversample", "undersample")
 """Of balancing the training split."""
 
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -378,18 +383,17 @@ def defaults() -> Settings:
     return {key: schema["default"] for key, schema in properties.items() if key not in _STRUCTURE}
 
 
-def read_card(model: str) -> dict[str, Any]:
+def read_card(model: str) -> Card:
     """What a local base model's card says, its settings as their types; {} where it says nothing."""
     model = locate_model(model)
     card = read_base_card(model)
     if "settings" in card:
         _check_level(card["settings"], str(Path(model) / CARD))
         card = {**card, "settings": {key: coerce(key, value) for key, value in card["settings"].items()}}
-    check_base_card(card, model)
-    return card
+    return check_base_card(card, model)
 
 
-def read_feedback(path: str | Path) -> dict[str, Any]:
+def read_feedback(path: str | Path) -> Feedback:
     """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
     path = Path(path)
     try:

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 
-from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
+from loramake.agents import Failure, Sample
 from loramake.agents.disclosure import LONGEST_CELL
+from loramake.artifact_types.agents import Exploration
+from loramake.artifact_types.explore import Profile, ProfileColumn, Task, ValueCount
+from loramake.artifact_types.llm import Card, LabelFormat
+from loramake.artifact_types.prepare import Answer, BalanceProposal, ChosenFeatures, Finding, Plan
+from loramake.artifact_types.shared import MadeBy
+from loramake.config import Settings
 from loramake.errors import DataError
 from loramake.rendering import render
 from loramake.tables.numbers import number_styles, to_numbers
@@ -27,7 +32,7 @@ _NEGATIVE_WORDS = re.compile(
 _NEGATION = re.compile(r"(no|not|non|un|without)[ _-].*", re.I)
 _SURE = 2.0
 
-_CARD_DEFAULTS: dict[str, Any] = {
+_CARD_DEFAULTS: Settings = {
     "number_format": {"kind": "plain", "significant_digits": 4},
     "cell_tokens": None,
     "missing_token": "unknown",
@@ -50,7 +55,7 @@ class BuiltinAgent:
 
     def explore(
         self,
-        profile: dict[str, Any],
+        profile: Profile,
         table: pd.DataFrame,
         target: str | None,
         notes: list[str],  # noqa: ARG002
@@ -60,13 +65,13 @@ class BuiltinAgent:
 
     def plan(
         self,
-        profile: dict[str, Any],
-        task: dict[str, Any],
-        selected: dict[str, Any],
-        card: dict[str, Any],
+        profile: Profile,
+        task: Task,
+        selected: ChosenFeatures,
+        card: Card,
         notes: list[str],
-    ) -> dict[str, Any]:
-        style = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
+    ) -> Plan:
+        style: Settings = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
         columns = {column["name"]: column for column in profile["columns"]}
         labels = [label["value"] for label in task["labels"]]
         return {
@@ -79,7 +84,8 @@ class BuiltinAgent:
             "longest_cell": LONGEST_CELL,
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
             "features": [
-                {key: columns[name][key] for key in ("name", "type", "number_style")} for name in selected["kept"]
+                {"name": name, "type": columns[name]["type"], "number_style": columns[name]["number_style"]}
+                for name in selected["kept"]
             ],
             "dropped": selected["dropped"],
             "labels": _answers(labels, style["label_format"]),
@@ -89,18 +95,13 @@ class BuiltinAgent:
             "by": self.by,
         }
 
-    def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:  # noqa: ARG002
-        numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
-        numbers = {
-            name: [style.pattern, style.thousands or "", style.decimal]
-            for name, style in number_styles(numeric).items()
-        }
-        return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
+    def write_prep_code(self, plan: Plan, profile: Profile, failures: list[Failure]) -> str:  # noqa: ARG002
+        return write_usual_code(plan)
 
     def verify(
         self,
-        plan: dict[str, Any],  # noqa: ARG002
-        profile: dict[str, Any],  # noqa: ARG002
+        plan: Plan,  # noqa: ARG002
+        profile: Profile,  # noqa: ARG002
         checks: list[str],  # noqa: ARG002
         samples: dict[str, list[Sample]],  # noqa: ARG002
     ) -> list[Finding]:
@@ -117,14 +118,23 @@ class BuiltinAgent:
         return render("builtin/write_balance_code.j2", strategy=strategy)
 
 
-def _answers(labels: list[str], label_format: dict[str, Any]) -> list[dict[str, str]]:
+def write_usual_code(plan: Plan) -> str:
+    """The preparation code of a plan that nobody has to think about."""
+    numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
+    numbers = {
+        name: [style.pattern, style.thousands or "", style.decimal] for name, style in number_styles(numeric).items()
+    }
+    return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
+
+
+def _answers(labels: list[str], label_format: LabelFormat) -> list[Answer]:
     """The answer for each label: the label itself, or the token of its place where the base has as many."""
     if label_format["kind"] == "plain" or len(labels) > label_format["labels"]:
         return [{"value": label, "text": label} for label in labels]
     return [{"value": label, "text": label_format["token"].format(place)} for place, label in enumerate(labels)]
 
 
-def find_target(profile: dict[str, Any]) -> tuple[str, str]:
+def find_target(profile: Profile) -> tuple[str, str]:
     """The column most likely meant as the target, and why; DataError where none stands out."""
     columns = profile["columns"]
     scored = [(*_score_as_target(column, place, len(columns)), column["name"]) for place, column in enumerate(columns)]
@@ -134,7 +144,7 @@ def find_target(profile: dict[str, Any]) -> tuple[str, str]:
     return name, ", ".join(reasons)
 
 
-def _score_as_target(column: dict[str, Any], place: int, width: int) -> tuple[float, list[str]]:
+def _score_as_target(column: ProfileColumn, place: int, width: int) -> tuple[float, list[str]]:
     """How much speaks for a column as the target: its name, its place, its number of values."""
     if column["type"] in ("id", "constant", "text", "date"):
         return 0.0, []
@@ -165,7 +175,7 @@ def _says_no(label: str) -> bool:
     return bool(_NEGATIVE_WORDS.fullmatch(label) or _NEGATION.fullmatch(label))
 
 
-def propose_balance(labels: list[dict[str, Any]]) -> dict[str, str]:
+def propose_balance(labels: list[ValueCount]) -> BalanceProposal:
     """Oversample a small table where a label has under a fifth of an even share (of two labels, under 10%)."""
     rows = [label["rows"] for label in labels]
     rarest, even = min(rows) / sum(rows), 1 / len(rows)

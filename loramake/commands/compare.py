@@ -11,9 +11,11 @@ from rich.text import Text
 from loramake.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loramake.evaluation.compare import Experiment
+    from loramake.artifact_types.evaluation import Metric
+    from loramake.artifact_types.shared import Estimate
+    from loramake.evaluation.compare import Comparison, Experiment
 
-_NAMES = {
+_NAMES: dict["Metric", str] = {
     "roc_auc": "ROC-AUC",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -68,7 +70,7 @@ def _settings_table(experiments: "list[Experiment]", settings: dict[str, list[An
     return table
 
 
-def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, Any]]) -> Table:
+def _metrics_table(experiments: "list[Experiment]", differences: "list[Comparison]") -> Table:
     """A row a metric and experiment: its value, and its difference from the first one's."""
     from loramake.evaluation.intervals import CONFIDENCE
     from loramake.text import as_percent
@@ -80,15 +82,17 @@ def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, 
         for place, experiment in enumerate(experiments):
             value = _interval(experiment.metrics[metric], "")
             gained = differences[place - 1]["differences"].get(metric) if place else None
-            colour = _COLOURS.get(gained["outcome"], "") if gained else ""
+            colour = _COLOURS.get(gained["outcome"] or "", "") if gained else ""
             against = Text(_interval(gained, "+") if gained else "", style=colour)
             table.add_row(shown if place == 0 else "", Text(experiment.name), value, against)
         table.add_section()
     return table
 
 
-def _interval(estimate: dict[str, Any], sign: str) -> str:
+def _interval(estimate: "Estimate", sign: str) -> str:
     if estimate["value"] is None:
         return "–"
-    value, low, high = (format(estimate[key] or 0.0, f"{sign}.3f") for key in ("value", "low", "high"))
+    value, low, high = (
+        format(end or 0.0, f"{sign}.3f") for end in (estimate["value"], estimate["low"], estimate["high"])
+    )
     return f"{value} ({low} to {high})"

@@ -26,14 +26,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.evaluation import Baseline, BaselineModel, BaselinePredictions, Baselines, BaselineSplit
 from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
 
 BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
-SPLITS = ("train", "calibration", "test")
+SPLITS: tuple[BaselineSplit, ...] = ("train", "calibration", "test")
 MAX_CATEGORIES = 50
 """Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
 MAX_CHARACTERS = 5_000
@@ -98,7 +99,7 @@ def fit_baselines(
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
     target, labels = _read_task(task)
-    planned = artifacts.read(plan, "plan")["features"]
+    planned = artifacts.read(plan, schemas.PLAN)["features"]
     types = {feature["name"]: feature["type"] for feature in planned}
     rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
     train = rows["train"][1]
@@ -111,14 +112,17 @@ def fit_baselines(
         with progress("growing trees, iterations") as advance:
             models = fit_models(prepare(train, found), truth, found, seed, advance)
         predicted = {name: _predict_splits(model, rows, found, len(labels)) for name, (_, model) in models.items()}
-    described = {name: {"description": models[name][0], "splits": predicted[name]} for name in models}
+    described: dict[Baseline, BaselineModel] = {
+        name: {"description": models[name][0], "splits": predicted[name]} for name in models
+    }
+    baselines: Baselines = {"features": list(types), "labels": labels, "models": described}
     # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
-    artifacts.write(out, {"features": list(types), "labels": labels, "models": described}, "baselines", indent=None)
+    artifacts.write(out, baselines, schemas.BASELINES, indent=None)
     say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
 
 
 def _read_task(task: str | Path) -> tuple[str, list[str]]:
-    found = artifacts.read(task, "task")
+    found = artifacts.read(task, schemas.TASK)
     return found["target"], [label["value"] for label in found["labels"]]
 
 
@@ -127,7 +131,9 @@ def label_codes(column: "pd.Series[str]", labels: list[str], where: str | Path) 
     place = {label: code for code, label in enumerate(labels)}
     unknown = sorted({str(label) for label in column if label not in place})
     if unknown:
-        raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: delete task.json and run again.")
+        raise DataError(
+            f"{where}: the label {unknown[0]!r} is not one of the task's: delete {layout.TASK.path} and run again."
+        )
     return np.array([place[label] for label in column], dtype=np.int64)
 
 
@@ -198,25 +204,30 @@ def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
     return pd.DataFrame(columns, index=table.index)
 
 
+Described = dict[Baseline, tuple[str, ClassifierMixin]]
+"""Models with their descriptions."""
+
+
 def fit_models(
     rows: pd.DataFrame, truth: NDArray[np.int64], features: Features, seed: int, advance: Advance | None = None
-) -> dict[str, tuple[str, ClassifierMixin]]:
+) -> Described:
     """Every baseline with its description, fitted on prepared rows and label codes of shape (rows,).
 
     `advance` is told the iterations of gradient boosting, which takes by far the longest of them.
     """
     frequencies = DummyClassifier(strategy="prior").fit(rows, truth)
-    models = {"majority": ("The class frequencies of the train split, the same for every row.", frequencies)}
+    models: Described = {"majority": ("The class frequencies of the train split, the same for every row.", frequencies)}
     labels = len(np.unique(truth))
     if labels < 2:
         same = ("The train split has one label only: the same as majority.", frequencies)
-        return models | dict.fromkeys(BASELINES[1:], same)
+        return {**models, "logistic_regression": same, "hist_gradient_boosting": same}
     linear = _logistic_regression(rows, features, seed, solver_iterations(labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the description says where it stops
         linear.fit(rows, truth)
     trees = _grow(_gradient_boosting(rows, features, seed, labels), rows, truth, tree_iterations(labels), advance)
-    return models | {
+    return {
+        **models,
         "logistic_regression": (_describe_linear(features, labels), linear),
         "hist_gradient_boosting": (_describe_trees(features, labels), trees),
     }
@@ -322,8 +333,11 @@ def _grow(
 
 
 def _predict_splits(
-    model: ClassifierMixin, rows: dict[str, tuple[pd.DataFrame, pd.DataFrame]], features: Features, labels: int
-) -> dict[str, dict[str, Any]]:
+    model: ClassifierMixin,
+    rows: dict[BaselineSplit, tuple[pd.DataFrame, pd.DataFrame]],
+    features: Features,
+    labels: int,
+) -> dict[BaselineSplit, BaselinePredictions]:
     return {
         split: {
             "rows": keys["row"].tolist(),

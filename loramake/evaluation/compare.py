@@ -1,23 +1,27 @@
 """Experiments side by side: the settings that differ, metrics with intervals, and the difference on the same rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from loramake import artifacts
+from loramake import layout
+from loramake.artifact_types.evaluation import Metric, Metrics
+from loramake.artifact_types.prepare import Plan
+from loramake.artifact_types.report import Results
+from loramake.artifact_types.shared import Estimate, Outcome
+from loramake.artifact_types.training import LlamaFactoryConfig
 from loramake.errors import ConfigError
 from loramake.evaluation.intervals import CONFIDENCE, estimate
 from loramake.evaluation.metrics import compute_metrics
 from loramake.evaluation.resampling import resample
 from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
-from loramake.experiments import find_artifact
-from loramake.layout import PATHS
+from loramake.experiments import find_artifact, read_artifact
 from loramake.prediction.predictions import Codes, Key, Scored, read_scored
 from loramake.text import as_percent
 
-METRICS = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
+METRICS: dict[Metric, int] = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
 """What is compared, and whether more of it is better (1) or less (-1)."""
 _PLACES = ("dataset_dir", "output_dir")
 """Settings that only name the experiment."""
@@ -30,39 +34,50 @@ class Experiment:
 
     name: str
     settings: dict[str, Any]
-    metrics: dict[str, Any]
+    metrics: Metrics
     labels: list[str]
     table: dict[str, Any]
     """profile.json without the paths: the same for the same table."""
     test: Scored
 
 
+class Difference(Estimate):
+    """What one experiment gains over another in a metric."""
+
+    outcome: Outcome | None
+
+
+class Comparison(TypedDict):
+    """One experiment against another, on the test rows that both have."""
+
+    rows: int
+    only_in_one: int
+    differences: dict[Metric, Difference]
+    sentence: str
+
+
 def read_experiment(folder: Path) -> Experiment:
     """ConfigError, with the next command, where something of it is not there."""
-    results = _read(folder, "results")
-    metrics = _read(folder, "metrics")
-    plan = _read(folder, "plan")
-    train = _read(folder, "train_config", "lmf_config")
-    profile = _read(folder, "profile")
+    results = read_artifact(folder, layout.RESULTS)
+    metrics = read_artifact(folder, layout.METRICS)
+    plan = read_artifact(folder, layout.PLAN)
+    train = read_artifact(folder, layout.TRAIN_CONFIG)
+    profile = read_artifact(folder, layout.PROFILE)
     return Experiment(
         folder.name,
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         results["labels"],
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, PATHS["test_predictions"]), results["labels"], results["rows"]["test"]),
+        read_scored(find_artifact(folder, layout.TEST_PREDICTIONS), results["labels"], results["rows"]["test"]),
     )
 
 
-def _read(folder: Path, name: str, schema: str = "") -> Any:
-    return artifacts.read(find_artifact(folder, PATHS[name]), schema or name)
-
-
-def _settings(results: dict[str, Any], plan: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+def _settings(results: Results, plan: Plan, train: LlamaFactoryConfig) -> dict[str, Any]:
     """Everything that was set, or decided, by name."""
     return {
         "target": results["target"],
-        "agent": " ".join(part for part in results["made_by"].values() if part),
+        "agent": " ".join(part for part in (results["made_by"]["provider"], results["made_by"]["model"]) if part),
         "features": ", ".join(feature["name"] for feature in plan["features"]),
         "instruction": plan["instruction"],
         "train rows": results["rows"]["train"],
@@ -78,7 +93,7 @@ def differing_settings(experiments: Sequence[Experiment]) -> dict[str, list[Any]
     return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
 
 
-def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
+def compare(first: Experiment, other: Experiment) -> Comparison:
     """{rows, only_in_one, differences: {metric: {value, low, high, outcome}}, sentence}: `other` less `first`.
 
     Both are measured on the test rows that they share, and on the same bootstrap resamples of these (a paired
@@ -93,14 +108,13 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
             raise ConfigError(f"{first.name} and {other.name} do not have the same {what}: they cannot be compared.")
     ours, theirs = set(first.test.keys), set(other.test.keys)
     shared = sorted(ours & theirs)
-    found: dict[str, Any] = {
+    differences = _differences(*_scores(first, other, shared)) if shared else {}
+    return {
         "rows": len(shared),
         "only_in_one": len(ours ^ theirs),
-        "differences": {},
+        "differences": differences,
+        "sentence": _sentence(first.name, other.name, len(shared), differences),
     }
-    if shared:
-        found["differences"] = _differences(*_scores(first, other, shared))
-    return {**found, "sentence": _sentence(first.name, other.name, found)}
 
 
 def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
@@ -110,10 +124,10 @@ def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Code
     return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 
 
-def _differences(truth: Codes, scores: Scores) -> dict[str, Any]:
+def _differences(truth: Codes, scores: Scores) -> dict[Metric, Difference]:
     ours, theirs = (compute_metrics(truth, scores[place]) for place in ("0", "1"))
     resampled = resample(truth, scores, _SEED)
-    found = {}
+    found: dict[Metric, Difference] = {}
     for metric, sign in METRICS.items():
         paired = resampled["1"][metric] - resampled["0"][metric]
         difference = estimate(theirs[metric] - ours[metric], paired)
@@ -121,13 +135,13 @@ def _differences(truth: Codes, scores: Scores) -> dict[str, Any]:
     return found
 
 
-def _sentence(first: str, other: str, found: dict[str, Any]) -> str:
-    if not found["rows"]:
+def _sentence(first: str, other: str, rows: int, differences: Mapping[Metric, Difference]) -> str:
+    if not rows:
         return f"{other} and {first} have no test row in common: no difference can be measured."
-    area = found["differences"]["roc_auc"]
+    area = differences["roc_auc"]
     if area["outcome"] is None:
-        return f"{other} and {first} share too few test rows ({found['rows']}) to tell."
+        return f"{other} and {first} share too few test rows ({rows}) to tell."
     word = {"better": "better than", "level": "level with", "worse": "worse than"}[area["outcome"]]
-    value, low, high = (f"{area[key]:+.3f}" for key in ("value", "low", "high"))
+    value, low, high = (f"{end:+.3f}" for end in (area["value"], area["low"], area["high"]))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
-    return f"{other} is {word} {first}: ROC-AUC {value} ({interval}, {found['rows']:,} rows)."
+    return f"{other} is {word} {first}: ROC-AUC {value} ({interval}, {rows:,} rows)."

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
+from loramake.artifact_types.evaluation import Metric
 from loramake.evaluation.areas import mean_areas
 from loramake.prediction.predictions import Codes, Floats
 
 
-def compute_metrics(truth: Codes, probabilities: Floats) -> dict[str, float]:
+def compute_metrics(truth: Codes, probabilities: Floats) -> dict[Metric, float]:
     """Every metric by scikit-learn, from label codes (rows,) and probabilities (rows, labels).
 
     A precision, recall or F1 that is 0/0 is NaN for the positive label and counts as 0 in macro and weighted means,
@@ -52,11 +53,12 @@ def ranked_labels(truth: Codes, binary: bool) -> list[int]:
     return [] if len(present) < 2 else [1] if binary else present
 
 
-def metric_names(binary: bool) -> list[str]:
+def metric_names(binary: bool) -> list[Metric]:
     """All metrics, in the order of the reports."""
-    positive = ["precision", "recall", "f1"] if binary else []
-    means = [f"{name}_{mean}" for mean in ("macro", "weighted") for name in ("precision", "recall", "f1")]
-    return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *means, "mcc", "log_loss"]
+    positive: list[Metric] = ["precision", "recall", "f1"] if binary else []
+    macro: list[Metric] = ["precision_macro", "recall_macro", "f1_macro"]
+    weighted: list[Metric] = ["precision_weighted", "recall_weighted", "f1_weighted"]
+    return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *macro, *weighted, "mcc", "log_loss"]
 
 
 def row_losses(truth: Codes, probabilities: Floats) -> Floats:

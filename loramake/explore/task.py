@@ -1,13 +1,13 @@
 """What is to be predicted, and which columns give it away, say nothing or merely name the row."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent
-from loramake.config import COLUMN_LISTS, Settings, read_feedback
+from loramake.artifact_types.explore import Profile, Task, TaskRows, TestHeader, UnusableColumns
+from loramake.config import COLUMN_LISTS, Feedback, Settings, read_feedback
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
 from loramake.explore.labels import check_test_labels, find_labels
@@ -29,7 +29,7 @@ def explore_data(
 
     `settings` holds target, group_column, time_column and rare_labels.
     """
-    described = artifacts.read(profile, "profile")
+    described = artifacts.read(profile, schemas.PROFILE)
     table = read_table(csv)
     asked = read_feedback(feedback) if feedback else {}
     check_columns(settings, asked, table.columns, csv)
@@ -41,15 +41,17 @@ def explore_data(
     header = _compare_headers(described, found["target"])
     if test_csv is not None:
         check_test_labels(test_csv, read_test_target(test_csv, table, target, settings["rare_labels"]), labels)
-    task = {
+    unusable = _find_unusable(described, table[target.isin(labels)], found["target"])
+    task: Task = {
         "target": found["target"],
         "task_type": "binary" if len(labels) == 2 else "multiclass",
         "labels": [{"value": label, "rows": int(rows[label])} for label in labels],
         "positive_label": labels[-1] if len(labels) == 2 else None,
         "reason": found["reason"],
         "rows": _count_rows(target, labels),
-        **{key: settings[key] for key in ("group_column", "time_column")},
-        **_find_unusable(described, table[target.isin(labels)], found["target"]),
+        "group_column": settings["group_column"],
+        "time_column": settings["time_column"],
+        **unusable,
         "feedback": {
             "keep": asked.get("keep", []),
             "drop": asked.get("drop", []),
@@ -58,11 +60,11 @@ def explore_data(
         "test_header": header,
         "by": agent.by,
     }
-    artifacts.write(out, task, "task")
+    artifacts.write(out, task, schemas.TASK)
     _announce(task)
 
 
-def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[str]", csv: str | Path) -> None:
+def check_columns(settings: Settings, asked: Feedback, names: "pd.Index[str]", csv: str | Path) -> None:
     """Raise DataError where a setting or feedback names a column that the CSV does not have, or one twice."""
     named = {key: settings[key] for key in ("target", "group_column", "time_column") if settings[key] is not None}
     lists = [(which, name) for which in COLUMN_LISTS for name in asked.get(which, [])]
@@ -83,18 +85,19 @@ def read_test_target(
     return theirs[~theirs.isin(rare)]
 
 
-def _count_rows(target: "pd.Series[str]", labels: list[str]) -> dict[str, int]:
+def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
     kept, empty = int(target.isin(labels).sum()), int(target.isna().sum())
     return {"with_target": kept, "without_target": empty, "with_rare_label": len(target) - kept - empty}
 
 
-def _announce(task: dict[str, Any]) -> None:
+def _announce(task: Task) -> None:
     labels = ", ".join(f"{shorten(label['value'], 20)} ({label['rows']:,})" for label in task["labels"][:8])
     more = f", and {len(task['labels']) - 8:,} more" if len(task["labels"]) > 8 else ""
     say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     if task["rows"]["with_rare_label"]:
         say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")
-    for name, ours in (task["test_header"] or {"renamed": {}})["renamed"].items():
+    renamed = task["test_header"]["renamed"] if task["test_header"] else {}
+    for name, ours in renamed.items():
         say(f"test_csv: its column {name!r} is taken as {ours!r}.")
     for leak in task["leaks"]:
         say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
@@ -102,12 +105,11 @@ def _announce(task: dict[str, Any]) -> None:
         say("feedback/explore.yaml holds notes, which the builtin agent does not read; it reads target, keep and drop.")
 
 
-def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) -> dict[str, list[dict[str, str]]]:
+def _find_unusable(profile: Profile, table: pd.DataFrame, target: str) -> UnusableColumns:
     """ids, constants and leaks among the columns, each with its reason; `table` holds the rows with a label."""
     with working("looking for columns that give the target away"):
-        found_leaks = find_leaks(table, target, profile["columns"])
-    leaks = [{"name": leak["name"], "reason": leak["reason"]} for leak in found_leaks]
-    found: dict[str, list[dict[str, str]]] = {"ids": [], "constants": [], "leaks": leaks}
+        leaks = find_leaks(table, target, profile["columns"])
+    found: UnusableColumns = {"ids": [], "constants": [], "leaks": leaks}
     for column in profile["columns"]:
         name = column["name"]
         if name == target or name in {leak["name"] for leak in leaks}:
@@ -121,7 +123,7 @@ def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) ->
     return found
 
 
-def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | None:
+def _compare_headers(profile: Profile, target: str) -> TestHeader | None:
     """test_csv's header against the CSV's; DataError where a column is missing there."""
     if profile["test_csv"] is None:
         return None
@@ -132,7 +134,7 @@ def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | N
 
 def compare_headers(
     csv: str | Path, names: list[str], test_csv: str | Path, theirs: list[str], target: str | None
-) -> dict[str, Any]:
+) -> TestHeader:
     """Which of a test table's columns are renamed, extra or in another order; DataError where one is missing."""
     aligned = align_names(theirs, names)
     missing = [name for name in names if name not in aligned]

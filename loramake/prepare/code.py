@@ -7,12 +7,12 @@ that reads the rows and writes the result. What each of them is given, `preparat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent, Failure
-from loramake.agents.builtin import BuiltinAgent
+from loramake.agents.builtin import write_usual_code
 from loramake.agents.coding import check_functions, write_until_it_works
+from loramake.artifact_types.prepare import Plan, SandboxSetting
 from loramake.errors import ArtifactError, CodeError
 from loramake.explore.splits import read_splits
 from loramake.prepare.checks import Check, Prepared, check_behaviour, check_features, check_records
@@ -40,8 +40,8 @@ def write_prep_code(
 
     What an LLM wrote is run on the data and checked first; CodeError after its last try. Every try is kept.
     """
-    planned = artifacts.read(plan, "plan")
-    described = artifacts.read(profile, "profile")
+    planned = artifacts.read(plan, schemas.PLAN)
+    described = artifacts.read(profile, schemas.PROFILE)
 
     def write(failures: list[Failure]) -> str:
         return agent.write_prep_code(planned, described, failures)
@@ -57,9 +57,7 @@ def write_prep_code(
     artifacts.write_text(out, write_until_it_works(agent, write, complete, try_out, out))
 
 
-def _try_out(
-    script: Path, plan: str | Path, planned: dict[str, Any], sources: Sources, sandbox: Sandbox
-) -> Failure | None:
+def _try_out(script: Path, plan: str | Path, planned: Plan, sources: Sources, sandbox: Sandbox) -> Failure | None:
     """Run a script on the data, and check what it made; None where nothing is wrong."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         all_data, state = Path(folder, "all_data.json"), Path(folder, "prep_state.json")
@@ -78,13 +76,11 @@ def _try_out(
     return {"code": "", "complaint": complaint, "check": failed.name, "output": "", "rows": rows}
 
 
-def _prepared(
-    script: Path, plan: dict[str, Any], sources: Sources, sandbox: Sandbox, all_data: Path, state: Path
-) -> Prepared:
+def _prepared(script: Path, plan: Plan, sources: Sources, sandbox: Sandbox, all_data: Path, state: Path) -> Prepared:
     tables = {"csv": read_table(sources.csv)}
     if sources.test_csv is not None:
         tables["test_csv"] = read_table(sources.test_csv, like=list(tables["csv"].columns))
-    records = artifacts.read(all_data, "records")
+    records = artifacts.read(all_data, schemas.RECORDS)
     return Prepared(records, plan, read_splits(sources.splits), tables, script, state, sandbox)
 
 
@@ -97,7 +93,7 @@ def _first_failure(prepared: Prepared) -> Check | None:
     return next((check for check in checks if not check.passed), None)
 
 
-def render_script(plan: dict[str, Any], functions: str) -> str:
+def render_script(plan: Plan, functions: str) -> str:
     """The whole script around the two functions."""
     return render(
         "write_prep_code.j2",
@@ -108,12 +104,12 @@ def render_script(plan: dict[str, Any], functions: str) -> str:
     )
 
 
-def choose_prep_sandbox(setting: str, plan: str | Path) -> Sandbox:
+def choose_prep_sandbox(setting: SandboxSetting, plan: str | Path) -> Sandbox:
     """The sandbox of prepare_data.py by the user's setting; ConfigError where one is needed and none works."""
     return choose_sandbox(setting, lambda script: script == _render_own_script(plan).encode())
 
 
 def _render_own_script(plan: str | Path) -> str:
     """What the built-in agent writes for a plan."""
-    planned = artifacts.read(plan, "plan")
-    return render_script(planned, BuiltinAgent().write_prep_code(planned, {}, []))
+    planned = artifacts.read(plan, schemas.PLAN)
+    return render_script(planned, write_usual_code(planned))
