@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from loramake.prediction.predictions import Scored
+from loramake.tasks import Classification
 from loramake.trust.audit import audit
 from loramake.trust.group_differences import find_reach
 from loramake.trust.group_measures import Rows, count_rows, measure, resample_sums
@@ -45,7 +46,8 @@ def draw(sizes: tuple[int, ...], accuracies: tuple[float, ...], seed: int) -> tu
         [("csv", row) for row in range(len(groups))], np.where(right, predicted, 1 - predicted), probabilities
     )
     nothing = np.zeros(len(groups), dtype=np.bool_)
-    return count_rows(scored, predicted, np.ones((len(groups), 2), dtype=np.bool_), nothing, ["0", "1"]), groups
+    sets, task = np.ones((len(groups), 2), dtype=np.bool_), Classification("y", ["0", "1"])
+    return count_rows(scored, predicted, sets, nothing, task), groups
 
 
 def missed(sizes: tuple[int, ...], accuracies: tuple[float, ...], seed: int) -> tuple[bool, bool, bool]:

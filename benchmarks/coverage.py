@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from running import markdown
 
-from loramake.prediction.predictions import Scored, read_labels, read_scored
+from loramake.prediction.predictions import Scored, read_scored
+from loramake.tasks import read_task
 from loramake.trust.calibration import METHODS as CALIBRATIONS
 from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.conformal import METHODS, fit_sets, guarantee_of, try_sets
@@ -73,7 +74,7 @@ def made_up(name: str, weights: list[float], rows: int, calibration: int, digits
 
 def read_pool(results: Path) -> Pool:
     """The calibration and test rows of a finished experiment, with the probabilities as they were predicted."""
-    labels = read_labels(results / "task.json")
+    labels = read_task(results / "task.json").labels
     parts = [read_scored(results / "predictions" / f"{split}.jsonl", labels) for split in ("calibration", "test")]
     keys = [key for part in parts for key in part.keys]
     truth, probabilities = (np.concatenate([part[field] for part in parts]) for field in (1, 2))

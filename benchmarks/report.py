@@ -26,8 +26,9 @@ from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
 from loramake.plots.evaluation import plot_evaluation
 from loramake.plots.risk import plot_risk_coverage
-from loramake.prediction.predictions import Scored, read_labels, scored_lines
+from loramake.prediction.predictions import Scored, scored_lines
 from loramake.report.report import FILES, render_report
+from loramake.tasks import read_task
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
@@ -36,7 +37,7 @@ from loramake.trust.risk import control_risk
 def grow(results: Path, rows: int) -> None:
     """Put made-up test rows in place of the experiment's, and make again what follows from them."""
     rng = np.random.default_rng(0)
-    labels = read_labels(results / "task.json")
+    labels = read_task(results / "task.json").labels
     strong = rng.dirichlet(np.full(len(labels), 0.5), size=rows)
     truth = (strong.cumsum(axis=1) > rng.random(rows)[:, None]).argmax(axis=1)
     keys = [("csv", row) for row in range(rows)]

@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from loramake.artifact_types.agents import Call, Critique, Exploration, PlanAnswer, Refusal, ReplyContent, Way
 from loramake.artifact_types.evaluation import Baselines, Evaluation
-from loramake.artifact_types.explore import Profile, Splits, Task
+from loramake.artifact_types.explore import Profile, Splits, TaskDescription
 from loramake.artifact_types.llm import AdapterConfig, Card, LlamaFactoryNames
 from loramake.artifact_types.prediction import Prediction
 from loramake.artifact_types.prepare import Plan, PrepState, Record, SelectedFeatures, Transformed, Verification
@@ -38,7 +38,7 @@ class Schema(str, Generic[Content]):
 
 
 PROFILE = Schema("profile", Profile)
-TASK = Schema("task", Task)
+TASK = Schema("task", TaskDescription)
 SPLITS = Schema("splits", Splits)
 
 SELECTED_FEATURES = Schema("selected_features", SelectedFeatures)

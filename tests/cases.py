@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from loramake.prediction.predictions import Scored
+from loramake.tasks import Classification
 
 MODELS = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting")
 """In the order of the artifacts: ours, then the baselines."""
@@ -12,6 +13,11 @@ MODELS = ("loramake", "majority", "logistic_regression", "hist_gradient_boosting
 
 def names(count: int) -> list[str]:
     return [f"label {place}" for place in range(count)]
+
+
+def classification(count: int) -> Classification:
+    """A task of so many labels."""
+    return Classification("y", names(count))
 
 
 def softmax(scores: Any) -> Any:

@@ -9,7 +9,8 @@ import torch
 import transformers
 
 from loramake import artifacts
-from loramake.prediction.predictions import read_labels, scored_lines
+from loramake.prediction.predictions import scored_lines
+from loramake.tasks import read_task
 from loramake.trust.calibration import calibrate_probabilities
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
@@ -60,7 +61,7 @@ def make_adapter(folder: Path) -> None:
 def make_trust(results: Path, max_selective_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
     """The trust artifacts, fitted on made-up predictions of the calibration split."""
     trust, task = results / "trust", results / "task.json"
-    labels = read_labels(task)
+    labels = read_task(task).labels
     given, held_out, test = trust / "given.jsonl", trust / "held_out.jsonl", trust / "test.jsonl"
     artifacts.write(given, scored_lines(random_scored(200, len(labels), 0), labels), "predictions")
     calibrate_probabilities(task, given, given, "temperature", 0, trust / "calibrator.json", held_out, test)

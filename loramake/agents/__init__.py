@@ -7,7 +7,7 @@ from typing import Any, NotRequired, Protocol, TypedDict
 import pandas as pd
 
 from loramake.artifact_types.agents import Exploration
-from loramake.artifact_types.explore import Profile, Task
+from loramake.artifact_types.explore import Profile, TaskDescription
 from loramake.artifact_types.llm import Card
 from loramake.artifact_types.prepare import ChosenFeatures, Finding, Plan, Record
 from loramake.artifact_types.shared import MadeBy
@@ -50,7 +50,7 @@ class Agent(Protocol):
     def plan(
         self,
         profile: Profile,
-        task: Task,
+        task: TaskDescription,
         selected: ChosenFeatures,
         card: Card,
         notes: list[str],

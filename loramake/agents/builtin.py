@@ -1,22 +1,22 @@
 """The agent that needs no network and no key: deterministic rules. It reads no free-text feedback."""
 
 import re
-from collections.abc import Iterable
 
 import pandas as pd
 
 from loramake.agents import Failure, Sample
 from loramake.agents.disclosure import LONGEST_CELL
 from loramake.artifact_types.agents import Exploration
-from loramake.artifact_types.explore import Profile, ProfileColumn, Task, ValueCount
-from loramake.artifact_types.llm import Card, LabelFormat
-from loramake.artifact_types.prepare import Answer, BalanceProposal, ChosenFeatures, Finding, Plan
+from loramake.artifact_types.explore import Profile, ProfileColumn, TaskDescription
+from loramake.artifact_types.llm import Card
+from loramake.artifact_types.prepare import BalanceProposal, ChosenFeatures, Finding, Plan
 from loramake.artifact_types.shared import MadeBy
 from loramake.config import Settings
 from loramake.errors import DataError
 from loramake.rendering import render
-from loramake.tables.numbers import number_styles, to_numbers
-from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
+from loramake.tables.numbers import number_styles
+from loramake.tasks import rows_by_label, task_of
+from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS, order_labels
 from loramake.text import listed
 
 _TARGET_NAMES = re.compile(
@@ -26,10 +26,6 @@ _TARGET_NAMES = re.compile(
 _TARGET_WORDS = re.compile(
     r"target|label|outcome|diagnos|disease|churn|fraud|default|surviv|cancel|approved|is_|_class", re.I
 )
-_NEGATIVE_WORDS = re.compile(
-    r"no|not|false|n|f|0|negative|absent|absence|healthy|benign|normal|never|none|low|bad|control", re.I
-)
-_NEGATION = re.compile(r"(no|not|non|un|without)[ _-].*", re.I)
 _SURE = 2.0
 
 _CARD_DEFAULTS: Settings = {
@@ -66,17 +62,19 @@ class BuiltinAgent:
     def plan(
         self,
         profile: Profile,
-        task: Task,
+        task: TaskDescription,
         selected: ChosenFeatures,
         card: Card,
         notes: list[str],
     ) -> Plan:
         style: Settings = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
         columns = {column["name"]: column for column in profile["columns"]}
-        labels = [label["value"] for label in task["labels"]]
+        target = task_of(task)
         return {
-            "target": task["target"],
-            "instruction": style["instruction"].format(target=task["target"], labels=listed(labels, _LABELS_NAMED)),
+            "target": target.target,
+            "instruction": style["instruction"].format(
+                target=target.target, labels=listed(target.labels, _LABELS_NAMED)
+            ),
             "feature_format": style["feature_format"],
             "feature_separator": style["feature_separator"],
             "number_format": style["number_format"],
@@ -88,8 +86,8 @@ class BuiltinAgent:
                 for name in selected["kept"]
             ],
             "dropped": selected["dropped"],
-            "labels": _answers(labels, style["label_format"]),
-            "balance": propose_balance(task["labels"]),
+            "labels": target.answers(style["label_format"]),
+            "balance": propose_balance(list(rows_by_label(task).values())),
             "advice": "",
             "unread_notes": len(notes),
             "by": self.by,
@@ -127,13 +125,6 @@ def write_usual_code(plan: Plan) -> str:
     return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
 
 
-def _answers(labels: list[str], label_format: LabelFormat) -> list[Answer]:
-    """The answer for each label: the label itself, or the token of its place where the base has as many."""
-    if label_format["kind"] == "plain" or len(labels) > label_format["labels"]:
-        return [{"value": label, "text": label} for label in labels]
-    return [{"value": label, "text": label_format["token"].format(place)} for place, label in enumerate(labels)]
-
-
 def find_target(profile: Profile) -> tuple[str, str]:
     """The column most likely meant as the target, and why; DataError where none stands out."""
     columns = profile["columns"]
@@ -160,24 +151,11 @@ def _score_as_target(column: ProfileColumn, place: int, width: int) -> tuple[flo
     return sum(weight for weight, _, holds in found if holds), [why for _, why, holds in found if holds and why]
 
 
-def order_labels(values: Iterable[str]) -> list[str]:
-    """Numbers by size, else by alphabet; of two labels, the one that says no comes first."""
-    labels = sorted(values)
-    numbers = to_numbers(pd.Series(labels, dtype=str))
-    if numbers.notna().all():
-        return [label for _, label in sorted(zip(numbers, labels, strict=True))]
-    if len(labels) == 2:
-        return sorted(labels, key=lambda label: (not _says_no(label), label))
-    return labels
+def propose_balance(rows: list[int]) -> BalanceProposal:
+    """Oversample a small table where a label has under a fifth of an even share (of two labels, under 10%).
 
-
-def _says_no(label: str) -> bool:
-    return bool(_NEGATIVE_WORDS.fullmatch(label) or _NEGATION.fullmatch(label))
-
-
-def propose_balance(labels: list[ValueCount]) -> BalanceProposal:
-    """Oversample a small table where a label has under a fifth of an even share (of two labels, under 10%)."""
-    rows = [label["rows"] for label in labels]
+    `rows` counts those of each label.
+    """
     rarest, even = min(rows) / sum(rows), 1 / len(rows)
     if rarest < _RARE_LABEL * even and max(rows) * len(rows) <= _MAX_OVERSAMPLED_ROWS:
         reason = f"the rarest label has {rarest:.1%} of the rows, an even share would be {even:.1%}"

@@ -9,19 +9,21 @@ import pandas as pd
 from loramake import artifacts, schemas
 from loramake.agents import Failure, Sample
 from loramake.agents.answers import AnswerError, read_code
-from loramake.agents.builtin import BuiltinAgent, order_labels
+from loramake.agents.builtin import BuiltinAgent
 from loramake.agents.complaints import CHECKS, complaint, may_show_rows, printed
 from loramake.agents.connection import connect
 from loramake.agents.disclosure import Disclosure
 from loramake.agents.endpoint import Endpoint, start
 from loramake.artifact_types.agents import Critique, Exploration, PlanAnswer
-from loramake.artifact_types.explore import Profile, Task
+from loramake.artifact_types.explore import Profile, TaskDescription
 from loramake.artifact_types.llm import Card
 from loramake.artifact_types.prepare import ChosenFeatures, Finding, Plan
 from loramake.artifact_types.shared import MadeBy
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
 from loramake.rendering import render
+from loramake.tasks import rows_by_label
+from loramake.tasks.labels import order_labels
 from loramake.text import shorten
 
 _MOST_LABELS = 20
@@ -81,7 +83,7 @@ class OpenAIAgent:
     def plan(
         self,
         profile: Profile,
-        task: Task,
+        task: TaskDescription,
         selected: ChosenFeatures,
         card: Card,
         notes: list[str],
@@ -114,7 +116,7 @@ class OpenAIAgent:
         self,
         answer: PlanAnswer,
         profile: Profile,
-        task: Task,
+        task: TaskDescription,
         selected: ChosenFeatures,
         card: Card,
     ) -> Plan:
@@ -194,12 +196,12 @@ def _check_target(named: str, given: str | None, columns: list[str]) -> None:
         raise AnswerError(f"{named!r} is not a column{nearest(named, columns)}.")
 
 
-def _labels_text(task: Task, disclosure: Disclosure) -> str:
+def _labels_text(task: TaskDescription, disclosure: Disclosure) -> str:
     """The labels with their rows, or how many there are, where they may not be seen."""
-    labels = task["labels"]
+    rows = rows_by_label(task)
     if not disclosure.shows_cells_of(task["target"]):
-        return f"{len(labels)} labels"
-    return "\n".join(f"{label['value']!r}: {label['rows']}" for label in labels[:_MOST_LABELS])
+        return f"{len(rows)} labels"
+    return "\n".join(f"{label!r}: {count}" for label, count in list(rows.items())[:_MOST_LABELS])
 
 
 def _check_labels(named: list[str], occurring: list[str]) -> None:

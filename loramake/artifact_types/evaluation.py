@@ -4,7 +4,6 @@ from typing import Literal, TypedDict
 
 from loramake.artifact_types.shared import Estimate, Outcome, Source
 
-Baseline = Literal["majority", "logistic_regression", "hist_gradient_boosting"]
 EvaluatedSplit = Literal["train", "test"]
 BaselineSplit = Literal["train", "calibration", "test"]
 
@@ -29,10 +28,10 @@ class Baselines(TypedDict):
 
     features: list[str]
     labels: list[str]
-    models: dict[Baseline, BaselineModel]
+    models: dict[str, BaselineModel]
 
 
-Metric = Literal[
+MetricName = Literal[
     "accuracy",
     "balanced_accuracy",
     "precision",
@@ -51,7 +50,7 @@ Metric = Literal[
 ]
 """Precision, recall and F1 without a mean are those of the positive label, of a binary task only."""
 
-Metrics = dict[Metric, Estimate]
+Metrics = dict[MetricName, Estimate]
 
 
 class ClassMetrics(TypedDict):
@@ -82,7 +81,7 @@ class SplitMetrics(TypedDict):
 class Verdict(TypedDict):
     """loramake against the best baseline on the test split."""
 
-    metric: Literal["roc_auc"]
+    metric: str
     best_baseline: str | None
     loramake: float | None
     baseline: float | None

@@ -106,13 +106,18 @@ class UnusableColumns(TypedDict):
     leaks: list[ExcludedColumn]
 
 
-class Task(UnusableColumns):
-    """task.json."""
+class DescribedTarget(TypedDict):
+    """What is predicted."""
 
     target: str
     task_type: TaskType
     labels: list[ValueCount]
     positive_label: str | None
+
+
+class TaskDescription(DescribedTarget, UnusableColumns):
+    """task.json."""
+
     reason: str
     rows: TaskRows
     group_column: str | None

@@ -3,7 +3,7 @@
 from typing import Literal, TypedDict
 
 from loramake.artifact_types.evaluation import Verdict
-from loramake.artifact_types.explore import Splits, TaskType
+from loramake.artifact_types.explore import Splits
 from loramake.artifact_types.shared import MadeBy
 
 TrustFile = Literal["calibration_measures", "conformal", "risk", "costs", "audit", "label_noise", "robustness"]
@@ -22,7 +22,7 @@ class Results(TypedDict):
 
     experiment: str
     target: str
-    task_type: TaskType
+    task_type: str
     labels: list[str]
     rows: dict[str, int]
     splits: Splits

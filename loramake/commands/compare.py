@@ -11,16 +11,9 @@ from rich.text import Text
 from loramake.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loramake.artifact_types.evaluation import Metric
     from loramake.artifact_types.shared import Estimate
     from loramake.evaluation.compare import Comparison, Experiment
 
-_NAMES: dict["Metric", str] = {
-    "roc_auc": "ROC-AUC",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log loss",
-}
 _COLOURS = {"better": "green", "worse": "red"}
 
 
@@ -44,7 +37,8 @@ def compare(
     settings = library.differing_settings(found)
     differences = [library.compare(found[0], other) for other in found[1:]]
     if as_json:
-        metrics = {one.name: {name: one.metrics[name] for name in library.METRICS} for one in found}
+        compared = found[0].task.compared_metrics
+        metrics = {one.name: {metric.name: one.metrics[metric.name] for metric in compared} for one in found}
         made = {"settings": settings, "metrics": metrics, "against": found[0].name, "differences": differences}
         put(printable_json(made, indent=2) + "\n")
         return
@@ -78,13 +72,13 @@ def _metrics_table(experiments: "list[Experiment]", differences: "list[Compariso
     table = Table(title=f"On the test rows, with {as_percent(CONFIDENCE)} intervals", title_justify="left")
     for head in ("metric", "experiment", "value", f"less {experiments[0].name}"):
         table.add_column(Text(head), overflow="fold")
-    for metric, shown in _NAMES.items():
+    for metric in experiments[0].task.compared_metrics:
         for place, experiment in enumerate(experiments):
-            value = _interval(experiment.metrics[metric], "")
-            gained = differences[place - 1]["differences"].get(metric) if place else None
+            value = _interval(experiment.metrics[metric.name], "")
+            gained = differences[place - 1]["differences"].get(metric.name) if place else None
             colour = _COLOURS.get(gained["outcome"] or "", "") if gained else ""
             against = Text(_interval(gained, "+") if gained else "", style=colour)
-            table.add_row(shown if place == 0 else "", Text(experiment.name), value, against)
+            table.add_row(metric.title if place == 0 else "", Text(experiment.name), value, against)
         table.add_section()
     return table
 

@@ -5,10 +5,10 @@ Texts are TF-IDF (scikit-learn's) of words and word pairs; of many labels the mo
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,14 +26,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from loramake import artifacts, layout, schemas
-from loramake.artifact_types.evaluation import Baseline, BaselineModel, BaselinePredictions, Baselines, BaselineSplit
+from loramake import artifacts, schemas
+from loramake.artifact_types.evaluation import BaselineModel, BaselinePredictions, Baselines, BaselineSplit
 from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tasks import read_task
 
-BASELINES = ("majority", "logistic_regression", "hist_gradient_boosting")
 SPLITS: tuple[BaselineSplit, ...] = ("train", "calibration", "test")
 MAX_CATEGORIES = 50
 """Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
@@ -98,43 +98,29 @@ def fit_baselines(
     out: str | Path,
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
-    target, labels = _read_task(task)
+    asked = read_task(task)
     planned = artifacts.read(plan, schemas.PLAN)["features"]
     types = {feature["name"]: feature["type"] for feature in planned}
     rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
         raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
-    truth = label_codes(train[target], labels, csv)
+    truth = asked.codes_of(train[asked.target], csv)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
-        found = find_features(train[list(types)], types, number_styles(planned), len(labels))
+        found = find_features(train[list(types)], types, number_styles(planned), len(asked.labels))
         with progress("growing trees, iterations") as advance:
-            models = fit_models(prepare(train, found), truth, found, seed, advance)
-        predicted = {name: _predict_splits(model, rows, found, len(labels)) for name, (_, model) in models.items()}
-    described: dict[Baseline, BaselineModel] = {
+            models = fit_models(asked.baselines, Sample(prepare(train, found), truth, found, seed, advance))
+        predicted = {
+            name: _predict_splits(model, rows, found, len(asked.labels)) for name, (_, model) in models.items()
+        }
+    described: dict[str, BaselineModel] = {
         name: {"description": models[name][0], "splits": predicted[name]} for name in models
     }
-    baselines: Baselines = {"features": list(types), "labels": labels, "models": described}
+    baselines: Baselines = {"features": list(types), "labels": asked.labels, "models": described}
     # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
     artifacts.write(out, baselines, schemas.BASELINES, indent=None)
     say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
-
-
-def _read_task(task: str | Path) -> tuple[str, list[str]]:
-    found = artifacts.read(task, schemas.TASK)
-    return found["target"], [label["value"] for label in found["labels"]]
-
-
-def label_codes(column: "pd.Series[str]", labels: list[str], where: str | Path) -> NDArray[np.int64]:
-    """The place of each label in `labels`, shape (rows,); DataError where one is not there."""
-    place = {label: code for code, label in enumerate(labels)}
-    unknown = sorted({str(label) for label in column if label not in place})
-    if unknown:
-        raise DataError(
-            f"{where}: the label {unknown[0]!r} is not one of the task's: delete {layout.TASK.path} and run again."
-        )
-    return np.array([place[label] for label in column], dtype=np.int64)
 
 
 def find_features(
@@ -204,33 +190,62 @@ def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
     return pd.DataFrame(columns, index=table.index)
 
 
-Described = dict[Baseline, tuple[str, ClassifierMixin]]
-"""Models with their descriptions."""
+class Sample(NamedTuple):
+    """What a baseline is fitted on."""
+
+    rows: pd.DataFrame
+    """As `prepare` makes them."""
+    truth: NDArray[np.int64]
+    """Label codes, shape (rows,)."""
+    features: Features
+    seed: int
+    advance: Advance | None = None
+    """Is told the iterations of gradient boosting, which takes by far the longest."""
+
+    @property
+    def labels(self) -> int:
+        """How many labels occur."""
+        return len(np.unique(self.truth))
 
 
-def fit_models(
-    rows: pd.DataFrame, truth: NDArray[np.int64], features: Features, seed: int, advance: Advance | None = None
-) -> Described:
-    """Every baseline with its description, fitted on prepared rows and label codes of shape (rows,).
+Fitted = tuple[str, ClassifierMixin]
+"""A model with its description."""
 
-    `advance` is told the iterations of gradient boosting, which takes by far the longest of them.
-    """
-    frequencies = DummyClassifier(strategy="prior").fit(rows, truth)
-    models: Described = {"majority": ("The class frequencies of the train split, the same for every row.", frequencies)}
-    labels = len(np.unique(truth))
-    if labels < 2:
-        same = ("The train split has one label only: the same as majority.", frequencies)
-        return {**models, "logistic_regression": same, "hist_gradient_boosting": same}
-    linear = _logistic_regression(rows, features, seed, solver_iterations(labels))
+
+def fit_models(names: Sequence[str], sample: Sample) -> dict[str, Fitted]:
+    """The named baselines, each fitted on the sample; where one label only occurs, all are the majority."""
+    if sample.labels > 1:
+        return {name: FITTERS[name](sample) for name in names}
+    majority = _fit_majority(sample)
+    same = ("The train split has one label only: the same as majority.", majority[1])
+    return {name: majority if name == "majority" else same for name in names}
+
+
+def _fit_majority(sample: Sample) -> Fitted:
+    frequencies = DummyClassifier(strategy="prior").fit(sample.rows, sample.truth)
+    return "The class frequencies of the train split, the same for every row.", frequencies
+
+
+def _fit_linear(sample: Sample) -> Fitted:
+    linear = _logistic_regression(sample.rows, sample.features, sample.seed, solver_iterations(sample.labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the description says where it stops
-        linear.fit(rows, truth)
-    trees = _grow(_gradient_boosting(rows, features, seed, labels), rows, truth, tree_iterations(labels), advance)
-    return {
-        **models,
-        "logistic_regression": (_describe_linear(features, labels), linear),
-        "hist_gradient_boosting": (_describe_trees(features, labels), trees),
-    }
+        linear.fit(sample.rows, sample.truth)
+    return _describe_linear(sample.features, sample.labels), linear
+
+
+def _fit_trees(sample: Sample) -> Fitted:
+    model = _gradient_boosting(sample.rows, sample.features, sample.seed, sample.labels)
+    grown = _grow(model, sample.rows, sample.truth, tree_iterations(sample.labels), sample.advance)
+    return _describe_trees(sample.features, sample.labels), grown
+
+
+FITTERS: Mapping[str, Callable[[Sample], Fitted]] = {
+    "majority": _fit_majority,
+    "logistic_regression": _fit_linear,
+    "hist_gradient_boosting": _fit_trees,
+}
+"""By the names of a task's `baselines`."""
 
 
 def solver_iterations(labels: int) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from loramake import layout
-from loramake.artifact_types.evaluation import Metric, Metrics
+from loramake.artifact_types.evaluation import MetricName, Metrics
 from loramake.artifact_types.prepare import Plan
 from loramake.artifact_types.report import Results
 from loramake.artifact_types.shared import Estimate, Outcome
@@ -19,10 +19,9 @@ from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
 from loramake.experiments import find_artifact, read_artifact
 from loramake.prediction.predictions import Codes, Key, Scored, read_scored
+from loramake.tasks import Task, make_task
 from loramake.text import as_percent
 
-METRICS: dict[Metric, int] = {"roc_auc": 1, "accuracy": 1, "balanced_accuracy": 1, "log_loss": -1}
-"""What is compared, and whether more of it is better (1) or less (-1)."""
 _PLACES = ("dataset_dir", "output_dir")
 """Settings that only name the experiment."""
 _SEED = 0
@@ -35,7 +34,7 @@ class Experiment:
     name: str
     settings: dict[str, Any]
     metrics: Metrics
-    labels: list[str]
+    task: Task
     table: dict[str, Any]
     """profile.json without the paths: the same for the same table."""
     test: Scored
@@ -52,7 +51,7 @@ class Comparison(TypedDict):
 
     rows: int
     only_in_one: int
-    differences: dict[Metric, Difference]
+    differences: dict[MetricName, Difference]
     sentence: str
 
 
@@ -63,13 +62,14 @@ def read_experiment(folder: Path) -> Experiment:
     plan = read_artifact(folder, layout.PLAN)
     train = read_artifact(folder, layout.TRAIN_CONFIG)
     profile = read_artifact(folder, layout.PROFILE)
+    task = make_task(results["task_type"], results["target"], results["labels"])
     return Experiment(
         folder.name,
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
-        results["labels"],
+        task,
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, layout.TEST_PREDICTIONS), results["labels"], results["rows"]["test"]),
+        read_scored(find_artifact(folder, layout.TEST_PREDICTIONS), task.labels, results["rows"]["test"]),
     )
 
 
@@ -101,47 +101,48 @@ def compare(first: Experiment, other: Experiment) -> Comparison:
     """
     for what, ours, theirs in (
         ("target", first.settings["target"], other.settings["target"]),
-        ("set of labels", sorted(first.labels), sorted(other.labels)),
+        ("set of labels", sorted(first.task.labels), sorted(other.task.labels)),
         ("table", first.table, other.table),
     ):
         if ours != theirs:
             raise ConfigError(f"{first.name} and {other.name} do not have the same {what}: they cannot be compared.")
     ours, theirs = set(first.test.keys), set(other.test.keys)
     shared = sorted(ours & theirs)
-    differences = _differences(*_scores(first, other, shared)) if shared else {}
+    differences = _differences(first.task, *_scores(first, other, shared)) if shared else {}
     return {
         "rows": len(shared),
         "only_in_one": len(ours ^ theirs),
         "differences": differences,
-        "sentence": _sentence(first.name, other.name, len(shared), differences),
+        "sentence": _sentence(first, other.name, len(shared), differences),
     }
 
 
 def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
     """True labels, and the probabilities of both, of these rows, in the order of the first one's labels."""
     ours, theirs = first.test.pick(rows), other.test.pick(rows)
-    order = [other.labels.index(label) for label in first.labels]
+    order = [other.task.labels.index(label) for label in first.task.labels]
     return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 
 
-def _differences(truth: Codes, scores: Scores) -> dict[Metric, Difference]:
-    ours, theirs = (compute_metrics(truth, scores[place]) for place in ("0", "1"))
-    resampled = resample(truth, scores, _SEED)
-    found: dict[Metric, Difference] = {}
-    for metric, sign in METRICS.items():
-        paired = resampled["1"][metric] - resampled["0"][metric]
-        difference = estimate(theirs[metric] - ours[metric], paired)
-        found[metric] = {**difference, "outcome": outcome_of(difference, sign)}
+def _differences(task: Task, truth: Codes, scores: Scores) -> dict[MetricName, Difference]:
+    ours, theirs = (compute_metrics(task, truth, scores[place]) for place in ("0", "1"))
+    resampled = resample(task, truth, scores, _SEED)
+    found: dict[MetricName, Difference] = {}
+    for name, _, sign in task.compared_metrics:
+        paired = resampled["1"][name] - resampled["0"][name]
+        difference = estimate(theirs[name] - ours[name], paired)
+        found[name] = {**difference, "outcome": outcome_of(difference, sign)}
     return found
 
 
-def _sentence(first: str, other: str, rows: int, differences: Mapping[Metric, Difference]) -> str:
+def _sentence(reference: Experiment, other: str, rows: int, differences: Mapping[MetricName, Difference]) -> str:
+    first, metric = reference.name, reference.task.verdict_metric
     if not rows:
         return f"{other} and {first} have no test row in common: no difference can be measured."
-    area = differences["roc_auc"]
-    if area["outcome"] is None:
+    difference = differences[metric.name]
+    if difference["outcome"] is None:
         return f"{other} and {first} share too few test rows ({rows}) to tell."
-    word = {"better": "better than", "level": "level with", "worse": "worse than"}[area["outcome"]]
-    value, low, high = (f"{end:+.3f}" for end in (area["value"], area["low"], area["high"]))
+    word = {"better": "better than", "level": "level with", "worse": "worse than"}[difference["outcome"]]
+    value, low, high = (f"{end:+.3f}" for end in (difference["value"], difference["low"], difference["high"]))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
-    return f"{other} is {word} {first}: ROC-AUC {value} ({interval}, {rows:,} rows)."
+    return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {rows:,} rows)."

@@ -9,56 +9,44 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from loramake.artifact_types.evaluation import Metric
+from loramake.artifact_types.evaluation import MetricName
 from loramake.evaluation.areas import mean_areas
 from loramake.prediction.predictions import Codes, Floats
+from loramake.tasks import Task
 
 
-def compute_metrics(truth: Codes, probabilities: Floats) -> dict[Metric, float]:
-    """Every metric by scikit-learn, from label codes (rows,) and probabilities (rows, labels).
+def compute_metrics(task: Task, truth: Codes, probabilities: Floats) -> dict[MetricName, float]:
+    """Every metric of the task by scikit-learn, from label codes (rows,) and probabilities (rows, labels).
 
     A precision, recall or F1 that is 0/0 is NaN for the positive label and counts as 0 in macro and weighted means,
     which run over the labels that are true or predicted somewhere. One-vs-rest means run over the labels that are
     true somewhere. Balanced accuracy, MCC and both areas need two true labels.
     """
-    binary = probabilities.shape[1] == 2
     if len(truth) == 0:
-        return dict.fromkeys(metric_names(binary), np.nan)
+        return dict.fromkeys(task.metric_names, np.nan)
     predicted = probabilities.argmax(axis=1)
     values = {"accuracy": sklearn_metrics.accuracy_score(truth, predicted)}
     for average in ("macro", "weighted"):
         values |= _precision_recall_f1(truth, predicted, f"_{average}", average=average, zero_division=0)
-    if binary:
-        values |= _precision_recall_f1(truth, predicted, "", average="binary", zero_division=np.nan)
+    if task.positive is not None:
+        values |= _precision_recall_f1(
+            truth, predicted, "", average="binary", pos_label=task.positive, zero_division=np.nan
+        )
     labels = range(probabilities.shape[1])
     values["log_loss"] = sklearn_metrics.log_loss(truth, probabilities, labels=list(labels))
-    if ranked := ranked_labels(truth, binary):
+    if ranked := task.ranked_codes(truth):
         # balanced_accuracy_score is the same, but warns of labels that are predicted and not true.
         values["balanced_accuracy"] = sklearn_metrics.recall_score(
             truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
         )
         values["mcc"] = sklearn_metrics.matthews_corrcoef(truth, predicted)
         values["roc_auc"], values["pr_auc"] = mean_areas(truth, probabilities, ranked)
-    return {name: float(values.get(name, np.nan)) for name in metric_names(binary)}
+    return {name: float(values.get(name, np.nan)) for name in task.metric_names}
 
 
 def _precision_recall_f1(truth: Codes, predicted: Codes, suffix: str, **options: Any) -> dict[str, float]:
     values = sklearn_metrics.precision_recall_fscore_support(truth, predicted, **options)
     return {f"{name}{suffix}": value for name, value in zip(("precision", "recall", "f1"), values, strict=False)}
-
-
-def ranked_labels(truth: Codes, binary: bool) -> list[int]:
-    """The labels whose scores are ranked against the rest: the positive one, or all that occur; of one label, none."""
-    present: list[int] = np.unique(truth).tolist()
-    return [] if len(present) < 2 else [1] if binary else present
-
-
-def metric_names(binary: bool) -> list[Metric]:
-    """All metrics, in the order of the reports."""
-    positive: list[Metric] = ["precision", "recall", "f1"] if binary else []
-    macro: list[Metric] = ["precision_macro", "recall_macro", "f1_macro"]
-    weighted: list[Metric] = ["precision_weighted", "recall_weighted", "f1_weighted"]
-    return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *macro, *weighted, "mcc", "log_loss"]
 
 
 def row_losses(truth: Codes, probabilities: Floats) -> Floats:

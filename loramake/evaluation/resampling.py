@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loramake.artifact_types.evaluation import Metric
+from loramake.artifact_types.evaluation import MetricName
 from loramake.console import Advance
 from loramake.evaluation.areas import MANY_LABELS, weighted_areas
 from loramake.evaluation.intervals import CELLS, draw_counts
-from loramake.evaluation.metrics import metric_names, ranked_labels, row_losses
+from loramake.evaluation.metrics import row_losses
 from loramake.evaluation.scores import Scores
 from loramake.prediction.predictions import Codes, Floats
+from loramake.tasks import Task
 
 _CELLS_OF_MANY_LABELS = 5_000_000
 """The same for more than MANY_LABELS labels, whose rows are compared with each other anew for each block."""
@@ -27,17 +28,19 @@ class Tallies(NamedTuple):
     predicted: Floats
 
 
-Resampled = dict[Metric, Floats]
+Resampled = dict[MetricName, Floats]
 """Every metric in each resample, of shape (resamples,)."""
 
 
-def resample(truth: Codes, scores: Scores, seed: int, advance: Advance | None = None) -> dict[str, Resampled]:
-    """Every metric of every model on the same bootstrap resamples of the rows, each of shape (resamples,)."""
+def resample(
+    task: Task, truth: Codes, scores: Scores, seed: int, advance: Advance | None = None
+) -> dict[str, Resampled]:
+    """The task's metrics of every model on the same bootstrap resamples of the rows, each of shape (resamples,)."""
     parts: dict[str, list[Resampled]] = {name: [] for name in scores}
     many = any(probabilities.shape[1] > MANY_LABELS for probabilities in scores.values())
     for counts in draw_counts(len(truth), seed, _CELLS_OF_MANY_LABELS if many else CELLS, advance):
         for name, probabilities in scores.items():
-            parts[name].append(compute_weighted(truth, probabilities, counts))
+            parts[name].append(compute_weighted(task, truth, probabilities, counts))
     return {
         name: {metric: np.concatenate([part[metric] for part in found]) for metric in found[0]}
         for name, found in parts.items()
@@ -53,29 +56,28 @@ def resample_labels(truth: Codes, probabilities: Floats, seed: int) -> dict[str,
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def compute_weighted(truth: Codes, probabilities: Floats, counts: Floats) -> Resampled:
+def compute_weighted(task: Task, truth: Codes, probabilities: Floats, counts: Floats) -> Resampled:
     """`compute_metrics` of many resamples at once: `counts` (resamples, rows) tells how often each holds a row.
 
     scikit-learn takes 20 ms for one resample of 5,000 rows, this 1 ms; a test holds the two equal.
     """
-    binary = probabilities.shape[1] == 2
     if len(truth) == 0:
-        return dict.fromkeys(metric_names(binary), np.full(len(counts), np.nan))
+        return dict.fromkeys(task.metric_names, np.full(len(counts), np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
         tallies = _tally(truth, probabilities, counts)
-        values = _tally_metrics(tallies, binary)
+        values = _tally_metrics(tallies, task.positive)
         present = tallies.true > 0
         areas = np.full((2, *present.shape), np.nan)
-        if ranked := ranked_labels(truth, binary):
+        if ranked := task.ranked_codes(truth):
             areas[:, :, ranked] = weighted_areas(truth, probabilities, counts, ranked)
         one_label = present.sum(axis=1) < 2
-        used = present & (np.arange(present.shape[1]) == 1) if binary else present
+        used = present & np.isin(np.arange(present.shape[1]), task.free_codes)
         for name, area in zip(("roc_auc", "pr_auc"), areas, strict=True):
             values[name] = np.where(used, area, 0.0).sum(axis=1) / used.sum(axis=1)
     for name in ("roc_auc", "pr_auc", "balanced_accuracy", "mcc"):
         values[name][one_label] = np.nan
     values["log_loss"] = counts @ row_losses(truth, probabilities) / counts.sum(axis=1)
-    return {name: values[name] for name in metric_names(binary)}
+    return {name: values[name] for name in task.metric_names}
 
 
 def _tally(truth: Codes, probabilities: Floats, counts: Floats) -> Tallies:
@@ -98,14 +100,14 @@ def _sums_by_label(codes: Codes, counts: Floats, labels: int) -> Floats:
     return sums
 
 
-def _tally_metrics(tallies: Tallies, binary: bool) -> dict[str, Floats]:
+def _tally_metrics(tallies: Tallies, positive: int | None) -> dict[str, Floats]:
     """The metrics that follow from the tallies of each resample, each of shape (resamples,)."""
     right, true, predicted = tallies
     rows = true.sum(axis=1)
     by_label = _label_shares(tallies)
     values = {"accuracy": right.sum(axis=1) / rows}
-    if binary:
-        values |= {name: shares[:, 1].copy() for name, shares in by_label.items()}
+    if positive is not None:
+        values |= {name: shares[:, positive].copy() for name, shares in by_label.items()}
     seen = (true + predicted) > 0
     for name, shares in by_label.items():
         filled = np.nan_to_num(shares, nan=0.0)

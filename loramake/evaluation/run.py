@@ -16,6 +16,7 @@ from loramake.evaluation.resampling import Resampled, resample, resample_labels
 from loramake.evaluation.scores import read_scores
 from loramake.evaluation.verdict import find_verdict
 from loramake.prediction.predictions import Codes, Floats
+from loramake.tasks import Task, read_task
 
 LABEL_METRICS = ("precision", "recall", "f1")
 MAX_LABELS_WITH_MATRIX = 100
@@ -26,21 +27,20 @@ def run_evaluation(
     task: str | Path, train: str | Path, test: str | Path, baselines: str | Path, seed: int, out: str | Path
 ) -> None:
     """Write metrics.json from the predictions of the train and test splits (JSON lines) and baselines.json."""
-    found = artifacts.read(task, schemas.TASK)
-    labels = [label["value"] for label in found["labels"]]
+    found = read_task(task)
     splits: dict[EvaluatedSplit, SplitMetrics] = {}
     both: tuple[tuple[EvaluatedSplit, str | Path], ...] = (("train", train), ("test", test))
     for split, predictions in both:
-        truth, scores = read_scores(predictions, baselines, labels, split)
+        truth, scores = read_scores(predictions, baselines, found.labels, split)
         # One thread: on a busy machine several wait for each other and take ten times as long.
         with threadpool_limits(limits=1), progress(f"evaluating {split}, resamples") as advance:
-            resampled = resample(truth, scores, seed, advance)
-            models = {name: evaluate(truth, scores[name], labels, resampled[name], seed) for name in scores}
+            resampled = resample(found, truth, scores, seed, advance)
+            models = {name: evaluate(found, truth, scores[name], resampled[name], seed) for name in scores}
         splits[split] = {"rows": len(truth), "models": models}
-    verdict = find_verdict(splits["test"]["models"], resampled)
+    verdict = find_verdict(found.verdict_metric, splits["test"]["models"], resampled)
     metrics: Evaluation = {
-        "labels": labels,
-        "positive_label": found["positive_label"],
+        "labels": found.labels,
+        "positive_label": found.positive_label,
         "resamples": RESAMPLES,
         "confidence": CONFIDENCE,
         "splits": splits,
@@ -50,14 +50,14 @@ def run_evaluation(
     say(verdict["sentence"])
 
 
-def evaluate(truth: Codes, probabilities: Floats, labels: list[str], resampled: Resampled, seed: int) -> ModelMetrics:
+def evaluate(task: Task, truth: Codes, probabilities: Floats, resampled: Resampled, seed: int) -> ModelMetrics:
     """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
-    values = compute_metrics(truth, probabilities)
-    few = len(labels) <= MAX_LABELS_WITH_MATRIX
+    values = compute_metrics(task, truth, probabilities)
+    few = len(task.labels) <= MAX_LABELS_WITH_MATRIX
     return {
         "metrics": {name: estimate(value, resampled[name]) for name, value in values.items()},
         "confusion_matrix": confusion_matrix(truth, probabilities).tolist() if few else None,
-        "per_class": _per_class(truth, probabilities, labels, seed),
+        "per_class": _per_class(truth, probabilities, task.labels, seed),
     }
 
 

@@ -16,7 +16,7 @@ Scores = dict[str, Floats]
 def read_scores(
     predictions: str | Path, baselines: str | Path, labels: list[str], split: BaselineSplit
 ) -> tuple[Codes, Scores]:
-    """True labels (places in `labels`, shape (rows,)) and the scores of loramake and of every baseline, rows matched.
+    """True labels (codes, shape (rows,)) and the scores of loramake and of every baseline, rows matched.
 
     ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
     """

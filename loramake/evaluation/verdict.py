@@ -1,43 +1,40 @@
 """What is said of loramake against the best baseline."""
 
-from typing import Literal
-
 from loramake.artifact_types.evaluation import ModelMetrics, Verdict
 from loramake.artifact_types.shared import Estimate, Outcome
 from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED, defined, estimate
 from loramake.evaluation.resampling import Resampled
 from loramake.evaluation.scores import LORAMAKE
+from loramake.tasks import Metric
 from loramake.text import as_percent
 
-VERDICT_METRIC: Literal["roc_auc"] = "roc_auc"
 
-
-def find_verdict(models: dict[str, ModelMetrics], resampled: dict[str, Resampled]) -> Verdict:
-    """loramake against the best baseline by ROC-AUC on test, with a paired bootstrap interval of the difference.
+def find_verdict(metric: Metric, models: dict[str, ModelMetrics], resampled: dict[str, Resampled]) -> Verdict:
+    """loramake against the best baseline on test, with a paired bootstrap interval of the difference.
 
     The best baseline is picked on the same test rows, which favours the baseline.
     """
-    if models[LORAMAKE]["metrics"][VERDICT_METRIC]["value"] is None:
-        return _no_verdict()
-    areas = {name: defined(model["metrics"][VERDICT_METRIC]["value"]) for name, model in models.items()}
-    best = max((name for name in areas if name != LORAMAKE), key=lambda name: areas[name])
-    paired = resampled[LORAMAKE][VERDICT_METRIC] - resampled[best][VERDICT_METRIC]
-    difference = estimate(areas[LORAMAKE] - areas[best], paired)
-    outcome = outcome_of(difference)
+    if models[LORAMAKE]["metrics"][metric.name]["value"] is None:
+        return _no_verdict(metric)
+    values = {name: defined(model["metrics"][metric.name]["value"]) for name, model in models.items()}
+    best = max((name for name in values if name != LORAMAKE), key=lambda name: metric.sign * values[name])
+    paired = resampled[LORAMAKE][metric.name] - resampled[best][metric.name]
+    difference = estimate(values[LORAMAKE] - values[best], paired)
+    outcome = outcome_of(difference, metric.sign)
     return {
-        "metric": VERDICT_METRIC,
+        "metric": metric.name,
         "best_baseline": best,
-        "loramake": areas[LORAMAKE],
-        "baseline": areas[best],
+        "loramake": values[LORAMAKE],
+        "baseline": values[best],
         "difference": difference,
         "outcome": outcome,
-        "sentence": _sentence(outcome, best, areas[LORAMAKE], areas[best], difference),
+        "sentence": _sentence(metric, outcome, best, values[LORAMAKE], values[best], difference),
     }
 
 
-def _no_verdict() -> Verdict:
+def _no_verdict(metric: Metric) -> Verdict:
     return {
-        "metric": VERDICT_METRIC,
+        "metric": metric.name,
         "best_baseline": None,
         "loramake": None,
         "baseline": None,
@@ -56,8 +53,10 @@ def outcome_of(difference: Estimate, sign: int = 1) -> Outcome | None:
     return "better" if above else "worse" if below else "level"
 
 
-def _sentence(outcome: Outcome | None, best: str, ours: float, theirs: float, difference: Estimate) -> str:
-    against = f"ROC-AUC {ours:.3f} against {theirs:.3f} of {best}"
+def _sentence(
+    metric: Metric, outcome: Outcome | None, best: str, ours: float, theirs: float, difference: Estimate
+) -> str:
+    against = f"{metric.title} {ours:.3f} against {theirs:.3f} of {best}"
     if outcome is None:
         return f"Too few test rows to tell: {against}."
     opening = {"better": "Better than", "level": "Level with", "worse": "Worse than"}[outcome]
@@ -66,4 +65,4 @@ def _sentence(outcome: Outcome | None, best: str, ours: float, theirs: float, di
         for number in (difference["value"], difference["low"], difference["high"])
     )
     interval = f"difference {value}, {as_percent(CONFIDENCE)} interval {low} to {high}"
-    return f"{opening} {best}: ROC-AUC {ours:.3f} against {theirs:.3f} ({interval})."
+    return f"{opening} {best}: {metric.title} {ours:.3f} against {theirs:.3f} ({interval})."

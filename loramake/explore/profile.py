@@ -1,7 +1,6 @@
 """What a CSV holds, column by column. Knows nothing of targets, splits or models."""
 
 import heapq
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +9,12 @@ import pandas as pd
 from loramake import artifacts, schemas
 from loramake.artifact_types.explore import ColumnNumbers, ColumnType, Profile, ProfileColumn, Quantile, TestTable
 from loramake.console import say, working
-from loramake.tables.numbers import NumberStyle, find_number_style, to_numbers
+from loramake.tables.numbers import NumberStyle, to_numbers
 from loramake.tables.reading import Dialect, read_table, sniff
-from loramake.text import CELL_LENGTH, shorten
+from loramake.tables.types import find_type_and_style
+from loramake.text import shorten
 
 TOP_VALUES = 10
-
-_BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0", "1"}, {"0.0", "1.0"})
-_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}.{0,40})?")
-_ID_NAME = re.compile(
-    r"(?i:(^|[_\W])(id|uuid|guid|key|index|number|no|nr|code|identifier)$)"
-    r"|(?i:^(id|uuid|guid|index)([_\W]|$))|[a-z](Id|ID|Index)$"
-)
-_CODE = re.compile(r"(?=.*[A-Za-z])\S+")
-_MIN_ROWS_OF_ID = 20
 QUANTILES: dict[Quantile, float] = {"0": 0, "0.25": 0.25, "0.5": 0.5, "0.75": 0.75, "1": 1}
 
 
@@ -61,7 +52,7 @@ def profile_column(column: "pd.Series[str]") -> ProfileColumn:
     """One entry of profile.json's columns: type, missing, distinct, most frequent values, quantiles."""
     filled = column.dropna()
     counts = filled.value_counts()
-    kind, style = _find_type_and_style(column, filled, distinct=len(counts))
+    kind, style = find_type_and_style(column, filled, distinct=len(counts))
     return {
         "name": str(column.name),
         "type": kind,
@@ -94,46 +85,3 @@ def _describe_numbers(filled: "pd.Series[str]", kind: ColumnType, style: NumberS
         "words": int(numbers.isna().sum()),
         "quantiles": {name: float(value) for name, value in zip(QUANTILES, values, strict=True)},
     }
-
-
-def find_type(column: "pd.Series[str]") -> ColumnType:
-    """numeric, categorical, boolean, date, text, id or constant, as a person would call the column."""
-    filled = column.dropna()
-    return _find_type_and_style(column, filled, filled.nunique())[0]
-
-
-def _find_type_and_style(
-    column: "pd.Series[str]", filled: "pd.Series[str]", distinct: int
-) -> tuple[ColumnType, NumberStyle | None]:
-    """The type, and the number style of a numeric column or an id of numbers."""
-    if distinct == 0 or (distinct == 1 and len(filled) == len(column)):
-        return "constant", None
-    if distinct == 2 and set(filled.str.lower().unique()) in _BOOLEANS:
-        return "boolean", None
-    style = find_number_style(filled)
-    if _looks_like_id(str(column.name), filled, distinct):
-        return "id", style
-    if style is not None:
-        return "numeric", style
-    if filled.map(lambda cell: _DATE.fullmatch(cell) is not None).all():
-        return "date", None
-    return ("text" if _looks_like_text(filled, distinct) else "categorical"), None
-
-
-def _looks_like_id(name: str, filled: "pd.Series[str]", distinct: int) -> bool:
-    """Every row its own value, and either a name that says so, whole numbers in sequence, or codes of one word."""
-    if len(filled) < _MIN_ROWS_OF_ID or distinct < len(filled):
-        return False
-    numbers = to_numbers(filled)
-    if numbers.notna().all():
-        steps = numbers.diff().dropna().abs()
-        return bool((numbers % 1 == 0).all() and ((steps == 1).all() or _ID_NAME.search(name)))
-    if _DATE.fullmatch(filled.iloc[0]):
-        return False
-    return bool(_ID_NAME.search(name) or filled.map(lambda cell: _CODE.fullmatch(cell) is not None).all())
-
-
-def _looks_like_text(filled: "pd.Series[str]", distinct: int) -> bool:
-    """Several words a cell, and hardly any cell twice; or cells too long for a category."""
-    words = filled.str.split().str.len().mean()
-    return bool((words >= 3 and distinct > 0.5 * len(filled)) or filled.str.len().median() > CELL_LENGTH)

@@ -12,11 +12,12 @@ from typing import TypedDict
 import pandas as pd
 
 from loramake import artifacts, schemas
-from loramake.artifact_types.explore import Assignment, Splits, Task
+from loramake.artifact_types.explore import Assignment, Splits, TaskDescription
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.numbers import MOSTLY, find_number_style, is_day_first, to_days, to_numbers
 from loramake.tables.reading import read_table
+from loramake.tasks import task_of
 from loramake.text import as_percent, shorten
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -46,7 +47,7 @@ def assign_splits(
     found = artifacts.read(task, schemas.TASK)
     shares = split_shares(ratios, has_test_csv=test_csv is not None)
     with working("assigning rows to splits"):
-        table = rows_with_label(read_table(csv_path), found)
+        table = task_of(found).rows_with_label(read_table(csv_path))
         sides, how = assign(table, found, shares, seed, csv_path)
     lines = [(row, "csv", split) for row, split in sides.items()]
     if test_csv is not None:
@@ -75,7 +76,7 @@ def describe_splits(summary: Splits) -> str:
 
 
 def assign(
-    table: pd.DataFrame, task: Task, shares: dict[str, float], seed: int, where: str | Path
+    table: pd.DataFrame, task: TaskDescription, shares: dict[str, float], seed: int, where: str | Path
 ) -> tuple[dict[int, str], Assignment]:
     """The split of every row by its place in the CSV, and how it was found (keys of splits.json)."""
     how: Assignment = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
@@ -119,16 +120,16 @@ def _order(column: "pd.Series[str]") -> "pd.Series[float]":
     return to_days(column, is_day_first(column)) if style is None else to_numbers(column, style)
 
 
-def _read_test(test_csv: str | Path, table: pd.DataFrame, task: Task) -> pd.DataFrame:
+def _read_test(test_csv: str | Path, table: pd.DataFrame, task: TaskDescription) -> pd.DataFrame:
     """The rows of the test table that have a label of the task."""
     whole = read_table(test_csv, like=list(table.columns))
-    test = rows_with_label(whole, task)
+    test = task_of(task).rows_with_label(whole)
     if len(test) < len(whole):
         say(f"{test_csv}: {len(whole) - len(test):,} rows without a label of the task are left out.")
     return test
 
 
-def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: Task, test_csv: str | Path) -> None:
+def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: TaskDescription, test_csv: str | Path) -> None:
     """The test table is the user's choice and stays whole; what it shares with the CSV is said."""
     group, time = task["group_column"], task["time_column"]
     if twins := int(row_content(test[table.columns]).isin(row_content(table)).sum()):
@@ -175,13 +176,6 @@ def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
     test = 0.0 if has_test_csv else ratios["test_ratio"]
     shares = {"validation": ratios["validation_ratio"], "calibration": ratios["calibration_ratio"], "test": test}
     return {"train": 1.0 - sum(shares.values()), **shares}
-
-
-def rows_with_label(table: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """The rows whose target cell is a label of the task; the index still tells the place in the CSV."""
-    labels = [label["value"] for label in task["labels"]]
-    found: pd.DataFrame = table[table[task["target"]].isin(labels)]
-    return found
 
 
 def stratified(

@@ -6,14 +6,16 @@ import pandas as pd
 
 from loramake import artifacts, schemas
 from loramake.agents import Agent
-from loramake.artifact_types.explore import Profile, Task, TaskRows, TestHeader, UnusableColumns
+from loramake.artifact_types.explore import Profile, TaskDescription, TaskRows, TestHeader, UnusableColumns
 from loramake.config import COLUMN_LISTS, Feedback, Settings, read_feedback
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
-from loramake.explore.labels import check_test_labels, find_labels
 from loramake.explore.leaks import find_leaks
 from loramake.tables.reading import align_names, read_table
+from loramake.tasks import find_task, rows_by_label
 from loramake.text import shorten
+
+_LABELS_SAID = 8
 
 
 def explore_data(
@@ -29,29 +31,24 @@ def explore_data(
 
     `settings` holds target, group_column, time_column and rare_labels.
     """
-    described = artifacts.read(profile, schemas.PROFILE)
+    profiled = artifacts.read(profile, schemas.PROFILE)
     table = read_table(csv)
     asked = read_feedback(feedback) if feedback else {}
     check_columns(settings, asked, table.columns, csv)
-    found = agent.explore(described, table, settings["target"], asked.get("notes", []))
+    found = agent.explore(profiled, table, settings["target"], asked.get("notes", []))
     check_columns({**settings, "target": found["target"]}, {}, table.columns, csv)
     target = table[found["target"]]
-    rows = find_labels(csv, target, settings["rare_labels"])
-    labels = [label for label in found["labels"] if label in rows.index]
-    header = _compare_headers(described, found["target"])
+    task, rows = find_task(csv, target, found["labels"], settings["rare_labels"])
+    header = _compare_headers(profiled, found["target"])
     if test_csv is not None:
-        check_test_labels(test_csv, read_test_target(test_csv, table, target, settings["rare_labels"]), labels)
-    unusable = _find_unusable(described, table[target.isin(labels)], found["target"])
-    task: Task = {
-        "target": found["target"],
-        "task_type": "binary" if len(labels) == 2 else "multiclass",
-        "labels": [{"value": label, "rows": int(rows[label])} for label in labels],
-        "positive_label": labels[-1] if len(labels) == 2 else None,
+        task.check_test(test_csv, read_test_target(test_csv, table, target, settings["rare_labels"]))
+    described: TaskDescription = {
+        **task.describe(rows),
         "reason": found["reason"],
-        "rows": _count_rows(target, labels),
+        "rows": _count_rows(target, task.labels),
         "group_column": settings["group_column"],
         "time_column": settings["time_column"],
-        **unusable,
+        **_find_unusable(profiled, task.rows_with_label(table), task.target),
         "feedback": {
             "keep": asked.get("keep", []),
             "drop": asked.get("drop", []),
@@ -60,8 +57,8 @@ def explore_data(
         "test_header": header,
         "by": agent.by,
     }
-    artifacts.write(out, task, schemas.TASK)
-    _announce(task)
+    artifacts.write(out, described, schemas.TASK)
+    _announce(described)
 
 
 def check_columns(settings: Settings, asked: Feedback, names: "pd.Index[str]", csv: str | Path) -> None:
@@ -90,9 +87,10 @@ def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
     return {"with_target": kept, "without_target": empty, "with_rare_label": len(target) - kept - empty}
 
 
-def _announce(task: Task) -> None:
-    labels = ", ".join(f"{shorten(label['value'], 20)} ({label['rows']:,})" for label in task["labels"][:8])
-    more = f", and {len(task['labels']) - 8:,} more" if len(task["labels"]) > 8 else ""
+def _announce(task: TaskDescription) -> None:
+    rows = rows_by_label(task)
+    labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SAID])
+    more = f", and {len(rows) - _LABELS_SAID:,} more" if len(rows) > _LABELS_SAID else ""
     say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     if task["rows"]["with_rare_label"]:
         say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")

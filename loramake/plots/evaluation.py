@@ -15,10 +15,11 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from loramake import artifacts, schemas
 from loramake.artifact_types.training import LoggedStep
 from loramake.evaluation.areas import mean_areas
-from loramake.evaluation.metrics import confusion_matrix, ranked_labels
+from loramake.evaluation.metrics import confusion_matrix
 from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
 from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
-from loramake.prediction.predictions import Codes, Floats, read_labels
+from loramake.prediction.predictions import Codes, Floats
+from loramake.tasks import Task, read_task
 
 MAX_LABELS_WITH_NUMBERS = 20
 """A confusion matrix of more labels has colours only."""
@@ -40,11 +41,11 @@ def plot_evaluation(
     loss_out: str | Path,
 ) -> None:
     """Draw four pictures: three of the test split, one of the training."""
-    labels = read_labels(task)
-    truth, scores = read_scores(test, baselines, labels, "test")
-    plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), labels, confusion_matrix_out)
-    plot_roc(truth, scores, labels, roc_out)
-    plot_precision_recall(truth, scores, labels, precision_recall_out)
+    found = read_task(task)
+    truth, scores = read_scores(test, baselines, found.labels, "test")
+    plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), found.labels, confusion_matrix_out)
+    plot_roc(found, truth, scores, roc_out)
+    plot_precision_recall(found, truth, scores, precision_recall_out)
     lines = artifacts.read(trainer_log, schemas.TRAINER_LOG)
     plot_loss(lines, loss_out)
 
@@ -93,28 +94,28 @@ def _write_cells(axes: Axes, matrix: Codes, shares: Floats, size: float) -> None
 
 
 def plot_roc(
-    truth: Codes, scores: Scores, labels: Sequence[str], path: str | Path, title: str = "ROC curves of the test split"
+    task: Task, truth: Codes, scores: Scores, path: str | Path, title: str = "ROC curves of the test split"
 ) -> None:
     """One curve a model: of the positive label, or of more than two labels the average one-vs-rest curve.
 
-    `truth` holds places in `labels`, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
+    `truth` holds codes, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
     """
-    with _curves(truth, scores, labels, path, _ROC) as axes:
+    with _curves(task, truth, scores, path, _ROC) as axes:
         axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
         axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=1)
 
 
 def plot_precision_recall(
+    task: Task,
     truth: Codes,
     scores: Scores,
-    labels: Sequence[str],
     path: str | Path,
     title: str = "Precision and recall of the test split",
 ) -> None:
     """The same for precision by recall; the grey line is what chance gives: the label's share of the rows."""
-    with _curves(truth, scores, labels, path, _PRECISION_RECALL) as axes:
+    with _curves(task, truth, scores, path, _PRECISION_RECALL) as axes:
         axes.set(title=title, xlabel="recall", ylabel="precision")
-        if ranked := ranked_labels(truth, len(labels) == 2):
+        if ranked := task.ranked_codes(truth):
             chance = float(np.mean([(truth == label).mean() for label in ranked]))
             axes.plot([0, 1], [chance, chance], color="#BBBBBB", linewidth=1, zorder=1)
 
@@ -128,9 +129,9 @@ class _Kind(NamedTuple):
 
 
 @contextmanager
-def _curves(truth: Codes, scores: Scores, labels: Sequence[str], path: str | Path, kind: _Kind) -> Iterator[Axes]:
+def _curves(task: Task, truth: Codes, scores: Scores, path: str | Path, kind: _Kind) -> Iterator[Axes]:
     """Axes for what is particular to a kind; the models' curves are drawn where the split has two labels."""
-    ranked = ranked_labels(truth, len(labels) == 2)
+    ranked = task.ranked_codes(truth)
     with figure(path, 6.4, 6.8) as axes:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         yield axes
@@ -138,9 +139,10 @@ def _curves(truth: Codes, scores: Scores, labels: Sequence[str], path: str | Pat
             say_instead(axes, "no curve: the split has fewer than two labels")
             return
         _draw_models(axes, truth, scores, ranked, kind)
-        if 2 < len(labels) <= MAX_LABELS_WITH_CURVES:
-            _draw_labels(axes, truth, scores[LORAMAKE], labels, ranked, kind)
-        of = "average of one label against the rest" if len(labels) > 2 else f"positive: {readable(labels[-1])}"
+        positive = task.positive_label
+        if positive is None and len(task.labels) <= MAX_LABELS_WITH_CURVES:
+            _draw_labels(axes, truth, scores[LORAMAKE], task.labels, ranked, kind)
+        of = "average of one label against the rest" if positive is None else f"positive: {readable(positive)}"
         explain_below(axes, of)
 
 

@@ -42,11 +42,6 @@ class Scored(NamedTuple):
         return self.take(sorted(range(len(self.keys)), key=self.keys.__getitem__))
 
 
-def read_labels(task: str | Path) -> list[str]:
-    """The labels of task.json, in its order, which codes and columns of probabilities follow."""
-    return [label["value"] for label in artifacts.read(task, schemas.TASK)["labels"]]
-
-
 def read_scored(predictions: str | Path, labels: list[str], max_rows: int | None = None) -> Scored:
     """The rows of a predictions file (JSON lines), their true labels and their probabilities in the order of `labels`.
 

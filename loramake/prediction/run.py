@@ -10,6 +10,7 @@ from loramake.errors import ArtifactError
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Key, Scored, name_of, scored_lines
+from loramake.tasks.answers import read_answers
 
 
 def run_prediction(
@@ -25,14 +26,13 @@ def run_prediction(
 
     `config` is a predict YAML, which names base and template; `adapter` is a folder.
     """
-    labels = artifacts.read(plan, schemas.PLAN)["labels"]
-    values, texts = [label["value"] for label in labels], [label["text"] for label in labels]
+    labels, texts = read_answers(plan)
     import_training("torch").set_num_threads(threads)
     arguments = artifacts.read(config, schemas.LMF_CONFIG)
     scorer = load_scorer(arguments, adapter, trust_remote_code)
     for split, path in data.items():
         scored = _score(scorer, path, texts, f"scoring {split}, rows")
-        artifacts.write(outs[split], scored_lines(scored, values), schemas.PREDICTIONS)
+        artifacts.write(outs[split], scored_lines(scored, labels), schemas.PREDICTIONS)
         if scored.keys:
             right = np.mean(scored.probabilities.argmax(axis=1) == scored.truth)
             say(f"{split}: {len(scored.keys):,} rows scored, {right:.1%} of the most probable labels are right.")

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from loramake.artifact_types.prepare import Plan, Record
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
+from loramake.tasks.answers import Answers
 
 SAMPLE_ROWS = 64
 _CELLS = 8
@@ -51,7 +53,7 @@ def check_records(prepared: Prepared) -> list[Check]:
         for r in records
         if not (r["instruction"].strip() and r["input"].strip() and r.get("output", "").strip())
     ]
-    answers: dict[Any, str] = {label["value"]: label["text"] for label in prepared.plan["labels"]}
+    answers: Mapping[Any, str] = Answers.of(prepared.plan).by_label
     target = prepared.plan["target"]
     wrong = [
         record["row"]

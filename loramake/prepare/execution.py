@@ -22,6 +22,7 @@ from loramake.explore.splits import read_all_splits
 from loramake.private_folder import private_folder
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import MISSING
+from loramake.tasks.answers import Answers
 
 _STATE_BYTES, _STATE_BYTES_A_FEATURE = 1 << 20, 1 << 12
 """The most that fit may remember: room for bins and categories, not for the rows of a table."""
@@ -64,7 +65,7 @@ def feature_names(plan: Plan) -> list[str]:
 
 def _join_labels(records: Sequence[Prompt], lines: pd.DataFrame, target: "pd.Series[str]", plan: Plan) -> list[Record]:
     """The records with row and source as in splits.csv, and the answer of the row's label."""
-    answers = {label["value"]: label["text"] for label in plan["labels"]}
+    answers = Answers.of(plan).by_label
     keys = zip(lines["row"].tolist(), lines["source"].tolist(), target.map(answers).tolist(), strict=True)
     return [
         {**record, "row": row, "output": output, "source": source}

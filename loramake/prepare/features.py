@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from loramake import artifacts, schemas
-from loramake.artifact_types.explore import Task
+from loramake.artifact_types.explore import TaskDescription
 from loramake.artifact_types.prepare import SelectedFeatures
 from loramake.artifact_types.shared import ExcludedColumn
 from loramake.console import progress, say
@@ -69,7 +69,7 @@ def select_features(
     say(note)
 
 
-def find_dropped(task: Task) -> list[ExcludedColumn]:
+def find_dropped(task: TaskDescription) -> list[ExcludedColumn]:
     """Ids, constants and leaks, unless feedback keeps them, and what feedback drops; each with its reason."""
     keep = set(task["feedback"]["keep"])
     dropped: list[ExcludedColumn] = [

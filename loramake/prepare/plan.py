@@ -4,11 +4,13 @@ from pathlib import Path
 
 from loramake import artifacts, schemas
 from loramake.agents import Agent
-from loramake.artifact_types.explore import Task
-from loramake.artifact_types.prepare import Answer, ChosenFeatures, Plan, SelectedFeatures
+from loramake.artifact_types.explore import TaskDescription
+from loramake.artifact_types.prepare import ChosenFeatures, Plan, SelectedFeatures
 from loramake.config import Feedback, read_card, read_feedback
 from loramake.console import say
 from loramake.errors import AgentError, ConfigError, nearest
+from loramake.tasks import task_of
+from loramake.tasks.answers import Answers
 
 
 def plan_preparation(
@@ -58,19 +60,16 @@ def _apply_feedback(selected: SelectedFeatures, asked: Feedback, where: str) -> 
 def _worded(plan: Plan, asked: Feedback, where: str) -> Plan:
     """The plan with the instruction and the answers for labels that feedback/plan.yaml gives."""
     texts = {str(value): str(text) for value, text in asked.get("labels", {}).items()}
-    known = [label["value"] for label in plan["labels"]]
+    usual = Answers.of(plan)
     for value in texts:
-        if value not in known:
-            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, known)}.")
-    labels: list[Answer] = [
-        {"value": label["value"], "text": texts.get(label["value"], label["text"])} for label in plan["labels"]
-    ]
-    before, after = (", ".join(label["text"] for label in some) for some in (plan["labels"], labels))
-    worded = plan["instruction"].replace(before, after)
-    return {**plan, "labels": labels, "instruction": asked.get("instruction", worded)}
+        if value not in usual.labels:
+            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, usual.labels)}.")
+    answers = usual._replace(texts=[texts.get(label, text) for label, text in usual.by_label.items()])
+    worded = plan["instruction"].replace(", ".join(usual.texts), ", ".join(answers.texts))
+    return {**plan, "labels": answers.entries(), "instruction": asked.get("instruction", worded)}
 
 
-def check_plan(plan: Plan, task: Task, selected: SelectedFeatures) -> None:
+def check_plan(plan: Plan, task: TaskDescription, selected: SelectedFeatures) -> None:
     """Raise AgentError where a plan speaks of columns or labels that the data does not have."""
     names = [feature["name"] for feature in plan["features"]]
     unknown = [name for name in names if name not in selected["kept"]]
@@ -78,8 +77,8 @@ def check_plan(plan: Plan, task: Task, selected: SelectedFeatures) -> None:
         raise AgentError(
             f"the plan's target or features are not the task's ({unknown or plan['target']}): run it again."
         )
-    if [label["value"] for label in plan["labels"]] != [label["value"] for label in task["labels"]]:
+    answers = Answers.of(plan)
+    if answers.labels != task_of(task).labels:
         raise AgentError("the plan's labels are not the task's: run it again.")
-    texts = [label["text"] for label in plan["labels"]]
-    if len(set(texts)) < len(texts):
+    if len(set(answers.texts)) < len(answers.texts):
         raise AgentError("the plan gives two labels the same answer: run it again.")

@@ -1,14 +1,13 @@
 """Verifying the prepared records before anybody is asked to approve them: checks first, then the agent's critique."""
 
 import importlib.util
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from loramake import artifacts, schemas
 from loramake.agents import Agent, Sample
-from loramake.artifact_types.prepare import Plan, Record, TokenCounts, Verification
+from loramake.artifact_types.prepare import Record, TokenCounts, Verification
 from loramake.config import Settings
 from loramake.console import log, progress, say
 from loramake.errors import CodeError
@@ -16,6 +15,7 @@ from loramake.explore.splits import SPLITS, read_splits
 from loramake.prepare.checks import Check, Prepared, check_behaviour, check_records, sample
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import read_table
+from loramake.tasks.answers import Answers
 
 _SAMPLES_FOR_AGENT = 5
 _CHARACTERS_A_TOKEN = 3
@@ -55,14 +55,16 @@ def verify_prepared_data(
     tokens = count_tokens(prepared, encoder, cutoff_len)
     checks = [*check_records(prepared), *check_behaviour(prepared), _check_tokens(tokens)]
     _refuse_failures(checks, script)
-    by_split = records_by_split(prepared)
+    by_split, answers = records_by_split(prepared), Answers.of(prepared.plan)
     passed = [f"{check.name}: {check.detail}" for check in checks]
     described = artifacts.read(profile, schemas.PROFILE)
     critique = agent.verify(prepared.plan, described, passed, _samples(by_split, prepared.tables))
     found: Verification = {
         "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks],
         "tokens": tokens,
-        "classes": {name: count_labels(records, prepared.plan) for name, records in by_split.items()},
+        "classes": {
+            name: answers.count_outputs(record["output"] for record in records) for name, records in by_split.items()
+        },
         "critique": critique,
         "judged": agent.judged(),
         "sandbox": {"setting": sandbox.setting, "used": sandbox.name},
@@ -105,15 +107,9 @@ def records_by_split(prepared: Prepared) -> dict[str, list[Record]]:
     return by_split
 
 
-def count_labels(records: list[Record], plan: Plan) -> dict[str, int]:
-    """Records of every label, zeros included, keyed by the label's value."""
-    counts = Counter(record["output"] for record in records)
-    return {label["value"]: counts.get(label["text"], 0) for label in plan["labels"]}
-
-
 def count_tokens(prepared: Prepared, encoder: Settings, cutoff_len: int) -> TokenCounts:
     """Tokens of prompt and longest answer by the model's own tokenizer, or an estimate without the training extra."""
-    answers = [label["text"] for label in prepared.plan["labels"]]
+    answers = Answers.of(prepared.plan).texts
     estimated = importlib.util.find_spec("llamafactory") is None
     if estimated:
         longest_answer = max(map(len, answers))

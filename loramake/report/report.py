@@ -20,23 +20,39 @@ from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.paths import TEMPLATES
 from loramake.prediction.predictions import Key
-from loramake.prepare.verification import count_labels
 from loramake.rendering import render
 from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
 from loramake.report.timings import read_timings
 from loramake.spreadsheet import original
+from loramake.tasks import task_of
+from loramake.tasks.answers import Answers
 from loramake.trust.cells import read_cells
 
-METRICS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
-"""What the page's main table shows; metrics.json has them all."""
-
-FILES = (
-    *("profile", "task", "splits_summary", "selected_features", "plan", "verification", "all_data", "balanced"),
-    *("train_config", "adapter", "metrics", "calibrator", "calibrated_test", "calibration_measures", "conformal"),
-    *("risk", "costs", "audit", "label_noise", "suspects", "robustness"),
-)
-"""The artifacts that the page speaks of and signs, by their words in layout.FILES."""
+FILES = {
+    "profile": "profile",
+    "task": "task",
+    "splits": "splits",
+    "selected": "selected_features",
+    "plan": "plan",
+    "verification": "verification",
+    "all_data": "records",
+    "balanced": "records",
+    "train_config": "lmf_config",
+    "adapter": None,
+    "metrics": "metrics",
+    "calibrator": "calibrator",
+    "predictions": "predictions",
+    "calibration_measures": "calibration_measures",
+    "conformal": "conformal",
+    "risk": "risk",
+    "costs": "costs",
+    "audit": "audit",
+    "label_noise": "label_noise",
+    "suspects": None,
+    "robustness": "robustness",
+}
+"""The artifacts that the page speaks of and signs, with their schemas; those without one are no JSON or YAML."""
 
 CONTENTS = {
     "verdict": "Verdict",
@@ -95,7 +111,7 @@ def render_report(
         "render_report.html.j2",
         **facts,
         **_look(),
-        trained_on=count_labels(facts["balanced"], facts["plan"]),
+        trained_on=Answers.of(facts["plan"]).count_outputs(record["output"] for record in facts["balanced"]),
         sample=facts["all_data"][0],
         samples=find_samples(facts, csv, test_csv),
         suspects=read_table(files["suspects"]),
@@ -123,7 +139,7 @@ def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str 
         "history": read_history(history),
         "versions": package_versions(),
         "interval_confidence": CONFIDENCE,
-        "shown_metrics": METRICS,
+        "shown_metrics": task_of(read["task"]).shown_metrics,
         "shown": SHOWN,
     }
 

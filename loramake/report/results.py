@@ -14,6 +14,7 @@ from loramake.console import console, say
 from loramake.errors import ArtifactError
 from loramake.prediction.predictions import Scored, read_scored
 from loramake.report.timings import read_timings, timings_table
+from loramake.tasks import task_of
 
 TRUST: tuple[TrustFile, ...] = get_args(TrustFile)
 """Artifacts of the trust stage that say in a sentence what they found, by their words in layout.FILES."""
@@ -37,7 +38,7 @@ def summarize_results(
     """Write results.json; ArtifactError where a test prediction is not a distribution over the task's labels."""
     found = artifacts.read(task, schemas.TASK)
     measured = artifacts.read(metrics, schemas.METRICS)
-    labels = [label["value"] for label in found["labels"]]
+    labels = task_of(found).labels
     seconds = read_timings(benchmarks)
     test = measured["splits"]["test"]["models"]
     results: Results = {

@@ -19,6 +19,7 @@ from loramake.layout import DECISIONS
 from loramake.review.approval import Approval, Question
 from loramake.review.changes import FeedbackContext
 from loramake.review.code_summary import summarize_code
+from loramake.tasks.answers import Answers
 from loramake.terminal import held
 from loramake.training.estimates import estimate_memory, estimate_training
 
@@ -178,12 +179,12 @@ def show_prep_data(
 
 def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
     """The balance review's screen: the classes of the training split before and after, and the code between."""
-    from loramake.prepare.verification import count_labels
 
     planned = artifacts.read(plan, schemas.PLAN)
+    answers = Answers.of(planned)
     classes = {
-        "before": count_labels(artifacts.read(train, schemas.RECORDS), planned),
-        "after": count_labels(artifacts.read(balanced, schemas.RECORDS), planned),
+        "before": answers.count_outputs(record["output"] for record in artifacts.read(train, schemas.RECORDS)),
+        "after": answers.count_outputs(record["output"] for record in artifacts.read(balanced, schemas.RECORDS)),
     }
     _head(plan, "training split before and after balancing")
     console.print(_class_table(classes))
@@ -284,6 +285,6 @@ def _class_table(classes: dict[str, dict[str, int]]) -> Table:
 def _feedback_context(plan: Plan, verification: Verification | None = None) -> FeedbackContext:
     """What feedback may name, by the plan, and by the verified records where they are at hand."""
     features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
-    labels = [label["value"] for label in plan["labels"]]
+    labels = Answers.of(plan).labels
     is_validated = verification is None or any(verification["classes"].get("validation", {"": 1}).values())
     return FeedbackContext(features, labels, plan["by"]["provider"] != "builtin", is_validated)

@@ -26,12 +26,14 @@ from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, Pr
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
 from loramake.layout import Artifact, File
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, read_scored
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.schemas import Content
 from loramake.serving.new_rows import Columns, table_of_objects
+from loramake.tasks import read_task
+from loramake.tasks.answers import Answers
 from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
@@ -135,7 +137,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @functools.cached_property
     def labels(self) -> list[str]:
         """The labels in the task's order, which all but classes_, predict_proba and predict_set keeps."""
-        return read_labels(self._path(layout.TASK))
+        return read_task(self._path(layout.TASK)).labels
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
@@ -288,14 +290,14 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Floats, dict[int, LoramakeError]]:
         """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
         calibrator = self._calibrator
-        labels = [label["text"] for label in self._plan["labels"]]
-        probabilities = np.full((len(cells), len(labels)), np.nan)
+        texts = Answers.of(self._plan).texts
+        probabilities = np.full((len(cells), len(texts)), np.nan)
         records, failures = self._records(cells, first)
         if records:
             scorer = self._scorer
             found = _sifted(
                 list(records),
-                lambda rows: scorer.probabilities([records[row] for row in rows], labels, advance),
+                lambda rows: scorer.probabilities([records[row] for row in rows], texts, advance),
                 failures,
             )
             if found:

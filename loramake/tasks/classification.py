@@ -1,4 +1,71 @@
-"""A target of labels: what may be one."""
+"""Classification: the target's values are labels, and a row has one of them."""
 
-MAX_LABELS_OF_NUMBERS = 20
-"""A column of numbers with more values than this is a quantity and not a column of labels."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from loramake.artifact_types.evaluation import MetricName
+from loramake.artifact_types.explore import TaskType
+from loramake.artifact_types.llm import LabelFormat
+from loramake.artifact_types.prepare import Answer
+from loramake.tasks.contract import Codes, Found, Metric, Task
+from loramake.tasks.labels import check_test_labels, find_labels
+
+ROC_AUC = Metric("roc_auc", "ROC-AUC")
+_AVERAGED: tuple[MetricName, ...] = ("precision", "recall", "f1")
+_MEANS: tuple[MetricName, ...] = (
+    *("precision_macro", "recall_macro", "f1_macro"),
+    *("precision_weighted", "recall_weighted", "f1_weighted"),
+)
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """A choice among labels; of two, the last is the positive one."""
+
+    verdict_metric = ROC_AUC
+    compared_metrics = (
+        ROC_AUC,
+        Metric("accuracy", "accuracy"),
+        Metric("balanced_accuracy", "balanced accuracy"),
+        Metric("log_loss", "log loss", sign=-1),
+    )
+    shown_metrics = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
+    baselines = ("majority", "logistic_regression", "hist_gradient_boosting")
+
+    @property
+    def kind(self) -> TaskType:
+        return "binary" if len(self.labels) == 2 else "multiclass"
+
+    @property
+    def metric_names(self) -> list[MetricName]:
+        positive = _AVERAGED if self.positive is not None else ()
+        return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *_MEANS, "mcc", "log_loss"]
+
+    @property
+    def positive(self) -> int | None:
+        return 1 if len(self.labels) == 2 else None
+
+    def ranked_codes(self, truth: Codes) -> list[int]:
+        """The positive label, or all that occur; none where one label only occurs."""
+        present: list[int] = np.unique(truth).tolist()
+        return [] if len(present) < 2 else present if self.positive is None else [self.positive]
+
+    def answers(self, label_format: LabelFormat) -> list[Answer]:
+        """The label itself, or the token of its place where the base has as many."""
+        if label_format["kind"] == "plain" or len(self.labels) > label_format["labels"]:
+            return [{"value": label, "text": label} for label in self.labels]
+        token = label_format["token"]
+        return [{"value": label, "text": token.format(place)} for place, label in enumerate(self.labels)]
+
+    @classmethod
+    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> Found:
+        rows = find_labels(csv, target, rare_labels)
+        return Found(cls(str(target.name), [label for label in order if label in rows.index]), rows)
+
+    def check_test(self, test_csv: str | Path, target: "pd.Series[str]") -> None:
+        """Every label there is one of the task's, and there is a label."""
+        check_test_labels(test_csv, target, self.labels)

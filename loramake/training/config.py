@@ -15,6 +15,7 @@ from loramake.layout import File
 from loramake.llm.arguments import BEST_OF_ALL, check_extra, shared_arguments
 from loramake.llm.encoding import find_template
 from loramake.llm.extra import import_training
+from loramake.tasks.answers import read_answers
 
 _COLUMNS: AlpacaColumns = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
@@ -44,7 +45,7 @@ def generate_lmf_config(
     _check_cutoff(settings["cutoff_len"], artifacts.read(verification, schemas.VERIFICATION)["tokens"]["longest"])
     results = Path(results)
     has_validation = bool(artifacts.read(validation, schemas.RECORDS))
-    texts = [label["text"] for label in artifacts.read(plan, schemas.PLAN)["labels"]]
+    texts = read_answers(plan).texts
     extra = _extra(settings["extra_training_args"], has_validation)
     settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, schemas.RECORDS)))}
     base = _base(settings, results)

@@ -21,6 +21,7 @@ from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES
 from loramake.prediction.predictions import read_scored
+from loramake.tasks import read_task
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
 from loramake.trust.cost_matrix import ABSTAIN, decide_labels
@@ -60,8 +61,7 @@ def audit_groups(
 
     `measured` holds the paths of what `requirements.FILES` names; `held_out` and `test` the calibrated probabilities.
     """
-    found = artifacts.read(task, schemas.TASK)
-    labels = [label["value"] for label in found["labels"]]
+    found = read_task(task)
     conformal = artifacts.read(measured["conformal"], schemas.CONFORMAL)
     risk, costs = artifacts.read(measured["risk"], schemas.RISK), artifacts.read(measured["costs"], schemas.COSTS)
     read = {
@@ -71,12 +71,12 @@ def audit_groups(
         "risk": risk,
         "costs": costs,
     }
-    scored = read_scored(test, labels).in_order()
-    sets = load_sets(conformal, read_scored(held_out, labels)).predict(scored.probabilities)
+    scored = read_scored(test, found.labels).in_order()
+    sets = load_sets(conformal, read_scored(held_out, found.labels)).predict(scored.probabilities)
     asked = decide_rows(costs, risk, scored.probabilities).codes == ABSTAIN
-    rows = count_rows(scored, decide_labels(costs, scored.probabilities), sets, asked, labels)
+    rows = count_rows(scored, decide_labels(costs, scored.probabilities), sets, asked, found)
     cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
-    check_audit_columns(columns, cells.columns, found["target"], csv)
+    check_audit_columns(columns, cells.columns, found.target, csv)
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)

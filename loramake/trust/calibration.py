@@ -16,7 +16,8 @@ from loramake import artifacts, layout, schemas
 from loramake.artifact_types.trust import CalibrationMethod, Calibrator, IsotonicLine
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored, scored_lines
+from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_scored, scored_lines
+from loramake.tasks import read_task
 from loramake.trust.sentences.calibration import METHOD_NAMES, note_on_calibrator, summarize_calibrator
 
 METHODS: tuple[CalibrationMethod, ...] = ("isotonic", "temperature", "none")
@@ -53,7 +54,7 @@ def calibrate_probabilities(
     test_out: str | Path,
 ) -> None:
     """Write calibrator.json, and the calibrated predictions of the test rows and of the held-out calibration rows."""
-    labels = read_labels(task)
+    labels = read_task(task).labels
     calibrator, held_out = fit_on_half(read_scored(calibration, labels), labels, method, seed)
     artifacts.write(out, calibrator, schemas.CALIBRATOR)
     for path, scored in ((held_out_out, held_out), (test_out, read_scored(test, labels))):

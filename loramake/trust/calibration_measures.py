@@ -19,7 +19,8 @@ from loramake.console import progress, say
 from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
 from loramake.evaluation.metrics import row_losses
-from loramake.prediction.predictions import Codes, Floats, Scored, name_of, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, name_of, read_scored
+from loramake.tasks import read_task
 from loramake.trust.sentences.calibration_measures import summarize_calibration
 
 BINS = 15
@@ -43,7 +44,7 @@ def evaluate_calibration(
     task: str | Path, before: str | Path, after: str | Path, calibrator: str | Path, seed: int, out: str | Path
 ) -> None:
     """Write calibration_measures.json from the test rows' predictions (JSON lines) before and after calibration."""
-    labels = read_labels(task)
+    labels = read_task(task).labels
     scored = [read_scored(path, labels).in_order() for path in (before, after)]
     _check_same_rows(scored[0], scored[1], before, after)
     fitted = artifacts.read(calibrator, schemas.CALIBRATOR)

@@ -41,7 +41,8 @@ from loramake.artifact_types.trust import (
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.evaluation.intervals import CONFIDENCE, defined, proportion
-from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.tasks import read_task
 from loramake.trust.sentences.conformal import notes_on_sets, summarize_sets
 
 METHODS: tuple[ConformalMethod, ...] = ("lac", "aps", "raps", "class_conditional")
@@ -107,7 +108,7 @@ def fit_conformal(
     out: str | Path,
 ) -> None:
     """Write conformal.json from the calibrated predictions (JSON lines) of the held-out rows and of the test split."""
-    labels = read_labels(task)
+    labels = read_task(task).labels
     calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
     conformal = evaluate(calibration, tested, labels, method, conformal_confidence, seed)
     artifacts.write(out, conformal, schemas.CONFORMAL)

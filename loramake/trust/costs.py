@@ -13,7 +13,8 @@ from loramake.console import say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
 from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
 from loramake.evaluation.verdict import outcome_of
-from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.decisions import decide_rows
@@ -54,7 +55,7 @@ def decide_by_cost(
     `train` holds the train split's predictions, of which only the true labels are looked at; `calibration` those of
     the calibration split as they were predicted, on which the baselines are calibrated like loramake.
     """
-    labels = read_labels(task)
+    labels = read_task(task).labels
     found: Costs = {
         **read_costs(costs, abstain_cost, labels, "config.yaml"),
         "confidence": CONFIDENCE,

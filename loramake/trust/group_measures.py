@@ -21,6 +21,7 @@ from loramake.console import Advance
 from loramake.evaluation.intervals import RESAMPLES, draw_counts, estimate, proportion
 from loramake.evaluation.metrics import row_losses
 from loramake.prediction.predictions import Codes, Floats, Scored
+from loramake.tasks import Task
 from loramake.trust.calibration_measures import BINS, find_bins
 
 MAX_LABELS = 20
@@ -57,7 +58,7 @@ def count_rows(
     predicted: Codes,
     sets: NDArray[np.bool_],
     abstained: NDArray[np.bool_],
-    labels: Sequence[str],
+    task: Task,
 ) -> Rows:
     """What is summed of each row.
 
@@ -76,19 +77,17 @@ def count_rows(
         sets.sum(axis=1),
         abstained,
     ]
-    codes = _labels_with_rates(truth, len(labels))
+    codes = _codes_with_rates(truth, task)
     selected, true = predicted[:, None] == codes, truth[:, None] == codes
     gaps = np.zeros((len(truth), BINS))
     gaps[places, find_bins(confidence)] = confidence - (probabilities.argmax(axis=1) == truth)
     summands = np.column_stack([*fixed, selected, true, selected & true, gaps]).astype(np.float64)
-    return Rows(summands, [labels[code] for code in codes], binary=len(labels) == 2)
+    return Rows(summands, [task.labels[code] for code in codes], binary=task.positive is not None)
 
 
-def _labels_with_rates(truth: Codes, labels: int) -> Codes:
-    if labels == 2:
-        return np.array([1])
-    rows = np.bincount(truth, minlength=labels)
-    return np.sort(np.argsort(-rows, kind="stable")[:MAX_LABELS])
+def _codes_with_rates(truth: Codes, task: Task) -> Codes:
+    rows = np.bincount(truth, minlength=len(task.labels))
+    return np.sort([code for code in np.argsort(-rows, kind="stable") if code in task.free_codes][:MAX_LABELS])
 
 
 def measure(sums: Floats, binary: bool) -> tuple[dict[str, Floats], Floats]:

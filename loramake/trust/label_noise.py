@@ -14,9 +14,10 @@ import numpy as np
 from loramake import artifacts, schemas
 from loramake.artifact_types.trust import Calibrator, LabelNoise
 from loramake.console import say, working
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_scored
 from loramake.spreadsheet import write_csv
 from loramake.tables.reading import sniff
+from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.sentences.label_noise import summarize_suspects
@@ -42,7 +43,7 @@ def find_label_noise(
     They are rows of the predictions files (calibration and test). The CSV is a header alone where there is none, or
     where there are fewer than MIN_ROWS rows; cells that a spreadsheet would compute begin with '.
     """
-    labels = read_labels(task)
+    labels = read_task(task).labels
     planned = artifacts.read(plan, schemas.PLAN)
     names = [planned["target"], *(feature["name"] for feature in planned["features"])]
     scored = _read_all(predictions, artifacts.read(calibrator, schemas.CALIBRATOR), labels)

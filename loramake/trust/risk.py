@@ -34,7 +34,8 @@ from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import CurvePoint, MeasuredLevel, RankingMeasures, Risk, RiskLevel
 from loramake.console import Advance, progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate
-from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.tasks import read_task
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
 
@@ -83,7 +84,7 @@ def control_risk(
     `held_out` holds calibrated predictions of rows that the calibrator was not fitted on; `costs` and
     `abstain_cost` are the settings, which decide what an answer is.
     """
-    labels = read_labels(task)
+    labels = read_task(task).labels
     calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
     settled = read_costs(costs, abstain_cost, labels, "config.yaml")
     ranked, ranked_test = (

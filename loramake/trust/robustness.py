@@ -31,10 +31,12 @@ from loramake.evaluation.metrics import compute_metrics, row_losses
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, Scored, read_labels, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.numbers import NumberStyle, to_numbers
+from loramake.tasks import Task, read_task
+from loramake.tasks.answers import Answers
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.prompts import join_prompt, split_prompt
@@ -81,9 +83,9 @@ def measure_robustness(
     `test` are the predictions of the test split, which say what rows it has; `config` is a predict YAML, `adapter` a
     folder; `sandbox` is the setting.
     """
-    labels = read_labels(task)
+    target = read_task(task)
     planned = artifacts.read(plan, schemas.PLAN)
-    scored = read_scored(test, labels)
+    scored = read_scored(test, target.labels)
     rows = choose_rows(scored, seed)
     found: dict[str, Floats] = {}
     if rows.keys:
@@ -91,12 +93,12 @@ def measure_robustness(
         import_training("torch").set_num_threads(threads)
         arguments = artifacts.read(config, schemas.LMF_CONFIG)
         scorer = load_scorer(arguments, adapter, trust_remote_code)
-        raw = score_shown(scorer, shown, [label["text"] for label in planned["labels"]])
+        raw = score_shown(scorer, shown, Answers.of(planned).texts)
         fitted = artifacts.read(calibrator, schemas.CALIBRATOR)
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
     _, train = read_split(csv, test_csv, splits, "train")
     gaps = _missing(train, planned)
-    robustness = evaluate(rows.truth, found, planned, gaps, len(scored.keys), seed)
+    robustness = evaluate(target, rows.truth, found, planned, gaps, len(scored.keys), seed)
     artifacts.write(out, robustness, schemas.ROBUSTNESS)
     say(robustness["sentence"])
 
@@ -200,6 +202,7 @@ def _missing(train: pd.DataFrame, plan: Plan) -> list[float | None]:
 
 
 def evaluate(
+    task: Task,
     truth: Codes,
     found: dict[str, Floats],
     plan: Plan,
@@ -217,23 +220,23 @@ def evaluate(
         "test_rows": test_rows,
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
-        "as_it_is": _quality(truth, found[_AS_IT_IS]) if found else {"roc_auc": None, "log_loss": None},
-        "variants": [_variant(name, truth, found, plan) for name in VARIANTS],
-        "importance": _importance(truth, found, names, gaps, seed),
+        "as_it_is": _quality(task, truth, found[_AS_IT_IS]) if found else {"roc_auc": None, "log_loss": None},
+        "variants": [_variant(task, name, truth, found, plan) for name in VARIANTS],
+        "importance": _importance(task, truth, found, names, gaps, seed),
     }
     notes = notes_on_robustness(measured, len(names), MAX_FEATURES)
     return {**measured, "notes": notes, "sentence": summarize_robustness(measured)}
 
 
-def _quality(truth: Codes, probabilities: Floats) -> Unchanged:
-    values = compute_metrics(truth, probabilities)
+def _quality(task: Task, truth: Codes, probabilities: Floats) -> Unchanged:
+    values = compute_metrics(task, truth, probabilities)
     area, loss = (None if np.isnan(value) else value for value in (values["roc_auc"], values["log_loss"]))
     return {"roc_auc": area, "log_loss": loss}
 
 
-def compare(truth: Codes, usual: Floats, other: Floats) -> Changes:
+def compare(task: Task, truth: Codes, usual: Floats, other: Floats) -> Changes:
     """What showing rows otherwise changes, from the probabilities (rows, labels) of at least one row."""
-    before, after = _quality(truth, usual), _quality(truth, other)
+    before, after = _quality(task, truth, usual), _quality(task, truth, other)
     return {
         "changed_decisions": float((usual.argmax(axis=1) != other.argmax(axis=1)).mean()),
         "mean_change": float(np.abs(usual - other).sum(axis=1).mean() / 2),
@@ -246,14 +249,14 @@ def _difference(after: float | None, before: float | None) -> float | None:
     return None if after is None or before is None else after - before
 
 
-def _variant(name: VariantName, truth: Codes, found: dict[str, Floats], plan: Plan) -> Variant:
+def _variant(task: Task, name: VariantName, truth: Codes, found: dict[str, Floats], plan: Plan) -> Variant:
     """One of VARIANTS, on those rows that could be shown so."""
     note = _objection(name, found, plan)
     known = np.zeros(len(truth), dtype=np.bool_) if note else ~np.isnan(found[name][:, 0])
     area, changes = None, _UNMEASURED
     if known.any():
-        area = _quality(truth[known], found[name][known])["roc_auc"]
-        changes = compare(truth[known], found[_AS_IT_IS][known], found[name][known])
+        area = _quality(task, truth[known], found[name][known])["roc_auc"]
+        changes = compare(task, truth[known], found[_AS_IT_IS][known], found[name][known])
     return {"name": name, "rows": int(known.sum()), "roc_auc": area, **changes, "note": note}
 
 
@@ -273,7 +276,12 @@ def _objection(name: str, found: dict[str, Floats], plan: Plan) -> str | None:
 
 
 def _importance(
-    truth: Codes, found: dict[str, Floats], names: Sequence[str], gaps: Sequence[float | None], seed: int
+    task: Task,
+    truth: Codes,
+    found: dict[str, Floats],
+    names: Sequence[str],
+    gaps: Sequence[float | None],
+    seed: int,
 ) -> list[Importance]:
     """What leaving out each feature changes, the most important first."""
     if not found:
@@ -286,7 +294,7 @@ def _importance(
     resampled = np.concatenate(means)
     entries: list[Importance] = []
     for place, other in enumerate(others):
-        changes = compare(truth, usual, other)
+        changes = compare(task, truth, usual, other)
         increase = float(increases[:, place].mean())
         interval = estimate(increase, resampled[:, place])
         entries.append(

@@ -13,7 +13,7 @@ from loramake.errors import ConfigError, LoramakeError
 from loramake.explore.profile import describe_csv
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
-from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
+from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS
 
 CONFIG = Path("config.yaml")
 _COMMENTS = {

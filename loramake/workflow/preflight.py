@@ -93,8 +93,8 @@ def _look(
     settings: Settings, asked: Feedback, planned: Mapping[str, list[str]], where: str, last_target: str | None
 ) -> None:
     # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
-    from loramake.explore.labels import check_test_labels, find_labels
     from loramake.explore.task import check_columns, compare_headers, read_test_target
+    from loramake.tasks import find_task
     from loramake.trust.audit import check_audit_columns
     from loramake.trust.cost_matrix import read_costs
 
@@ -116,11 +116,12 @@ def _look(
             raise ConfigError("costs: they speak of the labels of the target: set target, too.")
         return
     _check_features(csv, table, target)
-    rows = find_labels(csv, table[target], settings["rare_labels"])
-    read_costs(settings["costs"], settings["abstain_cost"], list(rows.index), csv)
+    values = sorted(table[target].dropna().unique())
+    task = find_task(csv, table[target], values, settings["rare_labels"]).task
+    read_costs(settings["costs"], settings["abstain_cost"], task.labels, csv)
     if theirs is not None:
         labels = read_test_target(test_csv, table, table[target], settings["rare_labels"])
-        check_test_labels(test_csv, labels, list(rows.index))
+        task.check_test(test_csv, labels)
 
 
 def _check_size(csv: str, table: pd.DataFrame) -> None:

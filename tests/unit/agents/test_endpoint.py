@@ -21,7 +21,11 @@ from tests.conftest import ROOT
 from tests.endpoint import Server, serve
 
 HEART = ROOT / "data/heart.csv"
-TASK = {"target": "HeartDisease", "labels": [{"value": "0", "rows": 410}, {"value": "1", "rows": 508}]}
+TASK = {
+    "target": "HeartDisease",
+    "task_type": "binary",
+    "labels": [{"value": "0", "rows": 410}, {"value": "1", "rows": 508}],
+}
 CARD = {"feature_format": "{name} {value}", "feature_separator": " "}
 
 
@@ -404,7 +408,11 @@ def test_a_wide_table_fits_into_8000_tokens() -> None:
 def test_prompts_are_what_they_were(workplace: Path) -> None:
     """Every prompt on penguins.csv; a change of a template is seen here."""
     profile, table = heart(ROOT / "data/penguins.csv")
-    task = {"target": "species", "labels": [{"value": "Adelie", "rows": 152}, {"value": "Gentoo", "rows": 124}]}
+    task = {
+        "target": "species",
+        "task_type": "binary",
+        "labels": [{"value": "Adelie", "rows": 152}, {"value": "Gentoo", "rows": 124}],
+    }
     names = [column["name"] for column in profile["columns"] if column["name"] != "species"]
     card = {**CARD, "number_format": {"kind": "bins", "bins": 16, "token": "<b{}>"}}
     plan = BuiltinAgent().plan(profile, task, {"kept": names, "dropped": []}, card, [])

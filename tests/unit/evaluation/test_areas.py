@@ -4,7 +4,7 @@ from sklearn import metrics as sklearn_metrics
 
 from loramake.evaluation.areas import weighted_areas
 from loramake.evaluation.metrics import compute_metrics
-from tests.cases import random_case
+from tests.cases import classification, random_case
 
 
 @pytest.mark.parametrize("digits", [16, 1])
@@ -30,7 +30,7 @@ def test_areas_by_pairs_and_by_order_equal_scikit_learn(rows: int, labels: int, 
 
 def test_the_areas_of_many_labels_are_those_of_scikit_learn() -> None:
     truth, probabilities = random_case(400, 25, seed=4)
-    found = compute_metrics(truth, probabilities)
+    found = compute_metrics(classification(25), truth, probabilities)
     expected = sklearn_metrics.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
     assert found["roc_auc"] == pytest.approx(expected, abs=1e-12)
     expected = sklearn_metrics.average_precision_score(np.eye(25)[truth], probabilities, average="macro")

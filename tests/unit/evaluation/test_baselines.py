@@ -13,9 +13,9 @@ from loramake import artifacts
 from loramake.agents.builtin import BuiltinAgent
 from loramake.errors import DataError
 from loramake.evaluation.baselines import (
-    BASELINES,
     MAX_CHARACTERS,
     MAX_TREES,
+    Sample,
     find_features,
     fit_baselines,
     fit_models,
@@ -30,6 +30,7 @@ from loramake.explore.task import explore_data
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
 from loramake.tables.numbers import PLAIN, NumberStyle
+from loramake.tasks import Classification
 from support.experiment import EXPLORE
 from tests.conftest import ROOT
 
@@ -112,7 +113,7 @@ def wide(tmp_path: Path) -> Experiment:
 def test_penguins_are_told_apart_by_both_models_and_not_by_the_majority(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, DATA / "penguins.csv").explore("species")
     found = experiment.fit()
-    assert list(found["models"]) == list(BASELINES)
+    assert list(found["models"]) == list(Classification.baselines)
     assert accuracy(experiment, found, "logistic_regression", "species") > 0.9
     assert accuracy(experiment, found, "hist_gradient_boosting", "species") > 0.9
     assert accuracy(experiment, found, "majority", "species") < 0.6
@@ -168,7 +169,7 @@ def test_what_the_other_splits_hold_changes_nothing_of_train(wide: Experiment) -
     table.loc[other, "label"] = table.loc[other, "label"].map({"yes": "no", "no": "yes"})
     table.to_csv(wide.csv, index=False)
     after = wide.fit()
-    for name in BASELINES:
+    for name in Classification.baselines:
         assert before["models"][name]["splits"]["train"] == after["models"][name]["splits"]["train"]
 
 
@@ -179,7 +180,7 @@ def test_the_test_table_is_predicted_and_a_cell_that_is_no_number_counts_as_miss
     test.to_csv(wide.folder / "test.csv", index=False)
     wide.test_csv = wide.folder / "test.csv"
     found = wide.explore("label").fit()
-    for name in BASELINES:
+    for name in Classification.baselines:
         split = found["models"][name]["splits"]["test"]
         assert split["sources"] == ["test_csv"] * 20
         assert np.isfinite(split["probabilities"]).all()
@@ -187,7 +188,7 @@ def test_the_test_table_is_predicted_and_a_cell_that_is_no_number_counts_as_miss
 
 def test_empty_splits_are_empty_lists(wide: Experiment) -> None:
     found = wide.explore("label", {"validation_ratio": 0.0, "calibration_ratio": 0.0, "test_ratio": 0.0}).fit()
-    for name in BASELINES:
+    for name in Classification.baselines:
         splits = found["models"][name]["splits"]
         assert splits["test"] == splits["calibration"] == {"rows": [], "sources": [], "probabilities": []}
         assert len(splits["train"]["rows"]) == 120
@@ -202,7 +203,7 @@ def test_a_label_that_train_lacks_gets_probability_zero(wide: Experiment) -> Non
     task["labels"].insert(1, {"value": "maybe", "rows": 24})
     artifacts.write(wide.folder / "task.json", task | {"task_type": "multiclass", "positive_label": None}, "task")
     found = wide.fit()
-    for name in BASELINES:
+    for name in Classification.baselines:
         probabilities = np.array(found["models"][name]["splits"]["test"]["probabilities"])
         assert probabilities.shape[1] == 3
         assert (probabilities[:, found["labels"].index("maybe")] == 0).all()
@@ -268,7 +269,7 @@ def fit_text(cells: list[str | None], truth: list[int]) -> Any:
     table = pd.DataFrame({"note": cells}, dtype=object)
     features = find_features(table, {"note": "text"}, {"note": PLAIN})
     rows = prepare(table, features)
-    models = fit_models(rows, np.array(truth), features, seed=0)
+    models = fit_models(Classification.baselines, Sample(rows, np.array(truth), features, seed=0))
     return features, {name: predict(model, rows, max(truth) + 1) for name, (_, model) in models.items()}
 
 
@@ -292,7 +293,7 @@ def test_the_words_of_a_text_are_read_by_both_models_in_every_script(good: str, 
     cells, truth = notes(good, bad)
     features, found = fit_text(cells, truth)
     assert list(features.texts) == ["note"]
-    for name in BASELINES[1:]:
+    for name in Classification.baselines[1:]:
         assert (found[name].argmax(axis=1) == truth).all(), name
 
 
@@ -313,7 +314,7 @@ def test_a_text_column_without_a_word_is_a_category(cells: list[str | None]) -> 
 def test_missing_texts_and_a_vocabulary_of_one_word_stop_nothing() -> None:
     features, found = fit_text(["yes", None] * 20, [0, 1] * 20)
     assert features.texts == {"note": 1}
-    for name in BASELINES[1:]:
+    for name in Classification.baselines[1:]:
         assert (found[name].argmax(axis=1) == [0, 1] * 20).all()
 
 
@@ -337,7 +338,7 @@ def test_texts_new_to_a_model_are_predicted(wide: Experiment) -> None:
 def test_fitting_texts_twice_gives_the_same_probabilities() -> None:
     cells, truth = notes("the meal was good", "the meal was bad")
     first, second = (fit_text(cells, truth)[1] for _ in range(2))
-    for name in BASELINES:
+    for name in Classification.baselines:
         np.testing.assert_array_equal(first[name], second[name])
 
 
@@ -354,7 +355,7 @@ def test_a_table_with_decimal_commas_is_fitted(wide: Experiment) -> None:
     table["number"] = [f"{1000 * number:,.1f}".translate(str.maketrans(",.", ".,")) for number in table["number"]]
     table.to_csv(wide.csv, index=False)
     found = wide.explore("label").fit()
-    majority, linear = (accuracy(wide, found, name, "label") for name in BASELINES[:2])
+    majority, linear = (accuracy(wide, found, name, "label") for name in Classification.baselines[:2])
     assert linear > majority
 
 
@@ -374,7 +375,10 @@ def test_forty_labels_of_few_rows_are_told_apart_and_growing_trees_tells_how_far
     features = find_features(table.astype(object), types, styles, labels=40)
     rows = prepare(table.astype(object), features)
     told: list[tuple[int, int]] = []
-    models = fit_models(rows, truth, features, seed=0, advance=lambda done, total: told.append((done, total)))
+    models = fit_models(
+        ["hist_gradient_boosting"],
+        Sample(rows, truth, features, seed=0, advance=lambda done, total: told.append((done, total))),
+    )
     assert told[-1] == (100, 100)
     assert len(told) == 10
     description, trees = models["hist_gradient_boosting"]
@@ -389,7 +393,8 @@ def test_growing_trees_in_pieces_gives_those_of_one_fit() -> None:
     table = pd.DataFrame(numbers.astype(str), columns=["a", "b", "c"]).astype(object)
     features = find_features(table, dict.fromkeys("abc", "numeric"), dict.fromkeys("abc", PLAIN))
     rows = prepare(table, features)
-    ours = predict(fit_models(rows, truth, features, seed=0)["hist_gradient_boosting"][1], rows, 2)
+    boosted = fit_models(["hist_gradient_boosting"], Sample(rows, truth, features, seed=0))
+    ours = predict(boosted["hist_gradient_boosting"][1], rows, 2)
     once = HistGradientBoostingClassifier(early_stopping=False, random_state=0).fit(rows, truth)
     np.testing.assert_array_equal(ours, once.predict_proba(rows).round(12))
 
@@ -398,6 +403,6 @@ def test_two_text_columns_of_any_name_are_fitted() -> None:
     cells, truth = notes("the meal was good", "the meal was bad")
     table = pd.DataFrame({"my__note": cells, "note (1)": cells[::-1]}, dtype=object)
     features = find_features(table, dict.fromkeys(table, "text"), dict.fromkeys(table, PLAIN))
-    models = fit_models(prepare(table, features), np.array(truth), features, seed=0)
-    for name in BASELINES[1:]:
+    models = fit_models(Classification.baselines, Sample(prepare(table, features), np.array(truth), features, seed=0))
+    for name in Classification.baselines[1:]:
         assert (predict(models[name][1], prepare(table, features), 2).argmax(axis=1) == truth).all()

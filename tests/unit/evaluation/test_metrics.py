@@ -9,7 +9,7 @@ from sklearn import metrics as sklearn_metrics
 from loramake.evaluation.metrics import compute_metrics
 from loramake.evaluation.resampling import resample
 from loramake.evaluation.run import evaluate
-from tests.cases import random_case
+from tests.cases import classification, random_case
 
 
 def test_a_hundred_labels_have_a_confusion_matrix_and_more_have_none() -> None:
@@ -23,7 +23,7 @@ def test_a_hundred_labels_have_a_confusion_matrix_and_more_have_none() -> None:
 def test_two_labels_are_measured_as_scikit_learn_does() -> None:
     truth, probabilities = random_case(400, 2, seed=0)
     predicted = probabilities.argmax(axis=1)
-    found = compute_metrics(truth, probabilities)
+    found = compute_metrics(classification(2), truth, probabilities)
     assert found["roc_auc"] == sklearn_metrics.roc_auc_score(truth, probabilities[:, 1])
     assert found["pr_auc"] == sklearn_metrics.average_precision_score(truth, probabilities[:, 1])
     assert found["f1"] == sklearn_metrics.f1_score(truth, predicted)
@@ -34,7 +34,7 @@ def test_two_labels_are_measured_as_scikit_learn_does() -> None:
 
 def test_three_labels_are_measured_one_against_the_rest_and_have_no_positive_label() -> None:
     truth, probabilities = random_case(400, 3, seed=0)
-    found = compute_metrics(truth, probabilities)
+    found = compute_metrics(classification(3), truth, probabilities)
     expected = sklearn_metrics.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
     assert found["roc_auc"] == pytest.approx(expected, abs=1e-12)
     expected = sklearn_metrics.average_precision_score(np.eye(3)[truth], probabilities, average="macro")
@@ -59,8 +59,9 @@ def test_a_random_predictor_has_chance_inside_its_interval() -> None:
 
 
 def evaluated(truth: Any, probabilities: Any) -> dict[str, Any]:
-    labels = [f"label {code}" for code in range(probabilities.shape[1])]
-    return evaluate(truth, probabilities, labels, resample(truth, {"one": probabilities}, seed=0)["one"], seed=0)
+    task = classification(probabilities.shape[1])
+    resampled = resample(task, truth, {"one": probabilities}, seed=0)["one"]
+    return evaluate(task, truth, probabilities, resampled, seed=0)
 
 
 def test_a_split_of_one_label_has_no_areas() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from loramake.evaluation.metrics import compute_metrics
 from loramake.evaluation.resampling import compute_weighted
-from tests.cases import random_case
+from tests.cases import classification, random_case
 
 
 @pytest.mark.parametrize("digits", [16, 1])
@@ -15,9 +15,9 @@ def test_many_resamples_at_once_equal_scikit_learn_on_each(labels: int, digits: 
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     drawn = np.random.default_rng(1).integers(30, size=(60, 30))
     counts = np.stack([np.bincount(rows, minlength=30) for rows in drawn]).astype(float)
-    at_once = compute_weighted(truth, probabilities, counts)
+    at_once = compute_weighted(classification(labels), truth, probabilities, counts)
     for place, rows in enumerate(drawn):
-        one = compute_metrics(truth[rows], probabilities[rows])
+        one = compute_metrics(classification(labels), truth[rows], probabilities[rows])
         assert list(one) == list(at_once)
         for name, value in one.items():
             np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)
@@ -28,8 +28,8 @@ def test_resamples_of_few_rows_are_undefined_where_scikit_learn_is(labels: int) 
     truth, probabilities = random_case(4, labels, seed=3)
     drawn = np.random.default_rng(2).integers(4, size=(200, 4))
     counts = np.stack([np.bincount(rows, minlength=4) for rows in drawn]).astype(float)
-    at_once = compute_weighted(truth, probabilities, counts)
+    at_once = compute_weighted(classification(labels), truth, probabilities, counts)
     assert np.isnan(at_once["roc_auc"]).any()
     for place, rows in enumerate(drawn):
-        for name, value in compute_metrics(truth[rows], probabilities[rows]).items():
+        for name, value in compute_metrics(classification(labels), truth[rows], probabilities[rows]).items():
             np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)

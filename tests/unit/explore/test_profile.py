@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from loramake import artifacts
-from loramake.explore.profile import find_type, profile_csv
+from loramake.explore.profile import profile_csv
+from loramake.tables.types import find_type
 from tests.conftest import ROOT
 
 

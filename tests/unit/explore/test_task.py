@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from loramake import artifacts
-from loramake.agents.builtin import BuiltinAgent, order_labels
+from loramake.agents.builtin import BuiltinAgent
 from loramake.errors import DataError
 from loramake.explore.profile import profile_csv
 from loramake.explore.task import explore_data
+from loramake.tasks.labels import order_labels
 from support.experiment import EXPLORE
 from tests.conftest import ROOT
 

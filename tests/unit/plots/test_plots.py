@@ -20,9 +20,12 @@ from loramake.plots.evaluation import (
 )
 from loramake.plots.features import plot_feature_rankings
 from loramake.prepare.ranking import METHODS, average_ranks, unranked
+from loramake.tasks import Classification
 from tests.cases import four_models
 from tests.files import Files
 from tests.pictures import markers, texts
+
+NO_YES = Classification("y", ["no", "yes"])
 
 
 def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:
@@ -62,13 +65,13 @@ def test_labels_of_any_script_and_sign_are_drawn(tmp_path: Path) -> None:
     found = texts(tmp_path / "matrix.svg")
     assert {"$10k - $20k", "<b>&", "日本", "_hidden", "x" * 23 + "…"} <= set(found)
     truth, found_scores = scores(60, 5)
-    plot_roc(truth, found_scores, labels, tmp_path / "roc.svg")
+    plot_roc(Classification("y", labels), truth, found_scores, tmp_path / "roc.svg")
     assert any(text.startswith("loramake, _hidden (AUC") for text in texts(tmp_path / "roc.svg"))
 
 
 def test_roc_curves_name_every_model_with_its_area(tmp_path: Path) -> None:
     truth, found = scores(200, 2)
-    plot_roc(truth, found, ["no", "yes"], tmp_path / "roc.svg")
+    plot_roc(NO_YES, truth, found, tmp_path / "roc.svg")
     drawn = texts(tmp_path / "roc.svg")
     for name, probabilities in found.items():
         assert f"{name} (AUC {roc_auc_score(truth, probabilities[:, 1]):.3f})" in drawn
@@ -78,7 +81,7 @@ def test_roc_curves_name_every_model_with_its_area(tmp_path: Path) -> None:
 def test_up_to_six_labels_have_curves_of_their_own(tmp_path: Path) -> None:
     for labels, curves in ((3, 3), (6, 6), (7, 0)):
         path = tmp_path / f"{labels}.svg"
-        plot_roc(*scores(300, labels), [f"l{i}" for i in range(labels)], path)
+        plot_roc(Classification("y", [f"l{i}" for i in range(labels)]), *scores(300, labels), path)
         assert sum(text.startswith("loramake, l") for text in texts(path)) == curves
 
 
@@ -104,7 +107,7 @@ def test_the_average_staircase_has_the_mean_of_the_average_precisions(labels: in
 
 def test_precision_and_recall_are_drawn_beside_what_chance_gives(tmp_path: Path) -> None:
     truth, found = scores(200, 2)
-    plot_precision_recall(truth, found, ["no", "yes"], tmp_path / "pr.svg")
+    plot_precision_recall(NO_YES, truth, found, tmp_path / "pr.svg")
     for name, probabilities in found.items():
         area = average_precision_score(truth, probabilities[:, 1])
         assert f"{name} (AP {area:.3f})" in texts(tmp_path / "pr.svg")
@@ -113,8 +116,8 @@ def test_precision_and_recall_are_drawn_beside_what_chance_gives(tmp_path: Path)
 @pytest.mark.parametrize("rows", [0, 5])
 def test_a_split_of_fewer_than_two_labels_says_so(tmp_path: Path, rows: int) -> None:
     empty = {"loramake": np.full((rows, 2), 0.5)}
-    plot_roc(np.zeros(rows, dtype=int), empty, ["no", "yes"], tmp_path / "roc.svg")
-    plot_precision_recall(np.zeros(rows, dtype=int), empty, ["no", "yes"], tmp_path / "pr.svg")
+    plot_roc(NO_YES, np.zeros(rows, dtype=int), empty, tmp_path / "roc.svg")
+    plot_precision_recall(NO_YES, np.zeros(rows, dtype=int), empty, tmp_path / "pr.svg")
     for name in ("roc", "pr"):
         assert "no curve: the split has fewer than two labels" in texts(tmp_path / f"{name}.svg")
 
@@ -145,7 +148,7 @@ def test_a_single_loss_is_a_marker(tmp_path: Path) -> None:
 def test_pictures_have_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> None:
     truth, found = scores(80, 3)
     for name in ("first", "second"):
-        plot_roc(truth, found, ["a", "b", "c"], tmp_path / f"{name}{suffix}")
+        plot_roc(Classification("y", ["a", "b", "c"]), truth, found, tmp_path / f"{name}{suffix}")
     assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()
 
 

@@ -17,7 +17,6 @@ from loramake.report.model_card import front_matter, render_model_card
 from loramake.report.report import (
     CONTENTS,
     MEASURE_NAMES,
-    METRICS,
     SHOWN,
     add_cells,
     pick_samples,
@@ -25,6 +24,7 @@ from loramake.report.report import (
     read_table,
     spread,
 )
+from loramake.tasks import Classification
 from loramake.trust.audit import audit, evaluate
 from loramake.trust.group_measures import count_rows
 from loramake.trust.label_noise import summarize
@@ -126,7 +126,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},
         "selected_features": {"note": "all are kept", "ranked": False},
         "shown": SHOWN,
-        "shown_metrics": METRICS,
+        "shown_metrics": Classification.shown_metrics,
         "suspects": [],
         "task": {**task_of(labels), "leaks": many},
         "train_config": {"model_name_or_path": "models/tiny"},
@@ -205,7 +205,7 @@ def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> Non
         scored.probabilities.argmax(axis=1),
         np.ones((60, 2), dtype=bool),
         np.zeros(60, dtype=bool),
-        ["no", "yes"],
+        Classification("y", ["no", "yes"]),
     )
     overall, columns = audit(rows, [pd.Series(["a", "b", "b"] * 20, name="group", dtype=object)], seed=0)
     found = evaluate(rows, overall, columns, []) | {"confidence": 0.875}

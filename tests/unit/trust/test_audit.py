@@ -14,6 +14,7 @@ from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
 from loramake.prediction.predictions import Scored, read_scored
+from loramake.tasks import Classification
 from loramake.trust.audit import audit, audit_groups, check_audit_columns, evaluate
 from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.group_differences import find_reach
@@ -38,7 +39,7 @@ def measured_rows(truth: Any, probabilities: Any, sets: Any = None, abstained: A
     abstained = np.zeros(count, dtype=bool) if abstained is None else abstained
     names = NAMES[:labels] if labels <= len(NAMES) else [f"label {place}" for place in range(labels)]
     scored = Scored([("csv", row) for row in range(count)], truth, probabilities)
-    return count_rows(scored, probabilities.argmax(axis=1), sets, abstained, names)
+    return count_rows(scored, probabilities.argmax(axis=1), sets, abstained, Classification("y", names))
 
 
 def audited(truth: Any, probabilities: Any, cells: Any, **rest: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from loramake.trust.robustness import (
     show_otherwise,
 )
 from support.experiment import Experiment
-from tests.cases import random_case
+from tests.cases import classification, random_case
 from tests.conftest import ROOT
 from tests.files import LMF_CONFIG
 
@@ -137,7 +137,8 @@ def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Ex
 def test_changes_agree_with_plain_formulas(seed: int, labels: int) -> None:
     truth, usual = random_case(80, labels, seed)
     other = random_case(80, labels, seed + 100)[1]
-    found = compare(truth, usual, other)
+    task = classification(labels)
+    found = compare(task, truth, usual, other)
     assert found["changed_decisions"] == sum(a.argmax() != b.argmax() for a, b in zip(usual, other, strict=True)) / 80
     moved = [sum(max(a - b, 0) for a, b in zip(one, two, strict=True)) for one, two in zip(usual, other, strict=True)]
     assert found["mean_change"] == pytest.approx(np.mean(moved))
@@ -147,8 +148,8 @@ def test_changes_agree_with_plain_formulas(seed: int, labels: int) -> None:
         areas = [roc_auc_score(truth, each[:, 1]) for each in (usual, other)]
         assert found["roc_auc_change"] == pytest.approx(areas[1] - areas[0])
     order = np.random.default_rng(seed).permutation(80)
-    assert compare(truth[order], usual[order], other[order]) == pytest.approx(found)
-    assert set(compare(truth, usual, usual).values()) == {0.0}
+    assert compare(task, truth[order], usual[order], other[order]) == pytest.approx(found)
+    assert set(compare(task, truth, usual, usual).values()) == {0.0}
 
 
 def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str
 
 def described(truth: Any, found: Mapping[str, Any], plan: dict[str, Any], **settings: Any) -> dict[str, Any]:
     gaps = settings.pop("gaps", [0.5] * len(plan["features"]))
-    made = evaluate(truth, dict(found), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
+    made = evaluate(classification(2), truth, dict(found), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
     artifacts.validate(made, "robustness", "here")
     return made
 

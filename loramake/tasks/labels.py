@@ -1,18 +1,25 @@
-"""The target's labels: which ones a column holds, and whether a classifier can be learnt from them."""
+"""Which labels a column holds, and whether they can be learnt."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from loramake.errors import DataError
-from loramake.explore.profile import find_type
-from loramake.tables.numbers import find_number_style
-from loramake.tasks.classification import MAX_LABELS_OF_NUMBERS
+from loramake.tables.numbers import find_number_style, to_numbers
+from loramake.tables.types import find_type
 from loramake.text import listed, shorten
 
+MAX_LABELS_OF_NUMBERS = 20
+"""A column of numbers with more values than this is a quantity and not a column of labels."""
 ROWS_A_LABEL = 5
 """A table needs this many rows a label on average."""
+
+_NEGATIVE_WORDS = re.compile(
+    r"no|not|false|n|f|0|negative|absent|absence|healthy|benign|normal|never|none|low|bad|control", re.I
+)
+_NEGATION = re.compile(r"(no|not|non|un|without)[ _-].*", re.I)
 
 
 def find_labels(csv: str | Path, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[int]":
@@ -69,3 +76,18 @@ def check_test_labels(test_csv: str | Path, target: "pd.Series[str]", labels: Co
 
 def _quoted(labels: Collection[str]) -> str:
     return listed([repr(shorten(label, 40)) for label in sorted(labels)])
+
+
+def order_labels(values: Iterable[str]) -> list[str]:
+    """Numbers by size, else by alphabet; of two labels, the one that says no comes first."""
+    labels = sorted(values)
+    numbers = to_numbers(pd.Series(labels, dtype=str))
+    if numbers.notna().all():
+        return [label for _, label in sorted(zip(numbers, labels, strict=True))]
+    if len(labels) == 2:
+        return sorted(labels, key=lambda label: (not _says_no(label), label))
+    return labels
+
+
+def _says_no(label: str) -> bool:
+    return bool(_NEGATIVE_WORDS.fullmatch(label) or _NEGATION.fullmatch(label))

@@ -1,0 +1,124 @@
+"""What every stage may ask of a task. A kind of task is a module beside this one, named in tasks.KINDS."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loramake import layout
+from loramake.artifact_types.evaluation import MetricName
+from loramake.artifact_types.explore import DescribedTarget, TaskType
+from loramake.artifact_types.llm import LabelFormat
+from loramake.artifact_types.prepare import Answer
+from loramake.errors import DataError
+
+Codes = NDArray[np.int64]
+
+
+class Metric(NamedTuple):
+    """A measure of predicted probabilities; `evaluation.metrics` computes it."""
+
+    name: MetricName
+    """As in metrics.json."""
+    title: str
+    """As sentences name it."""
+    sign: int = 1
+    """1 where more is better, -1 where less is."""
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """A target whose values are scored as `labels`: a row's prediction is a probability for each of them."""
+
+    target: str
+    labels: list[str]
+    """In the order of codes and of columns of probabilities."""
+
+    verdict_metric: ClassVar[Metric]
+    """By which loramake is compared with the baselines."""
+    compared_metrics: ClassVar[tuple[Metric, ...]]
+    """What `loramake compare` shows."""
+    shown_metrics: ClassVar[tuple[MetricName, ...]]
+    """What the report's main table shows."""
+    baselines: ClassVar[tuple[str, ...]]
+    """The models of `evaluation.baselines` that are fitted beside the LLM."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> TaskType:
+        """`task_type` of task.json."""
+
+    @property
+    @abstractmethod
+    def metric_names(self) -> list[MetricName]:
+        """All metrics of metrics.json, in its order."""
+
+    @property
+    @abstractmethod
+    def positive(self) -> int | None:
+        """The code of the label that true positives are of; None where no label is set apart."""
+
+    @property
+    def positive_label(self) -> str | None:
+        return None if self.positive is None else self.labels[self.positive]
+
+    @property
+    def free_codes(self) -> list[int]:
+        """The labels whose probabilities say all: with two, one less is the other's."""
+        return list(range(len(self.labels))) if self.positive is None else [self.positive]
+
+    @abstractmethod
+    def ranked_codes(self, truth: Codes) -> list[int]:
+        """The labels whose scores can be ranked against the rest where these rows are true; none if none can."""
+
+    def codes_of(self, cells: "pd.Series[str]", where: str | Path) -> Codes:
+        """The code of each cell's label, shape (rows,); DataError where a cell is not a label of the task."""
+        codes = {label: code for code, label in enumerate(self.labels)}
+        unknown = sorted({str(cell) for cell in cells if cell not in codes})
+        if unknown:
+            raise DataError(
+                f"{where}: the label {unknown[0]!r} is not one of the task's: delete {layout.TASK.path} and run again."
+            )
+        return np.array([codes[cell] for cell in cells], dtype=np.int64)
+
+    def rows_with_label(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows whose target cell is a label of the task; the index still tells the place in the CSV."""
+        found: pd.DataFrame = table[table[self.target].isin(self.labels)]
+        return found
+
+    def describe(self, rows: "pd.Series[int]") -> DescribedTarget:
+        """What task.json says of the target; `rows` counts the CSV's rows by label."""
+        return {
+            "target": self.target,
+            "task_type": self.kind,
+            "labels": [{"value": label, "rows": int(rows[label])} for label in self.labels],
+            "positive_label": self.positive_label,
+        }
+
+    @abstractmethod
+    def answers(self, label_format: LabelFormat) -> list[Answer]:
+        """What the model answers for each label: `labels` of plan.yaml, in the card's format."""
+
+    @classmethod
+    @abstractmethod
+    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> "Found":
+        """The task of a column of the CSV; DataError where it cannot be learnt from.
+
+        `order` names the column's values in the order of the labels.
+        """
+
+    @abstractmethod
+    def check_test(self, test_csv: str | Path, target: "pd.Series[str]") -> None:
+        """Raise DataError where the test table's target cannot be tested on."""
+
+
+class Found(NamedTuple):
+    """A task and the rows of the CSV by label."""
+
+    task: Task
+    rows: "pd.Series[int]"
