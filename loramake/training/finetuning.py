@@ -37,7 +37,8 @@ from loramake.training.config import check_train_config
 
 ADAPTER_FILES = (WEIGHTS, CONFIG)
 TRAINER_LOG = Path(layout.TRAINER_LOG.path).name
-_HASHED = [Path(file.path).name for file in (layout.BALANCED, layout.VALIDATION)]
+_TRAINED_ON = [Path(file.path).name for file in (layout.BALANCED, layout.VALIDATION)]
+"""Files of records that a training reads; each counts by content."""
 _HASHED_WHOLE = 64 * 2**20
 """Model files up to this size count by content, larger ones by name and size."""
 
@@ -109,7 +110,7 @@ def _work_folder(config: str | Path, settings: LlamaFactoryConfig, overrides: di
     data = Path(settings["dataset_dir"])
     key = hashlib.sha256(json.dumps([artifacts.sha256(config), overrides]).encode())
     for path in sorted(data.glob("*.json")):
-        if path.name in _HASHED:
+        if path.name in _TRAINED_ON:
             key.update(artifacts.sha256(path).encode())
     for path in sorted(Path(locate_model(settings["model_name_or_path"])).glob("*")):
         if path.is_file():

@@ -24,7 +24,7 @@ FILES = ("metrics", "calibration_measures", "conformal", "risk", "costs")
 
 
 class Measured(NamedTuple):
-    """Where a measured value stands: a key of FILES, or audit, and the keys that lead to it within that file."""
+    """Where a measured value stands: a word of FILES, or audit, and the keys that lead to it within that file."""
 
     file: str
     keys: tuple[str, ...]
