@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from loramake.artifact_types.llm import Card
+from loramake.artifact_types.review import ReviewName
+from loramake.artifact_types.shared import Strategy
 from loramake.artifacts import load_schema
 from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
@@ -19,10 +22,10 @@ from loramake.paths import locate_model, name_model
 from loramake.settings import BY_NAME, STRUCTURE, Settings, check_settings, coerce, defaults
 from loramake.text import quoted
 
-REVIEWS = ("data", "balance", "config")
+REVIEWS: tuple[ReviewName, ...] = ("data", "balance", "config")
 """In the order of the workflow."""
 
-STRATEGIES = ("none", "oversample", "undersample")
+STRATEGIES: tuple[Strategy, ...] = ("none", "oversample", "undersample")
 """Of balancing the training split."""
 
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -165,12 +168,11 @@ def _merge(layers: list[Mapping[str, Any]]) -> Settings:
     return merged
 
 
-def read_card(model: str) -> dict[str, Any]:
+def read_card(model: str) -> Card:
     """What a local base model's card says, its settings as their types; {} where it says nothing."""
     model = locate_model(model)
     card = read_base_card(model)
     if "settings" in card:
         check_settings(card["settings"], str(Path(model) / CARD))
         card = {**card, "settings": {key: coerce(key, value) for key, value in card["settings"].items()}}
-    check_base_card(card, model)
-    return card
+    return check_base_card(card, model)

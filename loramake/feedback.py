@@ -14,6 +14,9 @@ from loramake.parsing.yaml_text import read_yaml
 from loramake.settings import BY_NAME, TRAINING_KEYS, check_settings, coerce, read_number, refuse_renamed
 from loramake.text import quoted
 
+Feedback = dict[str, Any]
+"""What a file under feedback/ asks for: settings of its step, and lists of columns, labels or notes."""
+
 COLUMN_LISTS = ("keep", "drop")
 """What the feedback for explore and plan may list."""
 
@@ -41,7 +44,7 @@ _SERVICES = (
 """Arguments that reach further than the training, whatever their values are."""
 
 
-def read_feedback(path: str | Path) -> dict[str, Any]:
+def read_feedback(path: str | Path) -> Feedback:
     """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
     path = Path(path)
     try:

@@ -7,11 +7,12 @@ nothing; with a group column from its group and the seed; with a time column fro
 import csv
 import hashlib
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.explore import Assignment, Splits, TaskDescription
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.numbers import MOSTLY, find_number_style, is_day_first, to_days, to_numbers
@@ -42,7 +43,7 @@ def assign_splits(
     summary: str | Path,
 ) -> None:
     """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary."""
-    found = artifacts.read(task, "task")
+    found = artifacts.read(task, schemas.TASK)
     shares = split_shares(ratios, has_test_csv=source.test_csv is not None)
     with working("assigning rows to splits"):
         table = task_of(found).rows_with_label(source.csv.read())
@@ -57,12 +58,12 @@ def assign_splits(
     counts = {name: sum(split == name for _, _, split in lines) for name in SPLITS}
     with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
-    described = {"test": "ratio" if source.test_csv is None else "test_csv", "rows": counts, **how}
-    artifacts.write(summary, described, "splits")
+    described: Splits = {"test": "ratio" if source.test_csv is None else "test_csv", "rows": counts, **how}
+    artifacts.write(summary, described, schemas.SPLITS)
     say(f"rows by split: {describe_splits(described)}.")
 
 
-def describe_splits(summary: dict[str, Any]) -> str:
+def describe_splits(summary: Splits) -> str:
     """splits.json as one line."""
     counts = ", ".join(f"{split} {rows:,}" for split, rows in summary["rows"].items() if rows)
     column = summary["column"]
@@ -74,20 +75,21 @@ def describe_splits(summary: dict[str, Any]) -> str:
 
 
 def assign(
-    table: pd.DataFrame, task: dict[str, Any], shares: dict[str, float], seed: int, where: str | Path
-) -> tuple[dict[int, str], dict[str, Any]]:
+    table: pd.DataFrame, task: TaskDescription, shares: dict[str, float], seed: int, where: str | Path
+) -> tuple[dict[int, str], Assignment]:
     """The split of every row by its place in the CSV, and how it was found (keys of splits.json)."""
-    how: dict[str, Any] = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
+    how: Assignment = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
     target, group, time = task["target"], task["group_column"], task["time_column"]
     if time is not None:
         sides = by_time(table[time], shares, where)
         tested = _order(table[time])[[row for row, split in sides.items() if split == "test"]]
         cut = None if tested.empty else str(table[time][tested.idxmin()])
-        return sides, how | {"by": "time", "column": time, "test_from": cut, "left_out": len(table) - len(sides)}
+        left_out = len(table) - len(sides)
+        return sides, {**how, "by": "time", "column": time, "test_from": cut, "left_out": left_out}
     if group is not None:
         groups = table[group].where(table[group].notna(), row_content(table.drop(columns=target)))
         sides = stratified(groups, table[target], shares, seed)
-        return sides, how | {"by": "group", "column": group, "groups": int(groups.nunique())}
+        return sides, {**how, "by": "group", "column": group, "groups": int(groups.nunique())}
     unused = [column["name"] for column in [*task["ids"], *task["leaks"]]]
     content = _break_up(row_content(table.drop(columns=[target, *unused])))
     return stratified(content, table[target], shares, seed), how
@@ -117,7 +119,7 @@ def _order(column: "pd.Series[str]") -> "pd.Series[float]":
     return to_days(column, is_day_first(column)) if style is None else to_numbers(column, style)
 
 
-def _read_test(file: TableFile, table: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
+def _read_test(file: TableFile, table: pd.DataFrame, task: TaskDescription) -> pd.DataFrame:
     """The rows of the test table that have a label of the task."""
     whole = align(file.read(), table)
     test = task_of(task).rows_with_label(whole)
@@ -126,7 +128,7 @@ def _read_test(file: TableFile, table: pd.DataFrame, task: dict[str, Any]) -> pd
     return test
 
 
-def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: dict[str, Any], test_csv: str | Path) -> None:
+def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: TaskDescription, test_csv: str | Path) -> None:
     """The test table is the user's choice and stays whole; what it shares with the CSV is said."""
     group, time = task["group_column"], task["time_column"]
     if twins := int(row_content(test).isin(row_content(table)).sum()):
@@ -141,7 +143,7 @@ def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: dict[str, Any],
 
 
 def _check_filled(
-    lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path, how: dict[str, Any]
+    lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path, how: Assignment
 ) -> None:
     """Raise DataError where a split that was asked for is empty."""
     filled = {split for _, _, split in lines}
@@ -154,7 +156,7 @@ def _check_filled(
             )
 
 
-def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str | Path, how: dict[str, Any]) -> None:
+def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str | Path, how: Assignment) -> None:
     """Raise DataError, with a list, for labels that no train row has."""
     split = pd.Series(sides)
     seen = set(labels[split.index[split == "train"]])

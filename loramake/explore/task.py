@@ -1,16 +1,16 @@
 """What is to be predicted, and which columns give it away, say nothing or merely name the row."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent
+from loramake.artifact_types.explore import Profile, TaskDescription, TaskRows, TestHeader, UnusableColumns
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
 from loramake.explore.leaks import find_leaks
-from loramake.feedback import COLUMN_LISTS, read_feedback
+from loramake.feedback import COLUMN_LISTS, Feedback, read_feedback
 from loramake.settings import Settings
 from loramake.tables.reading import align_names
 from loramake.tables.source import Source, align
@@ -32,7 +32,7 @@ def explore_data(
 
     `settings` holds target, group_column, time_column and rare_labels.
     """
-    profiled = artifacts.read(profile, "profile")
+    profiled = artifacts.read(profile, schemas.PROFILE)
     table = source.csv.read()
     asked = read_feedback(feedback) if feedback else {}
     check_columns(settings, asked, table.columns, source.csv.path)
@@ -44,11 +44,12 @@ def explore_data(
     if source.test_csv is not None:
         theirs = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
         task.check_test(source.test_csv.path, theirs)
-    described = {
+    described: TaskDescription = {
         **task.describe(rows),
         "reason": found["reason"],
         "rows": _count_rows(target, task.labels),
-        **{key: settings[key] for key in ("group_column", "time_column")},
+        "group_column": settings["group_column"],
+        "time_column": settings["time_column"],
         **_find_unusable(profiled, task.rows_with_label(table), task.target),
         "feedback": {
             "keep": asked.get("keep", []),
@@ -58,11 +59,11 @@ def explore_data(
         "test_header": header,
         "by": agent.by,
     }
-    artifacts.write(out, described, "task")
+    artifacts.write(out, described, schemas.TASK)
     _announce(described)
 
 
-def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[str]", csv: str | Path) -> None:
+def check_columns(settings: Settings, asked: Feedback, names: "pd.Index[str]", csv: str | Path) -> None:
     """Raise DataError where a setting or feedback names a column that the CSV does not have, or one twice."""
     named = {key: settings[key] for key in ("target", "group_column", "time_column") if settings[key] is not None}
     lists = [(which, name) for which in COLUMN_LISTS for name in asked.get(which, [])]
@@ -81,19 +82,20 @@ def find_test_labels(test: pd.DataFrame, target: "pd.Series[str]", rare_labels: 
     return theirs[~theirs.isin(rare)]
 
 
-def _count_rows(target: "pd.Series[str]", labels: list[str]) -> dict[str, int]:
+def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
     kept, empty = int(target.isin(labels).sum()), int(target.isna().sum())
     return {"with_target": kept, "without_target": empty, "with_rare_label": len(target) - kept - empty}
 
 
-def _announce(task: dict[str, Any]) -> None:
+def _announce(task: TaskDescription) -> None:
     rows = rows_by_label(task)
     labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SAID])
     more = f", and {len(rows) - _LABELS_SAID:,} more" if len(rows) > _LABELS_SAID else ""
     say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     if task["rows"]["with_rare_label"]:
         say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")
-    for name, ours in (task["test_header"] or {"renamed": {}})["renamed"].items():
+    renamed = task["test_header"]["renamed"] if task["test_header"] else {}
+    for name, ours in renamed.items():
         say(f"test_csv: its column {name!r} is taken as {ours!r}.")
     for leak in task["leaks"]:
         say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
@@ -101,12 +103,11 @@ def _announce(task: dict[str, Any]) -> None:
         say("feedback/explore.yaml holds notes, which the builtin agent does not read; it reads target, keep and drop.")
 
 
-def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) -> dict[str, list[dict[str, str]]]:
+def _find_unusable(profile: Profile, table: pd.DataFrame, target: str) -> UnusableColumns:
     """ids, constants and leaks among the columns, each with its reason; `table` holds the rows with a label."""
     with working("looking for columns that give the target away"):
-        found_leaks = find_leaks(table, target, profile["columns"])
-    leaks = [{"name": leak["name"], "reason": leak["reason"]} for leak in found_leaks]
-    found: dict[str, list[dict[str, str]]] = {"ids": [], "constants": [], "leaks": leaks}
+        leaks = find_leaks(table, target, profile["columns"])
+    found: UnusableColumns = {"ids": [], "constants": [], "leaks": leaks}
     for column in profile["columns"]:
         name = column["name"]
         if name == target or name in {leak["name"] for leak in leaks}:
@@ -120,7 +121,7 @@ def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) ->
     return found
 
 
-def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | None:
+def _compare_headers(profile: Profile, target: str) -> TestHeader | None:
     """test_csv's header against the CSV's; DataError where a column is missing there."""
     if profile["test_csv"] is None:
         return None
@@ -131,7 +132,7 @@ def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | N
 
 def compare_headers(
     csv: str | Path, names: list[str], test_csv: str | Path, theirs: list[str], target: str | None
-) -> dict[str, Any]:
+) -> TestHeader:
     """Which of a test table's columns are renamed, extra or in another order; DataError where one is missing."""
     aligned = align_names(theirs, names)
     missing = [name for name in names if name not in aligned]

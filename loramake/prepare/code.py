@@ -6,12 +6,12 @@ that reads the rows and writes the result. What each of them is given, `preparat
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent, Failure
-from loramake.agents.builtin import BuiltinAgent
+from loramake.agents.builtin import write_usual_code
 from loramake.agents.coding import check_functions, write_until_it_works
+from loramake.artifact_types.prepare import Plan, SandboxSetting
 from loramake.errors import ArtifactError, CodeError
 from loramake.explore.splits import read_splits
 from loramake.prepare.checks import Check, Prepared, check_behaviour, check_features, check_records
@@ -37,8 +37,8 @@ def write_prep_code(
 
     What an LLM wrote is run on the data and checked first; CodeError after its last try. Every try is kept.
     """
-    planned = artifacts.read(plan, "plan")
-    described = artifacts.read(profile, "profile")
+    planned = artifacts.read(plan, schemas.PLAN)
+    described = artifacts.read(profile, schemas.PROFILE)
 
     def write(failures: list[Failure]) -> str:
         return agent.write_prep_code(planned, described, failures)
@@ -55,14 +55,14 @@ def write_prep_code(
 
 
 def _try_out(
-    script: Path, plan: str | Path, planned: dict[str, Any], source: Source, splits: str | Path, sandbox: Sandbox
+    script: Path, plan: str | Path, planned: Plan, source: Source, splits: str | Path, sandbox: Sandbox
 ) -> Failure | None:
     """Run a script on the data, and check what it made; None where nothing is wrong."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         all_data, state = Path(folder, "all_data.json"), Path(folder, "prep_state.json")
         try:
             execute_prep_code(script, plan, source, splits, sandbox, all_data, state)
-            records = artifacts.read(all_data, "records")
+            records = artifacts.read(all_data, schemas.RECORDS)
             failed = _first_failure(
                 Prepared(records, planned, read_splits(splits), source.read(), script, state, sandbox)
             )
@@ -86,7 +86,7 @@ def _first_failure(prepared: Prepared) -> Check | None:
     return next((check for check in checks if not check.passed), None)
 
 
-def render_script(plan: dict[str, Any], functions: str) -> str:
+def render_script(plan: Plan, functions: str) -> str:
     """The whole script around the two functions."""
     return render(
         "write_prep_code.j2",
@@ -97,12 +97,12 @@ def render_script(plan: dict[str, Any], functions: str) -> str:
     )
 
 
-def choose_prep_sandbox(setting: str, plan: str | Path) -> Sandbox:
+def choose_prep_sandbox(setting: SandboxSetting, plan: str | Path) -> Sandbox:
     """The sandbox of prepare_data.py by the user's setting; ConfigError where one is needed and none works."""
     return choose_sandbox(setting, lambda script: script == _render_own_script(plan).encode())
 
 
 def _render_own_script(plan: str | Path) -> str:
     """What the built-in agent writes for a plan."""
-    planned = artifacts.read(plan, "plan")
-    return render_script(planned, BuiltinAgent().write_prep_code(planned, {}, []))
+    planned = artifacts.read(plan, schemas.PLAN)
+    return render_script(planned, write_usual_code(planned))

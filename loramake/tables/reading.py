@@ -11,15 +11,16 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from loramake.artifact_types.explore import Delimiter, Encoding, ReadBy
 from loramake.errors import DataError
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
 csv.field_size_limit(2**24)  # Python's own limit of 128 KiB is less than a long text cell
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")
@@ -47,11 +48,11 @@ _IN_NO_CODE_PAGE = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 class Dialect:
     """How a CSV is written: a Python codec name and a one-character delimiter."""
 
-    encoding: str
-    delimiter: str
+    encoding: Encoding
+    delimiter: Delimiter
 
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+    def as_dict(self) -> ReadBy:
+        return {"encoding": self.encoding, "delimiter": self.delimiter}
 
 
 def sniff(path: str | Path) -> Dialect:
@@ -79,7 +80,7 @@ def check_file(path: str | Path) -> Path:
     return path
 
 
-def _find_encoding(path: Path) -> str:
+def _find_encoding(path: Path) -> Encoding:
     """UTF-8 (with or without a byte-order mark) where every byte agrees, else Windows-1252 or Latin-1.
 
     DataError, with the byte and its line, for other files and for bytes that no such text has.

@@ -6,15 +6,17 @@ How each is written is found once, by profile_csv; every later step reads by wha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.explore import ReadBy
+from loramake.artifact_types.shared import SourceName
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.reading import Dialect, align_names, check_file, read_table, sniff
 
-Key = tuple[str, int]
+Key = tuple[SourceName, int]
 """A row: `csv` or `test_csv`, and its 0-based data row there."""
 
 
@@ -55,7 +57,7 @@ class Source:
 
 def describe_source(csv: str | Path, test_csv: str | Path | None, profile: str | Path) -> Source:
     """The tables, written as profile.json says; ArtifactError where it does not describe the test CSV."""
-    described = artifacts.read(profile, "profile")
+    described = artifacts.read(profile, schemas.PROFILE)
     if test_csv is None:
         return Source(_file_of(csv, described))
     if described["test_csv"] is None:
@@ -63,7 +65,7 @@ def describe_source(csv: str | Path, test_csv: str | Path | None, profile: str |
     return Source(_file_of(csv, described), _file_of(test_csv, described["test_csv"]))
 
 
-def _file_of(path: str | Path, described: Mapping[str, Any]) -> TableFile:
+def _file_of(path: str | Path, described: ReadBy) -> TableFile:
     return TableFile(Path(path), Dialect(described["encoding"], described["delimiter"]))
 
 

@@ -8,11 +8,11 @@ import csv
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import Calibrator, LabelNoise
 from loramake.console import say, working
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.spreadsheet import write_csv
@@ -43,9 +43,9 @@ def find_label_noise(
     where there are fewer than MIN_ROWS rows; cells that a spreadsheet would compute begin with '.
     """
     labels = read_task(task).labels
-    planned = artifacts.read(plan, "plan")
+    planned = artifacts.read(plan, schemas.PLAN)
     names = [planned["target"], *(feature["name"] for feature in planned["features"])]
-    scored = _read_all(predictions, artifacts.read(calibrator, "calibrator"), labels)
+    scored = _read_all(predictions, artifacts.read(calibrator, schemas.CALIBRATOR), labels)
     with working("looking for wrong labels"):
         suspects = find_suspects(scored.truth, scored.probabilities)
         keys = [scored.keys[row] for row in suspects]
@@ -61,11 +61,11 @@ def find_label_noise(
     with artifacts.atomic(suspects_out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         write_csv(file, [[*COLUMNS, *_renamed(names)], *found])
     summary = summarize(len(scored.truth), keys)
-    artifacts.write(out, summary, "label_noise")
+    artifacts.write(out, summary, schemas.LABEL_NOISE)
     say(summary["sentence"])
 
 
-def _read_all(predictions: Sequence[str | Path], calibrator: dict[str, Any], labels: list[str]) -> Scored:
+def _read_all(predictions: Sequence[str | Path], calibrator: Calibrator, labels: list[str]) -> Scored:
     """The rows of all files, one after the other, their probabilities calibrated."""
     parts = [read_scored(path, labels) for path in predictions]
     keys = [key for part in parts for key in part.keys]
@@ -143,7 +143,7 @@ def _renamed(names: Sequence[str]) -> list[str]:
     return found
 
 
-def summarize(rows: int, keys: Sequence[Key]) -> dict[str, Any]:
+def summarize(rows: int, keys: Sequence[Key]) -> LabelNoise:
     """The content of label_noise.json; `keys` are the suspicious ones of so many rows, worst first."""
     suspects = len(keys) if rows >= MIN_ROWS else None
     return {"rows": rows, "suspects": suspects, "sentence": summarize_suspects(rows, keys, MIN_ROWS)}

@@ -4,11 +4,13 @@ A requirement is met where the value itself meets it; that the value's interval 
 measured does not meet one.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
-from loramake.evaluation.intervals import UNDEFINED, Estimate
-from loramake.layout import PATHS
+from loramake import layout
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import AuditedColumn, GroupMeasure, JudgedRequirement, Spread, Spreads
+from loramake.evaluation.intervals import UNDEFINED
 from loramake.trust.sentences.requirements import (
     NO_COLUMNS,
     describe_doubt,
@@ -22,13 +24,12 @@ _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
 
-FILES = {name: PATHS[name] for name in ("metrics", "calibration_measures", "conformal", "risk", "costs")}
-"""The artifacts that requirements are checked against, beside audit.json itself; each is its own schema's name."""
-_AUDIT = PATHS["audit"]
+FILES = ("metrics", "calibration_measures", "conformal", "risk", "costs")
+"""The artifacts that requirements are checked against, beside the audit itself, by their words in layout.FILES."""
 
 
 class Measured(NamedTuple):
-    """Where a measured value stands: a key of FILES, or audit, and the keys that lead to it within that file."""
+    """Where a measured value stands: a word of FILES, or audit, and the keys that lead to it within that file."""
 
     file: str
     keys: tuple[str, ...]
@@ -39,8 +40,8 @@ class Measured(NamedTuple):
 class Compared(NamedTuple):
     """A measure whose difference or ratio over the groups of each audited column has a requirement."""
 
-    measure: str
-    how: str
+    measure: GroupMeasure
+    how: Literal["difference", "ratio"]
     called: str
 
 
@@ -72,8 +73,8 @@ REQUIREMENTS: dict[str, Measured | Compared] = {
 
 
 def check_requirements(
-    requirements: dict[str, float], measured: dict[str, Any], columns: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+    requirements: dict[str, float], measured: Mapping[str, Any], columns: Sequence[AuditedColumn]
+) -> list[JudgedRequirement]:
     """`requirements` of audit.json: one entry for each that is set, in the order of REQUIREMENTS.
 
     `measured` holds the contents of FILES by name, and under audit what the audit found of all rows; `columns` are the
@@ -87,37 +88,46 @@ def check_requirements(
     return found
 
 
-def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estimate, str | None]:
+def _look_up(what: Measured, measured: Mapping[str, Any]) -> tuple[str, str, Estimate, str | None]:
     """What the value is called, where it stands, the value, and why there is none."""
     found: Any = measured[what.file]
     for key in what.keys:
         found = None if found is None else found[key]
-    value = found if isinstance(found, dict) else {**UNDEFINED, "value": found}
-    where = f"{FILES.get(what.file, _AUDIT)}: {'.'.join(what.keys)}"
+    value: Estimate = {**UNDEFINED, "value": found}
+    if isinstance(found, dict):
+        value = {"value": found["value"], "low": found["low"], "high": found["high"]}
+    where = f"{layout.FILES[what.file].path}: {'.'.join(what.keys)}"
     return what.called, where, value, what.absent if value["value"] is None else None
 
 
-def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
+def _worst(what: Compared, columns: Sequence[AuditedColumn]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
     if not columns:
-        return what.called, f"{_AUDIT}: columns", UNDEFINED, NO_COLUMNS
-    spreads: dict[str, dict[str, Any]] = {
-        column["name"]: column["differences"][what.measure][what.how] for column in columns
-    }
+        return what.called, f"{layout.AUDIT.path}: columns", UNDEFINED, NO_COLUMNS
+    spreads = {column["name"]: _spread(column["differences"][what.measure], what.how) for column in columns}
     name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
     own = spreads[name]
     value = UNDEFINED if own["low"] is None else _interval(list(spreads.values()), what.how)
-    where = f"{_AUDIT}: columns: {name}: differences.{what.measure}.{what.how}"
+    where = f"{layout.AUDIT.path}: columns: {name}: differences.{what.measure}.{what.how}"
     called = name_comparison(what.called, own["label"], name)
     absent = explain_no_comparison(what.how) if own["value"] is None else None
     return called, where, {**value, "value": own["value"]}, absent
 
 
-def _interval(spreads: Sequence[dict[str, Any]], how: str) -> Estimate:
+def _spread(spreads: Spreads, how: Literal["difference", "ratio"]) -> Spread:
+    """Of a measure that has a requirement, which has both."""
+    spread = spreads[how]
+    if spread is None:
+        raise ValueError("only a share has a ratio")
+    return spread
+
+
+def _interval(spreads: Sequence[Spread], how: str) -> Estimate:
     """Around the worst of several values: another column's may be worse than the one that looks worst."""
     worst = max if how == "difference" else min
-    low, high = (worst(spread[end] for spread in spreads if spread[end] is not None) for end in ("low", "high"))
-    return {"value": None, "low": low, "high": high}
+    lows = [spread["low"] for spread in spreads if spread["low"] is not None]
+    highs = [spread["high"] for spread in spreads if spread["high"] is not None]
+    return {"value": None, "low": worst(lows), "high": worst(highs)}
 
 
 def _badness(value: float | None, how: str) -> float:
@@ -126,7 +136,7 @@ def _badness(value: float | None, how: str) -> float:
     return value if how == "difference" else -value
 
 
-def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> dict[str, Any]:
+def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> JudgedRequirement:
     found = value["value"]
     at_least = name.startswith("min_")
     passed = found is not None and _meets(name, found, limit)

@@ -9,15 +9,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from loramake import layout
 from loramake.config import EXPERIMENT_NAME, REVIEWS
 from loramake.console import working
 from loramake.errors import ConfigError, DataError, nearest
 from loramake.experiments import RESULTS
-from loramake.feedback import COLUMN_LISTS, FEEDBACK_SETTINGS, read_feedback
+from loramake.feedback import COLUMN_LISTS, FEEDBACK_SETTINGS, Feedback, read_feedback
 from loramake.layout import approval_name
 from loramake.parsing.json_text import read_json
 from loramake.settings import Settings
@@ -46,7 +46,7 @@ def check_inputs(settings: Settings, results: str | Path) -> None:
     the target of the last run.
     """
     results = Path(results)
-    task, asked = results / "task.json", _read_feedback(results / "feedback/explore.yaml")
+    task, asked = layout.TASK.within(results), _read_feedback(results / "feedback/explore.yaml")
     plan = results / "feedback/plan.yaml"
     planned = {key: names for key, names in _read_feedback(plan).items() if key in _OF_PLAN}
     key = [_VERSION, asked, planned, _last_target(task), [settings[name] for name in _SETTINGS]]
@@ -88,12 +88,12 @@ def check_feedback_files(folder: str | Path) -> None:
             raise ConfigError(f"{path} is no feedback of any step{nearest(path.name, known)}: rename or delete it.")
 
 
-def _read_feedback(path: Path) -> dict[str, Any]:
+def _read_feedback(path: Path) -> Feedback:
     return read_feedback(path) if path.is_file() else {}
 
 
 def _look(
-    settings: Settings, asked: dict[str, Any], planned: Mapping[str, list[str]], where: str, last_target: str | None
+    settings: Settings, asked: Feedback, planned: Mapping[str, list[str]], where: str, last_target: str | None
 ) -> None:
     # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
     from loramake.explore.task import check_columns, compare_headers, find_test_labels

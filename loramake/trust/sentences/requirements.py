@@ -1,8 +1,8 @@
 """Requirements: what is met, by how much and how surely."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from loramake.artifact_types.trust import JudgedRequirement
 from loramake.text import shorten
 
 NO_COLUMNS = "no audit_columns are set"
@@ -14,7 +14,7 @@ _SAME = 1e-9
 """What differs by less is the same number: a difference of 0.3 comes out as 0.30000000000000004."""
 
 
-def summarize_requirements(requirements: Sequence[dict[str, Any]]) -> str:
+def summarize_requirements(requirements: Sequence[JudgedRequirement]) -> str:
     """One sentence for a manager: how many are met, and what is not."""
     if not requirements:
         return "No requirements are set."

@@ -125,7 +125,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "robustness": {"sentence": "Nothing was tried."},
         "rows_by_split": "240 rows each",
         "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},
-        "selected": {"note": "all are kept", "ranked": False},
+        "selected_features": {"note": "all are kept", "ranked": False},
         "shown": SHOWN,
         "shown_metrics": Classification.shown_metrics,
         "suspects": [],
