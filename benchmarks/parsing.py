@@ -6,6 +6,7 @@ Each file is read by a process of its own: seconds of the reading alone, and the
 reader and its child process took beyond what they had before. Against an older tree: PYTHONPATH=THAT python …
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -81,6 +82,7 @@ def _measure_once(path: Path, reader: str, schema: str) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(f"{'file':<32} {'reader':<15}  seconds  MiB self MiB child  outcome")
     with tempfile.TemporaryDirectory() as folder:
         for name, schema, text in files():

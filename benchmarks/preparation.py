@@ -5,6 +5,7 @@
 heart.csv, and a synthetic table of 100,000 rows and 20 columns; the median of a few runs each.
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -35,7 +36,7 @@ def synthetic(folder: Path, rows: int = 100_000, columns: int = 20) -> Path:
 def seconds(experiment: Experiment, setting: str, runs: int) -> float:
     """The median time of a whole preparation."""
     sandbox = choose_prep_sandbox(setting, experiment.plan)
-    files = (experiment.script, experiment.plan, experiment.csv, None, experiment.splits)
+    files = (experiment.script, experiment.plan, experiment.source, experiment.splits)
     times = []
     for _ in range(runs):
         started = time.perf_counter()
@@ -45,6 +46,7 @@ def seconds(experiment: Experiment, setting: str, runs: int) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     lines = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -84,7 +84,18 @@ def run(name: str, seeds: list[int], folder: Path, variant: Variant, cores: int)
     """Of each seed the metrics by model on test, and the seconds of its training.
 
     The workflow runs up to the evaluation: what comes after it (sets, robustness, report) changes no figure here.
-    SystemExit with the sentence that it failed with.
+    """
+    return [
+        read_run(results) for results in make_files(name, seeds, folder, variant, ["evaluation/metrics.json"], cores)
+    ]
+
+
+def make_files(
+    name: str, seeds: list[int], folder: Path, variant: Variant, files: list[str], cores: int = 2
+) -> list[Path]:
+    """Let the workflow make these files of each seed's experiment; the folders results/NAME.
+
+    SystemExit with the sentence that the workflow failed with.
     """
     target, make = SETS[name]
     tables: dict[str, pd.DataFrame] = {}
@@ -100,10 +111,10 @@ def run(name: str, seeds: list[int], folder: Path, variant: Variant, cores: int)
         experiments[f"{name}-{seed}"] = settings
     make_folder(folder, tables, experiments)
     results = [f"results/{experiment}" for experiment in experiments]
-    failed = snakemake(folder, *(f"{path}/evaluation/metrics.json" for path in results), cores=cores)
+    failed = snakemake(folder, *(f"{path}/{file}" for path in results for file in files), cores=cores)
     if failed:
         sys.exit(f"{folder}: {failed}")
-    return [read_run(folder / path) for path in results]
+    return [folder / path for path in results]
 
 
 def read_run(results: Path) -> dict[str, Any]:

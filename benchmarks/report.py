@@ -14,14 +14,13 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from playwright.sync_api import sync_playwright
 from running import markdown
 
-from loramake import artifacts
+from loramake import artifacts, layout
 from loramake.evaluation.run import run_evaluation
 from loramake.plots.calibration import plot_reliability
 from loramake.plots.conformal import plot_conformal
@@ -29,29 +28,11 @@ from loramake.plots.evaluation import plot_evaluation
 from loramake.plots.risk import plot_risk_coverage
 from loramake.prediction.predictions import Scored, scored_lines
 from loramake.report.report import FILES, render_report
-from loramake.report.results import TRUST
+from loramake.tables.source import sniff_source
 from loramake.tasks import read_task
 from loramake.trust.calibration_measures import evaluate_calibration
 from loramake.trust.conformal import fit_conformal
 from loramake.trust.risk import control_risk
-
-PLACES = {
-    **dict.fromkeys(("profile", "task", "splits", "plan"), ""),
-    **dict.fromkeys(("verification", "all_data"), "data/"),
-    **dict.fromkeys(TRUST, "trust/"),
-    "calibrator": "trust/",
-    "metrics": "evaluation/",
-}
-"""Folders of the artifacts that are called as the report calls them."""
-NAMES = {
-    "plan": "plan.yaml",
-    "selected": "feature_selection/selected_features.json",
-    "balanced": "data/balanced_data.json",
-    "train_config": "configs/train.yaml",
-    "adapter": "adapter/adapter_model.safetensors",
-    "predictions": "trust/test.jsonl",
-    "suspects": "trust/label_noise.csv",
-}
 
 
 def grow(results: Path, rows: int) -> None:
@@ -104,12 +85,11 @@ def measure(results: Path) -> None:
 
 def render(results: Path, table: Path) -> float:
     """Seconds to make the page from its artifacts."""
-    files: dict[str, Any] = {name: results / NAMES.get(name, f"{PLACES.get(name, '')}{name}.json") for name in FILES}
+    files = {word: layout.FILES[word].within(results) for word in FILES}
     started = time.perf_counter()
     render_report(
         "grown",
-        table,
-        None,
+        sniff_source(table),
         files,
         sorted(
             [

@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import jsonschema
 import jsonschema_rs
@@ -25,6 +25,7 @@ from loramake.parsing.limited import parse_limited
 from loramake.parsing.shape import find_error, shown_path
 from loramake.parsing.yaml_text import parse_yaml, read_yaml
 from loramake.paths import SCHEMAS
+from loramake.schemas import Content, Schema
 from loramake.text import quoted
 
 _BY_ROW = ("records", "predictions", "transcript", "trainer_log")
@@ -72,6 +73,13 @@ def validate(data: Any, schema: str, where: str | Path, way_on: str = "") -> Non
         )
 
 
+def checked(data: Any, schema: Schema[Content], where: str | Path, way_on: str = "") -> Content:
+    """The data as what its schema describes, once `validate` has found nothing wrong with it."""
+    validate(data, schema, where, way_on)
+    content: Content = data
+    return content
+
+
 def is_small(data: Any) -> bool:
     """Whether `explain_error` answers in a moment."""
     try:
@@ -87,7 +95,7 @@ def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | Non
     return error and (shown_path(error.absolute_path), quoted(error.message))
 
 
-def read(path: str | Path, schema: str, max_rows: int | None = None) -> Any:
+def read(path: str | Path, schema: Schema[Content], max_rows: int | None = None) -> Content:
     """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema.
 
     `max_rows` is how many rows another artifact says that there are: a file that is too large for them is not parsed.
@@ -101,8 +109,7 @@ def read(path: str | Path, schema: str, max_rows: int | None = None) -> Any:
     except (ParsingError, MemoryError) as error:
         reason = str(error) or "there is not enough memory"
         raise ArtifactError(f"{path} cannot be read ({reason}): delete it and run the same command again.") from error
-    validate(data, schema, path, ": delete it and run the same command again")
-    return data
+    return checked(data, schema, path, ": delete it and run the same command again")
 
 
 def _most_bytes(schema: str | None) -> int:
@@ -116,8 +123,20 @@ def _parse(suffix: str, data: bytes) -> Any:
     return (parse_json_lines if suffix == ".jsonl" else parse_json)(data, containers)
 
 
+@overload
 def read_untrusted(
-    path: str | Path, schema: str | None, max_bytes: int | None = None, max_rows: int | None = None
+    path: str | Path, schema: Schema[Content], max_bytes: int | None = None, max_rows: int | None = None
+) -> Content: ...
+
+
+@overload
+def read_untrusted(
+    path: str | Path, schema: None, max_bytes: int | None = None, max_rows: int | None = None
+) -> Any: ...
+
+
+def read_untrusted(
+    path: str | Path, schema: Schema[Any] | None, max_bytes: int | None = None, max_rows: int | None = None
 ) -> Any:
     """The content of a JSON file that generated code wrote, parsed and checked first in a limited child process.
 
@@ -134,7 +153,7 @@ def read_untrusted(
         raise ArtifactError(f"{path}: {error}.") from None
 
 
-def write(path: str | Path, data: Any, schema: str, indent: int | None = 2) -> None:
+def write(path: str | Path, data: Content, schema: Schema[Content], indent: int | None = 2) -> None:
     """Check `data` against its schema and put it at `path` whole or not at all.
 
     `indent` (spaces) is for JSON that people read; None puts all into one line, for millions of numbers.

@@ -4,10 +4,12 @@ The file comes from whoever made the model: schemas/llm/card.schema.yaml lists a
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.llm import Card
 from loramake.errors import ArtifactError, ConfigError
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
@@ -33,15 +35,16 @@ def read_base_card(model: str) -> dict[str, Any]:
     return card
 
 
-def check_base_card(card: dict[str, Any], model: str) -> None:
-    """Raise ConfigError for a value that a card may not have."""
+def check_base_card(card: Mapping[str, Any], model: str) -> Card:
+    """The card, checked; ConfigError for a value that it may not have."""
     try:
-        artifacts.validate(card, "card", f"{Path(model) / CARD}: loramake", f": {_NOT_READ}")
+        checked = artifacts.checked(card, schemas.CARD, f"{Path(model) / CARD}: loramake", f": {_NOT_READ}")
         json.dumps(card, ensure_ascii=False).encode()
     except ArtifactError as error:
         raise ConfigError(str(error)) from error
     except UnicodeEncodeError as error:
         raise ConfigError(f"{Path(model) / CARD}: loramake: has half a character ({error}): {_NOT_READ}.") from error
+    return checked
 
 
 def _front_matter(path: Path) -> str:
@@ -68,7 +71,7 @@ def _parse(front: str, path: Path) -> dict[str, Any]:
     return read
 
 
-def _check_keys(card: dict[str, Any], path: Path) -> None:
+def _check_keys(card: Mapping[str, Any], path: Path) -> None:
     properties = artifacts.load_schema("card")["properties"]
     for key in card:
         if key not in properties:

@@ -60,7 +60,7 @@ def _renamed(error: TyperException) -> str | None:
 
     Where the command has an option of the new name, the reader's own message names that one.
     """
-    from loramake.config import RENAMED
+    from loramake.settings import RENAMED
 
     option = str(getattr(error, "option_name", ""))
     old = option.removeprefix("--").replace("-", "_")

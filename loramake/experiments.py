@@ -3,13 +3,16 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.workflow import CommandLineContent
 from loramake.config import check_config, read_config
 from loramake.errors import ArtifactError, ConfigError, nearest
+from loramake.layout import Artifact, File
+from loramake.schemas import Content
 
 RESULTS = Path("results")
 SECURITY = (
@@ -23,7 +26,7 @@ _COMMAND_LINES = RESULTS / ".cache/command_lines"
 def find_experiments() -> list[str]:
     """Names, in the order of config.yaml, then those of other folders under results/ by name."""
     listed = [str(name) for name in read_config().get("experiments") or {}]
-    folders = sorted(path.parent.name for path in RESULTS.glob("*/profile.json"))
+    folders = sorted(path.parent.name for path in RESULTS.glob(f"*/{layout.PROFILE.path}"))
     return list(dict.fromkeys([*listed, *folders]))
 
 
@@ -51,12 +54,17 @@ def refuse_links(folder: Path) -> None:
                 raise ConfigError(f"{path} is a link out of {folder}: delete it, or put a copy in its place.")
 
 
-def find_artifact(folder: Path, name: str) -> Path:
+def find_artifact(folder: Path, file: File) -> Path:
     """A file of an experiment; ConfigError, with the command that makes it, where it is not there."""
-    path = folder / name
+    path = file.within(folder)
     if not path.is_file():
         raise ConfigError(f"{path} is not there: loramake run --name {folder.name} makes it.")
     return path
+
+
+def read_artifact(folder: Path, artifact: Artifact[Content]) -> Content:
+    """What an artifact of an experiment contains; ConfigError as of `find_artifact`."""
+    return artifacts.read(find_artifact(folder, artifact), artifact.schema)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def read_command_line(experiment: str) -> CommandLine:
     Its keys become options of Snakemake, which has others than settings: one that is no setting is never passed on.
     """
     try:
-        read = artifacts.read(_path(experiment), "command_line")
+        read = artifacts.read(_path(experiment), schemas.COMMAND_LINE)
         check_config({"experiments": {experiment: read["settings"]}}, str(_path(experiment)))
     except (ArtifactError, ConfigError):
         return CommandLine()
@@ -111,7 +119,8 @@ def read_command_line(experiment: str) -> CommandLine:
 
 def write_command_line(experiment: str, said: CommandLine) -> None:
     """Keep it for read_command_line."""
-    artifacts.write(_path(experiment), asdict(said), "command_line")
+    content: CommandLineContent = {"settings": said.settings, "overruled": said.overruled}
+    artifacts.write(_path(experiment), content, schemas.COMMAND_LINE)
 
 
 def _path(experiment: str) -> Path:

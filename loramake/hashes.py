@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.console import working
 from loramake.errors import ArtifactError, DataError
 
@@ -70,7 +70,7 @@ def _stamp(path: Path) -> list[int]:
 def _read_cache() -> dict[str, Entry]:
     """The cache; empty where there is none or it is broken."""
     try:
-        cache: dict[str, Entry] = artifacts.read(CACHE, "hashes")
+        cache: dict[str, Entry] = artifacts.read(CACHE, schemas.HASHES)
     except ArtifactError:
         return {}
     return cache
@@ -79,6 +79,6 @@ def _read_cache() -> dict[str, Entry]:
 def _write_cache(cache: dict[str, Entry]) -> None:
     """Keep the cache, less the files that are gone; without it the next call is slower."""
     try:
-        artifacts.write(CACHE, {path: entry for path, entry in cache.items() if Path(path).is_file()}, "hashes")
+        artifacts.write(CACHE, {path: entry for path, entry in cache.items() if Path(path).is_file()}, schemas.HASHES)
     except OSError:
         return

@@ -10,14 +10,13 @@ from snakemake.logging import logger
 from loramake.agents import AGENT_KEYS
 from loramake.config import (
     EXPERIMENT_NAME,
-    FEEDBACK_SETTINGS,
-    TRAINING_KEYS,
     check_config,
     read_card,
     read_config,
-    read_feedback,
     resolve,
 )
+from loramake.feedback import FEEDBACK_SETTINGS, read_feedback
+from loramake.settings import TRAINING_KEYS
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.experiments import refuse_links
@@ -99,7 +98,10 @@ def get_setting(key, feedback=None):
 
 
 def get_slice(*keys, feedback=None):
-    """A function that gives several settings of the rule's experiment by name."""
+    """A function that gives several settings of the rule's experiment by name.
+
+    Snakemake compares the sorted values of params, without names: that two numbers swapped shows in a mapping only.
+    """
 
     def get_settings_by_name(wildcards):
         settings = get_settings(wildcards.experiment, feedback)

@@ -1,5 +1,6 @@
 rule fit_baselines:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
         plan="results/{experiment}/plan.yaml",

@@ -45,6 +45,7 @@ rule explore_data:
 
 rule assign_splits:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
     output:
         splits="results/{experiment}/splits.csv",

@@ -15,8 +15,7 @@ rule select_features:
         version=get_version("select_features"),
         csv=get_csv,
         table=get_csv_hash,
-        max_features=get_setting("max_features"),
-        seed=get_setting("seed"),
+        settings=get_slice("max_features", "seed"),
     script:
         "../scripts/prepare/select_features.py"
 
@@ -86,6 +85,7 @@ rule write_prep_code:
 
 rule execute_prep_code:
     input:
+        profile="results/{experiment}/profile.json",
         script="results/{experiment}/scripts/prepare_data.py",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",

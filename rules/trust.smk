@@ -65,8 +65,7 @@ rule fit_conformal:
     params:
         version=get_version("fit_conformal"),
         method=get_setting("conformal"),
-        conformal_confidence=get_setting("conformal_confidence"),
-        seed=get_setting("seed"),
+        settings=get_slice("conformal_confidence", "seed"),
     script:
         "../scripts/trust/fit_conformal.py"
 
@@ -97,11 +96,13 @@ rule control_risk:
         "results/{experiment}/benchmarks/control_risk.tsv"
     params:
         version=get_version("control_risk"),
-        max_selective_error=get_setting("max_selective_error"),
-        selective_error_confidence=get_setting("selective_error_confidence"),
-        costs=get_setting("costs"),
-        abstain_cost=get_setting("abstain_cost"),
-        seed=get_setting("seed"),
+        settings=get_slice(
+            "max_selective_error",
+            "selective_error_confidence",
+            "costs",
+            "abstain_cost",
+            "seed",
+        ),
     script:
         "../scripts/trust/control_risk.py"
 
@@ -136,15 +137,14 @@ rule decide_by_cost:
         "results/{experiment}/benchmarks/decide_by_cost.tsv"
     params:
         version=get_version("decide_by_cost"),
-        costs=get_setting("costs"),
-        abstain_cost=get_setting("abstain_cost"),
-        seed=get_setting("seed"),
+        settings=get_slice("costs", "abstain_cost", "seed"),
     script:
         "../scripts/trust/decide_by_cost.py"
 
 
 rule audit_groups:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         metrics="results/{experiment}/evaluation/metrics.json",
         calibration_measures="results/{experiment}/trust/calibration_measures.json",
@@ -186,6 +186,7 @@ rule plot_audit:
 
 rule find_label_noise:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         calibrator="results/{experiment}/trust/calibrator.json",
@@ -209,6 +210,7 @@ rule find_label_noise:
 
 rule measure_robustness:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",

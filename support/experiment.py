@@ -11,13 +11,13 @@ from loramake.explore.profile import profile_csv
 from loramake.explore.splits import Ratios, assign_splits, read_splits
 from loramake.explore.task import explore_data
 from loramake.prepare.checks import Prepared
-from loramake.prepare.code import Sources, choose_prep_sandbox, write_prep_code
+from loramake.prepare.code import choose_prep_sandbox, write_prep_code
 from loramake.prepare.execution import execute_prep_code, feature_names, transform_rows
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
 from loramake.prepare.verification import verify_prepared_data
 from loramake.sandbox import Sandbox
-from loramake.tables.reading import read_table
+from loramake.tables.source import Source, describe_source
 
 ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "models/tiny")
@@ -48,13 +48,19 @@ class Experiment:
         )
         self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
         profile_csv(csv, test_csv, self.profile)
-        explore_data(csv, test_csv, self.profile, None, EXPLORE, BuiltinAgent(), self.task)
+        explore_data(self.source, self.profile, None, EXPLORE, BuiltinAgent(), self.task)
         ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
-        assign_splits(csv, test_csv, self.task, ratios, 42, self.splits, folder / "splits.json")
-        select_features(csv, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv")
+        assign_splits(self.source, self.task, ratios, 42, self.splits, folder / "splits.json")
+        select_features(
+            self.source, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv"
+        )
         plan_preparation(self.profile, self.task, self.selected, feedback, model, BuiltinAgent(), self.plan)
-        sources = Sources(csv, test_csv, self.splits)
-        write_prep_code(self.plan, self.profile, sources, BuiltinAgent(), self.sandbox, self.script)
+        agent = BuiltinAgent()
+        write_prep_code(self.plan, self.profile, self.source, self.splits, agent, self.sandbox, self.script)
+
+    @property
+    def source(self) -> Source:
+        return describe_source(self.csv, self.test_csv, self.profile)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -62,7 +68,7 @@ class Experiment:
 
     def execute(self) -> list[dict[str, Any]]:
         """The records; written to all_data, beside them the state."""
-        files = (self.script, self.plan, self.csv, self.test_csv, self.splits)
+        files = (self.script, self.plan, self.source, self.splits)
         execute_prep_code(*files, self.sandbox, self.all_data, self.state)
         return artifacts.read(self.all_data, "records")
 
@@ -72,14 +78,11 @@ class Experiment:
         return [record["input"] for record in transform_rows(self.script, names, rows, self.state, self.sandbox)]
 
     def prepared(self) -> Prepared:
-        tables = {"csv": read_table(self.csv)}
-        if self.test_csv:
-            tables["test_csv"] = read_table(self.test_csv, like=list(tables["csv"].columns))
         return Prepared(
             artifacts.read(self.all_data, "records"),
             artifacts.read(self.plan, "plan"),
             read_splits(self.splits),
-            tables,
+            self.source.read(),
             self.script,
             self.state,
             self.sandbox,
@@ -93,8 +96,7 @@ class Experiment:
             self.splits,
             self.script,
             self.state,
-            self.csv,
-            self.test_csv,
+            self.source,
             self.profile,
             ENCODER,
             cutoff_len,

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loramake.explore.leaks import Leak, find_leaks
+from loramake.artifact_types.shared import ExcludedColumn
+from loramake.explore.leaks import find_leaks
 from loramake.explore.profile import profile_column
 
 Plant = Callable[[np.ndarray, np.random.Generator], dict[str, Any]]
@@ -116,6 +117,6 @@ def random_table(seed: int) -> pd.DataFrame:
     )
 
 
-def leaks_of(table: pd.DataFrame, target: str) -> list[Leak]:
+def leaks_of(table: pd.DataFrame, target: str) -> list[ExcludedColumn]:
     """find_leaks with the table's own profile."""
     return find_leaks(table, target, [profile_column(table[name]) for name in table.columns])

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake import artifacts
-from loramake.config import defaults
+from loramake.settings import defaults
 from loramake.training.config import dataset_info, train_config
 
 FAST = {

@@ -6,29 +6,11 @@ from typing import Any, NotRequired, Protocol, TypedDict
 
 import pandas as pd
 
-
-class MadeBy(TypedDict):
-    """Which agent made an artifact; `model` is None where no LLM was asked."""
-
-    provider: str
-    model: str | None
-
-
-class Exploration(TypedDict):
-    """The target column, its labels in order (of two, the last is the positive one), and why this column."""
-
-    target: str
-    labels: list[str]
-    reason: str
-
-
-class Finding(TypedDict):
-    """One point of an agent's critique of prepared records."""
-
-    issue: str
-    severity: str
-    rows: list[int]
-    suggestion: str
+from loramake.artifact_types.agents import Exploration
+from loramake.artifact_types.explore import Profile, TaskDescription
+from loramake.artifact_types.llm import Card
+from loramake.artifact_types.prepare import ChosenFeatures, Finding, Plan, Record
+from loramake.artifact_types.shared import MadeBy
 
 
 class Failure(TypedDict):
@@ -49,7 +31,7 @@ class Failure(TypedDict):
 class Sample(TypedDict):
     """A prepared record, and the cells of the row that it was made from."""
 
-    record: dict[str, Any]
+    record: Record
     cells: "pd.Series[Any]"
 
 
@@ -62,26 +44,24 @@ class Agent(Protocol):
     tries: int
     """How often code may be written until it does what it has to; code of 1 try is not tried, but known to work."""
 
-    def explore(
-        self, profile: dict[str, Any], table: pd.DataFrame, target: str | None, notes: list[str]
-    ) -> Exploration:
+    def explore(self, profile: Profile, table: pd.DataFrame, target: str | None, notes: list[str]) -> Exploration:
         """Find the target (or take the given one) and order its labels."""
 
     def plan(
         self,
-        profile: dict[str, Any],
-        task: dict[str, Any],
-        selected: dict[str, Any],
-        card: dict[str, Any],
+        profile: Profile,
+        task: TaskDescription,
+        selected: ChosenFeatures,
+        card: Card,
         notes: list[str],
-    ) -> dict[str, Any]:
+    ) -> Plan:
         """Decide how rows become prompts: plan.yaml."""
 
-    def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:
+    def write_prep_code(self, plan: Plan, profile: Profile, failures: list[Failure]) -> str:
         """Python source that defines `fit(train) -> dict` and `transform(rows, state) -> list`, after earlier tries."""
 
     def verify(
-        self, plan: dict[str, Any], profile: dict[str, Any], checks: list[str], samples: dict[str, list[Sample]]
+        self, plan: Plan, profile: Profile, checks: list[str], samples: dict[str, list[Sample]]
     ) -> list[Finding]:
         """Look at samples of each split and say what is wrong with them."""
 

@@ -1,14 +1,19 @@
 """The agent that needs no network and no key: deterministic rules. It reads no free-text feedback."""
 
 import re
-from typing import Any
 
 import pandas as pd
 
-from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
+from loramake.agents import Failure, Sample
 from loramake.agents.disclosure import LONGEST_CELL
+from loramake.artifact_types.agents import Exploration
+from loramake.artifact_types.explore import Profile, ProfileColumn, TaskDescription
+from loramake.artifact_types.llm import Card
+from loramake.artifact_types.prepare import BalanceProposal, ChosenFeatures, Finding, Plan
+from loramake.artifact_types.shared import MadeBy
 from loramake.errors import DataError
 from loramake.rendering import render
+from loramake.settings import Settings
 from loramake.tables.numbers import number_styles
 from loramake.tasks import rows_by_label, task_of
 from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS, order_labels
@@ -23,7 +28,7 @@ _TARGET_WORDS = re.compile(
 )
 _SURE = 2.0
 
-_CARD_DEFAULTS: dict[str, Any] = {
+_CARD_DEFAULTS: Settings = {
     "number_format": {"kind": "plain", "significant_digits": 4},
     "cell_tokens": None,
     "missing_token": "unknown",
@@ -46,7 +51,7 @@ class BuiltinAgent:
 
     def explore(
         self,
-        profile: dict[str, Any],
+        profile: Profile,
         table: pd.DataFrame,
         target: str | None,
         notes: list[str],  # noqa: ARG002
@@ -56,13 +61,13 @@ class BuiltinAgent:
 
     def plan(
         self,
-        profile: dict[str, Any],
-        task: dict[str, Any],
-        selected: dict[str, Any],
-        card: dict[str, Any],
+        profile: Profile,
+        task: TaskDescription,
+        selected: ChosenFeatures,
+        card: Card,
         notes: list[str],
-    ) -> dict[str, Any]:
-        style = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
+    ) -> Plan:
+        style: Settings = {**_CARD_DEFAULTS, **{key: value for key, value in card.items() if key in _CARD_DEFAULTS}}
         columns = {column["name"]: column for column in profile["columns"]}
         target = task_of(task)
         return {
@@ -77,7 +82,8 @@ class BuiltinAgent:
             "longest_cell": LONGEST_CELL,
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
             "features": [
-                {key: columns[name][key] for key in ("name", "type", "number_style")} for name in selected["kept"]
+                {"name": name, "type": columns[name]["type"], "number_style": columns[name]["number_style"]}
+                for name in selected["kept"]
             ],
             "dropped": selected["dropped"],
             "labels": target.answers(style["label_format"]),
@@ -87,18 +93,13 @@ class BuiltinAgent:
             "by": self.by,
         }
 
-    def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:  # noqa: ARG002
-        numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
-        numbers = {
-            name: [style.pattern, style.thousands or "", style.decimal]
-            for name, style in number_styles(numeric).items()
-        }
-        return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
+    def write_prep_code(self, plan: Plan, profile: Profile, failures: list[Failure]) -> str:  # noqa: ARG002
+        return write_usual_code(plan)
 
     def verify(
         self,
-        plan: dict[str, Any],  # noqa: ARG002
-        profile: dict[str, Any],  # noqa: ARG002
+        plan: Plan,  # noqa: ARG002
+        profile: Profile,  # noqa: ARG002
         checks: list[str],  # noqa: ARG002
         samples: dict[str, list[Sample]],  # noqa: ARG002
     ) -> list[Finding]:
@@ -115,7 +116,16 @@ class BuiltinAgent:
         return render("builtin/write_balance_code.j2", strategy=strategy)
 
 
-def find_target(profile: dict[str, Any]) -> tuple[str, str]:
+def write_usual_code(plan: Plan) -> str:
+    """The preparation code of a plan that nobody has to think about."""
+    numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
+    numbers = {
+        name: [style.pattern, style.thousands or "", style.decimal] for name, style in number_styles(numeric).items()
+    }
+    return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
+
+
+def find_target(profile: Profile) -> tuple[str, str]:
     """The column most likely meant as the target, and why; DataError where none stands out."""
     columns = profile["columns"]
     scored = [(*_score_as_target(column, place, len(columns)), column["name"]) for place, column in enumerate(columns)]
@@ -125,7 +135,7 @@ def find_target(profile: dict[str, Any]) -> tuple[str, str]:
     return name, ", ".join(reasons)
 
 
-def _score_as_target(column: dict[str, Any], place: int, width: int) -> tuple[float, list[str]]:
+def _score_as_target(column: ProfileColumn, place: int, width: int) -> tuple[float, list[str]]:
     """How much speaks for a column as the target: its name, its place, its number of values."""
     if column["type"] in ("id", "constant", "text", "date"):
         return 0.0, []
@@ -141,7 +151,7 @@ def _score_as_target(column: dict[str, Any], place: int, width: int) -> tuple[fl
     return sum(weight for weight, _, holds in found if holds), [why for _, why, holds in found if holds and why]
 
 
-def propose_balance(rows: list[int]) -> dict[str, str]:
+def propose_balance(rows: list[int]) -> BalanceProposal:
     """Oversample a small table where a label has under a fifth of an even share (of two labels, under 10%).
 
     `rows` counts those of each label.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from loramake.artifact_types.explore import Profile, ProfileColumn
 from loramake.tables.numbers import PLAIN
 from loramake.text import shorten
 
@@ -41,12 +42,12 @@ _SHARE = 0.3
 """A column is personal where this share of its frequent values looks like it."""
 
 
-def find_personal(profile: dict[str, Any]) -> dict[str, str]:
+def find_personal(profile: Profile) -> dict[str, str]:
     """The columns of a profile that look like personal data, and what kind."""
     return {column["name"]: kind for column in profile["columns"] if (kind := _kind(column))}
 
 
-def _kind(column: dict[str, Any]) -> str | None:
+def _kind(column: ProfileColumn) -> str | None:
     values = [entry["value"] for entry in column["top_values"]]
     for kind, pattern in _PATTERNS.items():
         if values and sum(bool(pattern.search(value)) for value in values) >= _SHARE * len(values):
@@ -61,7 +62,7 @@ def _kind(column: dict[str, Any]) -> str | None:
 class Disclosure:
     """What may be shown of one table."""
 
-    def __init__(self, level: str, profile: dict[str, Any]) -> None:
+    def __init__(self, level: str, profile: Profile) -> None:
         """`level` is one of LEVELS."""
         self.level = level
         self.personal = find_personal(profile)
@@ -96,7 +97,7 @@ class Disclosure:
             lines.append(f"further columns: {_listed([column['name'] for column in columns], _NAMES)}")
         return "\n".join(lines)
 
-    def _line(self, column: dict[str, Any]) -> str:
+    def _line(self, column: ProfileColumn) -> str:
         name = repr(column["name"])
         if self.level == "names":
             return name

@@ -16,24 +16,26 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents.answers import AnswerError, read_json
 from loramake.agents.completion import Completion, read_completion
 from loramake.agents.connection import Connection
 from loramake.agents.http_client import HEADERS, BoundedClient, timeout
 from loramake.agents.memory import Reply, known_way, place_of, read_reply, remember_way, write_reply
+from loramake.artifact_types.agents import Call, Message, Refusal, Rung, TokenLimit
 from loramake.console import printable, redact, say, working
 from loramake.errors import AgentError, ArtifactError
 from loramake.rendering import render
+from loramake.schemas import Content, Schema
 from loramake.text import shorten
 
 TRIES = 4
 """Answers to one question: the first, and three more after being told what was wrong."""
 TEMPERATURE = 0.2
-_RUNGS = ("json_schema", "json_object", "text")
+_RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "text")
 """Ways to ask for JSON, from the strictest: a server that refuses one is asked with the next."""
 
-_LIMITS = ("max_tokens", "max_completion_tokens")
+_LIMITS: tuple[TokenLimit, ...] = ("max_tokens", "max_completion_tokens")
 """What servers call the limit of an answer's length; one that refuses the first is asked with the second."""
 MAX_TOKENS = {"decision": 8_192, "code": 16_384}
 """That limit where agent_max_tokens is unset: room for a reasoning model's thoughts, which count."""
@@ -41,7 +43,6 @@ _COMPLAINT_SHOWN, _SAID_SHOWN = 1_000, 300
 _ANSWER_SENT_BACK, _ANSWER_KEPT = 20_000, 200_000
 """Characters of a refused answer in the next question, and of any answer in the transcript."""
 
-Message = dict[str, str]
 Answer = TypeVar("Answer")
 
 
@@ -67,14 +68,13 @@ class Endpoint:
         self._retries = retries
         self._remembered: list[Path] = []
 
-    def answer(self, prompt: str, schema: str, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def answer(self, prompt: str, schema: Schema[Content], check: Callable[[Content], None]) -> Content:
         """The JSON object that answers a prompt, by its schema and by `check`, which raises LoramakeErrors."""
 
-        def read(text: str) -> dict[str, Any]:
-            value = read_json(text)
-            artifacts.validate(value, schema, "the answer")
-            check(value)
-            return value
+        def read(text: str) -> Content:
+            content = artifacts.checked(read_json(text), schema, "the answer")
+            check(content)
+            return content
 
         return self.converse(self.connection.model, start(prompt), read, schema)
 
@@ -119,14 +119,15 @@ class Endpoint:
         self._remembered.append(path)
         if self._uses_cache and known is None:
             write_reply(path, reply)
-        spent = {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "seconds": reply.seconds}
         cost = None if known else self._cost(reply)
         self._write(
             {
                 "model": reply.model,
                 "messages": messages,
                 "answer": shorten(reply.text, _ANSWER_KEPT),
-                **spent,
+                "tokens_in": reply.tokens_in,
+                "tokens_out": reply.tokens_out,
+                "seconds": reply.seconds,
                 "cost": cost,
                 "cached": known is not None,
             }
@@ -138,7 +139,7 @@ class Endpoint:
             return None
         return (reply.tokens_in * self._prices["input"] + reply.tokens_out * self._prices["output"]) / 1e6
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, line: Call | Refusal) -> None:
         with self.transcript.open("a", encoding="utf-8") as file:
             file.write(redact(json.dumps(line, ensure_ascii=False)) + "\n")
 
@@ -157,19 +158,19 @@ class Endpoint:
         return Reply(redact(made.text), model, made.tokens_in, made.tokens_out, seconds, made.is_whole)
 
     def _climb_down(
-        self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[str]
-    ) -> tuple[Completion, str]:
+        self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[Rung]
+    ) -> tuple[Completion, Rung]:
         """The server's completion on the first of the rungs that it takes, and that rung."""
         for rung in rungs[:-1]:
             with contextlib.suppress(openai.BadRequestError, openai.UnprocessableEntityError):
                 return self._send(model, messages, rung, schema), rung
         return self._send(model, messages, rungs[-1], schema), rungs[-1]
 
-    def find_rung(self, messages: list[Message]) -> tuple[str, float]:
+    def find_rung(self, messages: list[Message]) -> tuple[Rung, float]:
         """The strictest rung that the server takes, and the seconds of its answer; AgentError where it takes none."""
         model, started = self.connection.model, time.monotonic()
         try:
-            _, rung = self._climb_down(model, messages, "answers/verify_prepared_data", _RUNGS)
+            _, rung = self._climb_down(model, messages, schemas.VERIFY_PREPARED_DATA, _RUNGS)
         except openai.OpenAIError as error:
             raise AgentError(self._sentence(model, error)) from error
         return rung, time.monotonic() - started
@@ -224,7 +225,7 @@ class Endpoint:
     def _server(self, model: str) -> str:
         return f"{self.connection.base_url} {model}"
 
-    def _known_rung(self, model: str) -> str:
+    def _known_rung(self, model: str) -> Rung:
         return known_way(self._server(model)).get("rung", _RUNGS[0])
 
     def _sentence(self, model: str, error: openai.OpenAIError) -> str:
@@ -251,7 +252,7 @@ class Endpoint:
         return f"{host} gave no answer that can be read ({_said(error)}): {again}."
 
 
-def find_rung(connection: Connection, seconds: float) -> tuple[str, float]:
+def find_rung(connection: Connection, seconds: float) -> tuple[Rung, float]:
     """The strictest way in which a connection's model can be asked for JSON, and how long it took to answer.
 
     AgentError where it does not answer.

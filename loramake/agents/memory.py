@@ -5,13 +5,15 @@ A results folder may come from somebody else, and files get damaged: what is not
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents.http_client import MOST_BYTES
+from loramake.artifact_types.agents import ReplyContent, Way
 from loramake.errors import ArtifactError
+from loramake.schemas import Content, Schema
 
 CACHE = Path("results/.cache/agent")
 _WAYS = "ways.json"
@@ -38,28 +40,36 @@ def place_of(question: dict[str, Any]) -> Path:
 
 def read_reply(path: Path) -> Reply | None:
     """A remembered reply, or None where there is none that can be read."""
-    known = _read(path, "agent_reply")
+    known = _read(path, schemas.AGENT_REPLY)
     return None if known is None else Reply(**known)
 
 
 def write_reply(path: Path, reply: Reply) -> None:
     """Remember a reply."""
-    artifacts.write(path, asdict(reply), "agent_reply")
+    content: ReplyContent = {
+        "text": reply.text,
+        "model": reply.model,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
+        "seconds": reply.seconds,
+        "is_whole": reply.is_whole,
+    }
+    artifacts.write(path, content, schemas.AGENT_REPLY)
 
 
-def known_way(server: str) -> dict[str, str]:
+def known_way(server: str) -> Way:
     """How a server (address and model) wants to be asked, by what differs: `rung`, `limit`; {} if unknown."""
-    way: dict[str, str] = (_read(CACHE / _WAYS, "agent_ways") or {}).get(server, {})
-    return way
+    return (_read(CACHE / _WAYS, schemas.AGENT_WAYS) or {}).get(server, {})
 
 
-def remember_way(server: str, way: dict[str, str]) -> None:
+def remember_way(server: str, way: Way) -> None:
     """Add to what is known of a server."""
-    known = _read(CACHE / _WAYS, "agent_ways") or {}
-    artifacts.write(CACHE / _WAYS, {**known, server: {**known.get(server, {}), **way}}, "agent_ways")
+    known = _read(CACHE / _WAYS, schemas.AGENT_WAYS) or {}
+    known[server] = {**known.get(server, {}), **way}
+    artifacts.write(CACHE / _WAYS, known, schemas.AGENT_WAYS)
 
 
-def _read(path: Path, schema: str) -> Any:
+def _read(path: Path, schema: Schema[Content]) -> Content | None:
     try:
         if path.is_file() and path.stat().st_size <= 2 * MOST_BYTES:
             return artifacts.read(path, schema)

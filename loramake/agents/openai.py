@@ -6,14 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from loramake import artifacts
-from loramake.agents import Exploration, Failure, Finding, MadeBy, Sample
+from loramake import artifacts, schemas
+from loramake.agents import Failure, Sample
 from loramake.agents.answers import AnswerError, read_code
 from loramake.agents.builtin import BuiltinAgent
 from loramake.agents.complaints import CHECKS, complaint, may_show_rows, printed
 from loramake.agents.connection import connect
 from loramake.agents.disclosure import Disclosure
 from loramake.agents.endpoint import Endpoint, start
+from loramake.artifact_types.agents import Critique, Exploration, PlanAnswer
+from loramake.artifact_types.explore import Profile, TaskDescription
+from loramake.artifact_types.llm import Card
+from loramake.artifact_types.prepare import ChosenFeatures, Finding, Plan
+from loramake.artifact_types.shared import MadeBy
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
 from loramake.rendering import render
@@ -44,16 +49,14 @@ class OpenAIAgent:
         self._judged = "nothing yet"
         self.by = MadeBy(provider="openai", model=connection.model)
 
-    def _look(self, profile: dict[str, Any], model: str, with_rows: bool, made_by_code: bool = False) -> Disclosure:
+    def _look(self, profile: Profile, model: str, with_rows: bool, made_by_code: bool = False) -> Disclosure:
         """What may be shown; says so. Rows that generated code made are not shown of a table with personal data."""
         disclosure = Disclosure(self._sees, profile)
         with_rows = with_rows and (may_show_rows(disclosure) or not made_by_code)
         say(f"{self._endpoint.step}: {model} at {self._endpoint.connection.host} is sent {disclosure.says(with_rows)}.")
         return disclosure
 
-    def explore(
-        self, profile: dict[str, Any], table: pd.DataFrame, target: str | None, notes: list[str]
-    ) -> Exploration:
+    def explore(self, profile: Profile, table: pd.DataFrame, target: str | None, notes: list[str]) -> Exploration:
         disclosure = self._look(profile, self._endpoint.connection.model, with_rows=True)
         prompt = render(
             "openai/explore_data.j2",
@@ -65,13 +68,13 @@ class OpenAIAgent:
             most_labels=_MOST_LABELS,
         )
 
-        def check(answer: dict[str, Any]) -> None:
+        def check(answer: Exploration) -> None:
             _check_target(answer["target"], target, list(map(str, table.columns)))
             occurring = list(table[answer["target"]].dropna().unique())
             if disclosure.shows_cells_of(answer["target"]) and len(occurring) <= _MOST_LABELS:
                 _check_labels(answer["labels"], occurring)
 
-        found = self._endpoint.answer(prompt, "answers/explore_data", check)
+        found = self._endpoint.answer(prompt, schemas.EXPLORE_DATA, check)
         occurring = list(table[found["target"]].dropna().unique())
         ordered = found["labels"] if sorted(found["labels"]) == sorted(occurring) else order_labels(occurring)
         reason = shorten(" ".join(found["reason"].split()), _LONGEST_REASON)
@@ -79,12 +82,12 @@ class OpenAIAgent:
 
     def plan(
         self,
-        profile: dict[str, Any],
-        task: dict[str, Any],
-        selected: dict[str, Any],
-        card: dict[str, Any],
+        profile: Profile,
+        task: TaskDescription,
+        selected: ChosenFeatures,
+        card: Card,
         notes: list[str],
-    ) -> dict[str, Any]:
+    ) -> Plan:
         disclosure = self._look(profile, self._endpoint.connection.model, with_rows=False)
         prompt = render(
             "openai/plan_preparation.j2",
@@ -94,32 +97,32 @@ class OpenAIAgent:
             notes=notes,
         )
 
-        def made_of(answer: dict[str, Any]) -> dict[str, Any]:
+        def made_of(answer: PlanAnswer) -> Plan:
             _check_texts(answer)
             _check_dropped([entry["name"] for entry in answer["drop"]], selected["kept"], selected.get("wanted", []))
             return self._plan_of(answer, profile, task, selected, card)
 
-        def check(answer: dict[str, Any]) -> None:
+        def check(answer: PlanAnswer) -> None:
             try:
-                artifacts.validate(made_of(answer), "plan", "the plan")
+                artifacts.validate(made_of(answer), schemas.PLAN, "the plan")
             except ArtifactError as error:  # it quotes a value of the plan, which names the labels
                 raise (
                     error if disclosure.sees_rows else AnswerError("No valid plan can be made of the answer.")
                 ) from error
 
-        return made_of(self._endpoint.answer(prompt, "answers/plan_preparation", check))
+        return made_of(self._endpoint.answer(prompt, schemas.PLAN_PREPARATION, check))
 
     def _plan_of(
         self,
-        answer: dict[str, Any],
-        profile: dict[str, Any],
-        task: dict[str, Any],
-        selected: dict[str, Any],
-        card: dict[str, Any],
-    ) -> dict[str, Any]:
+        answer: PlanAnswer,
+        profile: Profile,
+        task: TaskDescription,
+        selected: ChosenFeatures,
+        card: Card,
+    ) -> Plan:
         """The rules' plan, which follows the base model's card, with what the model decided in its place."""
         dropped = {entry["name"]: entry for entry in answer["drop"]}
-        chosen = {
+        chosen: ChosenFeatures = {
             **selected,
             "kept": [name for name in selected["kept"] if name not in dropped],
             "dropped": [*selected["dropped"], *dropped.values()],
@@ -134,7 +137,7 @@ class OpenAIAgent:
             "by": self.by,
         }
 
-    def write_prep_code(self, plan: dict[str, Any], profile: dict[str, Any], failures: list[Failure]) -> str:
+    def write_prep_code(self, plan: Plan, profile: Profile, failures: list[Failure]) -> str:
         disclosure = self._look(profile, self._endpoint.connection.coder, with_rows=bool(failures), made_by_code=True)
         names = [feature["name"] for feature in plan["features"]]
         prompt = render("openai/write_prep_code.j2", plan=plan, features=disclosure.columns(names))
@@ -160,7 +163,7 @@ class OpenAIAgent:
         return self._endpoint.converse(coder, messages, lambda text: read_code(text, functions))
 
     def verify(
-        self, plan: dict[str, Any], profile: dict[str, Any], checks: list[str], samples: dict[str, list[Sample]]
+        self, plan: Plan, profile: Profile, checks: list[str], samples: dict[str, list[Sample]]
     ) -> list[Finding]:
         disclosure = self._look(profile, self._endpoint.connection.model, with_rows=True, made_by_code=True)
         is_shown = may_show_rows(disclosure)
@@ -170,15 +173,14 @@ class OpenAIAgent:
         passed = checks if is_shown else [name for line in checks if (name := line.partition(": ")[0]) in CHECKS]
         prompt = render("openai/verify_prepared_data.j2", plan=plan, checks="\n".join(passed), samples=shown)
 
-        def check(answer: dict[str, Any]) -> None:
+        def check(answer: Critique) -> None:
             if len(answer["findings"]) > _MOST_FINDINGS:
                 raise AnswerError(f"There are more than {_MOST_FINDINGS} findings: give those that matter most.")
             strange = [row for finding in answer["findings"] for row in finding["rows"] if row not in known]
             if strange:
                 raise AnswerError(f"Row {strange[0]} is none of those shown.")
 
-        findings: list[Finding] = self._endpoint.answer(prompt, "answers/verify_prepared_data", check)["findings"]
-        return findings
+        return self._endpoint.answer(prompt, schemas.VERIFY_PREPARED_DATA, check)["findings"]
 
     def forget(self) -> None:
         self._endpoint.forget()
@@ -194,7 +196,7 @@ def _check_target(named: str, given: str | None, columns: list[str]) -> None:
         raise AnswerError(f"{named!r} is not a column{nearest(named, columns)}.")
 
 
-def _labels_text(task: dict[str, Any], disclosure: Disclosure) -> str:
+def _labels_text(task: TaskDescription, disclosure: Disclosure) -> str:
     """The labels with their rows, or how many there are, where they may not be seen."""
     rows = rows_by_label(task)
     if not disclosure.shows_cells_of(task["target"]):
@@ -216,10 +218,11 @@ def _check_labels(named: list[str], occurring: list[str]) -> None:
         raise AnswerError(f"The column has {len(occurring)} labels, and {len(set(named))} are named: name all or none.")
 
 
-def _check_texts(answer: dict[str, Any]) -> None:
-    for key, most in _LONGEST_TEXTS.items():
-        if len(answer[key]) > most:
-            raise AnswerError(f"The {key} has {len(answer[key]):,} characters, and may have {most:,}: be shorter.")
+def _check_texts(answer: PlanAnswer) -> None:
+    texts = {"instruction": answer["instruction"], "advice": answer["advice"]}
+    for key, text in texts.items():
+        if len(text) > (most := _LONGEST_TEXTS[key]):
+            raise AnswerError(f"The {key} has {len(text):,} characters, and may have {most:,}: be shorter.")
 
 
 def _check_dropped(names: list[str], kept: list[str], wanted: list[str]) -> None:

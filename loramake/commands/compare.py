@@ -11,7 +11,8 @@ from rich.text import Text
 from loramake.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loramake.evaluation.compare import Experiment
+    from loramake.artifact_types.shared import Estimate
+    from loramake.evaluation.compare import Comparison, Experiment
 
 _COLOURS = {"better": "green", "worse": "red"}
 
@@ -63,7 +64,7 @@ def _settings_table(experiments: "list[Experiment]", settings: dict[str, list[An
     return table
 
 
-def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, Any]]) -> Table:
+def _metrics_table(experiments: "list[Experiment]", differences: "list[Comparison]") -> Table:
     """A row a metric and experiment: its value, and its difference from the first one's."""
     from loramake.evaluation.intervals import CONFIDENCE
     from loramake.text import as_percent
@@ -75,15 +76,17 @@ def _metrics_table(experiments: "list[Experiment]", differences: list[dict[str, 
         for place, experiment in enumerate(experiments):
             value = _interval(experiment.metrics[metric.name], "")
             gained = differences[place - 1]["differences"].get(metric.name) if place else None
-            colour = _COLOURS.get(gained["outcome"], "") if gained else ""
+            colour = _COLOURS.get(gained["outcome"] or "", "") if gained else ""
             against = Text(_interval(gained, "+") if gained else "", style=colour)
             table.add_row(metric.title if place == 0 else "", Text(experiment.name), value, against)
         table.add_section()
     return table
 
 
-def _interval(estimate: dict[str, Any], sign: str) -> str:
+def _interval(estimate: "Estimate", sign: str) -> str:
     if estimate["value"] is None:
         return "–"
-    value, low, high = (format(estimate[key] or 0.0, f"{sign}.3f") for key in ("value", "low", "high"))
+    value, low, high = (
+        format(end or 0.0, f"{sign}.3f") for end in (estimate["value"], estimate["low"], estimate["high"])
+    )
     return f"{value} ({low} to {high})"

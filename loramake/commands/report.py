@@ -14,11 +14,12 @@ def report(
     opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser, where there is one.")] = True,
 ) -> None:
     """Open an experiment's report, and print where it is."""
+    from loramake import layout
     from loramake.console import put
     from loramake.experiments import find_artifact, find_experiment
 
     with contextlib.chdir(directory):
-        path = find_artifact(find_experiment(experiment), "report.html").resolve()
+        path = find_artifact(find_experiment(experiment), layout.REPORT).resolve()
     put(f"{path}\n")
     if opens and not _open(path):
         typer.echo("no browser is found here: open the file above in one.", err=True)

@@ -5,25 +5,24 @@ import tempfile
 from collections import Counter
 from math import log, sqrt
 from pathlib import Path
-from typing import Any
 
 from scipy.special import bdtrc
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent, Failure
 from loramake.agents.builtin import BuiltinAgent
 from loramake.agents.coding import check_functions, write_until_it_works
 from loramake.agents.complaints import BALANCED
+from loramake.artifact_types.prepare import Record, SandboxSetting
 from loramake.config import STRATEGIES
 from loramake.console import say
 from loramake.errors import ArtifactError, CodeError
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
+from loramake.tables.source import Key
 
 _CHANCE = 1e-9
 """Of refusing code that draws with equal chances, for each label."""
-
-Key = tuple[str, int]
 
 
 def write_balance_code(
@@ -58,7 +57,7 @@ def write_balance_code(
 
 def read_strategy(review: str | Path, balance: str | None) -> str:
     """The strategy that counts: of feedback/balance.yaml, else what the data review decided."""
-    return balance or str(artifacts.read(review, "review")["balance"])
+    return balance or str(artifacts.read(review, schemas.REVIEW)["balance"])
 
 
 def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandbox) -> Failure | None:
@@ -78,7 +77,7 @@ def _render_script(strategy: str, functions: str) -> str:
     return render("write_balance_code.j2", strategy=strategy, functions=functions)
 
 
-def choose_balance_sandbox(setting: str) -> Sandbox:
+def choose_balance_sandbox(setting: SandboxSetting) -> Sandbox:
     """The sandbox of balance_data.py by the user's setting; ConfigError where one is needed and none works."""
     return choose_sandbox(setting, lambda script: script in map(_render_own_script, STRATEGIES))
 
@@ -95,7 +94,7 @@ def execute_balance_code(
 
     CodeError where the records are not those of train.json, or not balanced so: a script edited by hand is checked too.
     """
-    original = artifacts.read(train, "records")
+    original = artifacts.read(train, schemas.RECORDS)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(out).parent, prefix=".rows-") as folder:
         made = Path(folder, "balanced.json")
@@ -103,23 +102,22 @@ def execute_balance_code(
         balanced = _read_balanced(made, original, script)
     check_balanced(original, balanced, script)
     check_strategy(strategy, original, balanced, script)
-    artifacts.write(out, balanced, "records")
+    artifacts.write(out, balanced, schemas.RECORDS)
     say(f"{len(original):,} training records, {len(balanced):,} after balancing.")
 
 
-def _read_balanced(path: Path, original: list[dict[str, Any]], script: str | Path) -> list[dict[str, Any]]:
+def _read_balanced(path: Path, original: list[Record], script: str | Path) -> list[Record]:
     """What a script wrote, of at most as many records as oversampling makes."""
     counts = Counter(record["output"] for record in original)
     most = len(counts) * max(counts.values())
     longest = max(len(json.dumps(record)) for record in original)
     try:
-        balanced: list[dict[str, Any]] = artifacts.read_untrusted(path, "records", 2 * most * (longest + 100), most)
+        return artifacts.read_untrusted(path, schemas.RECORDS, 2 * most * (longest + 100), most)
     except ArtifactError as error:
         raise CodeError(f"{script} did not write records: {str(error).removeprefix(f'{path}: ')}") from error
-    return balanced
 
 
-def check_balanced(original: list[dict[str, Any]], balanced: list[dict[str, Any]], script: str | Path) -> None:
+def check_balanced(original: list[Record], balanced: list[Record], script: str | Path) -> None:
     """Raise CodeError where balancing made records up, changed one, or lost every record of a label."""
     known = {_key(record): record for record in original}
     if any(known.get(_key(record)) != record for record in balanced):
@@ -129,9 +127,7 @@ def check_balanced(original: list[dict[str, Any]], balanced: list[dict[str, Any]
         raise CodeError(f"{script} lost every record of {sorted(lost)[0]!r}.")
 
 
-def check_strategy(
-    strategy: str, original: list[dict[str, Any]], balanced: list[dict[str, Any]], script: str | Path
-) -> None:
+def check_strategy(strategy: str, original: list[Record], balanced: list[Record], script: str | Path) -> None:
     """Raise CodeError where records of the training split are not balanced as the strategy says."""
     if strategy == "none":
         if balanced != original:
@@ -149,7 +145,7 @@ def check_strategy(
         _check_oversampled(original, times, rows, script)
 
 
-def _key(record: dict[str, Any]) -> Key:
+def _key(record: Record) -> Key:
     return record["source"], record["row"]
 
 
@@ -159,7 +155,7 @@ def _check_once(times: Counter[Key], script: str | Path) -> None:
         raise CodeError(f"{script}: undersample has to repeat no record, and repeated {repeated:,}.")
 
 
-def _check_oversampled(original: list[dict[str, Any]], times: Counter[Key], rows: int, script: str | Path) -> None:
+def _check_oversampled(original: list[Record], times: Counter[Key], rows: int, script: str | Path) -> None:
     """Raise CodeError where a record is left out, or where chance does not explain how often each is repeated."""
     left_out = sum(_key(record) not in times for record in original)
     if left_out:

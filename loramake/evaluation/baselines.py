@@ -26,14 +26,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.evaluation import BaselineModel, BaselinePredictions, Baselines, BaselineSplit
 from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tables.source import Source
 from loramake.tasks import read_task
 
-SPLITS = ("train", "calibration", "test")
+SPLITS: tuple[BaselineSplit, ...] = ("train", "calibration", "test")
 MAX_CATEGORIES = 50
 """Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
 MAX_CHARACTERS = 5_000
@@ -88,8 +90,7 @@ class Features:
 
 
 def fit_baselines(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     splits: str | Path,
     plan: str | Path,
@@ -98,13 +99,13 @@ def fit_baselines(
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
     asked = read_task(task)
-    planned = artifacts.read(plan, "plan")["features"]
+    planned = artifacts.read(plan, schemas.PLAN)["features"]
     types = {feature["name"]: feature["type"] for feature in planned}
-    rows = {split: read_split(csv, test_csv, splits, split) for split in SPLITS}
+    rows = {split: read_split(source, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
         raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
-    truth = asked.codes_of(train[asked.target], csv)
+    truth = asked.codes_of(train[asked.target], source.csv.path)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
         found = find_features(train[list(types)], types, number_styles(planned), len(asked.labels))
@@ -113,11 +114,12 @@ def fit_baselines(
         predicted = {
             name: _predict_splits(model, rows, found, len(asked.labels)) for name, (_, model) in models.items()
         }
-    described = {name: {"description": models[name][0], "splits": predicted[name]} for name in models}
+    described: dict[str, BaselineModel] = {
+        name: {"description": models[name][0], "splits": predicted[name]} for name in models
+    }
+    baselines: Baselines = {"features": list(types), "labels": asked.labels, "models": described}
     # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
-    artifacts.write(
-        out, {"features": list(types), "labels": asked.labels, "models": described}, "baselines", indent=None
-    )
+    artifacts.write(out, baselines, schemas.BASELINES, indent=None)
     say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
 
 
@@ -346,8 +348,11 @@ def _grow(
 
 
 def _predict_splits(
-    model: ClassifierMixin, rows: dict[str, tuple[pd.DataFrame, pd.DataFrame]], features: Features, labels: int
-) -> dict[str, dict[str, Any]]:
+    model: ClassifierMixin,
+    rows: dict[BaselineSplit, tuple[pd.DataFrame, pd.DataFrame]],
+    features: Features,
+    labels: int,
+) -> dict[BaselineSplit, BaselinePredictions]:
     return {
         split: {
             "rows": keys["row"].tolist(),

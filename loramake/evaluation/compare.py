@@ -1,20 +1,25 @@
 """Experiments side by side: the settings that differ, metrics with intervals, and the difference on the same rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from loramake import artifacts
+from loramake import layout
+from loramake.artifact_types.evaluation import MetricName, Metrics
+from loramake.artifact_types.prepare import Plan
+from loramake.artifact_types.report import Results
+from loramake.artifact_types.shared import Estimate, Outcome
+from loramake.artifact_types.training import LlamaFactoryConfig
 from loramake.errors import ConfigError
 from loramake.evaluation.intervals import CONFIDENCE, estimate
 from loramake.evaluation.metrics import compute_metrics
 from loramake.evaluation.resampling import resample
 from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
-from loramake.experiments import find_artifact
-from loramake.layout import PATHS
-from loramake.prediction.predictions import Codes, Key, Scored, read_scored
+from loramake.experiments import find_artifact, read_artifact
+from loramake.prediction.predictions import Codes, Scored, read_scored
+from loramake.tables.source import Key
 from loramake.tasks import Task, make_task
 from loramake.text import as_percent
 
@@ -29,20 +34,35 @@ class Experiment:
 
     name: str
     settings: dict[str, Any]
-    metrics: dict[str, Any]
+    metrics: Metrics
     task: Task
     table: dict[str, Any]
     """profile.json without the paths: the same for the same table."""
     test: Scored
 
 
+class Difference(Estimate):
+    """What one experiment gains over another in a metric."""
+
+    outcome: Outcome | None
+
+
+class Comparison(TypedDict):
+    """One experiment against another, on the test rows that both have."""
+
+    rows: int
+    only_in_one: int
+    differences: dict[MetricName, Difference]
+    sentence: str
+
+
 def read_experiment(folder: Path) -> Experiment:
     """ConfigError, with the next command, where something of it is not there."""
-    results = _read(folder, "results")
-    metrics = _read(folder, "metrics")
-    plan = _read(folder, "plan")
-    train = _read(folder, "train_config", "lmf_config")
-    profile = _read(folder, "profile")
+    results = read_artifact(folder, layout.RESULTS)
+    metrics = read_artifact(folder, layout.METRICS)
+    plan = read_artifact(folder, layout.PLAN)
+    train = read_artifact(folder, layout.TRAIN_CONFIG)
+    profile = read_artifact(folder, layout.PROFILE)
     task = make_task(results["task_type"], results["target"], results["labels"])
     return Experiment(
         folder.name,
@@ -50,19 +70,15 @@ def read_experiment(folder: Path) -> Experiment:
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         task,
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
-        read_scored(find_artifact(folder, PATHS["test_predictions"]), task.labels, results["rows"]["test"]),
+        read_scored(find_artifact(folder, layout.TEST_PREDICTIONS), task.labels, results["rows"]["test"]),
     )
 
 
-def _read(folder: Path, name: str, schema: str = "") -> Any:
-    return artifacts.read(find_artifact(folder, PATHS[name]), schema or name)
-
-
-def _settings(results: dict[str, Any], plan: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+def _settings(results: Results, plan: Plan, train: LlamaFactoryConfig) -> dict[str, Any]:
     """Everything that was set, or decided, by name."""
     return {
         "target": results["target"],
-        "agent": " ".join(part for part in results["made_by"].values() if part),
+        "agent": " ".join(part for part in (results["made_by"]["provider"], results["made_by"]["model"]) if part),
         "features": ", ".join(feature["name"] for feature in plan["features"]),
         "instruction": plan["instruction"],
         "train rows": results["rows"]["train"],
@@ -78,7 +94,7 @@ def differing_settings(experiments: Sequence[Experiment]) -> dict[str, list[Any]
     return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
 
 
-def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
+def compare(first: Experiment, other: Experiment) -> Comparison:
     """{rows, only_in_one, differences: {metric: {value, low, high, outcome}}, sentence}: `other` less `first`.
 
     Both are measured on the test rows that they share, and on the same bootstrap resamples of these (a paired
@@ -93,14 +109,13 @@ def compare(first: Experiment, other: Experiment) -> dict[str, Any]:
             raise ConfigError(f"{first.name} and {other.name} do not have the same {what}: they cannot be compared.")
     ours, theirs = set(first.test.keys), set(other.test.keys)
     shared = sorted(ours & theirs)
-    found: dict[str, Any] = {
+    differences = _differences(first.task, *_scores(first, other, shared)) if shared else {}
+    return {
         "rows": len(shared),
         "only_in_one": len(ours ^ theirs),
-        "differences": {},
+        "differences": differences,
+        "sentence": _sentence(first, other.name, len(shared), differences),
     }
-    if shared:
-        found["differences"] = _differences(first.task, *_scores(first, other, shared))
-    return {**found, "sentence": _sentence(first, other.name, found)}
 
 
 def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
@@ -110,10 +125,10 @@ def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Code
     return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 
 
-def _differences(task: Task, truth: Codes, scores: Scores) -> dict[str, Any]:
+def _differences(task: Task, truth: Codes, scores: Scores) -> dict[MetricName, Difference]:
     ours, theirs = (compute_metrics(task, truth, scores[place]) for place in ("0", "1"))
     resampled = resample(task, truth, scores, _SEED)
-    found = {}
+    found: dict[MetricName, Difference] = {}
     for name, _, sign in task.compared_metrics:
         paired = resampled["1"][name] - resampled["0"][name]
         difference = estimate(theirs[name] - ours[name], paired)
@@ -121,14 +136,14 @@ def _differences(task: Task, truth: Codes, scores: Scores) -> dict[str, Any]:
     return found
 
 
-def _sentence(reference: Experiment, other: str, found: dict[str, Any]) -> str:
+def _sentence(reference: Experiment, other: str, rows: int, differences: Mapping[MetricName, Difference]) -> str:
     first, metric = reference.name, reference.task.verdict_metric
-    if not found["rows"]:
+    if not rows:
         return f"{other} and {first} have no test row in common: no difference can be measured."
-    difference = found["differences"][metric.name]
+    difference = differences[metric.name]
     if difference["outcome"] is None:
-        return f"{other} and {first} share too few test rows ({found['rows']}) to tell."
+        return f"{other} and {first} share too few test rows ({rows}) to tell."
     word = {"better": "better than", "level": "level with", "worse": "worse than"}[difference["outcome"]]
-    value, low, high = (f"{difference[key]:+.3f}" for key in ("value", "low", "high"))
+    value, low, high = (f"{end:+.3f}" for end in (difference["value"], difference["low"], difference["high"]))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
-    return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {found['rows']:,} rows)."
+    return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {rows:,} rows)."

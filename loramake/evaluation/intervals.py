@@ -6,6 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from loramake.artifact_types.shared import Estimate
 from loramake.console import Advance
 from loramake.prediction.predictions import Floats
 
@@ -16,10 +17,14 @@ CONFIDENCE = 0.95
 CELLS = 400_000
 """Counts held at once while resampling: few enough to stay in the processor's cache."""
 
-Estimate = dict[str, float | None]
-"""{value, low, high}: a measure and its interval, each null where it is undefined."""
-
 UNDEFINED: Estimate = {"value": None, "low": None, "high": None}
+
+
+def defined(value: float | None) -> float:
+    """A value that its caller knows to be defined."""
+    if value is None:
+        raise ValueError("a measure that should be defined is not")
+    return value
 
 
 def draw_counts(rows: int, seed: int, cells: int = CELLS, advance: Advance | None = None) -> Iterator[Floats]:

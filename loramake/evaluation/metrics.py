@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
+from loramake.artifact_types.evaluation import MetricName
 from loramake.evaluation.areas import mean_areas
 from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task
 
 
-def compute_metrics(task: Task, truth: Codes, probabilities: Floats) -> dict[str, float]:
+def compute_metrics(task: Task, truth: Codes, probabilities: Floats) -> dict[MetricName, float]:
     """Every metric of the task by scikit-learn, from label codes (rows,) and probabilities (rows, labels).
 
     A precision, recall or F1 that is 0/0 is NaN for the positive label and counts as 0 in macro and weighted means,

@@ -1,17 +1,18 @@
 """How good the probabilities of a finished training are: metrics.json, for the train and the test split."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 from threadpoolctl import threadpool_limits
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.evaluation import ClassMetrics, EvaluatedSplit, Evaluation, ModelMetrics, SplitMetrics
+from loramake.artifact_types.shared import Estimate
 from loramake.console import progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, estimate
 from loramake.evaluation.metrics import compute_metrics, confusion_matrix
-from loramake.evaluation.resampling import resample, resample_labels
+from loramake.evaluation.resampling import Resampled, resample, resample_labels
 from loramake.evaluation.scores import read_scores
 from loramake.evaluation.verdict import find_verdict
 from loramake.prediction.predictions import Codes, Floats
@@ -27,8 +28,9 @@ def run_evaluation(
 ) -> None:
     """Write metrics.json from the predictions of the train and test splits (JSON lines) and baselines.json."""
     found = read_task(task)
-    splits: dict[str, Any] = {}
-    for split, predictions in (("train", train), ("test", test)):
+    splits: dict[EvaluatedSplit, SplitMetrics] = {}
+    both: tuple[tuple[EvaluatedSplit, str | Path], ...] = (("train", train), ("test", test))
+    for split, predictions in both:
         truth, scores = read_scores(predictions, baselines, found.labels, split)
         # One thread: on a busy machine several wait for each other and take ten times as long.
         with threadpool_limits(limits=1), progress(f"evaluating {split}, resamples") as advance:
@@ -36,7 +38,7 @@ def run_evaluation(
             models = {name: evaluate(found, truth, scores[name], resampled[name], seed) for name in scores}
         splits[split] = {"rows": len(truth), "models": models}
     verdict = find_verdict(found.verdict_metric, splits["test"]["models"], resampled)
-    metrics = {
+    metrics: Evaluation = {
         "labels": found.labels,
         "positive_label": found.positive_label,
         "resamples": RESAMPLES,
@@ -44,13 +46,11 @@ def run_evaluation(
         "splits": splits,
         "verdict": verdict,
     }
-    artifacts.write(out, metrics, "metrics")
+    artifacts.write(out, metrics, schemas.METRICS)
     say(verdict["sentence"])
 
 
-def evaluate(
-    task: Task, truth: Codes, probabilities: Floats, resampled: dict[str, Floats], seed: int
-) -> dict[str, Any]:
+def evaluate(task: Task, truth: Codes, probabilities: Floats, resampled: Resampled, seed: int) -> ModelMetrics:
     """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
     values = compute_metrics(task, truth, probabilities)
     few = len(task.labels) <= MAX_LABELS_WITH_MATRIX
@@ -61,19 +61,30 @@ def evaluate(
     }
 
 
-def _per_class(truth: Codes, probabilities: Floats, labels: list[str], seed: int) -> list[dict[str, Any]]:
+def _per_class(truth: Codes, probabilities: Floats, labels: list[str], seed: int) -> list[ClassMetrics]:
     """Precision, recall and F1 of each label with their intervals, and its rows."""
     if len(truth) == 0:
-        return [{"label": label, **dict.fromkeys(LABEL_METRICS, UNDEFINED), "support": 0} for label in labels]
+        return [
+            {"label": label, "precision": UNDEFINED, "recall": UNDEFINED, "f1": UNDEFINED, "support": 0}
+            for label in labels
+        ]
     codes = list(range(len(labels)))
     *columns, support = sklearn_metrics.precision_recall_fscore_support(
         truth, probabilities.argmax(axis=1), labels=codes, zero_division=np.nan
     )
     resampled = resample_labels(truth, probabilities, seed)
-    named = list(zip(LABEL_METRICS, columns, strict=True))
+    named = dict(zip(LABEL_METRICS, columns, strict=True))
+
+    def measured(name: str, code: int) -> Estimate:
+        return estimate(named[name][code], resampled[name][:, code])
+
     return [
-        {"label": labels[code]}
-        | {name: estimate(column[code], resampled[name][:, code]) for name, column in named}
-        | {"support": int(support[code])}
+        {
+            "label": labels[code],
+            "precision": measured("precision", code),
+            "recall": measured("recall", code),
+            "f1": measured("f1", code),
+            "support": int(support[code]),
+        }
         for code in codes
     ]

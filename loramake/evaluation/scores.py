@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.evaluation import BaselineSplit
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, Key, as_matrix, name_of, read_scored
+from loramake.prediction.predictions import Codes, Floats, as_matrix, name_of, read_scored
+from loramake.tables.source import Key
 
 LORAMAKE = "loramake"
 
@@ -12,13 +14,15 @@ Scores = dict[str, Floats]
 """P(label | row) by model, each of shape (rows, labels), the rows the same."""
 
 
-def read_scores(predictions: str | Path, baselines: str | Path, labels: list[str], split: str) -> tuple[Codes, Scores]:
+def read_scores(
+    predictions: str | Path, baselines: str | Path, labels: list[str], split: BaselineSplit
+) -> tuple[Codes, Scores]:
     """True labels (codes, shape (rows,)) and the scores of loramake and of every baseline, rows matched.
 
     ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
     """
     scored = read_scored(predictions, labels)
-    plain = artifacts.read(baselines, "baselines")
+    plain = artifacts.read(baselines, schemas.BASELINES)
     if plain["labels"] != labels:
         raise ArtifactError(f"{baselines} was made for other labels: delete it and run the same command again.")
     scores = {LORAMAKE: scored.probabilities}

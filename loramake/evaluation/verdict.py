@@ -1,22 +1,22 @@
 """What is said of loramake against the best baseline."""
 
-from typing import Any
-
-from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED, Estimate, estimate
+from loramake.artifact_types.evaluation import ModelMetrics, Verdict
+from loramake.artifact_types.shared import Estimate, Outcome
+from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED, defined, estimate
+from loramake.evaluation.resampling import Resampled
 from loramake.evaluation.scores import LORAMAKE
-from loramake.prediction.predictions import Floats
 from loramake.tasks import Metric
 from loramake.text import as_percent
 
 
-def find_verdict(metric: Metric, models: dict[str, Any], resampled: dict[str, dict[str, Floats]]) -> dict[str, Any]:
+def find_verdict(metric: Metric, models: dict[str, ModelMetrics], resampled: dict[str, Resampled]) -> Verdict:
     """loramake against the best baseline on test, with a paired bootstrap interval of the difference.
 
     The best baseline is picked on the same test rows, which favours the baseline.
     """
-    values = {name: model["metrics"][metric.name]["value"] for name, model in models.items()}
-    if values[LORAMAKE] is None:
+    if models[LORAMAKE]["metrics"][metric.name]["value"] is None:
         return _no_verdict(metric)
+    values = {name: defined(model["metrics"][metric.name]["value"]) for name, model in models.items()}
     best = max((name for name in values if name != LORAMAKE), key=lambda name: metric.sign * values[name])
     paired = resampled[LORAMAKE][metric.name] - resampled[best][metric.name]
     difference = estimate(values[LORAMAKE] - values[best], paired)
@@ -32,7 +32,7 @@ def find_verdict(metric: Metric, models: dict[str, Any], resampled: dict[str, di
     }
 
 
-def _no_verdict(metric: Metric) -> dict[str, Any]:
+def _no_verdict(metric: Metric) -> Verdict:
     return {
         "metric": metric.name,
         "best_baseline": None,
@@ -44,20 +44,25 @@ def _no_verdict(metric: Metric) -> dict[str, Any]:
     }
 
 
-def outcome_of(difference: Estimate, sign: int = 1) -> str | None:
+def outcome_of(difference: Estimate, sign: int = 1) -> Outcome | None:
     """What an interval says: better, worse or level; None of none. With `sign` -1 less is better."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
         return None
-    above, below = ("better", "worse") if sign > 0 else ("worse", "better")
-    return above if low > 0 else below if high < 0 else "level"
+    above, below = (low > 0, high < 0) if sign > 0 else (high < 0, low > 0)
+    return "better" if above else "worse" if below else "level"
 
 
-def _sentence(metric: Metric, outcome: str | None, best: str, ours: float, theirs: float, difference: Estimate) -> str:
+def _sentence(
+    metric: Metric, outcome: Outcome | None, best: str, ours: float, theirs: float, difference: Estimate
+) -> str:
     against = f"{metric.title} {ours:.3f} against {theirs:.3f} of {best}"
     if outcome is None:
         return f"Too few test rows to tell: {against}."
     opening = {"better": "Better than", "level": "Level with", "worse": "Worse than"}[outcome]
-    value, low, high = (f"{round(number or 0.0, 3) + 0.0:.3f}" for number in difference.values())
+    value, low, high = (
+        f"{round(number or 0.0, 3) + 0.0:.3f}"
+        for number in (difference["value"], difference["low"], difference["high"])
+    )
     interval = f"difference {value}, {as_percent(CONFIDENCE)} interval {low} to {high}"
     return f"{opening} {best}: {metric.title} {ours:.3f} against {theirs:.3f} ({interval})."

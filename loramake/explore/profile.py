@@ -2,12 +2,12 @@
 
 import heapq
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.explore import ColumnNumbers, ColumnType, Profile, ProfileColumn, Quantile, TestTable
 from loramake.console import say, working
 from loramake.tables.numbers import NumberStyle, to_numbers
 from loramake.tables.reading import Dialect, read_table, sniff
@@ -15,20 +15,21 @@ from loramake.tables.types import find_type_and_style
 from loramake.text import shorten
 
 TOP_VALUES = 10
+QUANTILES: dict[Quantile, float] = {"0": 0, "0.25": 0.25, "0.5": 0.5, "0.75": 0.75, "1": 1}
 
 
 def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -> None:
     """Write profile.json of the CSV, and the header and size of the test CSV where there is one."""
     with working(f"profiling {csv}"):
         profile = describe_csv(csv, test_csv)
-    artifacts.write(out, profile, "profile")
+    artifacts.write(out, profile, schemas.PROFILE)
     say(
         f"{csv}: {profile['rows']:,} rows, {len(profile['columns']):,} columns "
         f"({profile['encoding']}, {profile['delimiter']!r} between cells)."
     )
 
 
-def describe_csv(csv: str | Path, test_csv: str | Path | None) -> dict[str, Any]:
+def describe_csv(csv: str | Path, test_csv: str | Path | None) -> Profile:
     """profile.json of a CSV, and of the test CSV where there is one."""
     dialect = sniff(csv)
     table = read_table(csv, dialect)
@@ -42,12 +43,12 @@ def describe_csv(csv: str | Path, test_csv: str | Path | None) -> dict[str, Any]
     }
 
 
-def _describe_test(test_csv: str | Path, dialect: Dialect) -> dict[str, Any]:
+def _describe_test(test_csv: str | Path, dialect: Dialect) -> TestTable:
     table = read_table(test_csv, dialect)
     return {"csv": str(test_csv), **dialect.as_dict(), "rows": len(table), "columns": list(table.columns)}
 
 
-def profile_column(column: "pd.Series[str]") -> dict[str, Any]:
+def profile_column(column: "pd.Series[str]") -> ProfileColumn:
     """One entry of profile.json's columns: type, missing, distinct, most frequent values, quantiles."""
     filled = column.dropna()
     counts = filled.value_counts()
@@ -73,15 +74,14 @@ def _top_values(counts: "pd.Series[int]") -> list[tuple[str, int]]:
     ]
 
 
-def _describe_numbers(filled: "pd.Series[str]", kind: str, style: NumberStyle | None) -> dict[str, Any]:
+def _describe_numbers(filled: "pd.Series[str]", kind: ColumnType, style: NumberStyle | None) -> ColumnNumbers:
     """How a numeric column writes its numbers, how many cells are none, and quantiles; None for other columns."""
     if kind != "numeric" or style is None:
-        return {"number_style": style and style.as_dict(), "words": None, "quantiles": None}
+        return {"number_style": None if style is None else style.as_dict(), "words": None, "quantiles": None}
     numbers = to_numbers(filled, style)
-    places = (0, 0.25, 0.5, 0.75, 1)
-    quantiles = zip(places, np.percentile(numbers.dropna(), [100 * place for place in places]), strict=True)
+    values = np.percentile(numbers.dropna(), [100 * place for place in QUANTILES.values()])
     return {
         "number_style": style.as_dict(),
         "words": int(numbers.isna().sum()),
-        "quantiles": {f"{place:g}": float(value) for place, value in quantiles},
+        "quantiles": {name: float(value) for name, value in zip(QUANTILES, values, strict=True)},
     }

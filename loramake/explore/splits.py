@@ -7,15 +7,16 @@ nothing; with a group column from its group and the seed; with a time column fro
 import csv
 import hashlib
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.explore import Assignment, Splits, TaskDescription
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.numbers import MOSTLY, find_number_style, is_day_first, to_days, to_numbers
-from loramake.tables.reading import read_table
+from loramake.tables.source import Source, TableFile, align, find_missing, take_rows
 from loramake.tasks import task_of
 from loramake.text import as_percent, shorten
 
@@ -34,8 +35,7 @@ class Ratios(TypedDict):
 
 
 def assign_splits(
-    csv_path: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     ratios: Ratios,
     seed: int,
@@ -43,27 +43,27 @@ def assign_splits(
     summary: str | Path,
 ) -> None:
     """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary."""
-    found = artifacts.read(task, "task")
-    shares = split_shares(ratios, has_test_csv=test_csv is not None)
+    found = artifacts.read(task, schemas.TASK)
+    shares = split_shares(ratios, has_test_csv=source.test_csv is not None)
     with working("assigning rows to splits"):
-        table = task_of(found).rows_with_label(read_table(csv_path))
-        sides, how = assign(table, found, shares, seed, csv_path)
+        table = task_of(found).rows_with_label(source.csv.read())
+        sides, how = assign(table, found, shares, seed, source.csv.path)
     lines = [(row, "csv", split) for row, split in sides.items()]
-    if test_csv is not None:
-        test = _read_test(test_csv, table, found)
+    if source.test_csv is not None:
+        test = _read_test(source.test_csv, table, found)
         lines += [(row, "test_csv", "test") for row in test.index]
-        _compare_test(table, test, found, test_csv)
-    _check_filled(lines, shares, csv_path, how)
-    _check_seen(table[found["target"]], sides, csv_path, how)
+        _compare_test(table, test, found, source.test_csv.path)
+    _check_filled(lines, shares, source.csv.path, how)
+    _check_seen(table[found["target"]], sides, source.csv.path, how)
     counts = {name: sum(split == name for _, _, split in lines) for name in SPLITS}
     with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
-    described = {"test": "ratio" if test_csv is None else "test_csv", "rows": counts, **how}
-    artifacts.write(summary, described, "splits")
+    described: Splits = {"test": "ratio" if source.test_csv is None else "test_csv", "rows": counts, **how}
+    artifacts.write(summary, described, schemas.SPLITS)
     say(f"rows by split: {describe_splits(described)}.")
 
 
-def describe_splits(summary: dict[str, Any]) -> str:
+def describe_splits(summary: Splits) -> str:
     """splits.json as one line."""
     counts = ", ".join(f"{split} {rows:,}" for split, rows in summary["rows"].items() if rows)
     column = summary["column"]
@@ -75,20 +75,21 @@ def describe_splits(summary: dict[str, Any]) -> str:
 
 
 def assign(
-    table: pd.DataFrame, task: dict[str, Any], shares: dict[str, float], seed: int, where: str | Path
-) -> tuple[dict[int, str], dict[str, Any]]:
+    table: pd.DataFrame, task: TaskDescription, shares: dict[str, float], seed: int, where: str | Path
+) -> tuple[dict[int, str], Assignment]:
     """The split of every row by its place in the CSV, and how it was found (keys of splits.json)."""
-    how: dict[str, Any] = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
+    how: Assignment = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
     target, group, time = task["target"], task["group_column"], task["time_column"]
     if time is not None:
         sides = by_time(table[time], shares, where)
         tested = _order(table[time])[[row for row, split in sides.items() if split == "test"]]
         cut = None if tested.empty else str(table[time][tested.idxmin()])
-        return sides, how | {"by": "time", "column": time, "test_from": cut, "left_out": len(table) - len(sides)}
+        left_out = len(table) - len(sides)
+        return sides, {**how, "by": "time", "column": time, "test_from": cut, "left_out": left_out}
     if group is not None:
         groups = table[group].where(table[group].notna(), row_content(table.drop(columns=target)))
         sides = stratified(groups, table[target], shares, seed)
-        return sides, how | {"by": "group", "column": group, "groups": int(groups.nunique())}
+        return sides, {**how, "by": "group", "column": group, "groups": int(groups.nunique())}
     unused = [column["name"] for column in [*task["ids"], *task["leaks"]]]
     content = _break_up(row_content(table.drop(columns=[target, *unused])))
     return stratified(content, table[target], shares, seed), how
@@ -118,19 +119,19 @@ def _order(column: "pd.Series[str]") -> "pd.Series[float]":
     return to_days(column, is_day_first(column)) if style is None else to_numbers(column, style)
 
 
-def _read_test(test_csv: str | Path, table: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
+def _read_test(file: TableFile, table: pd.DataFrame, task: TaskDescription) -> pd.DataFrame:
     """The rows of the test table that have a label of the task."""
-    whole = read_table(test_csv, like=list(table.columns))
+    whole = align(file.read(), table)
     test = task_of(task).rows_with_label(whole)
     if len(test) < len(whole):
-        say(f"{test_csv}: {len(whole) - len(test):,} rows without a label of the task are left out.")
+        say(f"{file.path}: {len(whole) - len(test):,} rows without a label of the task are left out.")
     return test
 
 
-def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: dict[str, Any], test_csv: str | Path) -> None:
+def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: TaskDescription, test_csv: str | Path) -> None:
     """The test table is the user's choice and stays whole; what it shares with the CSV is said."""
     group, time = task["group_column"], task["time_column"]
-    if twins := int(row_content(test[table.columns]).isin(row_content(table)).sum()):
+    if twins := int(row_content(test).isin(row_content(table)).sum()):
         say(f"{test_csv}: {twins:,} of {len(test):,} rows stand in the CSV too: the test will look better than it is.")
     if group is not None and (shared := len(set(test[group].dropna()) & set(table[group].dropna()))):
         raise DataError(
@@ -142,7 +143,7 @@ def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: dict[str, Any],
 
 
 def _check_filled(
-    lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path, how: dict[str, Any]
+    lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path, how: Assignment
 ) -> None:
     """Raise DataError where a split that was asked for is empty."""
     filled = {split for _, _, split in lines}
@@ -155,7 +156,7 @@ def _check_filled(
             )
 
 
-def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str | Path, how: dict[str, Any]) -> None:
+def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str | Path, how: Assignment) -> None:
     """Raise DataError, with a list, for labels that no train row has."""
     split = pd.Series(sides)
     seen = set(labels[split.index[split == "train"]])
@@ -237,36 +238,27 @@ def read_splits(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def read_all_splits(
-    csv_path: str | Path, test_csv: str | Path | None, splits: str | Path
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_all_splits(source: Source, splits: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The lines of splits.csv (row, source, split) and their rows as text, line by line the same; the index is 0-based.
 
     ArtifactError for a line whose row is in neither table.
     """
     lines = read_splits(splits)
-    return lines, _rows_of(lines, csv_path, test_csv, splits)
+    return lines, _rows_of(lines, source, splits)
 
 
-def read_split(
-    csv_path: str | Path, test_csv: str | Path | None, splits: str | Path, split: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_split(source: Source, splits: str | Path, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The keys (row, source) of one split and its rows as text, line by line the same; the index is 0-based."""
     lines = read_splits(splits)
     keys = lines.loc[lines["split"] == split, ["row", "source"]].reset_index(drop=True)
-    return keys, _rows_of(keys, csv_path, test_csv, splits)
+    return keys, _rows_of(keys, source, splits)
 
 
-def _rows_of(keys: pd.DataFrame, csv_path: str | Path, test_csv: str | Path | None, splits: str | Path) -> pd.DataFrame:
-    """The rows of the tables that the keys (row, source) name, in their order."""
-    tables = {"csv": read_table(csv_path)}
-    names = tables["csv"].columns
-    if test_csv is not None:
-        tables["test_csv"] = read_table(test_csv, like=list(names)).reindex(columns=names)
-    sizes = {source: len(table) for source, table in tables.items()}
-    if not keys["row"].between(0, keys["source"].map(sizes), inclusive="left").all():
+def _rows_of(lines: pd.DataFrame, source: Source, splits: str | Path) -> pd.DataFrame:
+    """The rows of the tables that the lines (row, source) name, in their order."""
+    tables, keys = source.read(), list(zip(lines["source"], lines["row"], strict=True))
+    if find_missing(tables, keys) is not None:
         raise ArtifactError(
             f"{splits} names rows that are not in the tables: delete it and run the same command again."
         )
-    first = keys["source"].map({"csv": 0, "test_csv": sizes["csv"]})
-    return pd.concat(tables.values(), ignore_index=True).take((first + keys["row"]).to_numpy()).reset_index(drop=True)
+    return take_rows(tables, keys)

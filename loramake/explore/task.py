@@ -1,17 +1,19 @@
 """What is to be predicted, and which columns give it away, say nothing or merely name the row."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent
-from loramake.config import COLUMN_LISTS, Settings, read_feedback
+from loramake.artifact_types.explore import Profile, TaskDescription, TaskRows, TestHeader, UnusableColumns
 from loramake.console import say, working
 from loramake.errors import DataError, nearest
 from loramake.explore.leaks import find_leaks
-from loramake.tables.reading import align_names, read_table
+from loramake.feedback import COLUMN_LISTS, Feedback, read_feedback
+from loramake.settings import Settings
+from loramake.tables.reading import align_names
+from loramake.tables.source import Source, align
 from loramake.tasks import find_task, rows_by_label
 from loramake.text import shorten
 
@@ -19,8 +21,7 @@ _LABELS_SAID = 8
 
 
 def explore_data(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     profile: str | Path,
     feedback: str | Path | None,
     settings: Settings,
@@ -31,22 +32,24 @@ def explore_data(
 
     `settings` holds target, group_column, time_column and rare_labels.
     """
-    profiled = artifacts.read(profile, "profile")
-    table = read_table(csv)
+    profiled = artifacts.read(profile, schemas.PROFILE)
+    table = source.csv.read()
     asked = read_feedback(feedback) if feedback else {}
-    check_columns(settings, asked, table.columns, csv)
+    check_columns(settings, asked, table.columns, source.csv.path)
     found = agent.explore(profiled, table, settings["target"], asked.get("notes", []))
-    check_columns({**settings, "target": found["target"]}, {}, table.columns, csv)
+    check_columns({**settings, "target": found["target"]}, {}, table.columns, source.csv.path)
     target = table[found["target"]]
-    task, rows = find_task(csv, target, found["labels"], settings["rare_labels"])
+    task, rows = find_task(source.csv.path, target, found["labels"], settings["rare_labels"])
     header = _compare_headers(profiled, found["target"])
-    if test_csv is not None:
-        task.check_test(test_csv, read_test_target(test_csv, table, target, settings["rare_labels"]))
-    described = {
+    if source.test_csv is not None:
+        theirs = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
+        task.check_test(source.test_csv.path, theirs)
+    described: TaskDescription = {
         **task.describe(rows),
         "reason": found["reason"],
         "rows": _count_rows(target, task.labels),
-        **{key: settings[key] for key in ("group_column", "time_column")},
+        "group_column": settings["group_column"],
+        "time_column": settings["time_column"],
         **_find_unusable(profiled, task.rows_with_label(table), task.target),
         "feedback": {
             "keep": asked.get("keep", []),
@@ -56,11 +59,11 @@ def explore_data(
         "test_header": header,
         "by": agent.by,
     }
-    artifacts.write(out, described, "task")
+    artifacts.write(out, described, schemas.TASK)
     _announce(described)
 
 
-def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[str]", csv: str | Path) -> None:
+def check_columns(settings: Settings, asked: Feedback, names: "pd.Index[str]", csv: str | Path) -> None:
     """Raise DataError where a setting or feedback names a column that the CSV does not have, or one twice."""
     named = {key: settings[key] for key in ("target", "group_column", "time_column") if settings[key] is not None}
     lists = [(which, name) for which in COLUMN_LISTS for name in asked.get(which, [])]
@@ -71,29 +74,28 @@ def check_columns(settings: Settings, asked: dict[str, Any], names: "pd.Index[st
         raise DataError(f"{csv}: {' and '.join(named)} name the same column: name another.")
 
 
-def read_test_target(
-    test_csv: str | Path, table: pd.DataFrame, target: "pd.Series[str]", rare_labels: str
-) -> "pd.Series[str]":
+def find_test_labels(test: pd.DataFrame, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[str]":
     """The labels of the test table's rows, without those that `rare_labels: drop` leaves out of the CSV."""
-    theirs = read_table(test_csv, like=list(table.columns))[str(target.name)]
+    theirs = test[str(target.name)]
     counts = target.value_counts()
     rare = list(counts.index[counts == 1]) if rare_labels == "drop" else []
     return theirs[~theirs.isin(rare)]
 
 
-def _count_rows(target: "pd.Series[str]", labels: list[str]) -> dict[str, int]:
+def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
     kept, empty = int(target.isin(labels).sum()), int(target.isna().sum())
     return {"with_target": kept, "without_target": empty, "with_rare_label": len(target) - kept - empty}
 
 
-def _announce(task: dict[str, Any]) -> None:
+def _announce(task: TaskDescription) -> None:
     rows = rows_by_label(task)
     labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SAID])
     more = f", and {len(rows) - _LABELS_SAID:,} more" if len(rows) > _LABELS_SAID else ""
     say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     if task["rows"]["with_rare_label"]:
         say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")
-    for name, ours in (task["test_header"] or {"renamed": {}})["renamed"].items():
+    renamed = task["test_header"]["renamed"] if task["test_header"] else {}
+    for name, ours in renamed.items():
         say(f"test_csv: its column {name!r} is taken as {ours!r}.")
     for leak in task["leaks"]:
         say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
@@ -101,12 +103,11 @@ def _announce(task: dict[str, Any]) -> None:
         say("feedback/explore.yaml holds notes, which the builtin agent does not read; it reads target, keep and drop.")
 
 
-def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) -> dict[str, list[dict[str, str]]]:
+def _find_unusable(profile: Profile, table: pd.DataFrame, target: str) -> UnusableColumns:
     """ids, constants and leaks among the columns, each with its reason; `table` holds the rows with a label."""
     with working("looking for columns that give the target away"):
-        found_leaks = find_leaks(table, target, profile["columns"])
-    leaks = [{"name": leak["name"], "reason": leak["reason"]} for leak in found_leaks]
-    found: dict[str, list[dict[str, str]]] = {"ids": [], "constants": [], "leaks": leaks}
+        leaks = find_leaks(table, target, profile["columns"])
+    found: UnusableColumns = {"ids": [], "constants": [], "leaks": leaks}
     for column in profile["columns"]:
         name = column["name"]
         if name == target or name in {leak["name"] for leak in leaks}:
@@ -120,7 +121,7 @@ def _find_unusable(profile: dict[str, Any], table: pd.DataFrame, target: str) ->
     return found
 
 
-def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | None:
+def _compare_headers(profile: Profile, target: str) -> TestHeader | None:
     """test_csv's header against the CSV's; DataError where a column is missing there."""
     if profile["test_csv"] is None:
         return None
@@ -131,7 +132,7 @@ def _compare_headers(profile: dict[str, Any], target: str) -> dict[str, Any] | N
 
 def compare_headers(
     csv: str | Path, names: list[str], test_csv: str | Path, theirs: list[str], target: str | None
-) -> dict[str, Any]:
+) -> TestHeader:
     """Which of a test table's columns are renamed, extra or in another order; DataError where one is missing."""
     aligned = align_names(theirs, names)
     missing = [name for name in names if name not in aligned]

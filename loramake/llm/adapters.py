@@ -4,9 +4,8 @@ Knows files and headers; knows nothing of tensors, and imports torch nowhere.
 """
 
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.errors import ArtifactError
 from loramake.llm.models import check_header, read_header
 
@@ -19,7 +18,7 @@ def check_adapter(folder: Path) -> None:
     Pickled weights (adapter_model.bin) are never loaded; the weights' header has to be of the rank that the
     configuration names, which would else be any amount of memory.
     """
-    config: dict[str, Any] = artifacts.read(folder / CONFIG, "adapter_config")
+    config = artifacts.read(folder / CONFIG, schemas.ADAPTER_CONFIG)
     weights = folder / WEIGHTS
     if not weights.is_file():
         other = next((path.name for path in sorted(folder.glob("adapter_model.*"))), None)

@@ -18,11 +18,12 @@ from typing import Any
 
 import jsonschema
 
-from loramake import artifacts
-from loramake.config import defaults
+from loramake import artifacts, schemas
+from loramake.artifact_types.llm import Argument, LlamaFactoryNames, ValueSchema, ValueType
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError, nearest
 from loramake.llm.extra import has_training_extra, import_training
+from loramake.settings import defaults
 
 CACHE = Path("results/.cache")
 
@@ -32,8 +33,15 @@ BEST_OF_ALL = ("early_stopping_steps", "load_best_model_at_end")
 _SHARED = ("per_device_eval_batch_size", "preprocessing_num_workers")
 """Arguments for predicting that are none of the model's."""
 
-_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-_TYPES |= {types.NoneType: "null"}
+_TYPES: dict[type, ValueType] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+    types.NoneType: "null",
+}
 
 _BY_LORAMAKE = "loramake sets it itself"
 _OF_THE_DATA = "loramake makes the data sets"
@@ -60,7 +68,7 @@ _OWNED: dict[str, str] = {
 """Arguments that extra_training_args may not hold, and what to do."""
 
 
-def read_names(cache: Path = CACHE) -> dict[str, Any] | None:
+def read_names(cache: Path = CACHE) -> LlamaFactoryNames | None:
     """{templates: [names], arguments: {name: {schema, model}}}, or None where the training extra is absent.
 
     `schema` is a JSON schema of the argument's value, {} where its type is not a simple one; `model` tells whether it
@@ -77,11 +85,9 @@ def read_names(cache: Path = CACHE) -> dict[str, Any] | None:
         return _read(path)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> LlamaFactoryNames:
     """A file that lies among results: a JSON schema that it holds is as simple as _schema_of makes one."""
-    names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    artifacts.validate(names, "lmf_names", path)
-    return names
+    return artifacts.checked(json.loads(path.read_text(encoding="utf-8")), schemas.LMF_NAMES, path)
 
 
 def _ask(path: Path) -> None:
@@ -111,7 +117,8 @@ def check_scheduler(name: str | None, cache: Path = CACHE) -> None:
     """Raise ConfigError, with the nearest name, for an lr_scheduler_type that the trainer does not have."""
     usual = defaults()["lr_scheduler_type"]
     names = read_names(cache) if name not in (None, usual) else None
-    known = (names or {}).get("arguments", {}).get("lr_scheduler_type", {}).get("schema", {}).get("enum")
+    argument = names["arguments"].get("lr_scheduler_type") if names is not None else None
+    known = argument["schema"].get("enum") if argument is not None else None
     if known is not None and name not in known:
         raise ConfigError(
             f"lr_scheduler_type: {name!r} is none of {', '.join(map(str, known))}{nearest(str(name), known)}."
@@ -179,7 +186,7 @@ def shared_arguments(extra: Mapping[str, Any], cache: Path = CACHE) -> dict[str,
     return {name: value for name, value in extra.items() if name in _SHARED or (name in known and known[name]["model"])}
 
 
-def _schema_of(hint: Any) -> dict[str, Any]:
+def _schema_of(hint: Any) -> ValueSchema:
     """A JSON schema for a simple type hint, {} for any other."""
     kinds = set(typing.get_args(hint)) if typing.get_origin(hint) in (typing.Union, types.UnionType) else {hint}
     choices = [kind for kind in kinds if _choices(kind)]
@@ -188,8 +195,9 @@ def _schema_of(hint: Any) -> dict[str, Any]:
             return {}
         values = [value for kind in choices for value in _choices(kind)]
         return {"enum": values + ([None] if types.NoneType in kinds else [])}
-    found = {_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds}
-    return {} if None in found else {"type": sorted(str(name) for name in found)}
+    found = [_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds]
+    known = {kind for kind in found if kind is not None}
+    return {} if None in found else {"type": sorted(known)}
 
 
 def _choices(kind: Any) -> list[Any]:
@@ -200,11 +208,11 @@ def _choices(kind: Any) -> list[Any]:
     return [member.value for member in kind] if is_enum else []
 
 
-def _describe() -> dict[str, Any]:
+def _describe() -> LlamaFactoryNames:
     """What read_names gives, by importing LlamaFactory."""
     hparams = import_training("llamafactory.hparams")
     kinds = ("ModelArguments", "DataArguments", "TrainingArguments", "FinetuningArguments", "GeneratingArguments")
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Argument] = {}
     for kind in kinds:
         hints = typing.get_type_hints(getattr(hparams, kind))
         for field in dataclasses.fields(getattr(hparams, kind)):

@@ -1,6 +1,6 @@
 """A trained LlamaFactory adapter as a scorer of labels: from records to a probability for every label.
 
-Knows how LlamaFactory loads a model; leaves tokens to `encoding` and log-probabilities to `scoring`.
+Knows labels as text, and what is refused; leaves tokens to `encoding` and the model to a `backend`.
 """
 
 import itertools
@@ -14,28 +14,18 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from loramake.console import Advance
-from loramake.errors import ConfigError, LoramakeError, PredictionError
-from loramake.llm.adapters import check_adapter
-from loramake.llm.encoding import Encoder, encoder_for, quiet
-from loramake.llm.extra import import_training
-from loramake.llm.failures import explain, text_of
-from loramake.llm.log_probs import label_log_probs
+from loramake.errors import PredictionError
+from loramake.llm.backend import ScoringBackend
+from loramake.llm.encoding import Encoder
 from loramake.llm.models import fetch_model
-from loramake.paths import locate_model
-
-_READ = (
-    *("model_name_or_path", "template", "cutoff_len"),
-    *("quantization_bit", "quantization_method", "quantization_type", "double_quantization"),
-    *("infer_dtype", "flash_attn", "rope_scaling", "upcast_layernorm", "upcast_lmhead_output"),
-)
-"""All of a predict YAML that a prediction follows from; the rest is LlamaFactory's own predict's, or nobody's."""
+from loramake.llm.transformers_backend import TransformersBackend, check_folder, load_inference_encoder, read_settings
 
 
 @dataclass(frozen=True)
 class LabelScorer:
-    """A causal language model, its encoder and the longest sequence (tokens) that its training did not cut off."""
+    """A loaded model, its encoder and the longest sequence (tokens) that its training did not cut off."""
 
-    model: Any
+    backend: ScoringBackend
     encoder: Encoder
     cutoff_len: int
 
@@ -52,7 +42,7 @@ class LabelScorer:
         prompts = [self.encoder.prompt_ids(record) for record in records]
         self._refuse_long(records, prompts, max(map(len, labels)))
         self._refuse_unknown([*prompts, *labels])
-        log_probs = label_log_probs(self.model, prompts, labels, advance=advance)
+        log_probs = self.backend.log_probs(prompts, labels, advance)
         _refuse_non_numbers(records, log_probs)
         return cast(NDArray[np.float64], softmax(log_probs, axis=1))
 
@@ -65,9 +55,8 @@ class LabelScorer:
                 )
 
     def _refuse_unknown(self, sequences: list[list[int]]) -> None:
-        known = self.model.get_input_embeddings().weight.shape[0]
         highest = max(max(ids, default=0) for ids in sequences)
-        if highest >= known:
+        if highest >= self.backend.vocabulary:
             token = self.encoder.tokenizer.convert_ids_to_tokens(highest)
             raise PredictionError(
                 f"The template uses the token {token!r}, which the model has no embedding for: "
@@ -106,71 +95,12 @@ def load_scorer(
 ) -> LabelScorer:
     """The scorer of a base and an adapter as LlamaFactory loads them for inference; without `adapter`, of the base.
 
-    `config` is a predict YAML, which may come from anybody: of it only _READ counts, how base and rows are read.
-    Adapters are merged into the base unless it is quantized. ConfigError for a setting, ArtifactError for an adapter
-    that is more than a LoRA, PredictionError for a model or adapter that cannot be loaded.
+    `config` is a predict YAML. ConfigError for a setting, ArtifactError for an adapter that is more than a LoRA,
+    PredictionError for a model or adapter that cannot be loaded.
     """
-    model_name = locate_model(str(config["model_name_or_path"]))
-    asked = {key: value for key, value in config.items() if key in _READ}
-    asked |= {"model_name_or_path": model_name, "stage": "sft", "finetuning_type": "lora"}
-    asked |= {"trust_remote_code": trust_remote_code}
+    settings = read_settings(config, trust_remote_code)
     if adapter is not None:
-        asked["adapter_name_or_path"] = _checked(Path(adapter))
-    fetch_model(model_name, trust_remote_code=trust_remote_code)
-    with quiet(model_name):
-        model_args, data_args, finetuning_args = _arguments(asked)
-        try:
-            module = import_training("llamafactory.model")
-            loaded = module.load_tokenizer(model_args)
-            encoder = encoder_for(loaded["tokenizer"], data_args, loaded["processor"])
-            model = module.load_model(loaded["tokenizer"], model_args, finetuning_args)
-        except LoramakeError:
-            raise
-        except Exception as error:
-            cache = str(import_training("huggingface_hub.constants").HF_HUB_CACHE)
-            reason = explain(text_of(error), model_name, cache, "set HF_HOME to a folder with more")
-            reason = reason or str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
-            raise PredictionError(f"{_described(asked)} cannot be loaded ({reason}).") from error
-        return LabelScorer(_settled(model, model_args), encoder, data_args.cutoff_len)
-
-
-def _checked(adapter: Path) -> str:
-    """An adapter's folder, looked at; LlamaFactory would take a comma in its path for two of them."""
-    if not adapter.is_dir():
-        raise PredictionError(f"{adapter} is not there: ask snakemake for the adapter.")
-    if "," in str(adapter):
-        raise PredictionError(f"{adapter} has a comma in its path, which LlamaFactory cannot read: rename the folder.")
-    check_adapter(adapter)
-    return str(adapter)
-
-
-def _described(config: Mapping[str, Any]) -> str:
-    adapter = config.get("adapter_name_or_path")
-    model = config["model_name_or_path"]
-    return f"The model {model} with the adapter {adapter}" if adapter else f"The model {model}"
-
-
-def _arguments(config: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """LlamaFactory's model, data and finetuning arguments."""
-    hparams = import_training("llamafactory.hparams")
-    try:
-        model_args, data_args, finetuning_args, _ = hparams.get_infer_args(dict(config))
-    except (ValueError, TypeError, ImportError) as error:
-        raise ConfigError(f"LlamaFactory refuses the prediction's settings ({error}).") from error
-    return model_args, data_args, finetuning_args
-
-
-def _settled(model: Any, model_args: Any) -> Any:
-    """The model in the dtype asked for, with an attention that honours a 4-D mask.
-
-    LlamaFactory 0.9.5 loads the checkpoint's dtype whatever infer_dtype says, and takes flash attention, which knows
-    no such mask, where it is asked for or the model is a Gemma 2.
-    """
-    import torch
-
-    if model_args.infer_dtype != "auto" and getattr(model, "quantization_method", None) is None:
-        model = model.to(getattr(torch, model_args.infer_dtype))
-    if "flash" in str(getattr(model.config, "_attn_implementation", "")):
-        capped = getattr(model.config.get_text_config(), "attn_logit_softcapping", None)
-        model.set_attn_implementation("eager" if capped else "sdpa")
-    return model
+        check_folder(adapter)  # before anything is downloaded
+    fetch_model(settings["model_name_or_path"], trust_remote_code=trust_remote_code)
+    encoder, cutoff_len = load_inference_encoder(settings)
+    return LabelScorer(TransformersBackend(settings, encoder.tokenizer, adapter), encoder, cutoff_len)

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import Audit, AuditedColumn, AuditedGroup, GroupMeasure
+from loramake.evaluation.intervals import defined
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
 from loramake.text import as_percent
 
-PANELS = {
+PANELS: dict[GroupMeasure, str] = {
     "accuracy": "accuracy",
     "selection_rate": "selection rate",
     "tpr": "true positive rate",
@@ -25,7 +26,7 @@ _PALE = "#BBBBBB"
 
 def plot_audit(audit: str | Path, out: str | Path) -> None:
     """Draw audit.json: each group's measures, with those of all test rows as a line across; small groups in grey."""
-    found = artifacts.read(audit, "audit")
+    found = artifacts.read(audit, schemas.AUDIT)
     shown = _first_columns(found["columns"])
     panels = [name for name in PANELS if found["overall"][name]["value"] is not None]
     lines = _lines(shown)
@@ -40,14 +41,14 @@ def plot_audit(audit: str | Path, out: str | Path) -> None:
         axes.remove()
         row = drawing.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for panel, name in zip(row, panels, strict=True):
-            _draw_panel(panel, name, lines, found["overall"][name]["value"])
+            _draw_panel(panel, name, lines, defined(found["overall"][name]["value"]))
         _name_lines(row[0], lines)
         drawing.suptitle(_title(found, shown), fontsize=11)
 
 
-def _first_columns(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _first_columns(columns: Sequence[AuditedColumn]) -> list[AuditedColumn]:
     """The columns whose groups fit into the picture, the first one in any case."""
-    shown: list[dict[str, Any]] = []
+    shown: list[AuditedColumn] = []
     for column in columns:
         if shown and sum(len(one["groups"]) for one in [*shown, column]) > MAX_GROUPS:
             break
@@ -55,16 +56,18 @@ def _first_columns(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return shown
 
 
-def _lines(columns: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any] | None]]:
+def _lines(columns: Sequence[AuditedColumn]) -> list[tuple[str, AuditedGroup | None]]:
     """Name and group of each line from the top; a column's name has a line of its own, without a group."""
-    lines: list[tuple[str, dict[str, Any] | None]] = []
+    lines: list[tuple[str, AuditedGroup | None]] = []
     for column in columns:
         lines.append((readable(column["name"]), None))
         lines += [(f"{readable(group['name'])} · {group['rows']:,}", group) for group in column["groups"]]
     return lines if any(group for _, group in lines) else []
 
 
-def _draw_panel(axes: Axes, measure: str, lines: Sequence[tuple[str, dict[str, Any] | None]], overall: float) -> None:
+def _draw_panel(
+    axes: Axes, measure: GroupMeasure, lines: Sequence[tuple[str, AuditedGroup | None]], overall: float
+) -> None:
     axes.axvline(overall, color=_PALE, linewidth=1, zorder=1)
     for small, colour, inside in ((False, BLUE, BLUE), (True, GREY, "white")):
         found = [(place, group[measure]) for place, (_, group) in enumerate(lines) if group and group["small"] == small]
@@ -83,7 +86,7 @@ def _draw_panel(axes: Axes, measure: str, lines: Sequence[tuple[str, dict[str, A
     axes.spines["left"].set_visible(False)
 
 
-def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) -> None:
+def _name_lines(axes: Axes, lines: Sequence[tuple[str, AuditedGroup | None]]) -> None:
     """Groups by name and rows, columns in bold above theirs."""
     axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=9)
     axes.set_ylim(len(lines) - 0.4, -0.6)
@@ -92,7 +95,7 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, dict[str, Any] | None]]) 
         name.set_color(GREY if group and group["small"] else "black")
 
 
-def _title(audit: dict[str, Any], shown: Sequence[dict[str, Any]]) -> str:
+def _title(audit: Audit, shown: Sequence[AuditedColumn]) -> str:
     interval = f"{as_percent(audit['confidence'])} intervals"
     title = f"Groups of the test rows and how many these are, with {interval}; the grey line is all rows"
     notes = []

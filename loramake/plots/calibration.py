@@ -1,14 +1,13 @@
 """Reliability diagrams: how often predictions of each confidence are right, before and after calibration."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from loramake import artifacts
-from loramake.evaluation.intervals import CONFIDENCE, proportion
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import ReliabilityBin
+from loramake.evaluation.intervals import CONFIDENCE, defined, proportion
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
 from loramake.text import as_percent
 
@@ -20,7 +19,7 @@ def plot_reliability(measures: str | Path, out: str | Path) -> None:
 
     Where nothing was calibrated, there is one.
     """
-    found = artifacts.read(measures, "calibration_measures")
+    found = artifacts.read(measures, schemas.CALIBRATION_MEASURES)
     panels = {"before calibration" if found["method"] != "none" else "not calibrated": (found["before"], VERMILION)}
     if found["method"] != "none":
         panels[_METHODS[found["method"]]] = (found["after"], BLUE)
@@ -45,13 +44,13 @@ def plot_reliability(measures: str | Path, out: str | Path) -> None:
         drawing.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
 
 
-def _draw_accuracy(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
+def _draw_accuracy(axes: Axes, bins: list[ReliabilityBin], colour: str) -> None:
     """A point for each bin with rows, and the Wilson interval of its accuracy."""
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=(0, (4, 3)), linewidth=1, label="perfectly calibrated")
-    across = [each["mean_confidence"] for each in bins]
-    up = [each["accuracy"] for each in bins]
-    shares = [proportion(round(each["accuracy"] * each["rows"]), each["rows"]) for each in bins]
-    lows, highs = (np.array([share[edge] for share in shares], dtype=np.float64) for edge in ("low", "high"))
+    across = [defined(each["mean_confidence"]) for each in bins]
+    up = [defined(each["accuracy"]) for each in bins]
+    shares = [proportion(round(accuracy * each["rows"]), each["rows"]) for accuracy, each in zip(up, bins, strict=True)]
+    lows, highs = [defined(share["low"]) for share in shares], [defined(share["high"]) for share in shares]
     axes.vlines(across, lows, highs, color=colour, linewidth=1.2, alpha=0.6)
     axes.plot(across, up, color=colour, marker="o", markersize=5, linewidth=1.4)
     name = f"rows of one bin, with {as_percent(CONFIDENCE)} interval"
@@ -61,7 +60,7 @@ def _draw_accuracy(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
-def _draw_rows(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
+def _draw_rows(axes: Axes, bins: list[ReliabilityBin], colour: str) -> None:
     """A bar for each bin with rows, as wide as the bin."""
     lows, widths = [each["low"] for each in bins], [each["high"] - each["low"] for each in bins]
     rows = [each["rows"] for each in bins]

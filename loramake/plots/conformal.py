@@ -1,12 +1,13 @@
 """How often the sets hold the true label, and how large they are, at every confidence."""
 
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import Conformal, ConformalLevel
+from loramake.evaluation.intervals import defined
 from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
 from loramake.text import as_percent
 
@@ -15,7 +16,7 @@ _NAMES = {"lac": "LAC", "aps": "APS", "raps": "RAPS", "class_conditional": "clas
 
 def plot_conformal(conformal: str | Path, path: str | Path) -> None:
     """Draw conformal.json: coverage of the test split against the confidence asked for, and below it the set size."""
-    found = artifacts.read(conformal, "conformal")
+    found = artifacts.read(conformal, schemas.CONFORMAL)
     with figure(path, 6.4, 6.4) as whole:
         title = f"Prediction sets of the test split ({_NAMES[found['method']]})"
         if found["test"]["rows"] == 0:
@@ -34,11 +35,11 @@ def plot_conformal(conformal: str | Path, path: str | Path) -> None:
         upper.figure.legend(loc="outside lower center", ncols=3, fontsize=9)  # below, where it hides nothing
 
 
-def _draw_coverage(axes: Axes, found: dict[str, Any]) -> None:
+def _draw_coverage(axes: Axes, found: Conformal) -> None:
     levels = found["levels"]
     asked = [100 * level["conformal_confidence"] for level in levels]
-    measured = [100 * level["coverage"]["value"] for level in levels]
-    low, high = ([100 * level["expected"][end] for level in levels] for end in ("low", "high"))
+    measured = [100 * defined(level["coverage"]["value"]) for level in levels]
+    low, high = ([100 * defined(end) for end in ends] for ends in zip(*(_ends(level) for level in levels), strict=True))
     axes.fill_between(asked, low, high, color="#DDDDDD", linewidth=0, label="within chance, 19 times in 20")
     axes.plot(asked, asked, color=GREY, linewidth=1, linestyle="--", label="as asked")
     axes.plot(asked, measured, color=BLUE, marker="o", ms=5, linewidth=1.6, label="measured")
@@ -47,10 +48,14 @@ def _draw_coverage(axes: Axes, found: dict[str, Any]) -> None:
     axes.set_ylim(top=102)
 
 
-def _draw_sizes(axes: Axes, found: dict[str, Any]) -> None:
+def _ends(level: ConformalLevel) -> tuple[float | None, float | None]:
+    return level["expected"]["low"], level["expected"]["high"]
+
+
+def _draw_sizes(axes: Axes, found: Conformal) -> None:
     levels = found["levels"]
     asked = [100 * level["conformal_confidence"] for level in levels]
-    sizes = [level["mean_set_size"] for level in levels]
+    sizes = [defined(level["mean_set_size"]) for level in levels]
     axes.plot(asked, sizes, color=VERMILION, marker="s", ms=4, linewidth=1.6)
     dotted = as_percent(found["conformal_confidence"])
     axes.set(xlabel=f"confidence (dotted: the {dotted} asked for)", ylabel="labels in a set")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.training import LoggedStep
 from loramake.evaluation.areas import mean_areas
 from loramake.evaluation.metrics import confusion_matrix
 from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
@@ -45,7 +46,8 @@ def plot_evaluation(
     plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), found.labels, confusion_matrix_out)
     plot_roc(found, truth, scores, roc_out)
     plot_precision_recall(found, truth, scores, precision_recall_out)
-    plot_loss(artifacts.read(trainer_log, "trainer_log"), loss_out)
+    lines = artifacts.read(trainer_log, schemas.TRAINER_LOG)
+    plot_loss(lines, loss_out)
 
 
 def plot_confusion_matrix(
@@ -204,9 +206,9 @@ _ROC = _Kind(average_roc, 0, "AUC")
 _PRECISION_RECALL = _Kind(average_precision_recall, 1, "AP")
 
 
-def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "Loss during training") -> None:
+def plot_loss(lines: Sequence[LoggedStep], path: str | Path, title: str = "Loss during training") -> None:
     """The training loss by step, and the validation loss where it was measured, from the lines of trainer_log.jsonl."""
-    series = {name: _points(lines, key) for name, key in (("training", "loss"), ("validation", "eval_loss"))}
+    series = {"training": _points(lines, "loss"), "validation": _points(lines, "eval_loss")}
     with figure(path, 6.4, 3.8) as axes:
         axes.set(title=title, xlabel="step", ylabel="loss (nats a token)")
         if not any(series.values()):
@@ -226,6 +228,7 @@ def plot_loss(lines: Sequence[dict[str, Any]], path: str | Path, title: str = "L
             axes.legend()
 
 
-def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+def _points(lines: Sequence[LoggedStep], key: Literal["loss", "eval_loss"]) -> list[tuple[int, float]]:
     """Step and value of the lines that have a finite one."""
-    return [(line["current_steps"], line[key]) for line in lines if line.get(key) is not None and isfinite(line[key])]
+    found = [(line["current_steps"], line.get(key)) for line in lines]
+    return [(step, value) for step, value in found if value is not None and isfinite(value)]

@@ -1,12 +1,13 @@
 """The risk–coverage curve: what share of the answers is wrong, by the share of rows that is answered."""
 
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import CurvePoint, Risk, RiskLevel
+from loramake.evaluation.intervals import defined
 from loramake.plots.figure import BLUE, GREY, LINES, VERMILION, explain_below, figure, say_instead
 from loramake.text import as_percent, format_threshold
 
@@ -16,7 +17,7 @@ _ROOM = 1.35
 
 def plot_risk_coverage(risk: str | Path, path: str | Path, title: str = "Risk and coverage on the test split") -> None:
     """The curve of risk.json with its intervals, against answering every row, and the chosen threshold."""
-    found = artifacts.read(risk, "risk")
+    found = artifacts.read(risk, schemas.RISK)
     with figure(path, 6.4, 4.8) as axes:
         axes.set(title=title, xlabel="share of rows answered", ylabel="share of these that is wrong")
         curve = found["test"]["curve"]
@@ -37,20 +38,20 @@ def plot_risk_coverage(risk: str | Path, path: str | Path, title: str = "Risk an
         explain_below(axes, "")
 
 
-def _draw_curve(axes: Axes, curve: list[dict[str, float]], confidence: float) -> None:
+def _draw_curve(axes: Axes, curve: list[CurvePoint], confidence: float) -> None:
     """The share that is wrong, and the band of its interval; a dot where the curve is a single point."""
     shares = [point["coverage"] for point in curve]
     marker = "o" if len(curve) == 1 else ""
     axes.plot(
         shares, [point["error"] for point in curve], color=BLUE, marker=marker, label="surest rows answered first"
     )
-    low, high = ([point[end] for point in curve] for end in ("low", "high"))
+    low, high = [point["low"] for point in curve], [point["high"] for point in curve]
     axes.fill_between(
         shares, low, high, color=BLUE, alpha=0.15, linewidth=0, label=f"{as_percent(confidence)} interval"
     )
 
 
-def _draw_chosen(axes: Axes, chosen: dict[str, Any]) -> None:
+def _draw_chosen(axes: Axes, chosen: RiskLevel) -> None:
     """The share asked for, and the threshold's place on the curve where there is one."""
     asked = chosen["max_selective_error"]
     name = f"at most {as_percent(asked)} asked for"
@@ -59,15 +60,15 @@ def _draw_chosen(axes: Axes, chosen: dict[str, Any]) -> None:
     )
     test = chosen["test"]
     if test["answered"]:
-        value = test["selective_error"]["value"]
+        answered, value = defined(test["coverage"]), defined(test["selective_error"]["value"])
         opening = (
             f"threshold {format_threshold(chosen['threshold'])}" if chosen["threshold"] else "every row with a decision"
         )
-        name = f"{opening}: {test['coverage']:.0%} answered, {value:.1%} wrong"
-        axes.plot(test["coverage"], value, "o", color=VERMILION, markersize=8, zorder=5, clip_on=False, label=name)
+        name = f"{opening}: {answered:.0%} answered, {value:.1%} wrong"
+        axes.plot(answered, value, "o", color=VERMILION, markersize=8, zorder=5, clip_on=False, label=name)
 
 
-def _top(found: dict[str, Any]) -> float:
+def _top(found: Risk) -> float:
     """The upper end of the axis: few rows have a wide interval, which would press the curve to the ground."""
     asked = found["chosen"]["max_selective_error"] if found["chosen"] else 0.0
     curve = found["test"]["curve"]

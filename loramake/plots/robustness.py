@@ -1,11 +1,11 @@
 """What the model goes by: a bar for each feature, as long as what is lost without it."""
 
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import Importance
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
 from loramake.text import as_percent
 
@@ -15,7 +15,7 @@ MAX_BARS = 30
 
 def plot_importance(robustness: str | Path, path: str | Path) -> None:
     """The increase of the test log loss without each feature, with its interval, from robustness.json."""
-    found = artifacts.read(robustness, "robustness")
+    found = artifacts.read(robustness, schemas.ROBUSTNESS)
     shown = found["importance"][:MAX_BARS]
     with figure(path, 7.2, 0.26 * max(len(shown), 6) + 1.6) as axes:
         axes.set(title="What is lost without a column, on the test rows")
@@ -30,13 +30,14 @@ def plot_importance(robustness: str | Path, path: str | Path) -> None:
         axes.set_ylim(len(shown) - 0.4, -0.6)
 
 
-def _draw_bars(axes: Axes, shown: list[dict[str, Any]]) -> None:
+def _draw_bars(axes: Axes, shown: list[Importance]) -> None:
     """Most important feature at the top; pale where its interval does not exclude that nothing is lost."""
     for place, entry in enumerate(shown):
-        value, low, high = (entry["log_loss_increase"][key] for key in ("value", "low", "high"))
+        increase = entry["log_loss_increase"]
+        value, low, high = increase["value"], increase["low"], increase["high"]
         is_sure = low is not None and low > 0
         axes.barh(place, value, color=BLUE, alpha=1.0 if is_sure else 0.45, height=0.72, linewidth=0)
-        if low is not None:
+        if low is not None and high is not None:
             axes.plot([low, high], [place, place], color="#222222", linewidth=1.2, solid_capstyle="butt")
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.tick_params(axis="y", length=0)

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.prediction import Prediction
 from loramake.errors import ArtifactError
+from loramake.tables.source import Key
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-Key = tuple[str, int]
-"""Source (csv or test_csv) and 0-based data row of a row."""
 
 
 class Scored(NamedTuple):
@@ -46,14 +46,14 @@ def read_scored(predictions: str | Path, labels: list[str], max_rows: int | None
     `max_rows` is how many there are by another artifact. ArtifactError where a row stands there twice, its label is not
     known, or a probability is missing.
     """
-    lines = _by_row(artifacts.read(predictions, "predictions", max_rows), predictions)
+    lines = _by_row(artifacts.read(predictions, schemas.PREDICTIONS, max_rows), predictions)
     places = {label: place for place, label in enumerate(labels)}
     truth = [_code(line["label"], places, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
     found = [_ordered(line["probabilities"], labels, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
     return Scored(list(lines), np.array(truth, dtype=np.int64), as_matrix(found, labels))
 
 
-def scored_lines(scored: Scored, labels: list[str]) -> list[dict[str, Any]]:
+def scored_lines(scored: Scored, labels: list[str]) -> list[Prediction]:
     """The lines of a predictions file that `read_scored` reads as these arrays."""
     return [
         {
@@ -67,8 +67,8 @@ def scored_lines(scored: Scored, labels: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_row(lines: list[dict[str, Any]], where: str | Path) -> dict[Key, dict[str, Any]]:
-    found: dict[Key, dict[str, Any]] = {}
+def _by_row(lines: list[Prediction], where: str | Path) -> dict[Key, Prediction]:
+    found: dict[Key, Prediction] = {}
     for line in lines:
         key = (line["source"], line["row"])
         if key in found:

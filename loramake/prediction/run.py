@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.console import progress, say
 from loramake.errors import ArtifactError
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Scored, name_of, scored_lines
+from loramake.tables.source import Key
 from loramake.tasks.answers import read_answers
 
 
@@ -28,10 +29,11 @@ def run_prediction(
     """
     labels, texts = read_answers(plan)
     import_training("torch").set_num_threads(threads)
-    scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
+    arguments = artifacts.read(config, schemas.LMF_CONFIG)
+    scorer = load_scorer(arguments, adapter, trust_remote_code)
     for split, path in data.items():
         scored = _score(scorer, path, texts, f"scoring {split}, rows")
-        artifacts.write(outs[split], scored_lines(scored, labels), "predictions")
+        artifacts.write(outs[split], scored_lines(scored, labels), schemas.PREDICTIONS)
         if scored.keys:
             right = np.mean(scored.probabilities.argmax(axis=1) == scored.truth)
             say(f"{split}: {len(scored.keys):,} rows scored, {right:.1%} of the most probable labels are right.")
@@ -39,9 +41,9 @@ def run_prediction(
 
 def _score(scorer: LabelScorer, where: str | Path, texts: list[str], what: str) -> Scored:
     """The rows of a file of records with P(label | row), the labels those whose answers are `texts`."""
-    records = artifacts.read(where, "records")
+    records = artifacts.read(where, schemas.RECORDS)
     places = {text: place for place, text in enumerate(texts)}
-    keys = [(record.get("source", "csv"), record["row"]) for record in records]
+    keys: list[Key] = [(record.get("source", "csv"), record["row"]) for record in records]
     for key, record in zip(keys, records, strict=True):
         if record["output"] not in places:
             raise ArtifactError(

@@ -3,17 +3,17 @@
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from loramake.artifact_types.prepare import Plan, Record
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tasks.answers import Answers
-
-Record = dict[str, Any]
 
 SAMPLE_ROWS = 64
 _CELLS = 8
@@ -35,7 +35,7 @@ class Prepared:
     """What is checked: the records, the code that made them, and the tables they were made from."""
 
     records: list[Record]
-    plan: dict[str, Any]
+    plan: Plan
     splits: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     script: Path
@@ -53,7 +53,7 @@ def check_records(prepared: Prepared) -> list[Check]:
         for r in records
         if not (r["instruction"].strip() and r["input"].strip() and r.get("output", "").strip())
     ]
-    answers = Answers.of(prepared.plan).by_label
+    answers: Mapping[Any, str] = Answers.of(prepared.plan).by_label
     target = prepared.plan["target"]
     wrong = [
         record["row"]
@@ -103,7 +103,7 @@ def _seed_of(prepared: Prepared) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
-def _check_left_out(plan: dict[str, Any]) -> Check:
+def _check_left_out(plan: Plan) -> Check:
     """The code is given the plan's features alone, so that a plan is all that could let a column in."""
     left_out = {plan["target"], *(entry["name"] for entry in plan["dropped"])}
     inside = [name for name in feature_names(plan) if name in left_out]
@@ -131,7 +131,7 @@ def check_features(prepared: Prepared) -> Check:
     return Check("every feature is in the prompt", not unheard, detail)
 
 
-def _meant(cell: str, plan: dict[str, Any]) -> str:
+def _meant(cell: str, plan: Plan) -> str:
     """Cells that may be written alike are one: equal numbers, and those of the same significant digits."""
     try:
         return f"{float(cell):.{plan['number_format'].get('significant_digits', 17)}g}"

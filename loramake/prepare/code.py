@@ -5,43 +5,40 @@ that reads the rows and writes the result. What each of them is given, `preparat
 """
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent, Failure
-from loramake.agents.builtin import BuiltinAgent
+from loramake.agents.builtin import write_usual_code
 from loramake.agents.coding import check_functions, write_until_it_works
+from loramake.artifact_types.prepare import Plan, SandboxSetting
 from loramake.errors import ArtifactError, CodeError
 from loramake.explore.splits import read_splits
 from loramake.prepare.checks import Check, Prepared, check_behaviour, check_features, check_records
 from loramake.prepare.execution import execute_prep_code
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
-from loramake.tables.reading import MISSING, read_table
+from loramake.tables.reading import MISSING
+from loramake.tables.source import Source
 
 _ROWS_SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Sources:
-    """The files that the code is to read."""
-
-    csv: str | Path
-    test_csv: str | Path | None
-    splits: str | Path
-
-
 def write_prep_code(
-    plan: str | Path, profile: str | Path, sources: Sources, agent: Agent, sandbox: Sandbox, out: str | Path
+    plan: str | Path,
+    profile: str | Path,
+    source: Source,
+    splits: str | Path,
+    agent: Agent,
+    sandbox: Sandbox,
+    out: str | Path,
 ) -> None:
     """Write prepare_data.py: the agent's two functions inside the fixed main part.
 
     What an LLM wrote is run on the data and checked first; CodeError after its last try. Every try is kept.
     """
-    planned = artifacts.read(plan, "plan")
-    described = artifacts.read(profile, "profile")
+    planned = artifacts.read(plan, schemas.PLAN)
+    described = artifacts.read(profile, schemas.PROFILE)
 
     def write(failures: list[Failure]) -> str:
         return agent.write_prep_code(planned, described, failures)
@@ -52,40 +49,32 @@ def write_prep_code(
         return script
 
     def try_out(script: Path) -> Failure | None:
-        return _try_out(script, plan, planned, sources, sandbox)
+        return _try_out(script, plan, planned, source, splits, sandbox)
 
     artifacts.write_text(out, write_until_it_works(agent, write, complete, try_out, out))
 
 
 def _try_out(
-    script: Path, plan: str | Path, planned: dict[str, Any], sources: Sources, sandbox: Sandbox
+    script: Path, plan: str | Path, planned: Plan, source: Source, splits: str | Path, sandbox: Sandbox
 ) -> Failure | None:
     """Run a script on the data, and check what it made; None where nothing is wrong."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         all_data, state = Path(folder, "all_data.json"), Path(folder, "prep_state.json")
         try:
-            execute_prep_code(script, plan, sources.csv, sources.test_csv, sources.splits, sandbox, all_data, state)
-            prepared = _prepared(script, planned, sources, sandbox, all_data, state)
-            failed = _first_failure(prepared)
+            execute_prep_code(script, plan, source, splits, sandbox, all_data, state)
+            records = artifacts.read(all_data, schemas.RECORDS)
+            failed = _first_failure(
+                Prepared(records, planned, read_splits(splits), source.read(), script, state, sandbox)
+            )
         except (CodeError, ArtifactError) as error:
             output = error.output if isinstance(error, CodeError) else ""
             return {"code": "", "complaint": str(error), "check": None, "output": output, "rows": []}
     if failed is None:
         return None
-    shown = [r for r in prepared.records if r["row"] in failed.rows[:_ROWS_SHOWN]][:_ROWS_SHOWN]
+    shown = [r for r in records if r["row"] in failed.rows[:_ROWS_SHOWN]][:_ROWS_SHOWN]
     rows = [f"row {record['row']}: {record['instruction']}\n{record['input']}" for record in shown]
     complaint = f"The check “{failed.name}” failed: {failed.detail}."
     return {"code": "", "complaint": complaint, "check": failed.name, "output": "", "rows": rows}
-
-
-def _prepared(
-    script: Path, plan: dict[str, Any], sources: Sources, sandbox: Sandbox, all_data: Path, state: Path
-) -> Prepared:
-    tables = {"csv": read_table(sources.csv)}
-    if sources.test_csv is not None:
-        tables["test_csv"] = read_table(sources.test_csv, like=list(tables["csv"].columns))
-    records = artifacts.read(all_data, "records")
-    return Prepared(records, plan, read_splits(sources.splits), tables, script, state, sandbox)
 
 
 def _first_failure(prepared: Prepared) -> Check | None:
@@ -97,7 +86,7 @@ def _first_failure(prepared: Prepared) -> Check | None:
     return next((check for check in checks if not check.passed), None)
 
 
-def render_script(plan: dict[str, Any], functions: str) -> str:
+def render_script(plan: Plan, functions: str) -> str:
     """The whole script around the two functions."""
     return render(
         "write_prep_code.j2",
@@ -108,12 +97,12 @@ def render_script(plan: dict[str, Any], functions: str) -> str:
     )
 
 
-def choose_prep_sandbox(setting: str, plan: str | Path) -> Sandbox:
+def choose_prep_sandbox(setting: SandboxSetting, plan: str | Path) -> Sandbox:
     """The sandbox of prepare_data.py by the user's setting; ConfigError where one is needed and none works."""
     return choose_sandbox(setting, lambda script: script == _render_own_script(plan).encode())
 
 
 def _render_own_script(plan: str | Path) -> str:
     """What the built-in agent writes for a plan."""
-    planned = artifacts.read(plan, "plan")
-    return render_script(planned, BuiltinAgent().write_prep_code(planned, {}, []))
+    planned = artifacts.read(plan, schemas.PLAN)
+    return render_script(planned, write_usual_code(planned))

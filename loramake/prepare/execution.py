@@ -10,21 +10,20 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from csv import QUOTE_ALL
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.prepare import Plan, PrepState, Prompt, Record, Transformed
 from loramake.console import say, working
 from loramake.errors import ArtifactError, CodeError
 from loramake.explore.splits import read_all_splits
 from loramake.private_folder import private_folder
 from loramake.sandbox import Sandbox
 from loramake.tables.reading import MISSING
+from loramake.tables.source import Source
 from loramake.tasks.answers import Answers
-
-Record = dict[str, Any]
 
 _STATE_BYTES, _STATE_BYTES_A_FEATURE = 1 << 20, 1 << 12
 """The most that fit may remember: room for bins and categories, not for the rows of a table."""
@@ -37,37 +36,34 @@ _RECORD_BYTES = 1 << 13
 def execute_prep_code(
     script: str | Path,
     plan: str | Path,
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     splits: str | Path,
     sandbox: Sandbox,
     out: str | Path,
     state: str | Path,
 ) -> None:
     """Run prepare_data.py; write all_data.json (a record for every row of splits.csv) and prep_state.json."""
-    planned = artifacts.read(plan, "plan")
-    lines, rows = read_all_splits(csv, test_csv, splits)
+    planned = artifacts.read(plan, schemas.PLAN)
+    lines, rows = read_all_splits(source, splits)
     features = feature_names(planned)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with private_folder(Path(out).parent) as folder, working("preparing the records"):
         fitted = folder / "fitted.json"
         train = rows[(lines["split"] == "train").to_numpy()]
-        artifacts.write(fitted, _fit(script, features, train, sandbox, folder), "prep_state")
+        artifacts.write(fitted, _fit(script, features, train, sandbox, folder), schemas.PREP_STATE)
         records = _transform(script, features, rows, fitted, sandbox, folder)
         made = _join_labels(records, lines, rows[planned["target"]], planned)
-        artifacts.write(state, artifacts.read(fitted, "prep_state"), "prep_state")
-        artifacts.write(out, made, "records")
+        artifacts.write(state, artifacts.read(fitted, schemas.PREP_STATE), schemas.PREP_STATE)
+        artifacts.write(out, made, schemas.RECORDS)
     say(f"{len(made):,} records prepared, the first: {made[0]['input'][:100]!r} → {made[0]['output']!r}.")
 
 
-def feature_names(plan: dict[str, Any]) -> list[str]:
+def feature_names(plan: Plan) -> list[str]:
     """The columns that prompts are made of, in their order."""
     return [feature["name"] for feature in plan["features"]]
 
 
-def _join_labels(
-    records: Sequence[Record], lines: pd.DataFrame, target: "pd.Series[str]", plan: dict[str, Any]
-) -> list[Record]:
+def _join_labels(records: Sequence[Prompt], lines: pd.DataFrame, target: "pd.Series[str]", plan: Plan) -> list[Record]:
     """The records with row and source as in splits.csv, and the answer of the row's label."""
     answers = Answers.of(plan).by_label
     keys = zip(lines["row"].tolist(), lines["source"].tolist(), target.map(answers).tolist(), strict=True)
@@ -77,9 +73,7 @@ def _join_labels(
     ]
 
 
-def _fit(
-    script: str | Path, features: Sequence[str], train: pd.DataFrame, sandbox: Sandbox, folder: Path
-) -> dict[str, Any]:
+def _fit(script: str | Path, features: Sequence[str], train: pd.DataFrame, sandbox: Sandbox, folder: Path) -> PrepState:
     """What the code learns from the train rows (text cells, missing ones None); CodeError where it keeps too much.
 
     `folder` is a private one, for the time of the run.
@@ -91,8 +85,7 @@ def _fit(
     sandbox.run(script, inputs=inputs, values={"mode": "fit"}, outputs={"state": learnt})
     _check_state(script, learnt, features)
     with _as_code_error(script, learnt, "a state"):
-        state: dict[str, Any] = artifacts.read_untrusted(learnt, "prep_state")
-    return state
+        return artifacts.read_untrusted(learnt, schemas.PREP_STATE)
 
 
 def _check_state(script: str | Path, state: Path, features: Sequence[str]) -> None:
@@ -107,7 +100,7 @@ def _check_state(script: str | Path, state: Path, features: Sequence[str]) -> No
 
 def transform_rows(
     script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox
-) -> list[Record]:
+) -> list[Prompt]:
     """The prompts of rows (text cells, missing ones None), without labels; `row` is the position in `rows`.
 
     CodeError where the script fails with any of them.
@@ -118,25 +111,25 @@ def transform_rows(
 
 def _transform(
     script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox, folder: Path
-) -> list[Record]:
+) -> list[Prompt]:
     """`transform_rows` in a private folder that is there already."""
     cells, place = _distinct(rows, features)
     out = _run_on(script, cells, state, sandbox, folder, "transform")
     with _as_code_error(script, out, "records"):
-        made: list[Record] = artifacts.read_untrusted(out, "records", _most_bytes(cells), len(cells))
+        made = artifacts.read_untrusted(out, schemas.RECORDS, _most_bytes(cells), len(cells))
     if [record["row"] for record in made] != list(range(len(cells))):
         raise CodeError(f"{script} did not give one record for each of the {len(cells):,} rows, in their order.")
     return [_only_prompt(made[own], row) for row, own in enumerate(place)]
 
 
-def _only_prompt(record: Record, row: int) -> Record:
+def _only_prompt(record: Prompt, row: int) -> Prompt:
     """What the code may say of a row: it knows no labels and no sources."""
     return {"instruction": record["instruction"], "input": record["input"], "row": row}
 
 
 def transform_each_row(
     script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox
-) -> list[Record | str]:
+) -> list[Prompt | str]:
     """`transform_rows` one row at a time, in place of the record of a row with which the script fails its failure.
 
     Slower, by a few milliseconds a row. CodeError where the script fails whatever the rows.
@@ -145,16 +138,16 @@ def transform_each_row(
     with private_folder(Path(state).parent) as folder:
         out = _run_on(script, cells, state, sandbox, folder, "transform_each")
         with _as_code_error(script, out, "records"):
-            made = artifacts.read_untrusted(out, "transformed", _most_bytes(cells), len(cells))
+            made = artifacts.read_untrusted(out, schemas.TRANSFORMED, _most_bytes(cells), len(cells))
     if len(made) != len(cells):
         raise CodeError(f"{script} did not give one record for each of the {len(cells):,} rows.")
     return [_checked(made[own], own, row) for row, own in enumerate(place)]
 
 
-def _checked(made: dict[str, Any], place: int, row: int) -> Record | str:
+def _checked(made: Transformed, place: int, row: int) -> Prompt | str:
     """What one row gave: its record, or why there is none."""
     if made["failure"] is not None:
-        return str(made["failure"])
+        return made["failure"]
     if made["record"] is None or made["record"]["row"] != place:
         return "it gave the record of another row"
     return _only_prompt(made["record"], row)

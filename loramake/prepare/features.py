@@ -1,29 +1,33 @@
 """Which columns a prediction may use: ids, constants and leaks dropped, wide tables ranked on their train rows."""
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.explore import TaskDescription
+from loramake.artifact_types.prepare import SelectedFeatures
+from loramake.artifact_types.shared import ExcludedColumn
 from loramake.console import progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
 from loramake.prepare.ranking import rank, unranked
 from loramake.spreadsheet import escape_formula
+from loramake.tables.source import Source
 
 RANK_FROM = 50
 """Tables of fewer features than this are not ranked."""
 
-_SPLIT_COLUMNS = {
+_SPLIT_COLUMNS: dict[Literal["group_column", "time_column"], str] = {
     "group_column": "the splits are by its values, so those of new rows are never known from training",
     "time_column": "the splits are by time, so new rows are later than all that training saw",
 }
 
 
 def select_features(
-    csv: str | Path,
+    source: Source,
     profile: str | Path,
     task: str | Path,
     splits: str | Path,
@@ -33,8 +37,8 @@ def select_features(
     rankings: str | Path,
 ) -> None:
     """Write selected_features.json and feature_rankings.csv, fitted on the train rows only."""
-    found = artifacts.read(task, "task")
-    columns = artifacts.read(profile, "profile")["columns"]
+    found = artifacts.read(task, schemas.TASK)
+    columns = artifacts.read(profile, schemas.PROFILE)["columns"]
     names = [column["name"] for column in columns]
     dropped = find_dropped(found)
     candidates = [
@@ -42,42 +46,45 @@ def select_features(
     ]
     if not candidates:
         raise DataError(
-            f"{csv}: no feature is left beside the target {found['target']}: every other column was dropped; "
-            f"name those to use under keep: in feedback/explore.yaml beside the results."
+            f"{source.csv.path}: no feature is left beside the target {found['target']}: every other column was "
+            f"dropped; name those to use under keep: in feedback/explore.yaml beside the results."
         )
     ranked = len(candidates) >= RANK_FROM
     table = unranked(candidates)
     if ranked:
-        _, train = read_split(csv, None, splits, "train")
+        _, train = read_split(source, splits, "train")
         with progress(f"ranking {len(candidates):,} features", unit="batches of trees") as advance:
             table = rank(train[candidates], train[found["target"]], columns, seed, advance=advance)
     kept, note = _keep(table, candidates, max_features, ranked)
     if not kept:
         raise DataError(
-            f"{csv}: no feature changes on the train rows: lower the ratios of the other splits or add rows."
+            f"{source.csv.path}: no feature changes on the train rows: lower the ratios of the other splits or add "
+            f"rows."
         )
     constant = set(table.loc[np.isinf(table["average_rank"]), "feature"])
     reasons = {True: "it never changes on the train rows", False: f"ranked below the {max_features} best"}
     dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
     with artifacts.atomic(rankings) as temporary:
         table.assign(feature=table["feature"].map(escape_formula)).to_csv(temporary, index=False, lineterminator="\n")
-    artifacts.write(out, {"kept": kept, "dropped": dropped, "ranked": ranked, "note": note}, "selected_features")
+    selected: SelectedFeatures = {"kept": kept, "dropped": dropped, "ranked": ranked, "note": note}
+    artifacts.write(out, selected, schemas.SELECTED_FEATURES)
     say(note)
 
 
-def find_dropped(task: dict[str, Any]) -> list[dict[str, str]]:
+def find_dropped(task: TaskDescription) -> list[ExcludedColumn]:
     """Ids, constants and leaks, unless feedback keeps them, and what feedback drops; each with its reason."""
     keep = set(task["feedback"]["keep"])
-    dropped = [
+    dropped: list[ExcludedColumn] = [
         {"name": column["name"], "reason": f"{kind}: {column['reason']}"}
         for kind, columns in (("id", task["ids"]), ("constant", task["constants"]), ("suspected leak", task["leaks"]))
         for column in columns
         if column["name"] not in keep
     ]
+    kept_or_dropped = keep | {column["name"] for column in dropped}
     dropped += [
-        {"name": task[key], "reason": reason}
+        {"name": name, "reason": reason}
         for key, reason in _SPLIT_COLUMNS.items()
-        if task[key] is not None and task[key] not in keep | {column["name"] for column in dropped}
+        if (name := task[key]) is not None and name not in kept_or_dropped
     ]
     known = {column["name"] for column in dropped}
     asked = [name for name in task["feedback"]["drop"] if name not in known and name != task["target"]]

@@ -1,13 +1,15 @@
 """How a row becomes a prompt: decided by the agent, checked against the data."""
 
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
+from loramake import artifacts, schemas
 from loramake.agents import Agent
-from loramake.config import read_card, read_feedback
+from loramake.artifact_types.explore import TaskDescription
+from loramake.artifact_types.prepare import ChosenFeatures, Plan, SelectedFeatures
+from loramake.config import read_card
 from loramake.console import say
 from loramake.errors import AgentError, ConfigError, nearest
+from loramake.feedback import Feedback, read_feedback
 from loramake.tasks import task_of
 from loramake.tasks.answers import Answers
 
@@ -23,17 +25,17 @@ def plan_preparation(
 ) -> None:
     """Write plan.yaml."""
     asked = read_feedback(feedback) if feedback else {}
-    chosen = _apply_feedback(artifacts.read(selected, "selected_features"), asked, str(feedback))
-    found = artifacts.read(task, "task")
-    plan = agent.plan(artifacts.read(profile, "profile"), found, chosen, read_card(model), asked.get("notes", []))
+    chosen = _apply_feedback(artifacts.read(selected, schemas.SELECTED_FEATURES), asked, str(feedback))
+    found = artifacts.read(task, schemas.TASK)
+    plan = agent.plan(artifacts.read(profile, schemas.PROFILE), found, chosen, read_card(model), asked.get("notes", []))
     plan = _worded(plan, asked, str(feedback))
     check_plan(plan, found, chosen)
-    artifacts.write(out, plan, "plan")
+    artifacts.write(out, plan, schemas.PLAN)
     if plan["unread_notes"]:
         say("feedback/plan.yaml holds notes, which the builtin agent does not read; it reads keep and drop.")
 
 
-def _apply_feedback(selected: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str, Any]:
+def _apply_feedback(selected: SelectedFeatures, asked: Feedback, where: str) -> ChosenFeatures:
     """The selection with the columns that feedback/plan.yaml drops or takes back in."""
     dropped = {entry["name"]: entry for entry in selected["dropped"]}
     known = [*selected["kept"], *dropped]
@@ -56,7 +58,7 @@ def _apply_feedback(selected: dict[str, Any], asked: dict[str, Any], where: str)
     }
 
 
-def _worded(plan: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str, Any]:
+def _worded(plan: Plan, asked: Feedback, where: str) -> Plan:
     """The plan with the instruction and the answers for labels that feedback/plan.yaml gives."""
     texts = {str(value): str(text) for value, text in asked.get("labels", {}).items()}
     usual = Answers.of(plan)
@@ -68,7 +70,7 @@ def _worded(plan: dict[str, Any], asked: dict[str, Any], where: str) -> dict[str
     return {**plan, "labels": answers.entries(), "instruction": asked.get("instruction", worded)}
 
 
-def check_plan(plan: dict[str, Any], task: dict[str, Any], selected: dict[str, Any]) -> None:
+def check_plan(plan: Plan, task: TaskDescription, selected: SelectedFeatures) -> None:
     """Raise AgentError where a plan speaks of columns or labels that the data does not have."""
     names = [feature["name"] for feature in plan["features"]]
     unknown = [name for name in names if name not in selected["kept"]]

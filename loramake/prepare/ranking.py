@@ -22,6 +22,7 @@ from scipy.stats import rankdata
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics.cluster import expected_mutual_information
 
+from loramake.artifact_types.explore import ProfileColumn
 from loramake.console import Advance
 from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
 
@@ -86,7 +87,7 @@ class Encoded:
 def rank(
     features: pd.DataFrame,
     target: "pd.Series[str]",
-    columns: list[dict[str, Any]],
+    columns: list[ProfileColumn],
     seed: int,
     sample: Sample | None = SAMPLE,
     advance: Advance = lambda *_: None,
@@ -136,7 +137,7 @@ def _places(scores: "pd.Series[float]") -> "pd.Series[float]":
     return scores.rank(ascending=False, method="min")
 
 
-def encode(features: pd.DataFrame, columns: list[dict[str, Any]]) -> Encoded:
+def encode(features: pd.DataFrame, columns: list[ProfileColumn]) -> Encoded:
     """The features that are not constant, by name: numbers, dates as days, texts by length, all else as categories."""
     types, styles = {column["name"]: column["type"] for column in columns}, number_styles(columns)
     names, blocks, codes = [], [], []

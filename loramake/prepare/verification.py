@@ -2,16 +2,19 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
+import pandas as pd
+
+from loramake import artifacts, schemas
 from loramake.agents import Agent, Sample
+from loramake.artifact_types.prepare import Record, TokenCounts, Verification
 from loramake.console import log, progress, say
 from loramake.errors import CodeError
 from loramake.explore.splits import SPLITS, read_splits
-from loramake.prepare.checks import Check, Prepared, Record, check_behaviour, check_records, sample
+from loramake.prepare.checks import Check, Prepared, check_behaviour, check_records, sample
 from loramake.sandbox import Sandbox
-from loramake.tables.reading import read_table
+from loramake.settings import Settings
+from loramake.tables.source import Source
 from loramake.tasks.answers import Answers
 
 _SAMPLES_FOR_AGENT = 5
@@ -24,10 +27,9 @@ def verify_prepared_data(
     splits: str | Path,
     script: str | Path,
     state: str | Path,
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     profile: str | Path,
-    encoder: dict[str, Any],
+    encoder: Settings,
     cutoff_len: int,
     agent: Agent,
     sandbox: Sandbox,
@@ -37,14 +39,11 @@ def verify_prepared_data(
 
     `encoder` holds the settings model, template and trust_remote_code.
     """
-    tables = {"csv": read_table(csv)}
-    if test_csv is not None:
-        tables["test_csv"] = read_table(test_csv, like=list(tables["csv"].columns))
     prepared = Prepared(
-        artifacts.read(all_data, "records"),
-        artifacts.read(plan, "plan"),
+        artifacts.read(all_data, schemas.RECORDS),
+        artifacts.read(plan, schemas.PLAN),
         read_splits(splits),
-        tables,
+        source.read(),
         Path(script),
         Path(state),
         sandbox,
@@ -54,9 +53,9 @@ def verify_prepared_data(
     _refuse_failures(checks, script)
     by_split, answers = records_by_split(prepared), Answers.of(prepared.plan)
     passed = [f"{check.name}: {check.detail}" for check in checks]
-    described = artifacts.read(profile, "profile")
+    described = artifacts.read(profile, schemas.PROFILE)
     critique = agent.verify(prepared.plan, described, passed, _samples(by_split, prepared.tables))
-    found = {
+    found: Verification = {
         "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks],
         "tokens": tokens,
         "classes": {
@@ -67,13 +66,13 @@ def verify_prepared_data(
         "sandbox": {"setting": sandbox.setting, "used": sandbox.name},
         "by": agent.by,
     }
-    artifacts.write(out, found, "verification")
+    artifacts.write(out, found, schemas.VERIFICATION)
     for finding in critique:
         say(f"the agent finds ({finding['severity']}): {finding['issue']}: {finding['suggestion']}")
     say(f"all {len(checks)} checks passed; the longest prompt and answer have {_tokens_text(tokens)}.")
 
 
-def _samples(by_split: dict[str, list[Record]], tables: dict[str, Any]) -> dict[str, list[Sample]]:
+def _samples(by_split: dict[str, list[Record]], tables: dict[str, pd.DataFrame]) -> dict[str, list[Sample]]:
     """Some records of each split, the same ones each time, with the rows that they were made from."""
     return {
         split: [
@@ -104,7 +103,7 @@ def records_by_split(prepared: Prepared) -> dict[str, list[Record]]:
     return by_split
 
 
-def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -> dict[str, Any]:
+def count_tokens(prepared: Prepared, encoder: Settings, cutoff_len: int) -> TokenCounts:
     """Tokens of prompt and longest answer by the model's own tokenizer, or an estimate without the training extra."""
     answers = Answers.of(prepared.plan).texts
     estimated = importlib.util.find_spec("llamafactory") is None
@@ -128,12 +127,12 @@ def count_tokens(prepared: Prepared, encoder: dict[str, Any], cutoff_len: int) -
     return {"longest": max(lengths, default=0), "mean": mean, "cutoff_len": cutoff_len, "estimated": estimated}
 
 
-def _tokens_text(tokens: dict[str, Any]) -> str:
+def _tokens_text(tokens: TokenCounts) -> str:
     guessed = "an estimated " if tokens["estimated"] else ""
     return f"{guessed}{tokens['longest']:,} tokens of at most {tokens['cutoff_len']:,}"
 
 
-def _check_tokens(tokens: dict[str, Any]) -> Check:
+def _check_tokens(tokens: TokenCounts) -> Check:
     fits = tokens["longest"] <= tokens["cutoff_len"]
     advice = "" if fits else ": raise cutoff_len in config.yaml, or drop features"
     return Check("prompts fit into cutoff_len", fits, f"the longest has {_tokens_text(tokens)}{advice}")

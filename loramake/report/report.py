@@ -3,12 +3,14 @@
 import base64
 import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from loramake import artifacts
-from loramake.config import Settings
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.agents import Call, Refusal
+from loramake.artifact_types.prediction import Prediction
+from loramake.artifact_types.prepare import Record
 from loramake.console import say
 from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import CONFIDENCE
@@ -20,7 +22,9 @@ from loramake.rendering import render
 from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
 from loramake.report.timings import read_timings
+from loramake.settings import Settings
 from loramake.spreadsheet import original
+from loramake.tables.source import Key, Source
 from loramake.tasks import task_of
 from loramake.tasks.answers import Answers
 from loramake.trust.cells import read_cells
@@ -85,8 +89,7 @@ _SAMPLES_SHOWN = 3
 
 def render_report(
     experiment: str,
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     files: Mapping[str, str | Path],
     plots: Sequence[str | Path],
     settings: Settings,
@@ -98,7 +101,7 @@ def render_report(
 ) -> None:
     """Write report.html, which asks nothing of a network and runs no script but its own, and model_card.md.
 
-    `csv` and `test_csv` hold the rows that are shown; `files` are the artifacts that FILES names, by those words;
+    `source` has the rows that are shown; `files` are the artifacts that FILES names, by those words;
     `plots` are SVG files; `transcripts` is the folder of what an LLM was asked, `history` the lines of who decided what
     (either may be absent).
     """
@@ -109,7 +112,7 @@ def render_report(
         **_look(),
         trained_on=Answers.of(facts["plan"]).count_outputs(record["output"] for record in facts["balanced"]),
         sample=facts["all_data"][0],
-        samples=find_samples(facts, csv, test_csv),
+        samples=find_samples(facts, source),
         suspects=read_table(files["suspects"]),
         curve=spread(facts["risk"]["test"]["curve"], SHOWN["points"]),
         settings=settings,
@@ -125,11 +128,13 @@ def render_report(
 
 def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str | Path) -> dict[str, Any]:
     """What the page and the model card both tell: every artifact by its word in FILES, and what goes with them."""
-    read = {name: artifacts.read(files[name], schema) for name, schema in FILES.items() if schema}
+    read = {
+        word: artifacts.read(files[word], layout.ARTIFACTS[word].schema) for word in FILES if word in layout.ARTIFACTS
+    }
     return {
         **read,
         "experiment": experiment,
-        "rows_by_split": describe_splits(read["splits"]),
+        "rows_by_split": describe_splits(read["splits_summary"]),
         "history": read_history(history),
         "versions": package_versions(),
         "interval_confidence": CONFIDENCE,
@@ -160,17 +165,28 @@ def _hash_of_inline(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def find_samples(
-    facts: Mapping[str, Any], csv: str | Path, test_csv: str | Path | None
-) -> dict[str, list[dict[str, Any]]]:
+class Sample(TypedDict):
+    """A test row to look at."""
+
+    key: Key
+    label: str | None
+    predicted: str
+    probability: float
+    prompt: str
+    cells: NotRequired[dict[Hashable, Any]]
+    """What the row holds by column, missing cells None."""
+
+
+Samples = dict[str, list[Sample]]
+
+
+def find_samples(facts: Mapping[str, Any], source: Source) -> Samples:
     """The picked samples with their cells."""
     names = [feature["name"] for feature in facts["plan"]["features"]]
-    return add_cells(pick_samples(facts["predictions"], facts["all_data"]), csv, test_csv, names)
+    return add_cells(pick_samples(facts["calibrated_test"], facts["all_data"]), source, names)
 
 
-def pick_samples(
-    lines: Sequence[dict[str, Any]], records: Sequence[Mapping[str, Any]]
-) -> dict[str, list[dict[str, Any]]]:
+def pick_samples(lines: Sequence[Prediction], records: Sequence[Record]) -> Samples:
     """Test rows to look at: right and wrong ones of the highest probability, and those of the lowest, with prompts."""
     prompts = {(record.get("source", "csv"), record["row"]): record for record in records}
     ordered = sorted(lines, key=lambda line: -_highest(line))
@@ -183,20 +199,18 @@ def pick_samples(
     }
 
 
-def _highest(line: Mapping[str, Any]) -> float:
+def _highest(line: Prediction) -> float:
     return float(max(line["probabilities"].values()))
 
 
-def add_cells(
-    samples: dict[str, list[dict[str, Any]]], csv: str | Path, test_csv: str | Path | None, names: list[str]
-) -> dict[str, list[dict[str, Any]]]:
+def add_cells(samples: Samples, source: Source, names: list[str]) -> Samples:
     """The samples with what their rows hold in these columns, missing cells None: a prompt may be tokens alone."""
     keys = [sample["key"] for found in samples.values() for sample in found]
-    rows = iter(read_cells(csv, test_csv, keys)[names].to_dict("records"))
+    rows = iter(read_cells(source, keys)[names].to_dict("records"))
     return {name: [{**sample, "cells": next(rows)} for sample in found] for name, found in samples.items()}
 
 
-def _sample(line: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+def _sample(line: Prediction, record: Record) -> Sample:
     return {
         "key": (line["source"], line["row"]),
         "label": line["label"],
@@ -228,10 +242,10 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
         raise ArtifactError(f"{path} cannot be read ({error}): delete it.") from error
 
 
-def read_transcripts(folder: str | Path) -> dict[str, list[dict[str, Any]]]:
+def read_transcripts(folder: str | Path) -> dict[str, list[Call | Refusal]]:
     """By step, in the order of the steps: what a model was asked and answered; {} where none was asked."""
     paths = sorted(Path(folder).glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
-    read = {path.stem: artifacts.read(path, "transcript") for path in paths}
+    read = {path.stem: artifacts.read(path, schemas.TRANSCRIPT) for path in paths}
     return {step: lines for step, lines in read.items() if lines}
 
 

@@ -3,19 +3,21 @@
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import numpy as np
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.evaluation import Metrics
+from loramake.artifact_types.report import PredictionChecks, Results, TrustFile
 from loramake.console import console, say
 from loramake.errors import ArtifactError
 from loramake.prediction.predictions import Scored, read_scored
 from loramake.report.timings import read_timings, timings_table
 from loramake.tasks import task_of
 
-TRUST = ("calibration_measures", "conformal", "risk", "costs", "audit", "label_noise", "robustness")
-"""Artifacts of the trust stage that say in a sentence what they found; each is its own schema's name."""
+TRUST: tuple[TrustFile, ...] = get_args(TrustFile)
+"""Artifacts of the trust stage that say in a sentence what they found, by their words in layout.FILES."""
 
 _PACKAGES = ("loramake", "snakemake", "scikit-learn", "llamafactory", "torch", "transformers", "peft")
 
@@ -28,45 +30,47 @@ def summarize_results(
     train_config: str | Path,
     metrics: str | Path,
     predictions: str | Path,
-    trust: Mapping[str, str | Path],
+    trust: Mapping[TrustFile, str | Path],
     all_artifacts: Sequence[str | Path],
     benchmarks: str | Path,
     out: str | Path,
 ) -> None:
     """Write results.json; ArtifactError where a test prediction is not a distribution over the task's labels."""
-    found = artifacts.read(task, "task")
-    measured = artifacts.read(metrics, "metrics")
+    found = artifacts.read(task, schemas.TASK)
+    measured = artifacts.read(metrics, schemas.METRICS)
     labels = task_of(found).labels
     seconds = read_timings(benchmarks)
     test = measured["splits"]["test"]["models"]
-    results = {
+    results: Results = {
         "experiment": experiment,
         "target": found["target"],
         "task_type": found["task_type"],
         "labels": labels,
         "rows": {split: part["rows"] for split, part in measured["splits"].items()},
-        "splits": artifacts.read(splits, "splits"),
-        "model": artifacts.read(train_config, "lmf_config")["model_name_or_path"],
-        "made_by": artifacts.read(plan, "plan")["by"],
+        "splits": artifacts.read(splits, schemas.SPLITS),
+        "model": artifacts.read(train_config, schemas.LMF_CONFIG)["model_name_or_path"],
+        "made_by": artifacts.read(plan, schemas.PLAN)["by"],
         "verdict": measured["verdict"],
         "test": {model: _values(part["metrics"]) for model, part in test.items()},
-        "trust": {name: artifacts.read(path, name)["sentence"] for name, path in trust.items()},
+        "trust": {
+            name: artifacts.read(path, layout.ARTIFACTS[name].schema)["sentence"] for name, path in trust.items()
+        },
         "checks": check_predictions(read_scored(predictions, labels), predictions),
         "versions": package_versions(),
         "seconds": seconds,
         "artifacts": {str(path): artifacts.sha256(path) for path in sorted(map(str, all_artifacts))},
     }
-    artifacts.write(out, results, "results")
+    artifacts.write(out, results, schemas.RESULTS)
     console.print(timings_table(seconds))
     say(f"{measured['verdict']['sentence']}")
-    say(f"done: {out}; to look at: {Path(out).parent.parent / 'report.html'}")
+    say(f"done: {out}; to look at: {layout.REPORT.within(Path(out).parent.parent)}")
 
 
-def _values(metrics: dict[str, Any]) -> dict[str, float | None]:
+def _values(metrics: Metrics) -> dict[str, float | None]:
     return {name: interval["value"] for name, interval in metrics.items()}
 
 
-def check_predictions(test: Scored, where: str | Path) -> dict[str, Any]:
+def check_predictions(test: Scored, where: str | Path) -> PredictionChecks:
     """Rows counted, and how far the sum of a row's probabilities is from 1 at most; ArtifactError beyond 1e-6."""
     largest = float(np.abs(test.probabilities.sum(axis=1) - 1).max(initial=0.0))
     if not largest <= 1e-6:

@@ -17,11 +17,12 @@ import questionary
 import yaml
 from rich.text import Text
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.review import Decided, Decider, Review, ReviewName
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
 from loramake.errors import ConfigError, ReviewError
-from loramake.layout import approval_name, review_path
+from loramake.layout import DECISIONS, approval_name
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.parsing.yaml_text import read_yaml
@@ -41,11 +42,11 @@ _ENDS = "One change a line; an empty line ends."
 class Question:
     """What one review asks about."""
 
-    name: str
+    name: ReviewName
     files: Sequence[str | Path]
     """An approval is of their bytes."""
     known: FeedbackContext
-    approvals: dict[str, dict[str, str]]
+    approvals: dict[str, Decided]
     """What each way to approve decides; the first is the proposed one."""
     shortcuts: dict[str, str] = field(default_factory=dict)
     """Feedback that stands behind a choice."""
@@ -53,7 +54,7 @@ class Question:
     """Whether the configuration says what is proposed: then no earlier approval of another choice counts."""
 
     @property
-    def proposed(self) -> dict[str, str]:
+    def proposed(self) -> Decided:
         return next(iter(self.approvals.values()))
 
 
@@ -68,15 +69,21 @@ class Approval:
 
     def decide(self, mode: str) -> None:
         """Write the decision, or raise ReviewError where nobody approves."""
-        by = {"approve": "setting", "file": "file"}.get(mode, "person")
+        by: Decider = "setting" if mode == "approve" else "file" if mode == "file" else "person"
         earlier = self._earlier() if by == "person" else None
         if by == "person":
             decided = self._ask() if earlier is None else earlier
         else:
             decided = self._question.proposed if by == "setting" else self._read_file()
         self._remember("approve", by, **({} if earlier is None else {"remembered": True}))
-        made = {"review": self._question.name, "decision": "approve", "by": by, **decided, "reviewed": self._hashes}
-        artifacts.write(self._out, made, "review")
+        made: Review = {
+            "review": self._question.name,
+            "decision": "approve",
+            "by": by,
+            **decided,
+            "reviewed": self._hashes,
+        }
+        artifacts.write(self._out, made, schemas.REVIEW)
 
     def decide_ahead(self) -> None:
         """Ask a person outside of a run, and keep an approval for the run to find, whatever its mode."""
@@ -88,7 +95,7 @@ class Approval:
         artifacts.write_text(self._file, f"# Approved at the terminal, for these very files.\n{text}")
         say(f"approved, in {self._file} and {self._history}: run the experiment again to go on.")
 
-    def _earlier(self) -> dict[str, str] | None:
+    def _earlier(self) -> Decided | None:
         """What was approved before for the same bytes."""
         question = self._question
         known = _read_history(self._history)
@@ -98,7 +105,7 @@ class Approval:
             say(f"the {question.name} review was approved before, for these very files.")
         return found
 
-    def _content(self, decided: dict[str, str]) -> dict[str, Any]:
+    def _content(self, decided: Decided) -> dict[str, Any]:
         return {"review": self._question.name, **decided, "sha256": sorted(self._hashes.values())}
 
     def _digest(self) -> str:
@@ -113,7 +120,7 @@ class Approval:
         line = {"time": now, "review": self._question.name, "decision": decision, "by": by, "sha256": self._hashes}
         _append(self._out.parent / "history.jsonl", {**line, **more})
 
-    def _read_file(self) -> dict[str, str]:
+    def _read_file(self) -> Decided:
         """The decision of feedback/approve_NAME.yaml, which has to name these very bytes."""
         path, proposed = self._file, self._question.proposed
         try:
@@ -126,12 +133,15 @@ class Approval:
                 f"`sha256: {self._digest()}` into it (or say `loramake review {self._out.parent.parent.name}`), and "
                 f"run the same command again."
             )
-        asked = {key: str(content[key]) for key in proposed if key in content}
-        if asked.get("balance", "none") not in STRATEGIES:
-            raise ReviewError(f"{path}: balance: {asked['balance']} is none of {', '.join(STRATEGIES)}.")
-        return {**proposed, **asked}
+        if "balance" not in proposed or "balance" not in content:
+            return proposed
+        asked = str(content["balance"])
+        for strategy in STRATEGIES:
+            if asked == strategy:
+                return {"balance": strategy}
+        raise ReviewError(f"{path}: balance: {asked} is none of {', '.join(STRATEGIES)}.")
 
-    def _ask(self) -> dict[str, str]:
+    def _ask(self) -> Decided:
         """What a person at the terminal decides; ReviewError where that is not to approve."""
         question = self._question
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -190,11 +200,11 @@ def forget_reviews(results: str | Path, first: str) -> None:
     """
     history = Path(APPROVALS)
     for name in REVIEWS[REVIEWS.index(first) :]:
-        path = Path(results, review_path(name))
+        path = DECISIONS[name].within(results)
         Path(results, "feedback", approval_name(name)).unlink(missing_ok=True)
         if not path.is_file():
             continue
-        of_these = {"review": name, "sha256": sorted(artifacts.read(path, "review")["reviewed"].values())}
+        of_these = {"review": name, "sha256": sorted(artifacts.read(path, schemas.REVIEW)["reviewed"].values())}
         lines = _read_history(history)
         kept = [line for line in lines if not of_these.items() <= line.items()]
         if len(kept) < len(lines):

@@ -21,20 +21,13 @@ import yaml
 
 from loramake import artifacts
 from loramake.artifacts import load_schema
-from loramake.config import (
-    FEEDBACK_KEYS,
-    FEEDBACK_SETTINGS,
-    STRATEGIES,
-    check_feedback_arguments,
-    check_setting,
-    coerce,
-    read_feedback,
-    refuse_renamed,
-)
+from loramake.config import STRATEGIES
 from loramake.errors import ConfigError, nearest
+from loramake.feedback import FEEDBACK_KEYS, FEEDBACK_SETTINGS, check_feedback_arguments, read_feedback
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
+from loramake.settings import check_setting, coerce, refuse_renamed
 from loramake.text import shorten
 
 _LISTS = {"drop": "drop", "add": "keep", "keep only": "only"}

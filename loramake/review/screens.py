@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.prepare import Plan, TokenCounts, Verification
+from loramake.artifact_types.review import Decided
+from loramake.artifact_types.shared import BalanceSetting
+from loramake.artifact_types.training import LlamaFactoryConfig
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
-from loramake.layout import PATHS, review_path
+from loramake.layout import DECISIONS
 from loramake.review.approval import Approval, Question
 from loramake.review.changes import FeedbackContext
 from loramake.review.code_summary import summarize_code
@@ -40,9 +43,9 @@ _KEY_SETTINGS = (
     "seed",
 )
 """Of LlamaFactory's configuration: what is looked at first."""
-_REVIEWED = ("plan", "verification", "all_data", "splits", "prep_script")
-_BALANCING = ("train", "balanced", "balance_script")
-_CONFIGS = ("train_config", "predict_train_config", "predict_test_config", "dataset_info")
+_REVIEWED = (layout.PLAN, layout.VERIFICATION, layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT)
+_BALANCING = (layout.TRAIN, layout.BALANCED, layout.BALANCE_SCRIPT)
+_CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TEST_CONFIG, layout.DATASET_INFO)
 
 
 def review_prep_data(
@@ -53,7 +56,7 @@ def review_prep_data(
     all_data: str | Path,
     splits: str | Path,
     script: str | Path,
-    balance: str,
+    balance: BalanceSetting,
     out: str | Path,
 ) -> None:
     """Approve the prepared data, the code that made them, and their balancing; writes review/data.json."""
@@ -96,7 +99,7 @@ def _alone(mode: str) -> AbstractContextManager[None]:
     return held() if mode == "ask" and console.is_terminal else nullcontext()
 
 
-def review_next(results: Path, balance: str) -> None:
+def review_next(results: Path, balance: BalanceSetting) -> None:
     """Decide, outside of a run, on the first review of an experiment's folder that is not decided on."""
     experiment = results.name
     for name in REVIEWS:
@@ -107,19 +110,19 @@ def review_next(results: Path, balance: str) -> None:
         if _is_decided(results, name):
             continue
         with _alone("ask"):
-            Approval(_question(results, name, balance), results / review_path(name)).decide_ahead()
+            Approval(_question(results, name, balance), DECISIONS[name].within(results)).decide_ahead()
         return
     say(f"all three reviews of {experiment} are decided on; loramake run --start-from asks again.")
 
 
 def _is_decided(results: Path, name: str) -> bool:
     """Whether a decision is there, and on the files as they are."""
-    path = results / review_path(name)
+    path = DECISIONS[name].within(results)
     if not path.is_file():
         return False
     return all(
         Path(reviewed).is_file() and artifacts.sha256(reviewed) == sha256
-        for reviewed, sha256 in artifacts.read(path, "review")["reviewed"].items()
+        for reviewed, sha256 in artifacts.read(path, schemas.REVIEW)["reviewed"].items()
     )
 
 
@@ -127,10 +130,10 @@ def _files(results: Path, name: str) -> list[Path]:
     """What has to be there before a review can be asked."""
     parts = dict(zip(REVIEWS, (_REVIEWED, _BALANCING, _CONFIGS), strict=True))
     asked = REVIEWS[: REVIEWS.index(name) + 1]
-    return [results / PATHS[part] for review in asked for part in parts[review]]
+    return [part.within(results) for review in asked for part in parts[review]]
 
 
-def _question(results: Path, name: str, balance: str) -> Question:
+def _question(results: Path, name: str, balance: BalanceSetting) -> Question:
     """Show what a review is about."""
     plan, verification, all_data, splits, script, *rest = _files(results, name)
     if name == "data":
@@ -147,11 +150,11 @@ def show_prep_data(
     all_data: str | Path,
     splits: str | Path,
     script: str | Path,
-    balance: str,
+    balance: BalanceSetting,
 ) -> Question:
     """The data review's screen: classes, columns, a record, the code, checks, the agent's critique."""
-    found = artifacts.read(verification, "verification")
-    planned, records = artifacts.read(plan, "plan"), artifacts.read(all_data, "records")
+    found = artifacts.read(verification, schemas.VERIFICATION)
+    planned, records = artifacts.read(plan, schemas.PLAN), artifacts.read(all_data, schemas.RECORDS)
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
     why = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     _head(plan, "prepared data")
@@ -166,8 +169,10 @@ def show_prep_data(
     for finding in found["critique"]:
         _show(f"the agent finds ({finding['severity']})", f"{finding['issue']}: {finding['suggestion']}")
     _show("the agent judged", found["judged"])
-    first = {f"approve, balancing: {strategy}": {"balance": strategy}}
-    others = {f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy}
+    first: dict[str, Decided] = {f"approve, balancing: {strategy}": {"balance": strategy}}
+    others: dict[str, Decided] = {
+        f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy
+    }
     files = [verification, plan, all_data, splits, script]
     return Question("data", files, _feedback_context(planned, found), {**first, **others}, is_set=balance != "auto")
 
@@ -175,11 +180,11 @@ def show_prep_data(
 def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
     """The balance review's screen: the classes of the training split before and after, and the code between."""
 
-    planned = artifacts.read(plan, "plan")
+    planned = artifacts.read(plan, schemas.PLAN)
     answers = Answers.of(planned)
     classes = {
-        "before": answers.count_outputs(record["output"] for record in artifacts.read(train, "records")),
-        "after": answers.count_outputs(record["output"] for record in artifacts.read(balanced, "records")),
+        "before": answers.count_outputs(record["output"] for record in artifacts.read(train, schemas.RECORDS)),
+        "after": answers.count_outputs(record["output"] for record in artifacts.read(balanced, schemas.RECORDS)),
     }
     _head(plan, "training split before and after balancing")
     console.print(_class_table(classes))
@@ -192,19 +197,21 @@ def show_lmf_config(
     plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
 ) -> Question:
     """The config review's screen: what matters as a table, the files `whole`, what the training will take."""
-    settings = artifacts.read(configs[0], "lmf_config")
+    settings = artifacts.read(configs[0], schemas.LMF_CONFIG)
     _head(plan, "training configuration")
     console.print(_key_table(settings))
     for path in configs if whole else ():
         _show_file(path)
-    rows, verified = len(artifacts.read(balanced, "records")), artifacts.read(verification, "verification")
+    rows, verified = len(artifacts.read(balanced, schemas.RECORDS)), artifacts.read(verification, schemas.VERIFICATION)
     _show("the training", estimate_training(settings, rows, verified["tokens"]))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
-    return Question("config", list(configs), _feedback_context(artifacts.read(plan, "plan"), verified), {"approve": {}})
+    return Question(
+        "config", list(configs), _feedback_context(artifacts.read(plan, schemas.PLAN), verified), {"approve": {}}
+    )
 
 
-def _key_table(settings: dict[str, Any]) -> Table:
+def _key_table(settings: LlamaFactoryConfig) -> Table:
     table = Table()
     table.add_column("key", style="bold")
     table.add_column("value", style="bold cyan")
@@ -222,7 +229,7 @@ def _show_file(path: str | Path) -> None:
         console.print(Text.assemble((printable(key), "bold"), colon, printable(value)), soft_wrap=True)
 
 
-def _show_columns(plan: dict[str, Any]) -> None:
+def _show_columns(plan: Plan) -> None:
     """Features, what is dropped on one line to copy from, and why."""
     _show("features", ", ".join(feature["name"] for feature in plan["features"]))
     _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none", is_to_copy=True)
@@ -231,13 +238,13 @@ def _show_columns(plan: dict[str, Any]) -> None:
     for entry in others[:_REASONS_SHOWN]:
         _show(f"  {entry['name']}", entry["reason"])
     if len(others) > _REASONS_SHOWN:
-        _show(f"  … {len(others) - _REASONS_SHOWN} more", "in plan.yaml")
+        _show(f"  … {len(others) - _REASONS_SHOWN} more", f"in {layout.PLAN.path}")
     _show("suspected leaks", "none" if not leaks else f"{len(leaks)}, among the dropped", is_loud=bool(leaks))
     for entry in leaks:
         _show(f"  {entry['name']}", entry["reason"].removeprefix(f"{_LEAK}: "))
 
 
-def _show_code(script: str | Path, plan: dict[str, Any]) -> None:
+def _show_code(script: str | Path, plan: Plan) -> None:
     for what, text, is_loud in summarize_code(script, plan["by"]["provider"]):
         _show(what, text, is_loud)
 
@@ -254,7 +261,7 @@ def _head(plan: str | Path, what: str) -> None:
     console.print(Text(printable(f"{experiment}: {what}"), style="bold reverse"), soft_wrap=True)
 
 
-def _sizes(records: int, features: int, tokens: dict[str, Any]) -> str:
+def _sizes(records: int, features: int, tokens: TokenCounts) -> str:
     about = "guessed: " if tokens["estimated"] else ""
     length = f"{about}{tokens['mean']:.0f} tokens a row, {tokens['longest']:,} at most of {tokens['cutoff_len']:,}"
     return f"{records:,} records of {features:,} feature{'' if features == 1 else 's'}; {length}"
@@ -275,7 +282,7 @@ def _class_table(classes: dict[str, dict[str, int]]) -> Table:
     return table
 
 
-def _feedback_context(plan: dict[str, Any], verification: dict[str, Any] | None = None) -> FeedbackContext:
+def _feedback_context(plan: Plan, verification: Verification | None = None) -> FeedbackContext:
     """What feedback may name, by the plan, and by the verified records where they are at hand."""
     features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
     labels = Answers.of(plan).labels

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import psutil
 
+from loramake.artifact_types.prepare import SandboxSetting
 from loramake.console import log, say
 from loramake.errors import CodeError, ConfigError
 from loramake.sandbox import bubblewrap
@@ -74,7 +75,7 @@ class Sandbox:
 
     name: str
     """As the log, the review and the report call it."""
-    setting: str
+    setting: SandboxSetting
     """What the setting `sandbox` says."""
     is_closed: bool
     """Whether anything but the limits holds a script back."""
@@ -276,7 +277,7 @@ def _last_line(text: str, code: int) -> str:
     return said[-1] if said else f"exit code {code}"
 
 
-def choose_sandbox(setting: str, is_own: Callable[[bytes], bool]) -> Sandbox:
+def choose_sandbox(setting: SandboxSetting, is_own: Callable[[bytes], bool]) -> Sandbox:
     """The sandbox of the setting `sandbox` (auto, bubblewrap or none); ConfigError where one is needed and none works.
 
     A script that `is_own` calls loramake's own is, byte for byte, one of this project's templates filled in: with

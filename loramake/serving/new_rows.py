@@ -25,6 +25,8 @@ import numpy as np
 import pandas as pd
 
 from loramake import artifacts
+from loramake.artifact_types.explore import Profile
+from loramake.artifact_types.prepare import Plan
 from loramake.console import say
 from loramake.errors import DataError, nearest
 from loramake.parsing import EncodingError, ParsingError, shown_size
@@ -58,7 +60,7 @@ class Columns:
     """All cells, shortened, that the CSV held of each feature of few categories."""
 
     @classmethod
-    def of(cls, plan: dict[str, Any], profile: dict[str, Any]) -> "Columns":
+    def of(cls, plan: Plan, profile: Profile) -> "Columns":
         """From plan.yaml and profile.json."""
         styles = {feature["name"]: feature["number_style"] for feature in plan["features"]}
         tops = {column["name"]: column["top_values"] for column in profile["columns"]}
@@ -73,7 +75,11 @@ class Columns:
                 for name, style in styles.items()
                 if not style
             },
-            {column["name"]: NumberStyle(**column["number_style"]) for column in features if column["words"] == 0},
+            {
+                column["name"]: NumberStyle(**column["number_style"])
+                for column in features
+                if column["words"] == 0 and column["number_style"] is not None
+            },
             {
                 column["name"]: frozenset(top["value"] for top in column["top_values"])
                 for column in features

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from loramake import layout
 from loramake.console import Advance, printable_json, progress, put, say
 from loramake.errors import ConfigError
 from loramake.serving.new_rows import Rows
@@ -34,7 +35,7 @@ def check_output(output: Path, source: Path, force: bool) -> None:
     if any(_is_same(each, source) for each in (path, partial, state)):
         raise ConfigError(f"{output} would replace the rows that are to be predicted: give another --output.")
     for folder in path.parents:
-        if (folder / "task.json").is_file() and (folder / "profile.json").is_file():
+        if layout.TASK.within(folder).is_file() and layout.PROFILE.within(folder).is_file():
             raise ConfigError(f"{output} is among the files of the experiment {folder.name}: give another --output.")
     at_stake = [path] if parse_state(state) else [path, partial, state]
     if not force and (lost := next((each for each in at_stake if not _may_go(each)), None)):

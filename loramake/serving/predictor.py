@@ -17,18 +17,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from loramake import artifacts
-from loramake.config import check_setting, refuse_renamed
+from loramake import artifacts, layout
+from loramake.artifact_types.prepare import Plan, Prompt, SandboxSetting
+from loramake.artifact_types.trust import Calibrator, Costs, Risk, RiskLevel
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
-from loramake.layout import PATHS
+from loramake.layout import Artifact, File
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, read_scored
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
+from loramake.schemas import Content
 from loramake.serving.new_rows import Columns, table_of_objects
+from loramake.settings import check_setting, refuse_renamed
 from loramake.tasks import read_task
 from loramake.tasks.answers import Answers
 from loramake.text import as_percent, format_threshold, listed, shorten
@@ -38,8 +41,9 @@ from loramake.trust.cost_matrix import ABSTAIN, decide_labels
 from loramake.trust.decisions import decide_rows
 
 _FILES = (
-    *("task", "profile", "plan", "prep_script", "prep_state", "predict_test_config", "adapter_config", "adapter"),
-    *("calibrator", "held_out", "conformal", "risk", "costs"),
+    *(layout.TASK, layout.PROFILE, layout.PLAN, layout.PREP_SCRIPT, layout.PREP_STATE),
+    *(layout.PREDICT_TEST_CONFIG, layout.ADAPTER_CONFIG, layout.ADAPTER),
+    *(layout.CALIBRATOR, layout.HELD_OUT, layout.CONFORMAL, layout.RISK, layout.COSTS),
 )
 """All that a prediction follows from."""
 _MOST_BROKEN = 10
@@ -68,11 +72,13 @@ class Decisions(NamedTuple):
 def find_results(experiment: str | Path) -> Path:
     """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError without."""
     path = Path(experiment)
-    if (path / "task.json").is_file():
+    if layout.TASK.within(path).is_file():
         refuse_links(path)
         return path
     if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
-        raise ConfigError(f"{path} is no experiment's folder: give one such as results/exp1, which holds a task.json.")
+        raise ConfigError(
+            f"{path} is no experiment's folder: give one such as results/exp1, which holds a {layout.TASK.path}."
+        )
     return find_experiment(str(experiment))
 
 
@@ -108,14 +114,16 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     compared with have to be read as text, too (`pd.read_csv(..., dtype=str)`).
     """
 
-    def __init__(self, experiment: str | Path, sandbox: str = "auto", trust_remote_code: bool = False) -> None:
+    def __init__(
+        self, experiment: str | Path, sandbox: SandboxSetting = "auto", trust_remote_code: bool = False
+    ) -> None:
         self.experiment, self.sandbox, self.trust_remote_code = experiment, sandbox, trust_remote_code
         check_setting("sandbox", sandbox, "Predictor")
         if not isinstance(trust_remote_code, bool):
             raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()
-        for name in _FILES:
-            find_artifact(self.folder, PATHS[name])
+        for file in _FILES:
+            find_artifact(self.folder, file)
         self._said: set[str] = set()
 
     @property
@@ -129,7 +137,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @functools.cached_property
     def labels(self) -> list[str]:
         """The labels in the task's order, which all but classes_, predict_proba and predict_set keeps."""
-        return read_task(self._path("task")).labels
+        return read_task(self._path(layout.TASK)).labels
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
@@ -216,8 +224,9 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
         found = decide_rows(self._costs, self._risk, probabilities)
         reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
-        for row in np.flatnonzero(found.by_risk).tolist():
-            reasons[row] = _uncertain(self._risk["chosen"], float(found.top_probability[row]))
+        if (chosen := self._risk["chosen"]) is not None:
+            for row in np.flatnonzero(found.by_risk).tolist():
+                reasons[row] = _uncertain(chosen, float(found.top_probability[row]))
         sets = self._sets.predict(probabilities, conformal_confidence)
         return Decisions(found.codes, reasons, probabilities, sets, found.expected)
 
@@ -242,14 +251,14 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fingerprint(self) -> str:
         """A sha256 of all that a prediction follows from but the rows and the base model."""
         together = hashlib.sha256(importlib.metadata.version("loramake").encode())
-        for name in _FILES:
-            together.update(f"{PATHS[name]} {artifacts.sha256(self._path(name))}\n".encode())
+        for file in _FILES:
+            together.update(f"{file.path} {artifacts.sha256(self._path(file))}\n".encode())
         return together.hexdigest()
 
     @functools.cached_property
     def columns(self) -> Columns:
         """What new rows need."""
-        return Columns.of(self._plan, self._read("profile"))
+        return Columns.of(self._plan, self._read(layout.PROFILE))
 
     def _cells(self, table: Table) -> pd.DataFrame:
         where = "the table"
@@ -295,10 +304,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 probabilities[list(found)] = apply_calibrator(calibrator, np.stack(list(found.values())))
         return probabilities, failures
 
-    def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, dict[str, Any]], dict[int, LoramakeError]]:
+    def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, Prompt], dict[int, LoramakeError]]:
         """The records of rows by their place, which count from `first`, and why others have none."""
         made = self._transformed(cells) if len(cells) else []
-        records = {row: {**each, "row": first + row} for row, each in enumerate(made) if not isinstance(each, str)}
+        records: dict[int, Prompt] = {
+            row: {**each, "row": first + row} for row, each in enumerate(made) if not isinstance(each, str)
+        }
         failures: dict[int, LoramakeError] = {
             row: CodeError(f"Row {first + row} cannot be prepared ({each}).")
             for row, each in enumerate(made)
@@ -306,9 +317,9 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
         return records, failures
 
-    def _transformed(self, cells: pd.DataFrame) -> Sequence[dict[str, Any] | str]:
+    def _transformed(self, cells: pd.DataFrame) -> Sequence[Prompt | str]:
         """The record of each row, or why it has none; CodeError where nearly any row would have none."""
-        script, state = self._path("prep_script"), self._path("prep_state")
+        script, state = self._path(layout.PREP_SCRIPT), self._path(layout.PREP_STATE)
         try:
             return transform_rows(script, self.columns.features, cells, state, self._sandbox)
         except CodeError:
@@ -317,52 +328,48 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise
             return made
 
-    def _path(self, name: str) -> Path:
-        return self.folder / PATHS[name]
+    def _path(self, file: File) -> Path:
+        return file.within(self.folder)
 
-    def _read(self, name: str, schema: str = "") -> Any:
-        return artifacts.read(self._path(name), schema or name)
+    def _read(self, artifact: Artifact[Content]) -> Content:
+        return artifacts.read(self._path(artifact), artifact.schema)
 
     @functools.cached_property
-    def _plan(self) -> dict[str, Any]:
-        plan: dict[str, Any] = self._read("plan")
-        return plan
+    def _plan(self) -> Plan:
+        return self._read(layout.PLAN)
 
     @functools.cached_property
     def _sandbox(self) -> Sandbox:
-        return choose_prep_sandbox(self.sandbox, self._path("plan"))
+        return choose_prep_sandbox(self.sandbox, self._path(layout.PLAN))
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
         """With this very experiment's adapter and its base: one beside results/, loramake's own, or one of a hub."""
-        config = self._read("predict_test_config", "lmf_config")
+        config = self._read(layout.PREDICT_TEST_CONFIG)
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
         with working("loading the model"):
             return load_scorer(
-                {**config, "model_name_or_path": model}, self._path("adapter").parent, self.trust_remote_code
+                {**config, "model_name_or_path": model}, self._path(layout.ADAPTER).parent, self.trust_remote_code
             )
 
     @functools.cached_property
-    def _calibrator(self) -> dict[str, Any]:
-        calibrator: dict[str, Any] = self._read("calibrator")
-        return calibrator
+    def _calibrator(self) -> Calibrator:
+        return self._read(layout.CALIBRATOR)
 
     @functools.cached_property
     def _sets(self) -> SetPredictor:
-        conformal = self._read("conformal")
-        calibration = read_scored(self._path("held_out"), self.labels, conformal["rows"])
+        conformal = self._read(layout.CONFORMAL)
+        calibration = read_scored(self._path(layout.HELD_OUT), self.labels, conformal["rows"])
         return load_sets(conformal, calibration)
 
     @functools.cached_property
-    def _risk(self) -> dict[str, Any]:
-        risk: dict[str, Any] = self._read("risk")
-        return risk
+    def _risk(self) -> Risk:
+        return self._read(layout.RISK)
 
     @functools.cached_property
-    def _costs(self) -> dict[str, Any]:
-        costs: dict[str, Any] = self._read("costs")
-        return costs
+    def _costs(self) -> Costs:
+        return self._read(layout.COSTS)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -379,7 +386,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 _DEAR = "asking a person costs less than any decision is expected to"
 
 
-def _uncertain(chosen: dict[str, Any], top_probability: float) -> str:
+def _uncertain(chosen: RiskLevel, top_probability: float) -> str:
     """Why risk control abstains from a row."""
     asked = f"at most {as_percent(chosen['max_selective_error'])} of the answers are wrong"
     if chosen["threshold"] is None:

@@ -4,11 +4,15 @@ Cells stay text until they are read here, so that what one row holds never chang
 """
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from loramake.artifact_types.explore import DecimalSign, NumberSigns, ProfileColumn, ThousandsSign
+from loramake.artifact_types.prepare import Feature
 
 _LONGEST_DATE = 60
 
@@ -19,11 +23,11 @@ _DAY_FIRST = re.compile(r"(1[3-9]|2\d|3[01])[-/.]\d")
 class NumberStyle:
     """How a column writes its numbers: `1,234.5` has the decimal sign `.` and the thousands sign `,`."""
 
-    decimal: str = "."
-    thousands: str | None = None
+    decimal: DecimalSign = "."
+    thousands: ThousandsSign | None = None
 
-    def as_dict(self) -> dict[str, str | None]:
-        return asdict(self)
+    def as_dict(self) -> NumberSigns:
+        return {"decimal": self.decimal, "thousands": self.thousands}
 
     @property
     def pattern(self) -> str:
@@ -90,6 +94,6 @@ def to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
     return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
 
 
-def number_styles(columns: list[dict[str, Any]]) -> dict[str, NumberStyle]:
+def number_styles(columns: Sequence[ProfileColumn | Feature]) -> dict[str, NumberStyle]:
     """The number style of each column of a profile, or feature of a plan; plain where it has none."""
     return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}

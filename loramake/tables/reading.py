@@ -11,15 +11,16 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from loramake.artifact_types.explore import Delimiter, Encoding, ReadBy
 from loramake.errors import DataError
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
 csv.field_size_limit(2**24)  # Python's own limit of 128 KiB is less than a long text cell
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")
@@ -47,11 +48,11 @@ _IN_NO_CODE_PAGE = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 class Dialect:
     """How a CSV is written: a Python codec name and a one-character delimiter."""
 
-    encoding: str
-    delimiter: str
+    encoding: Encoding
+    delimiter: Delimiter
 
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+    def as_dict(self) -> ReadBy:
+        return {"encoding": self.encoding, "delimiter": self.delimiter}
 
 
 def sniff(path: str | Path) -> Dialect:
@@ -79,7 +80,7 @@ def check_file(path: str | Path) -> Path:
     return path
 
 
-def _find_encoding(path: Path) -> str:
+def _find_encoding(path: Path) -> Encoding:
     """UTF-8 (with or without a byte-order mark) where every byte agrees, else Windows-1252 or Latin-1.
 
     DataError, with the byte and its line, for other files and for bytes that no such text has.
@@ -128,14 +129,14 @@ def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def read_table(path: str | Path, dialect: Dialect | None = None, like: Sequence[str] | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame:
     """All cells as stripped text, missing ones as None; the index is the 0-based data row.
 
-    Columns that differ from one of `like` in case or spaces only get its name. Raises DataError for a header with
-    blank or repeated names, ragged rows, quotes left open, and a table of no rows.
+    Without a dialect it is found from the file: only where there is no profile.json that says it. Raises DataError
+    for a header with blank or repeated names, ragged rows, quotes left open, and a table of no rows.
     """
     dialect = dialect or sniff(path)
-    names = align_names(check_shape(path, dialect), like or [])
+    names = check_shape(path, dialect)
     table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
     if table.empty:
         raise DataError(f"{path} has a header and no rows: add rows.")

@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from loramake.artifact_types.explore import ColumnType
 from loramake.tables.numbers import NumberStyle, find_number_style, to_numbers
 from loramake.text import CELL_LENGTH
 
@@ -17,7 +18,7 @@ _CODE = re.compile(r"(?=.*[A-Za-z])\S+")
 _MIN_ROWS_OF_ID = 20
 
 
-def find_type(column: "pd.Series[str]") -> str:
+def find_type(column: "pd.Series[str]") -> ColumnType:
     """numeric, categorical, boolean, date, text, id or constant."""
     filled = column.dropna()
     return find_type_and_style(column, filled, filled.nunique())[0]
@@ -25,7 +26,7 @@ def find_type(column: "pd.Series[str]") -> str:
 
 def find_type_and_style(
     column: "pd.Series[str]", filled: "pd.Series[str]", distinct: int
-) -> tuple[str, NumberStyle | None]:
+) -> tuple[ColumnType, NumberStyle | None]:
     """The type, and the number style of a numeric column or an id of numbers.
 
     `filled` are the column's cells that are not missing, `distinct` how many different ones there are.

@@ -5,11 +5,11 @@ A new kind of task is a module with a subclass of `Task` and a line in KINDS.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.explore import TaskDescription
 from loramake.tasks.classification import Classification
 from loramake.tasks.contract import Found, Metric, Task
 
@@ -34,20 +34,20 @@ def make_task(kind: str, target: str, labels: Sequence[str]) -> Task:
     return KINDS[kind](target, list(labels))
 
 
-def task_of(described: Mapping[str, Any]) -> Task:
+def task_of(described: TaskDescription) -> Task:
     """The task that task.json describes."""
     labels = [label["value"] for label in described["labels"]]
     return make_task(described["task_type"], described["target"], labels)
 
 
-def rows_by_label(described: Mapping[str, Any]) -> dict[str, int]:
+def rows_by_label(described: TaskDescription) -> dict[str, int]:
     """The CSV's rows of each label by task.json, in the task's order."""
     return {label["value"]: label["rows"] for label in described["labels"]}
 
 
 def read_task(path: str | Path) -> Task:
     """The task of task.json."""
-    return task_of(artifacts.read(path, "task"))
+    return task_of(artifacts.read(path, schemas.TASK))
 
 
 def find_task(csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> Found:

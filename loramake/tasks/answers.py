@@ -1,11 +1,12 @@
 """What the model answers for each label, as plan.yaml has it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.prepare import Answer, Plan
 
 
 class Answers(NamedTuple):
@@ -15,7 +16,7 @@ class Answers(NamedTuple):
     texts: list[str]
 
     @classmethod
-    def of(cls, plan: Mapping[str, Any]) -> "Answers":
+    def of(cls, plan: Plan) -> "Answers":
         """The answers of a plan."""
         entries = plan["labels"]
         return cls([entry["value"] for entry in entries], [entry["text"] for entry in entries])
@@ -24,7 +25,7 @@ class Answers(NamedTuple):
     def by_label(self) -> dict[str, str]:
         return dict(zip(self.labels, self.texts, strict=True))
 
-    def entries(self) -> list[dict[str, str]]:
+    def entries(self) -> list[Answer]:
         """`labels` of plan.yaml."""
         return [{"value": label, "text": text} for label, text in self.by_label.items()]
 
@@ -36,4 +37,4 @@ class Answers(NamedTuple):
 
 def read_answers(plan: str | Path) -> Answers:
     """The answers of plan.yaml."""
-    return Answers.of(artifacts.read(plan, "plan"))
+    return Answers.of(artifacts.read(plan, schemas.PLAN))

@@ -1,18 +1,25 @@
 """Classification: the target's values are labels, and a row has one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from loramake.artifact_types.evaluation import MetricName
+from loramake.artifact_types.explore import TaskType
+from loramake.artifact_types.llm import LabelFormat
+from loramake.artifact_types.prepare import Answer
 from loramake.tasks.contract import Codes, Found, Metric, Task
 from loramake.tasks.labels import check_test_labels, find_labels
 
 ROC_AUC = Metric("roc_auc", "ROC-AUC")
-_AVERAGED = ("precision", "recall", "f1")
+_AVERAGED: tuple[MetricName, ...] = ("precision", "recall", "f1")
+_MEANS: tuple[MetricName, ...] = (
+    *("precision_macro", "recall_macro", "f1_macro"),
+    *("precision_weighted", "recall_weighted", "f1_weighted"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,14 +37,13 @@ class Classification(Task):
     baselines = ("majority", "logistic_regression", "hist_gradient_boosting")
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> TaskType:
         return "binary" if len(self.labels) == 2 else "multiclass"
 
     @property
-    def metric_names(self) -> list[str]:
+    def metric_names(self) -> list[MetricName]:
         positive = _AVERAGED if self.positive is not None else ()
-        means = [f"{name}_{mean}" for mean in ("macro", "weighted") for name in _AVERAGED]
-        return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *means, "mcc", "log_loss"]
+        return ["roc_auc", "pr_auc", "accuracy", "balanced_accuracy", *positive, *_MEANS, "mcc", "log_loss"]
 
     @property
     def positive(self) -> int | None:
@@ -48,7 +54,7 @@ class Classification(Task):
         present: list[int] = np.unique(truth).tolist()
         return [] if len(present) < 2 else present if self.positive is None else [self.positive]
 
-    def answers(self, label_format: Mapping[str, Any]) -> list[dict[str, str]]:
+    def answers(self, label_format: LabelFormat) -> list[Answer]:
         """The label itself, or the token of its place where the base has as many."""
         if label_format["kind"] == "plain" or len(self.labels) > label_format["labels"]:
             return [{"value": label, "text": label} for label in self.labels]

@@ -1,15 +1,20 @@
 """What every stage may ask of a task. A kind of task is a module beside this one, named in tasks.KINDS."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from loramake import layout
+from loramake.artifact_types.evaluation import MetricName
+from loramake.artifact_types.explore import DescribedTarget, TaskType
+from loramake.artifact_types.llm import LabelFormat
+from loramake.artifact_types.prepare import Answer
 from loramake.errors import DataError
 
 Codes = NDArray[np.int64]
@@ -18,7 +23,7 @@ Codes = NDArray[np.int64]
 class Metric(NamedTuple):
     """A measure of predicted probabilities; `evaluation.metrics` computes it."""
 
-    name: str
+    name: MetricName
     """As in metrics.json."""
     title: str
     """As sentences name it."""
@@ -38,19 +43,19 @@ class Task(ABC):
     """By which loramake is compared with the baselines."""
     compared_metrics: ClassVar[tuple[Metric, ...]]
     """What `loramake compare` shows."""
-    shown_metrics: ClassVar[tuple[str, ...]]
+    shown_metrics: ClassVar[tuple[MetricName, ...]]
     """What the report's main table shows."""
     baselines: ClassVar[tuple[str, ...]]
     """The models of `evaluation.baselines` that are fitted beside the LLM."""
 
     @property
     @abstractmethod
-    def kind(self) -> str:
+    def kind(self) -> TaskType:
         """`task_type` of task.json."""
 
     @property
     @abstractmethod
-    def metric_names(self) -> list[str]:
+    def metric_names(self) -> list[MetricName]:
         """All metrics of metrics.json, in its order."""
 
     @property
@@ -77,7 +82,7 @@ class Task(ABC):
         unknown = sorted({str(cell) for cell in cells if cell not in codes})
         if unknown:
             raise DataError(
-                f"{where}: the label {unknown[0]!r} is not one of the task's: delete task.json and run again."
+                f"{where}: the label {unknown[0]!r} is not one of the task's: delete {layout.TASK.path} and run again."
             )
         return np.array([codes[cell] for cell in cells], dtype=np.int64)
 
@@ -86,7 +91,7 @@ class Task(ABC):
         found: pd.DataFrame = table[table[self.target].isin(self.labels)]
         return found
 
-    def describe(self, rows: "pd.Series[int]") -> dict[str, Any]:
+    def describe(self, rows: "pd.Series[int]") -> DescribedTarget:
         """What task.json says of the target; `rows` counts the CSV's rows by label."""
         return {
             "target": self.target,
@@ -96,7 +101,7 @@ class Task(ABC):
         }
 
     @abstractmethod
-    def answers(self, label_format: Mapping[str, Any]) -> list[dict[str, str]]:
+    def answers(self, label_format: LabelFormat) -> list[Answer]:
         """What the model answers for each label: `labels` of plan.yaml, in the card's format."""
 
     @classmethod

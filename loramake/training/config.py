@@ -6,17 +6,18 @@ Arithmetic (bf16, fp16) and attention kernels depend on the machine that trains,
 
 import math
 from pathlib import Path
-from typing import Any
 
-from loramake import artifacts
-from loramake.config import TRAINING_KEYS, Settings
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.training import AlpacaColumns, DatasetInfo, LlamaFactoryConfig
 from loramake.errors import ConfigError
+from loramake.layout import File
 from loramake.llm.arguments import BEST_OF_ALL, check_extra, shared_arguments
 from loramake.llm.encoding import find_template
 from loramake.llm.extra import import_training
+from loramake.settings import TRAINING_KEYS, Settings
 from loramake.tasks.answers import read_answers
 
-_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
+_COLUMNS: AlpacaColumns = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
 _WRITTEN = (
     *TRAINING_KEYS,
@@ -41,20 +42,20 @@ def generate_lmf_config(
     `settings` holds the training keys, model, template, trust_remote_code, seed, precision, flash_attn and
     extra_training_args; `results` is the experiment's folder.
     """
-    _check_cutoff(settings["cutoff_len"], artifacts.read(verification, "verification")["tokens"]["longest"])
+    _check_cutoff(settings["cutoff_len"], artifacts.read(verification, schemas.VERIFICATION)["tokens"]["longest"])
     results = Path(results)
-    has_validation = bool(artifacts.read(validation, "records"))
+    has_validation = bool(artifacts.read(validation, schemas.RECORDS))
     texts = read_answers(plan).texts
     extra = _extra(settings["extra_training_args"], has_validation)
-    settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, "records")))}
+    settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, schemas.RECORDS)))}
     base = _base(settings, results)
     train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
     base |= shared_arguments(extra)
-    artifacts.write(outs["train"], train, "lmf_config")
+    artifacts.write(outs["train"], train, schemas.LMF_CONFIG)
     for split in ("train", "test"):
         predict = predict_config(base, settings, results, f"predict_{split}", texts)
-        artifacts.write(outs[f"predict_{split}"], predict, "lmf_config")
-    artifacts.write(outs["dataset_info"], dataset_info(has_validation), "dataset_info")
+        artifacts.write(outs[f"predict_{split}"], predict, schemas.LMF_CONFIG)
+    artifacts.write(outs["dataset_info"], dataset_info(has_validation), schemas.DATASET_INFO)
 
 
 def _check_cutoff(cutoff_len: int, longest: int) -> None:
@@ -74,14 +75,14 @@ def count_epochs(settings: Settings, rows: int) -> float:
     return float(max(asked["min_epochs"], math.ceil(asked["min_steps"] / math.ceil(rows / per_step))))
 
 
-def _extra(extra: dict[str, Any], has_validation: bool) -> dict[str, Any]:
+def _extra(extra: LlamaFactoryConfig, has_validation: bool) -> LlamaFactoryConfig:
     """extra_training_args, checked where LlamaFactory is sure to be there to ask."""
     if extra:
         import_training("llamafactory")
     return check_extra(extra, has_validation)
 
 
-def _base(settings: Settings, results: Path) -> dict[str, Any]:
+def _base(settings: Settings, results: Path) -> LlamaFactoryConfig:
     """What training and predicting share."""
     template = find_template(settings["model"], settings["template"], settings["trust_remote_code"])
     shared = {
@@ -103,7 +104,9 @@ def _base(settings: Settings, results: Path) -> dict[str, Any]:
     return {key: value for key, value in shared.items() if value is not None}
 
 
-def train_config(base: dict[str, Any], settings: Settings, results: Path, has_validation: bool) -> dict[str, Any]:
+def train_config(
+    base: LlamaFactoryConfig, settings: Settings, results: Path, has_validation: bool
+) -> LlamaFactoryConfig:
     """The arguments of the training."""
     own = {key: settings[key] for key in TRAINING_KEYS if key not in base and settings[key] is not None}
     config = {**base, "do_train": True, "dataset": "train", **own, "seed": settings["seed"]}
@@ -114,7 +117,7 @@ def train_config(base: dict[str, Any], settings: Settings, results: Path, has_va
     return {**config, **settings["extra_training_args"]}
 
 
-def _evaluation(settings: Settings) -> dict[str, Any]:
+def _evaluation(settings: Settings) -> LlamaFactoryConfig:
     """When to evaluate: after each epoch, at the steps asked for, or, for the best checkpoint, with each."""
     if settings["extra_training_args"].get("eval_steps"):
         return {"eval_strategy": "steps"}
@@ -124,8 +127,8 @@ def _evaluation(settings: Settings) -> dict[str, Any]:
 
 
 def predict_config(
-    base: dict[str, Any], settings: Settings, results: Path, dataset: str, texts: list[str]
-) -> dict[str, Any]:
+    base: LlamaFactoryConfig, settings: Settings, results: Path, dataset: str, texts: list[str]
+) -> LlamaFactoryConfig:
     """The arguments of LlamaFactory's own predict: greedy, room for the longest label."""
     return {
         **base,
@@ -141,16 +144,16 @@ def predict_config(
     }
 
 
-def check_train_config(path: str | Path, own: Settings) -> dict[str, Any]:
+def check_train_config(path: str | Path, own: Settings) -> LlamaFactoryConfig:
     """The arguments in train.yaml; ConfigError for one that only the user's own settings may decide.
 
     The file lies among results, which may be somebody else's, and whoever reviews it may edit it: its numbers count as
     they stand there, while model, data, paths and further arguments have to be those of `own` (the settings model,
     trust_remote_code and extra_training_args). Its trust_remote_code never counts.
     """
-    config: dict[str, Any] = artifacts.read(path, "lmf_config")
+    config = artifacts.read(path, schemas.LMF_CONFIG)
     data = Path(path).parents[1] / "data"
-    artifacts.read(data / "dataset_info.json", "dataset_info")
+    artifacts.read(data / Path(layout.DATASET_INFO.path).name, schemas.DATASET_INFO)
     extra = check_extra(own["extra_training_args"], has_validation=True)
     meant = {"model_name_or_path": own["model"], "report_to": "none", "dataset_dir": str(data), "dataset": "train"}
     for key, value in config.items():
@@ -168,8 +171,8 @@ def check_train_config(path: str | Path, own: Settings) -> dict[str, Any]:
     return config
 
 
-def dataset_info(has_validation: bool) -> dict[str, Any]:
+def dataset_info(has_validation: bool) -> DatasetInfo:
     """LlamaFactory's register: the balanced training split, and the splits to predict."""
-    files = {"train": "balanced_data.json", "predict_train": "train.json", "predict_test": "test.json"}
-    files |= {"validation": "validation.json"} if has_validation else {}
-    return {name: {"file_name": file, "columns": _COLUMNS} for name, file in files.items()}
+    files: dict[str, File] = {"train": layout.BALANCED, "predict_train": layout.TRAIN, "predict_test": layout.TEST}
+    files |= {"validation": layout.VALIDATION} if has_validation else {}
+    return {name: {"file_name": Path(file.path).name, "columns": _COLUMNS} for name, file in files.items()}

@@ -2,8 +2,9 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
+from loramake.artifact_types.prepare import TokenCounts
+from loramake.artifact_types.training import LlamaFactoryConfig
 from loramake.llm.models import read_shapes
 from loramake.paths import locate_model
 from loramake.programs import output_lines
@@ -15,7 +16,7 @@ _BYTES_PER_TRAINED = 16
 """A trained weight, its gradient and Adam's two moments, each in 32 bits."""
 
 
-def estimate_training(settings: dict[str, Any], rows: int, tokens: dict[str, Any]) -> str:
+def estimate_training(settings: LlamaFactoryConfig, rows: int, tokens: TokenCounts) -> str:
     """Steps and tokens of a training on one device: `tokens` as in verification.json."""
     steps = count_steps(settings, rows)
     read = rows * settings["num_train_epochs"] * tokens["mean"]
@@ -23,14 +24,14 @@ def estimate_training(settings: dict[str, Any], rows: int, tokens: dict[str, Any
     return f"{steps:,} steps over {rows:,} rows, about {read:,.0f} tokens ({tokens['mean']:.0f} a row{about})"
 
 
-def count_steps(settings: dict[str, Any], rows: int) -> int:
+def count_steps(settings: LlamaFactoryConfig, rows: int) -> int:
     """Optimizer steps on one device: an epoch's last, smaller step counts, too."""
     per_step: int = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
     epochs: float = settings["num_train_epochs"]
     return math.ceil(math.ceil(rows / per_step) * epochs)
 
 
-def estimate_memory(settings: dict[str, Any]) -> str | None:
+def estimate_memory(settings: LlamaFactoryConfig) -> str | None:
     """Weights and adapter against the memory of the first GPU; None where no GPU is seen."""
     gpu = _first_gpu()
     if gpu is None:
@@ -44,7 +45,7 @@ def estimate_memory(settings: dict[str, Any]) -> str | None:
     return f"{needs}, activations on top, of {has / _GIB:.0f} GiB on {name}"
 
 
-def memory_of(settings: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[float, float]:
+def memory_of(settings: LlamaFactoryConfig, shapes: dict[str, tuple[int, ...]]) -> tuple[float, float]:
     """Bytes of the base's weights (two a weight, or fewer by quantization_bit) and of the adapter in training."""
     adapted = count_adapter(settings, shapes)
     bits = settings.get("quantization_bit") or 16
@@ -53,7 +54,7 @@ def memory_of(settings: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> t
     return weights, adapted * _BYTES_PER_TRAINED
 
 
-def count_adapter(settings: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> int:
+def count_adapter(settings: LlamaFactoryConfig, shapes: dict[str, tuple[int, ...]]) -> int:
     """Weights of the LoRA matrices: rank x (in + out) for each matrix that gets them (Hu et al. 2021, section 4)."""
     target = str(settings.get("lora_target", "all"))
     adapted = [shape for name, shape in shapes.items() if _is_adapted(name, shape, target)]

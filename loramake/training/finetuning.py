@@ -20,10 +20,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.training import LlamaFactoryConfig, LoggedStep
 from loramake.console import Advance, log, progress, say
 from loramake.errors import TrainingError
 from loramake.llm import training_process
+from loramake.llm.adapters import CONFIG, WEIGHTS
 from loramake.llm.chat_templates import check_chat_templates
 from loramake.llm.extra import check_quantization, import_training
 from loramake.llm.failures import explain
@@ -34,8 +36,10 @@ from loramake.parsing.json_text import parse_json
 from loramake.paths import locate_model
 from loramake.training.config import check_train_config
 
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
-TRAINER_LOG = "trainer_log.jsonl"
+ADAPTER_FILES = (WEIGHTS, CONFIG)
+TRAINER_LOG = Path(layout.TRAINER_LOG.path).name
+_TRAINED_ON = [Path(file.path).name for file in (layout.BALANCED, layout.VALIDATION)]
+"""Files of records that a training reads; each counts by content."""
 _HASHED_WHOLE = 64 * 2**20
 """Model files up to this size count by content, larger ones by name and size."""
 
@@ -76,7 +80,7 @@ def run_finetuning(
         shutil.rmtree(work)
 
 
-def check_gpu(settings: dict[str, Any]) -> None:
+def check_gpu(settings: LlamaFactoryConfig) -> None:
     """Raise TrainingError where quantization is asked for without a GPU, ConfigError without bitsandbytes."""
     bits = settings.get("quantization_bit")
     check_quantization(bits, settings.get("quantization_method"))
@@ -102,12 +106,12 @@ def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
     return overrides
 
 
-def _work_folder(config: str | Path, settings: dict[str, Any], overrides: dict[str, str]) -> Path:
+def _work_folder(config: str | Path, settings: LlamaFactoryConfig, overrides: dict[str, str]) -> Path:
     """results/{experiment}/.cache/training/{hash of config, data, base and hardware}."""
     data = Path(settings["dataset_dir"])
     key = hashlib.sha256(json.dumps([artifacts.sha256(config), overrides]).encode())
     for path in sorted(data.glob("*.json")):
-        if path.name in ("balanced_data.json", "validation.json"):
+        if path.name in _TRAINED_ON:
             key.update(artifacts.sha256(path).encode())
     for path in sorted(Path(locate_model(settings["model_name_or_path"])).glob("*")):
         if path.is_file():
@@ -152,7 +156,7 @@ def is_complete_checkpoint(checkpoint: Path) -> bool:
         parse_json(read_bytes(checkpoint / "trainer_state.json", 64 * MIB), takes_nan=True)
     except (OSError, ValueError):
         return False
-    needed = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
+    needed = (WEIGHTS, "optimizer.pt", "scheduler.pt")
     return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size > 0 for name in needed)
 
 
@@ -174,10 +178,10 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
     with _ended_with_us(process, work), progress("training, steps") as advance:
         lines = follow(process.stdout, advance)  # type: ignore[arg-type]
     if process.wait() != 0:
-        raise TrainingError(failure(process.returncode, lines, artifacts.read(config, "lmf_config"), work))
+        raise TrainingError(failure(process.returncode, lines, artifacts.read(config, schemas.LMF_CONFIG), work))
 
 
-def failure(exit_code: int, lines: list[str], settings: dict[str, Any], work: Path) -> str:
+def failure(exit_code: int, lines: list[str], settings: LlamaFactoryConfig, work: Path) -> str:
     """Why a training failed and the way on, by its last lines; those themselves where the reason is not known."""
     now = {name: settings.get(name, "unset") for name in _MEMORY_SETTINGS}
     smaller = "lower {} (now {}) and raise {} (now {}) by as much, lower {} (now {}), or set {}: 4 (now {})".format(
@@ -232,7 +236,7 @@ def newest_checkpoint(folder: Path) -> str:
 
 def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:
     """The environment of a training: no row is cached outside results/, no network is asked for a local base."""
-    model = locate_model(artifacts.read(config, "lmf_config")["model_name_or_path"])
+    model = locate_model(artifacts.read(config, schemas.LMF_CONFIG)["model_name_or_path"])
     environment = {
         **os.environ,
         # With several GPUs llamafactory-cli starts `torchrun`, which it looks for there.
@@ -290,7 +294,7 @@ def publish(work: Path, out: Path, base: str) -> None:
     written = parse_json(read_bytes(work / config, MIB))
     named = {**written, "base_model_name_or_path": base}
     artifacts.write_text(out / config, json.dumps(named, indent=2, ensure_ascii=False) + "\n")
-    artifacts.write(out / TRAINER_LOG, read_trainer_log(work), "trainer_log")
+    artifacts.write(out / TRAINER_LOG, read_trainer_log(work), schemas.TRAINER_LOG)
     steps = parse_json(read_bytes(work / "trainer_state.json", 64 * MIB), takes_nan=True)["global_step"]
     size = (out / ADAPTER_FILES[0]).stat().st_size / 2**20
     say(f"trained {steps:,} steps; the adapter has {size:.1f} MiB.")
@@ -307,7 +311,7 @@ def _refuse_non_numbers(work: Path) -> None:
         )
 
 
-def read_trainer_log(work: Path) -> list[dict[str, Any]]:
+def read_trainer_log(work: Path) -> list[LoggedStep]:
     """LlamaFactory's log, each step once (a resumed training logs some twice); empty where nothing was logged."""
     path = work / TRAINER_LOG
     if not path.is_file():

@@ -2,17 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import (
+    Audit,
+    AuditedColumn,
+    AuditedGroup,
+    ColumnKind,
+    GroupMeasures,
+    JudgedRequirement,
+    MeasuredColumn,
+)
 from loramake.console import Advance, progress, say
 from loramake.errors import ConfigError, nearest
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES
 from loramake.prediction.predictions import read_scored
+from loramake.tables.source import Source
 from loramake.tasks import read_task
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
@@ -21,8 +30,9 @@ from loramake.trust.decisions import decide_rows
 from loramake.trust.group_differences import compare_groups
 from loramake.trust.group_measures import Rows, Sums, count_rows, describe_group, resample_sums
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
-from loramake.trust.requirements import FILES, check_requirements, summarize_requirements
+from loramake.trust.requirements import check_requirements
 from loramake.trust.sentences.groups import summarize_column
+from loramake.trust.sentences.requirements import summarize_requirements
 
 
 def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: str | None, where: str | Path) -> None:
@@ -38,8 +48,7 @@ def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: st
 
 
 def audit_groups(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     held_out: str | Path,
     test: str | Path,
@@ -54,26 +63,34 @@ def audit_groups(
     `measured` holds the paths of what `requirements.FILES` names; `held_out` and `test` the calibrated probabilities.
     """
     found = read_task(task)
-    read = {name: artifacts.read(measured[name], name) for name in FILES}
+    conformal = artifacts.read(measured["conformal"], schemas.CONFORMAL)
+    risk, costs = artifacts.read(measured["risk"], schemas.RISK), artifacts.read(measured["costs"], schemas.COSTS)
+    read = {
+        "metrics": artifacts.read(measured["metrics"], schemas.METRICS),
+        "calibration_measures": artifacts.read(measured["calibration_measures"], schemas.CALIBRATION_MEASURES),
+        "conformal": conformal,
+        "risk": risk,
+        "costs": costs,
+    }
     scored = read_scored(test, found.labels).in_order()
-    sets = load_sets(read["conformal"], read_scored(held_out, found.labels)).predict(scored.probabilities)
-    asked = decide_rows(read["costs"], read["risk"], scored.probabilities).codes == ABSTAIN
-    rows = count_rows(scored, decide_labels(read["costs"], scored.probabilities), sets, asked, found)
-    cells = read_cells(csv, test_csv, scored.keys) if columns else pd.DataFrame()
-    check_audit_columns(columns, cells.columns, found.target, csv)
+    sets = load_sets(conformal, read_scored(held_out, found.labels)).predict(scored.probabilities)
+    asked = decide_rows(costs, risk, scored.probabilities).codes == ABSTAIN
+    rows = count_rows(scored, decide_labels(costs, scored.probabilities), sets, asked, found)
+    cells = read_cells(source, scored.keys) if columns else pd.DataFrame()
+    check_audit_columns(columns, cells.columns, found.target, source.csv.path)
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
     judged = check_requirements(requirements, {**read, "audit": {"overall": overall}}, audited)
     content = evaluate(rows, overall, audited, judged)
-    artifacts.write(out, content, "audit")
+    artifacts.write(out, content, schemas.AUDIT)
     say(content["groups_sentence"])
     say(content["sentence"])
 
 
 def evaluate(
-    rows: Rows, overall: dict[str, Any], columns: list[dict[str, Any]], requirements: list[dict[str, Any]]
-) -> dict[str, Any]:
+    rows: Rows, overall: GroupMeasures, columns: list[AuditedColumn], requirements: list[JudgedRequirement]
+) -> Audit:
     """audit.json of what `audit` and `check_requirements` found."""
     passed = sum(each["passed"] for each in requirements)
     told = " ".join(column["sentence"] for column in columns)
@@ -94,7 +111,7 @@ def evaluate(
 
 def audit(
     rows: Rows, columns: Sequence["pd.Series[str]"], seed: int, advance: Advance | None = None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[GroupMeasures, list[AuditedColumn]]:
     """`overall` and `columns` of audit.json; each column is of text, shape (rows,)."""
     parted = [split_groups(column) for column in columns]
     everybody = np.arange(len(rows.summands))
@@ -108,13 +125,15 @@ def audit(
     return describe_group(whole, rows), audited
 
 
-def _audit_column(name: str, kind: str, groups: list[Group], sums: list[Sums], rows: Rows, seed: int) -> dict[str, Any]:
-    described = [
+def _audit_column(
+    name: str, kind: ColumnKind, groups: list[Group], sums: list[Sums], rows: Rows, seed: int
+) -> AuditedColumn:
+    described: list[AuditedGroup] = [
         {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **describe_group(own, rows)}
         for group, own in zip(groups, sums, strict=True)
     ]
     large = [place for place, group in enumerate(described) if not group["small"]]
-    column = {
+    column: MeasuredColumn = {
         "name": name,
         "kind": kind,
         "groups": described,

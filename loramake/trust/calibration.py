@@ -6,21 +6,22 @@ at the true labels of test rows.
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import softmax
 from sklearn.isotonic import IsotonicRegression
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.trust import CalibrationMethod, Calibrator, IsotonicLine
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_scored, scored_lines
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored, scored_lines
+from loramake.tables.source import Key
 from loramake.tasks import read_task
 from loramake.trust.sentences.calibration import METHOD_NAMES, note_on_calibrator, summarize_calibrator
 
-METHODS = ("isotonic", "temperature", "none")
+METHODS: tuple[CalibrationMethod, ...] = ("isotonic", "temperature", "none")
 """From the one that needs most rows; where one can't be fitted, the next takes its place."""
 
 MIN_ROWS = {"isotonic": 200, "temperature": 20}
@@ -47,7 +48,7 @@ def calibrate_probabilities(
     task: str | Path,
     calibration: str | Path,
     test: str | Path,
-    method: str,
+    method: CalibrationMethod,
     seed: int,
     out: str | Path,
     held_out_out: str | Path,
@@ -56,14 +57,14 @@ def calibrate_probabilities(
     """Write calibrator.json, and the calibrated predictions of the test rows and of the held-out calibration rows."""
     labels = read_task(task).labels
     calibrator, held_out = fit_on_half(read_scored(calibration, labels), labels, method, seed)
-    artifacts.write(out, calibrator, "calibrator")
+    artifacts.write(out, calibrator, schemas.CALIBRATOR)
     for path, scored in ((held_out_out, held_out), (test_out, read_scored(test, labels))):
         calibrated = scored._replace(probabilities=apply_calibrator(calibrator, scored.probabilities))
-        artifacts.write(path, scored_lines(calibrated, labels), "predictions")
+        artifacts.write(path, scored_lines(calibrated, labels), schemas.PREDICTIONS)
     say(calibrator["sentence"])
 
 
-def fit_on_half(scored: Scored, labels: list[str], asked: str, seed: int) -> tuple[dict[str, Any], Scored]:
+def fit_on_half(scored: Scored, labels: list[str], asked: CalibrationMethod, seed: int) -> tuple[Calibrator, Scored]:
     """A calibrator fitted on one half of the rows, and those that are left for sets and thresholds: the other half.
 
     All rows are left where nothing is asked for, and where they are too few for any method. They are not where a
@@ -92,7 +93,7 @@ def _lot(key: Key, seed: int) -> bytes:
     return sha256(f"{seed} {source} {row}".encode()).digest()
 
 
-def fit_calibrator(scored: Scored, labels: list[str], asked: str) -> dict[str, Any]:
+def fit_calibrator(scored: Scored, labels: list[str], asked: CalibrationMethod) -> Calibrator:
     """calibrator.json, fitted on all of `scored`, by the method asked for or the next one that these rows allow.
 
     A method that raises their log loss is passed over too: isotonic regression does where the model is always right
@@ -112,7 +113,7 @@ def fit_calibrator(scored: Scored, labels: list[str], asked: str) -> dict[str, A
     return calibrator
 
 
-def _fit(scored: Scored, labels: list[str], asked: str, method: str) -> dict[str, Any]:
+def _fit(scored: Scored, labels: list[str], asked: CalibrationMethod, method: CalibrationMethod) -> Calibrator:
     _, truth, probabilities = scored
     return {
         "asked": asked,
@@ -145,7 +146,7 @@ def _obstacle(method: str, scored: Scored, labels: list[str]) -> str | None:
     return None
 
 
-def _harm(calibrator: dict[str, Any], scored: Scored) -> str | None:
+def _harm(calibrator: Calibrator, scored: Scored) -> str | None:
     """Why a fitted calibrator should not be used: on its own rows it is worse than doing nothing."""
     if calibrator["method"] == "none":
         return None
@@ -186,7 +187,7 @@ def fit_temperature(truth: Codes, probabilities: Floats) -> float:
     return float(np.exp(-brentq(slope, lowest, highest, xtol=1e-12)))
 
 
-def fit_isotonic(truth: Codes, probabilities: Floats, labels: list[str]) -> list[dict[str, Any]]:
+def fit_isotonic(truth: Codes, probabilities: Floats, labels: list[str]) -> list[IsotonicLine]:
     """Isotonic regression of each label against the rest (Zadrozny and Elkan 2002), of two labels of the positive one.
 
     No line touches 0 or 1, as no number of rows proves that something never happens: what was seen in none of n rows
@@ -194,32 +195,32 @@ def fit_isotonic(truth: Codes, probabilities: Floats, labels: list[str]) -> list
     """
     count = len(labels)
     least = 1 / (count * (len(truth) + 1))
-    lines = []
+    lines: list[IsotonicLine] = []
     for place in [1] if count == 2 else range(count):
         line = IsotonicRegression(y_min=least, y_max=1 - least).fit(probabilities[:, place], truth == place)
         lines.append({"label": labels[place], "x": line.X_thresholds_.tolist(), "y": line.y_thresholds_.tolist()})
     return lines
 
 
-def apply_calibrator(calibrator: dict[str, Any], probabilities: Floats) -> Floats:
+def apply_calibrator(calibrator: Calibrator, probabilities: Floats) -> Floats:
     """Calibrated probabilities, shape (rows, labels) as given, each row adding up to 1.
 
     A temperature keeps the order of a row's labels. ArtifactError where the calibrator is for other labels.
     """
     if probabilities.shape[1] != len(calibrator["labels"]):
         raise ArtifactError(
-            f"trust/calibrator.json is for {len(calibrator['labels'])} labels and the predictions have "
+            f"{layout.CALIBRATOR.path} is for {len(calibrator['labels'])} labels and the predictions have "
             f"{probabilities.shape[1]}: delete it and run the experiment again."
         )
     calibrated: Floats = probabilities
-    if calibrator["method"] == "temperature":
+    if calibrator["temperature"] is not None:
         calibrated = softmax(_log_probs(probabilities) / calibrator["temperature"], axis=1)
-    elif calibrator["method"] == "isotonic":
+    elif calibrator["isotonic"] is not None:
         calibrated = _along(calibrator["isotonic"], probabilities)
     return calibrated
 
 
-def _along(lines: list[dict[str, Any]], probabilities: Floats) -> Floats:
+def _along(lines: list[IsotonicLine], probabilities: Floats) -> Floats:
     """Each label's probabilities read off its line, then made to add up to 1."""
     if len(lines) == 1:
         positive = np.interp(probabilities[:, 1], lines[0]["x"], lines[0]["y"])

@@ -8,12 +8,13 @@ Time and memory grow with resamples times rows times bins in use.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import CalibrationMeasure, CalibrationMeasures, MeasuredCalibration, ReliabilityBin
 from loramake.console import progress, say
 from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
@@ -23,7 +24,7 @@ from loramake.tasks import read_task
 from loramake.trust.sentences.calibration_measures import summarize_calibration
 
 BINS = 15
-MEASURES = (
+MEASURES: tuple[CalibrationMeasure, ...] = (
     "ece",
     "adaptive_ece",
     "mce",
@@ -46,19 +47,20 @@ def evaluate_calibration(
     labels = read_task(task).labels
     scored = [read_scored(path, labels).in_order() for path in (before, after)]
     _check_same_rows(scored[0], scored[1], before, after)
-    fitted = artifacts.read(calibrator, "calibrator")
+    fitted = artifacts.read(calibrator, schemas.CALIBRATOR)
     truth = scored[0].truth
-    found = dict(zip(("before", "after"), evaluate(truth, [each.probabilities for each in scored], seed), strict=True))
-    measures = {
+    found_before, found_after = evaluate(truth, [each.probabilities for each in scored], seed)
+    measures: CalibrationMeasures = {
         "rows": len(truth),
         "method": fitted["method"],
         "bins": BINS,
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
-        **found,
-        "sentence": summarize_calibration(found["before"], found["after"], len(truth), fitted),
+        "before": found_before,
+        "after": found_after,
+        "sentence": summarize_calibration(found_before, found_after, len(truth), fitted),
     }
-    artifacts.write(out, measures, "calibration_measures")
+    artifacts.write(out, measures, schemas.CALIBRATION_MEASURES)
     say(measures["sentence"])
 
 
@@ -70,9 +72,9 @@ def _check_same_rows(ours: Scored, theirs: Scored, before: str | Path, after: st
         )
 
 
-def evaluate(truth: Codes, several: list[Floats], seed: int) -> list[dict[str, Any]]:
+def evaluate(truth: Codes, several: list[Floats], seed: int) -> list[MeasuredCalibration]:
     """Measures with intervals and reliability bins of each (rows, labels) in `several`, all on the same resamples."""
-    parts: list[list[dict[str, Floats]]] = [[] for _ in several]
+    parts: list[list[dict[CalibrationMeasure, Floats]]] = [[] for _ in several]
     # One thread: on a busy machine several wait for each other.
     with threadpool_limits(limits=1), progress("evaluating calibration, resamples") as advance:
         for counts in draw_counts(len(truth), seed, _CELLS, advance):
@@ -91,7 +93,7 @@ def evaluate(truth: Codes, several: list[Floats], seed: int) -> list[dict[str, A
     ]
 
 
-def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dict[str, Floats]:
+def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dict[CalibrationMeasure, Floats]:
     """Every measure of each resample, each of shape (resamples,); `counts` (resamples, rows) tells what it holds.
 
     - ece, mce: top-label, bins of equal width (Naeini et al. 2015; Guo et al. 2017, equations 3 and 5).
@@ -124,7 +126,7 @@ def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dic
     }
 
 
-def error_if_calibrated(probabilities: Floats, seed: int) -> dict[str, float | None]:
+def error_if_calibrated(probabilities: Floats, seed: int) -> Estimate:
     """The ECE that rows of these confidences would show if those were right exactly, with the interval it falls into.
 
     Truth is drawn from the confidences again and again (consistency resampling: Bröcker and Smith 2007; Vaicenavicius
@@ -218,7 +220,7 @@ def equal_mass_error(confidence: Floats, right: Floats, counts: Floats) -> Float
     return errors
 
 
-def reliability_bins(truth: Codes, probabilities: Floats) -> list[dict[str, Any]]:
+def reliability_bins(truth: Codes, probabilities: Floats) -> list[ReliabilityBin]:
     """The bins of a reliability diagram: edges, rows, mean confidence and accuracy (None of a bin without rows)."""
     confidence, right = _top_label(truth, probabilities) if len(truth) else (np.zeros(0), np.zeros(0))
     bins = find_bins(confidence)

@@ -25,15 +25,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loramake import artifacts
+from loramake import artifacts, layout, schemas
+from loramake.artifact_types.trust import (
+    ClassCoverage,
+    ClassQuantile,
+    ComparedMethod,
+    Conformal,
+    ConformalLevel,
+    ConformalMethod,
+    ExpectedCoverage,
+    FittedSets,
+    MeasuredSets,
+    SetsOnTest,
+)
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
-from loramake.evaluation.intervals import CONFIDENCE, proportion
+from loramake.evaluation.intervals import CONFIDENCE, defined, proportion
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.sentences.conformal import notes_on_sets, summarize_sets
 
-METHODS = ("lac", "aps", "raps", "class_conditional")
+METHODS: tuple[ConformalMethod, ...] = ("lac", "aps", "raps", "class_conditional")
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 """Confidences at which the sets are tried on the test split, beside the one that is asked for."""
 PENALTY = 0.1
@@ -90,7 +102,7 @@ def fit_conformal(
     task: str | Path,
     held_out: str | Path,
     test: str | Path,
-    method: str,
+    method: ConformalMethod,
     conformal_confidence: float,
     seed: int,
     out: str | Path,
@@ -99,11 +111,11 @@ def fit_conformal(
     labels = read_task(task).labels
     calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
     conformal = evaluate(calibration, tested, labels, method, conformal_confidence, seed)
-    artifacts.write(out, conformal, "conformal")
+    artifacts.write(out, conformal, schemas.CONFORMAL)
     say(conformal["sentence"])
 
 
-def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
+def load_sets(conformal: FittedSets, calibration: Scored) -> SetPredictor:
     """The sets of conformal.json; `calibration` holds the rows of trust/held_out.jsonl, on which they were fitted.
 
     ArtifactError where those are other rows.
@@ -111,8 +123,8 @@ def load_sets(conformal: dict[str, Any], calibration: Scored) -> SetPredictor:
     rows, labels = calibration.probabilities.shape
     if (rows, labels) != (conformal["rows"], len(conformal["labels"])):
         raise ArtifactError(
-            f"trust/conformal.json was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels and "
-            f"trust/held_out.jsonl holds {rows:,} of {labels:,}: delete the first and run the experiment again."
+            f"{layout.CONFORMAL.path} was fitted on {conformal['rows']:,} rows of {len(conformal['labels']):,} labels "
+            f"and {layout.HELD_OUT.path} holds {rows:,} of {labels:,}: delete the first and run the experiment again."
         )
     return fit_sets(calibration, conformal["method"], conformal["conformal_confidence"])
 
@@ -226,14 +238,14 @@ def try_sets(sets: SetPredictor, scored: Scored, confidences: list[float]) -> Tr
 
 
 def evaluate(
-    calibration: Scored, test: Scored, labels: list[str], method: str, confidence: float, seed: int
-) -> dict[str, Any]:
+    calibration: Scored, test: Scored, labels: list[str], method: ConformalMethod, confidence: float, seed: int
+) -> Conformal:
     """The content of conformal.json: quantiles and guarantee, the sets on test, and the other methods beside them."""
     sets = fit_sets(calibration, method, confidence)
     confidences = [confidence, *sorted({*LEVELS, confidence})]
     trial = try_sets(sets, test, confidences)
     asked, *levels = _levels(sets, trial, test.truth, confidences, seed)
-    conformal = {
+    measured: MeasuredSets = {
         "labels": labels,
         "method": method,
         "conformal_confidence": confidence,
@@ -247,12 +259,10 @@ def evaluate(
         "levels": levels,
         "methods": [_compare(calibration, test, labels, name, confidence) for name in METHODS],
     }
-    conformal["notes"] = notes_on_sets(conformal)
-    conformal["sentence"] = summarize_sets(conformal)
-    return conformal
+    return {**measured, "notes": notes_on_sets(measured), "sentence": summarize_sets(measured)}
 
 
-def _by_class(sets: SetPredictor, truth: Codes, labels: list[str]) -> list[dict[str, Any]]:
+def _by_class(sets: SetPredictor, truth: Codes, labels: list[str]) -> list[ClassQuantile]:
     """Of each label: its calibration rows, the highest score in a set, and what is promised to its rows."""
     rows = np.bincount(truth, minlength=len(labels)).tolist()
     quantiles = sets.quantiles(sets.confidence).tolist()
@@ -270,7 +280,7 @@ def _by_class(sets: SetPredictor, truth: Codes, labels: list[str]) -> list[dict[
 
 def _levels(
     sets: SetPredictor, trial: Trial, truth: Codes, confidences: list[float], seed: int
-) -> list[dict[str, Any]]:
+) -> list[ConformalLevel]:
     return [
         {
             "conformal_confidence": confidence,
@@ -283,7 +293,7 @@ def _levels(
     ]
 
 
-def _expected(sets: SetPredictor, truth: Codes, confidence: float, seed: int) -> dict[str, float | None]:
+def _expected(sets: SetPredictor, truth: Codes, confidence: float, seed: int) -> ExpectedCoverage:
     """Where the coverage of such a test falls 19 times in 20 if its rows are like the calibration rows.
 
     Of n calibration rows the coverage is not one number but follows Beta(k, n+1-k), k the rank of the quantile (Vovk
@@ -301,7 +311,7 @@ def _expected(sets: SetPredictor, truth: Codes, confidence: float, seed: int) ->
     return {"low": float(low), "high": float(high)}
 
 
-def _describe_test(trial: Trial, truth: Codes, labels: list[str], asked: dict[str, Any]) -> dict[str, Any]:
+def _describe_test(trial: Trial, truth: Codes, labels: list[str], asked: ConformalLevel) -> SetsOnTest:
     sizes, hits = trial.sizes[0], trial.hits[0]
     counts = np.bincount(sizes)
     return {
@@ -316,7 +326,7 @@ def _describe_test(trial: Trial, truth: Codes, labels: list[str], asked: dict[st
     }
 
 
-def _test_by_class(sizes: Codes, hits: Sets, truth: Codes, labels: list[str]) -> list[dict[str, Any]]:
+def _test_by_class(sizes: Codes, hits: Sets, truth: Codes, labels: list[str]) -> list[ClassCoverage]:
     rows, held, summed = (
         np.bincount(truth, weights=weights, minlength=len(labels)).tolist() for weights in (None, hits, sizes)
     )
@@ -331,16 +341,18 @@ def _test_by_class(sizes: Codes, hits: Sets, truth: Codes, labels: list[str]) ->
     ]
 
 
-def _compare(calibration: Scored, test: Scored, labels: list[str], method: str, confidence: float) -> dict[str, Any]:
+def _compare(
+    calibration: Scored, test: Scored, labels: list[str], method: ConformalMethod, confidence: float
+) -> ComparedMethod:
     """One method on test at the asked confidence, with the label that it serves worst."""
     sizes, hits = (each[0] for each in try_sets(fit_sets(calibration, method, confidence), test, [confidence]))
     by_class = [each for each in _test_by_class(sizes, hits, test.truth, labels) if each["rows"]]
-    worst = min(by_class, key=lambda each: each["coverage"]["value"], default=None)
+    worst = min(by_class, key=lambda each: defined(each["coverage"]["value"]), default=None)
     return {
         "method": method,
         "coverage": proportion(int(hits.sum()), len(hits)),
         "mean_set_size": _mean(sizes),
-        "worst_class": worst and {name: worst[name] for name in ("label", "rows", "coverage")},
+        "worst_class": worst and {"label": worst["label"], "rows": worst["rows"], "coverage": worst["coverage"]},
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from loramake.artifact_types.trust import CostMatrix
 from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
@@ -46,7 +47,7 @@ class _Spellings(NamedTuple):
 
 def read_costs(
     costs: Mapping[Any, Any] | None, abstain_cost: float | None, labels: list[str], where: str | Path
-) -> dict[str, Any]:
+) -> CostMatrix:
     """The costs of config.yaml as costs.json has them: configured, labels, matrix and abstain_cost.
 
     The matrix has shape (labels, labels), by true label and decision; None where no costs are set.
@@ -140,7 +141,7 @@ def _check_meaning(matrix: Floats, labels: list[str], where: str) -> None:
         )
 
 
-def decide(costs: dict[str, Any], probabilities: Floats) -> Cheapest:
+def decide(costs: CostMatrix, probabilities: Floats) -> Cheapest:
     """The decision of least expected cost for each row, by costs.json, for `probabilities` of shape (rows, labels).
 
     Of equal ones the most probable label, and any label before asking a person. Where no costs are set, the most
@@ -151,7 +152,7 @@ def decide(costs: dict[str, Any], probabilities: Floats) -> Cheapest:
     return find_cheapest(np.array(costs["matrix"]), costs["abstain_cost"], probabilities)
 
 
-def decide_labels(costs: dict[str, Any], probabilities: Floats) -> Codes:
+def decide_labels(costs: CostMatrix, probabilities: Floats) -> Codes:
     """The label decided for each row where no person can be asked, shape (rows,)."""
     return decide({**costs, "abstain_cost": None}, probabilities).codes
 

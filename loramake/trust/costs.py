@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import CalibrationMethod, CostMatrix, Costs, CostsOnTest, Policy, Risk
 from loramake.console import say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
 from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
@@ -54,7 +56,7 @@ def decide_by_cost(
     the calibration split as they were predicted, on which the baselines are calibrated like loramake.
     """
     labels = read_task(task).labels
-    found = {
+    found: Costs = {
         **read_costs(costs, abstain_cost, labels, "config.yaml"),
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
@@ -63,18 +65,18 @@ def decide_by_cost(
     }
     if found["configured"]:
         truth, scores = read_scores(test, baselines, labels, "test")
-        method = artifacts.read(calibrator, "calibrator")["asked"]
+        method = artifacts.read(calibrator, schemas.CALIBRATOR)["asked"]
         scores = calibrate_baselines(scores, calibration, baselines, labels, method, seed)
-        controlled = artifacts.read(risk, "risk")
+        controlled = artifacts.read(risk, schemas.RISK)
         policies = find_policies(found, controlled, scores, read_scored(train, labels).truth, truth)
-        found["test"] = compare_costs(found, truth, policies, seed)
-        found["sentence"] = summarize_costs(found, MIN_ROWS)
-    artifacts.write(out, found, "costs")
-    say(str(found["sentence"]))
+        measured = compare_costs(found, truth, policies, seed)
+        found |= {"test": measured, "sentence": summarize_costs(found, measured, MIN_ROWS)}
+    artifacts.write(out, found, schemas.COSTS)
+    say(found["sentence"])
 
 
 def calibrate_baselines(
-    test: Scores, calibration: str | Path, baselines: str | Path, labels: list[str], asked: str, seed: int
+    test: Scores, calibration: str | Path, baselines: str | Path, labels: list[str], asked: CalibrationMethod, seed: int
 ) -> Scores:
     """Scores of the test rows, the baselines' calibrated on the same half of the calibration rows as loramake's."""
     keys = read_scored(calibration, labels).keys
@@ -87,7 +89,7 @@ def calibrate_baselines(
     return calibrated
 
 
-def find_policies(costs: dict[str, Any], risk: dict[str, Any], scores: Scores, train: Codes, truth: Codes) -> Policies:
+def find_policies(costs: CostMatrix, risk: Risk, scores: Scores, train: Codes, truth: Codes) -> Policies:
     """What each way to decide decides for the test rows, whose labels are `truth`; `train` are those of train rows."""
     count = len(costs["labels"])
     constant = None
@@ -104,7 +106,7 @@ def find_policies(costs: dict[str, Any], risk: dict[str, Any], scores: Scores, t
     )
 
 
-def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed: int) -> dict[str, Any]:
+def compare_costs(costs: CostMatrix, truth: Codes, policies: Policies, seed: int) -> CostsOnTest:
     """`test` of costs.json: what every way to decide costs, with bootstrap intervals of the same resamples."""
     own = {name: codes for name, codes in policies._asdict().items() if name != "baselines" and codes is not None}
     ways = [*own.values(), *policies.baselines.values()]
@@ -121,11 +123,14 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
     alone = list(own).index("without_max_selective_error" if "without_max_selective_error" in own else "loramake")
     paired = resampled[:, alone] - resampled[:, len(own) + best]
     difference = estimate(float(first[alone] - last[best]), paired)
+    described = dict(zip(own, told, strict=False))
     return {
         "rows": len(truth),
-        "without_max_selective_error": None,
-        "constant": None,
-        **dict(zip(own, told, strict=False)),
+        "without_max_selective_error": described.get("without_max_selective_error"),
+        "constant": described.get("constant"),
+        "loramake": described["loramake"],
+        "most_probable": described["most_probable"],
+        "perfect": described["perfect"],
         "baselines": dict(zip(names, told[len(own) :], strict=True)),
         "difference": {
             "baseline": names[best] if len(truth) else None,
@@ -135,7 +140,7 @@ def compare_costs(costs: dict[str, Any], truth: Codes, policies: Policies, seed:
     }
 
 
-def pay(costs: dict[str, Any], truth: Codes, codes: Codes) -> Floats:
+def pay(costs: CostMatrix, truth: Codes, codes: Codes) -> Floats:
     """What decisions cost when the truth is known, shape (rows,)."""
     # ABSTAIN is -1, the last column.
     asked = np.full((len(costs["labels"]), 1), np.nan if costs["abstain_cost"] is None else costs["abstain_cost"])
@@ -151,7 +156,7 @@ def _means(paid: Floats, seed: int) -> tuple[Floats, Floats]:
     return paid.mean(axis=0), resampled
 
 
-def _describe(codes: Codes, labels: list[str], per_row: dict[str, float | None], total: float) -> dict[str, Any]:
+def _describe(codes: Codes, labels: list[str], per_row: Estimate, total: float) -> Policy:
     rows = np.bincount(codes[codes != ABSTAIN], minlength=len(labels)).tolist()
     return {
         "per_row": per_row,

@@ -4,11 +4,12 @@ Costs come first: the decision of least expected cost, or the most probable labe
 which asks a person about rows whose decided label is not probable enough for `max_selective_error`.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loramake.artifact_types.trust import CostMatrix, Risk
 from loramake.prediction.predictions import Codes, Floats
 from loramake.trust.cost_matrix import ABSTAIN, decide
 from loramake.trust.risk import abstains, certainty_of
@@ -29,7 +30,7 @@ class Decided(NamedTuple):
     """P(label) of the label that costs decide, or the most probable one; 0 in rows of `by_cost`."""
 
 
-def decide_rows(costs: dict[str, Any], risk: dict[str, Any], probabilities: Floats) -> Decided:
+def decide_rows(costs: CostMatrix, risk: Risk, probabilities: Floats) -> Decided:
     """What is done by costs.json (or what `read_costs` gives) and risk.json with rows of calibrated `probabilities`.
 
     `probabilities` have shape (rows, labels).

@@ -1,18 +1,19 @@
 """How far groups lie apart in each measure, with intervals that hold for the two that lie farthest apart."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from loramake.artifact_types.trust import GroupMeasure, Spread, Spreads
 from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED
 from loramake.prediction.predictions import Floats
 from loramake.trust.group_measures import MEASURES, SHARES, Rows, Sums, draw_shares, measure
 
-NOTHING = {**UNDEFINED, "lowest": None, "highest": None, "label": None}
+NOTHING: Spread = {**UNDEFINED, "lowest": None, "highest": None, "label": None}
 """A difference or a ratio that is not defined."""
 
 
-def compare_groups(names: list[str], sums: list[Sums], rows: Rows, seed: int) -> dict[str, Any]:
+def compare_groups(names: list[str], sums: list[Sums], rows: Rows, seed: int) -> dict[GroupMeasure, Spreads]:
     """Largest less smallest, and of shares smallest by largest, of each measure over groups."""
     if len(names) < 2:
         return {name: {"difference": NOTHING, "ratio": NOTHING if name in SHARES else None} for name in MEASURES}
@@ -20,7 +21,7 @@ def compare_groups(names: list[str], sums: list[Sums], rows: Rows, seed: int) ->
     generator = np.random.default_rng(seed)
     shares, centres = ([draw_shares(own.given, by) for own in sums] for by in (generator, None))
     resampled = [measure(own.drawn, rows.binary) for own in sums]
-    found = {}
+    found: dict[GroupMeasure, Spreads] = {}
     for name in MEASURES:
         # Who is selected is compared label by label, and the label that differs most counts.
         by_label = name == "selection_rate"
@@ -45,9 +46,7 @@ class Drawn(NamedTuple):
     values: Floats
 
 
-def _difference(
-    names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn, top: float
-) -> dict[str, Any]:
+def _difference(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn, top: float) -> Spread:
     """Largest less smallest of values (groups, candidates), where that is most."""
     low, high = find_ends(values)
     reach = find_reach(drawn.values - drawn.centre)
@@ -58,7 +57,7 @@ def _difference(
     return _named(names, candidates, values, worst, high - low, interval)
 
 
-def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn) -> dict[str, Any]:
+def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn) -> Spread:
     """Smallest by largest, where that is least; as `_difference`, since a ratio is a difference of logarithms."""
     low, high = find_ends(values)
     least, most = find_ends(drawn.centre)
@@ -84,7 +83,7 @@ def find_ends(values: Floats) -> tuple[Floats, Floats]:
 
 def _named(
     names: list[str], candidates: list[str | None], values: Floats, worst: float, each: Floats, interval: Floats
-) -> dict[str, Any]:
+) -> Spread:
     """A difference or ratio with the groups and the candidate it is of, the worst in `each` (candidates,)."""
     if np.isnan(worst):
         return NOTHING

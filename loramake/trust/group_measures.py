@@ -10,11 +10,13 @@ probabilities, or the one that costs decide. ECE is of the most probable label i
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import GroupMeasure, GroupMeasures, LabelRates, Rate
 from loramake.console import Advance
 from loramake.evaluation.intervals import RESAMPLES, draw_counts, estimate, proportion
 from loramake.evaluation.metrics import row_losses
@@ -25,9 +27,9 @@ from loramake.trust.calibration_measures import BINS, find_bins
 MAX_LABELS = 20
 """Of more labels the most frequent ones have rates."""
 
-RATES = ("selection_rate", "tpr", "fpr")
-SHARES = ("accuracy", *RATES, "coverage", "abstention")
-MEASURES = ("accuracy", *RATES, "ece", "log_loss", "coverage", "mean_set_size", "abstention")
+RATES: tuple[Rate, ...] = ("selection_rate", "tpr", "fpr")
+SHARES: tuple[GroupMeasure, ...] = ("accuracy", *RATES, "coverage", "abstention")
+MEASURES: tuple[GroupMeasure, ...] = ("accuracy", *RATES, "ece", "log_loss", "coverage", "mean_set_size", "abstention")
 
 _CELLS = 2_000_000
 """Counts held at once while resampling."""
@@ -132,20 +134,36 @@ def resample_sums(summands: Floats, groups: Sequence[Codes], seed: int, advance:
     return [Sums(own.sum(axis=0)[None], np.concatenate(part)) for own, part in zip(held, parts, strict=True)]
 
 
-def describe_group(sums: Sums, rows: Rows) -> dict[str, Any]:
+def describe_group(sums: Sums, rows: Rows) -> GroupMeasures:
     """Each measure of one group with its interval: Wilson's of shares of rows, else the bootstrap's percentiles."""
     (values, _), (drawn, _) = measure(sums.given, rows.binary), measure(sums.drawn, rows.binary)
-    described = {name: estimate(values[name][0], drawn[name]) for name in MEASURES}
+    described: dict[GroupMeasure, Estimate] = {name: estimate(values[name][0], drawn[name]) for name in MEASURES}
     count, right, _, covered, _, abstained = sums.given[0, : len(_FIXED)]
-    for name, part in (("accuracy", right), ("coverage", covered), ("abstention", abstained)):
-        described[name] = proportion(part, count)
+    described |= {
+        "accuracy": proportion(right, count),
+        "coverage": proportion(covered, count),
+        "abstention": proportion(abstained, count),
+    }
     by_label = _describe_labels(sums.given[0], rows.labels)
     if rows.binary:
-        described |= {name: by_label[0][name] for name in RATES}
-    return {"rows": int(count), **described, "by_label": [] if rows.binary else by_label}
+        for name in RATES:
+            described[name] = by_label[0][name]
+    return {
+        "rows": int(count),
+        "accuracy": described["accuracy"],
+        "selection_rate": described["selection_rate"],
+        "tpr": described["tpr"],
+        "fpr": described["fpr"],
+        "ece": described["ece"],
+        "log_loss": described["log_loss"],
+        "coverage": described["coverage"],
+        "mean_set_size": described["mean_set_size"],
+        "abstention": described["abstention"],
+        "by_label": [] if rows.binary else by_label,
+    }
 
 
-def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[dict[str, Any]]:
+def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[LabelRates]:
     """RATES of each label against the rest."""
     count = sums[0]
     found = zip(labels, *np.split(sums[len(_FIXED) : -BINS], 3), strict=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from loramake.artifact_types.trust import ColumnKind, GroupKind
 from loramake.prediction.predictions import Codes
 from loramake.tables.numbers import find_number_style, to_numbers
 from loramake.text import shorten
@@ -28,13 +29,13 @@ class Group(NamedTuple):
     """Rows that have something in common."""
 
     name: str
-    kind: str
+    kind: GroupKind
     """value, range, words (of a column of numbers, cells that are none), other or missing."""
     rows: Codes
     """Their places, shape (rows of the group,)."""
 
 
-def split_groups(column: "pd.Series[str]") -> tuple[str, list[Group]]:
+def split_groups(column: "pd.Series[str]") -> tuple[ColumnKind, list[Group]]:
     """`numeric` or `categorical`, and the groups of a column of text (missing cells None), each of a row at least.
 
     Numbers come in rising order, values by their rows (equal ones by name); words, other and missing come last.
@@ -51,7 +52,7 @@ def split_groups(column: "pd.Series[str]") -> tuple[str, list[Group]]:
     return "numeric", [*parted, *_group(WORDS, "words", numbers.isna()), *missing]
 
 
-def _group(name: str, kind: str, held: "pd.Series[bool]") -> list[Group]:
+def _group(name: str, kind: GroupKind, held: "pd.Series[bool]") -> list[Group]:
     """The group of the rows that are held; none where there is no row."""
     rows = held.index[held].to_numpy(dtype=np.int64)
     return [Group(name, kind, rows)] if len(rows) else []

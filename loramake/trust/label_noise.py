@@ -8,15 +8,15 @@ import csv
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.trust import Calibrator, LabelNoise
 from loramake.console import say, working
-from loramake.prediction.predictions import Codes, Floats, Key, Scored, read_scored
+from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.spreadsheet import write_csv
-from loramake.tables.reading import sniff
+from loramake.tables.source import Key, Source, TableFile
 from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
@@ -29,8 +29,7 @@ COLUMNS = ("source", "row", "line", "label", "more_probable_label", "p_label", "
 
 
 def find_label_noise(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     plan: str | Path,
     calibrator: str | Path,
@@ -44,31 +43,29 @@ def find_label_noise(
     where there are fewer than MIN_ROWS rows; cells that a spreadsheet would compute begin with '.
     """
     labels = read_task(task).labels
-    planned = artifacts.read(plan, "plan")
+    planned = artifacts.read(plan, schemas.PLAN)
     names = [planned["target"], *(feature["name"] for feature in planned["features"])]
-    scored = _read_all(predictions, artifacts.read(calibrator, "calibrator"), labels)
+    scored = _read_all(predictions, artifacts.read(calibrator, schemas.CALIBRATOR), labels)
     with working("looking for wrong labels"):
         suspects = find_suspects(scored.truth, scored.probabilities)
         keys = [scored.keys[row] for row in suspects]
-        cells = read_cells(csv, test_csv, keys)[names]
+        cells = read_cells(source, keys)[names]
         lines = {
-            source: find_lines(path, {row for which, row in keys if which == source})
-            for source, path in (("csv", csv), ("test_csv", test_csv))
-            if path is not None
+            name: find_lines(file, {row for which, row in keys if which == name}) for name, file in source.files.items()
         }
     told = _tell(scored, suspects, labels)
     found = [
-        [source, row, lines[source][row], *first, *own]
-        for (source, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
+        [name, row, lines[name][row], *first, *own]
+        for (name, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
     ]
     with artifacts.atomic(suspects_out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         write_csv(file, [[*COLUMNS, *_renamed(names)], *found])
     summary = summarize(len(scored.truth), keys)
-    artifacts.write(out, summary, "label_noise")
+    artifacts.write(out, summary, schemas.LABEL_NOISE)
     say(summary["sentence"])
 
 
-def _read_all(predictions: Sequence[str | Path], calibrator: dict[str, Any], labels: list[str]) -> Scored:
+def _read_all(predictions: Sequence[str | Path], calibrator: Calibrator, labels: list[str]) -> Scored:
     """The rows of all files, one after the other, their probabilities calibrated."""
     parts = [read_scored(path, labels) for path in predictions]
     keys = [key for part in parts for key in part.keys]
@@ -104,13 +101,12 @@ def label_quality(truth: Codes, probabilities: Floats) -> Floats:
     return quality
 
 
-def find_lines(path: str | Path, rows: Collection[int]) -> dict[int, int]:
+def find_lines(file: TableFile, rows: Collection[int]) -> dict[int, int]:
     """The line of a CSV (from 1) in which each of these data rows (from 0) begins."""
-    dialect = sniff(path)
     found: dict[int, int] = {}
     row, line = -1, 1  # the header's
-    with Path(path).open(encoding=dialect.encoding, newline="") as file:
-        records = csv.reader(file, delimiter=dialect.delimiter, skipinitialspace=True)
+    with file.path.open(encoding=file.dialect.encoding, newline="") as text:
+        records = csv.reader(text, delimiter=file.dialect.delimiter, skipinitialspace=True)
         for record in records:
             if len(found) == len(rows):
                 break
@@ -147,7 +143,7 @@ def _renamed(names: Sequence[str]) -> list[str]:
     return found
 
 
-def summarize(rows: int, keys: Sequence[Key]) -> dict[str, Any]:
+def summarize(rows: int, keys: Sequence[Key]) -> LabelNoise:
     """The content of label_noise.json; `keys` are the suspicious ones of so many rows, worst first."""
     suspects = len(keys) if rows >= MIN_ROWS else None
     return {"rows": rows, "suspects": suspects, "sentence": summarize_suspects(rows, keys, MIN_ROWS)}

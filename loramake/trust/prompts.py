@@ -3,10 +3,11 @@
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Any
+
+from loramake.artifact_types.prepare import CellTokens, Plan
 
 
-def split_prompt(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[str] | None:
+def split_prompt(text: str, names: Sequence[str], plan: Plan) -> list[str] | None:
     """What stands for each feature's cell in a prompt that is written as the plan says.
 
     None where it is not, or where cells hold such text that it could be read in more than one way. Where the plan has
@@ -29,7 +30,7 @@ def split_prompt(text: str, names: Sequence[str], plan: dict[str, Any]) -> list[
     return cells if join_prompt(names, cells, plan) == text else None
 
 
-def join_prompt(names: Sequence[str], cells: Sequence[str], plan: dict[str, Any]) -> str:
+def join_prompt(names: Sequence[str], cells: Sequence[str], plan: Plan) -> str:
     """A prompt as the plan says, from the names of features and what stands for their cells."""
     if plan["cell_tokens"] is not None:
         return str(plan["feature_separator"]).join(cells)
@@ -37,13 +38,13 @@ def join_prompt(names: Sequence[str], cells: Sequence[str], plan: dict[str, Any]
     return signs[0] + "".join(cell + sign for cell, sign in zip(cells, signs[1:], strict=True))
 
 
-def _token_pattern(cell_tokens: dict[str, Any]) -> re.Pattern[str]:
+def _token_pattern(cell_tokens: CellTokens) -> re.Pattern[str]:
     """What a token for a cell looks like: of a number, of a missing one, of a category."""
     forms = [re.split(r"\{\w*\}", cell_tokens[kind]) for kind in ("number", "missing", "category")]
     return re.compile("|".join(r"\d+".join(map(re.escape, parts)) for parts in forms))
 
 
-def _signs_between(names: Sequence[str], plan: dict[str, Any]) -> list[str]:
+def _signs_between(names: Sequence[str], plan: Plan) -> list[str]:
     """The text before the first cell, between two cells each, and behind the last one."""
     around = [plan["feature_format"].format(name=name, value="\0").split("\0") for name in names]
     separator = plan["feature_separator"]

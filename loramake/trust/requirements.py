@@ -4,26 +4,32 @@ A requirement is met where the value itself meets it; that the value's interval 
 measured does not meet one.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
-from loramake.evaluation.intervals import UNDEFINED, Estimate
-from loramake.layout import PATHS
-from loramake.text import shorten
+from loramake import layout
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import AuditedColumn, GroupMeasure, JudgedRequirement, Spread, Spreads
+from loramake.evaluation.intervals import UNDEFINED
+from loramake.trust.sentences.requirements import (
+    NO_COLUMNS,
+    describe_doubt,
+    describe_requirement,
+    describe_unmeasured,
+    explain_no_comparison,
+    name_comparison,
+)
 
-_LENGTH = 40
-"""Names in sentences are cut to so many characters."""
 _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
 
-FILES = {name: PATHS[name] for name in ("metrics", "calibration_measures", "conformal", "risk", "costs")}
-"""The artifacts that requirements are checked against, beside audit.json itself; each is its own schema's name."""
-_AUDIT = PATHS["audit"]
+FILES = ("metrics", "calibration_measures", "conformal", "risk", "costs")
+"""The artifacts that requirements are checked against, beside the audit itself, by their words in layout.FILES."""
 
 
 class Measured(NamedTuple):
-    """Where a measured value stands: a key of FILES, or audit, and the keys that lead to it within that file."""
+    """Where a measured value stands: a word of FILES, or audit, and the keys that lead to it within that file."""
 
     file: str
     keys: tuple[str, ...]
@@ -34,8 +40,8 @@ class Measured(NamedTuple):
 class Compared(NamedTuple):
     """A measure whose difference or ratio over the groups of each audited column has a requirement."""
 
-    measure: str
-    how: str
+    measure: GroupMeasure
+    how: Literal["difference", "ratio"]
     called: str
 
 
@@ -67,8 +73,8 @@ REQUIREMENTS: dict[str, Measured | Compared] = {
 
 
 def check_requirements(
-    requirements: dict[str, float], measured: dict[str, Any], columns: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+    requirements: dict[str, float], measured: Mapping[str, Any], columns: Sequence[AuditedColumn]
+) -> list[JudgedRequirement]:
     """`requirements` of audit.json: one entry for each that is set, in the order of REQUIREMENTS.
 
     `measured` holds the contents of FILES by name, and under audit what the audit found of all rows; `columns` are the
@@ -82,51 +88,46 @@ def check_requirements(
     return found
 
 
-def summarize_requirements(requirements: Sequence[dict[str, Any]]) -> str:
-    """One sentence for a manager: how many are met, and what is not."""
-    if not requirements:
-        return "No requirements are set."
-    met = sum(each["passed"] for each in requirements)
-    head = f"{met} of {len(requirements)} requirements {'is' if met == 1 else 'are'} met"
-    if met == len(requirements):
-        head = "The one requirement is met" if met == 1 else f"All {met} requirements are met"
-    told = [each["sentence"] for each in requirements if not each["passed"]]
-    told += [each["sentence"] for each in requirements if each["passed"] and each["certain"] is False]
-    return "; ".join([head, *told]) + "."
-
-
-def _look_up(what: Measured, measured: dict[str, Any]) -> tuple[str, str, Estimate, str | None]:
+def _look_up(what: Measured, measured: Mapping[str, Any]) -> tuple[str, str, Estimate, str | None]:
     """What the value is called, where it stands, the value, and why there is none."""
     found: Any = measured[what.file]
     for key in what.keys:
         found = None if found is None else found[key]
-    value = found if isinstance(found, dict) else {**UNDEFINED, "value": found}
-    where = f"{FILES.get(what.file, _AUDIT)}: {'.'.join(what.keys)}"
+    value: Estimate = {**UNDEFINED, "value": found}
+    if isinstance(found, dict):
+        value = {"value": found["value"], "low": found["low"], "high": found["high"]}
+    where = f"{layout.FILES[what.file].path}: {'.'.join(what.keys)}"
     return what.called, where, value, what.absent if value["value"] is None else None
 
 
-def _worst(what: Compared, columns: Sequence[dict[str, Any]]) -> tuple[str, str, Estimate, str | None]:
+def _worst(what: Compared, columns: Sequence[AuditedColumn]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
     if not columns:
-        return what.called, f"{_AUDIT}: columns", UNDEFINED, "no audit_columns are set"
-    spreads: dict[str, dict[str, Any]] = {
-        column["name"]: column["differences"][what.measure][what.how] for column in columns
-    }
+        return what.called, f"{layout.AUDIT.path}: columns", UNDEFINED, NO_COLUMNS
+    spreads = {column["name"]: _spread(column["differences"][what.measure], what.how) for column in columns}
     name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
     own = spreads[name]
     value = UNDEFINED if own["low"] is None else _interval(list(spreads.values()), what.how)
-    where = f"{_AUDIT}: columns: {name}: differences.{what.measure}.{what.how}"
-    absent = "fewer than two groups have enough rows and a value" + ("" if what.how == "difference" else " above 0")
-    of = "" if own["label"] is None else f" of {shorten(own['label'], _LENGTH)}"
-    called = f"{what.called}{of} by {shorten(name, _LENGTH)}"
-    return called, where, {**value, "value": own["value"]}, absent if own["value"] is None else None
+    where = f"{layout.AUDIT.path}: columns: {name}: differences.{what.measure}.{what.how}"
+    called = name_comparison(what.called, own["label"], name)
+    absent = explain_no_comparison(what.how) if own["value"] is None else None
+    return called, where, {**value, "value": own["value"]}, absent
 
 
-def _interval(spreads: Sequence[dict[str, Any]], how: str) -> Estimate:
+def _spread(spreads: Spreads, how: Literal["difference", "ratio"]) -> Spread:
+    """Of a measure that has a requirement, which has both."""
+    spread = spreads[how]
+    if spread is None:
+        raise ValueError("only a share has a ratio")
+    return spread
+
+
+def _interval(spreads: Sequence[Spread], how: str) -> Estimate:
     """Around the worst of several values: another column's may be worse than the one that looks worst."""
     worst = max if how == "difference" else min
-    low, high = (worst(spread[end] for spread in spreads if spread[end] is not None) for end in ("low", "high"))
-    return {"value": None, "low": low, "high": high}
+    lows = [spread["low"] for spread in spreads if spread["low"] is not None]
+    highs = [spread["high"] for spread in spreads if spread["high"] is not None]
+    return {"value": None, "low": worst(lows), "high": worst(highs)}
 
 
 def _badness(value: float | None, how: str) -> float:
@@ -135,19 +136,19 @@ def _badness(value: float | None, how: str) -> float:
     return value if how == "difference" else -value
 
 
-def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> dict[str, Any]:
+def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> JudgedRequirement:
     found = value["value"]
+    at_least = name.startswith("min_")
     passed = found is not None and _meets(name, found, limit)
     # What could turn the answer: the interval's worse end where the requirement is met, its better end where it is not.
-    end = value["low" if name.startswith("min_") == passed else "high"]
+    end = value["low" if at_least == passed else "high"]
     certain = None if found is None or end is None else _meets(name, end, limit) == passed
     if found is None:
-        sentence = f"{called} cannot be measured: {absent}"
+        sentence = describe_unmeasured(called, str(absent))
     else:
-        told, bound = _told(found, limit)
-        sentence = f"{called} {told} {_verb(name, passed)} {bound}"
+        sentence = describe_requirement(called, found, limit, at_least, passed)
         if certain is False and end is not None:
-            sentence += f"{', though' if passed else ', but'} its interval reaches {_told(end, limit)[0]}"
+            sentence += describe_doubt(end, limit, passed)
     return {
         "name": name,
         "limit": limit,
@@ -162,20 +163,3 @@ def _judged(name: str, limit: float, called: str, where: str, value: Estimate, a
 def _meets(name: str, value: float, limit: float) -> bool:
     sign = 1 if name.startswith("min_") else -1
     return sign * (value - limit) >= -_ROUNDING
-
-
-def _verb(name: str, passed: bool) -> str:
-    least = name.startswith("min_")
-    if passed:
-        return "is at least" if least else "is at most"
-    return "is under" if least else "is over"
-
-
-def _told(value: float, limit: float) -> tuple[str, str]:
-    """Both as text, with as many digits as tell them apart."""
-    bound = f"{limit:g}"
-    for digits in range(2, 10):
-        told = f"{value:.{digits}f}"
-        if abs(value - limit) <= _ROUNDING or float(told) != limit:
-            return told, bound
-    return repr(value), bound

@@ -29,9 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import CurvePoint, MeasuredLevel, RankingMeasures, Risk, RiskLevel
 from loramake.console import Advance, progress, say
-from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, Estimate, draw_counts, estimate
+from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
@@ -93,7 +95,7 @@ def control_risk(
     with progress("risk and coverage, resamples") as advance:
         measured = measure_ranking(tested, seed, advance)
     sentence = _without_level(ranked_test) if chosen is None else summarize_chosen(chosen)
-    risk = {
+    risk: Risk = {
         "rows": {"calibration": len(calibration.truth), "test": len(tested.truth)},
         "selective_error_confidence": confidence,
         "interval_confidence": CONFIDENCE,
@@ -102,10 +104,10 @@ def control_risk(
         "chosen": chosen,
         "levels": [find_level(ranked, ranked_test, level, confidence) for level in LEVELS],
         "levels_sentence": "Each of these thresholds keeps to its share on its own, not all of them together.",
-        "test": measured | {"curve": find_curve(rank(tested))},
+        "test": {**measured, "curve": find_curve(rank(tested))},
         "sentence": sentence,
     }
-    artifacts.write(out, risk, "risk")
+    artifacts.write(out, risk, schemas.RISK)
     say(sentence)
 
 
@@ -115,7 +117,7 @@ def certainty_of(probabilities: Floats, codes: Codes) -> Floats:
     return np.where(codes == ABSTAIN, 0.0, own)
 
 
-def abstains(risk: dict[str, Any], top_probability: Floats) -> NDArray[np.bool_]:
+def abstains(risk: Risk, top_probability: Floats) -> NDArray[np.bool_]:
     """Whether no answer is given, shape (rows,), for rows whose decided label has this calibrated probability.
 
     No row where max_selective_error is not set; every row where it is not achievable.
@@ -173,19 +175,20 @@ def find_threshold(ranked: Ranked, max_selective_error: float, confidence: float
     return middle if middle > next_one else float(answered)
 
 
-def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, confidence: float) -> dict[str, Any]:
+def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, confidence: float) -> RiskLevel:
     """What one setting of max_selective_error gives, as risk.json has it."""
     threshold = find_threshold(ranked, max_selective_error, confidence)
     needed = rows_needed(max_selective_error, confidence)
     answered, wrong = count_answers(ranked_test, threshold)
+    fitted_answered, fitted_wrong = _tested(ranked, threshold, needed)
     rows = ranked_test.rows
-    level = {
+    level: MeasuredLevel = {
         "max_selective_error": max_selective_error,
         "selective_error_confidence": confidence,
         "achievable": threshold is not None,
         "threshold": threshold,
         "rows_needed": needed,
-        "calibration": dict(zip(("answered", "wrong"), _tested(ranked, threshold, needed), strict=True)),
+        "calibration": {"answered": fitted_answered, "wrong": fitted_wrong},
         "test": {
             "answered": answered,
             "wrong": wrong,
@@ -193,7 +196,7 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, 
             "selective_error": share_wrong(answered, wrong),
         },
     }
-    return level | {"sentence": summarize_level(level, ranked.rows, ranked.decided, rows)}
+    return {**level, "sentence": summarize_level(level, ranked.rows, ranked.decided, rows)}
 
 
 def _without_level(ranked_test: Ranked) -> str:
@@ -232,19 +235,20 @@ def _clopper_pearson(answered: Codes, wrong: Codes) -> tuple[Floats, Floats]:
     return low, high
 
 
-def find_curve(ranked: Ranked) -> list[dict[str, float]]:
+def find_curve(ranked: Ranked) -> list[CurvePoint]:
     """Share of rows answered and share of these wrong, by falling threshold; at most MAX_POINTS of them."""
     rows = ranked.rows
     aims = np.linspace(0, rows, MAX_POINTS) if rows > MAX_POINTS else ranked.answered
     groups = np.unique(np.searchsorted(ranked.answered, aims))
     answered, wrong = ranked.answered[groups], ranked.wrong[groups]
     columns = (ranked.thresholds[groups], answered / max(1, rows), wrong / answered, *_clopper_pearson(answered, wrong))
-    names = ("threshold", "coverage", "error", "low", "high")
-    points = np.column_stack(columns).tolist()
-    return [dict(zip(names, point, strict=True)) for point in points]
+    return [
+        {"threshold": threshold, "coverage": coverage, "error": error, "low": low, "high": high}
+        for threshold, coverage, error, low, high in np.column_stack(columns).tolist()
+    ]
 
 
-def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -> dict[str, Any]:
+def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -> RankingMeasures:
     """Error, AURC, excess AURC and accuracy at COVERAGES, with percentile-bootstrap intervals."""
     order, ends = _order(scored.probabilities.max(axis=1))
     rows = len(order)

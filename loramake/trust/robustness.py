@@ -8,12 +8,23 @@ loss is the column's importance (feature removal, as surveyed by Covert, Lundber
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from loramake import artifacts
+from loramake import artifacts, schemas
+from loramake.artifact_types.prepare import Feature, Plan, Prompt
+from loramake.artifact_types.trust import (
+    Calibrator,
+    Changes,
+    Importance,
+    MeasuredRobustness,
+    Robustness,
+    Unchanged,
+    Variant,
+    VariantName,
+)
 from loramake.console import progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
 from loramake.evaluation.metrics import compute_metrics, row_losses
@@ -24,6 +35,7 @@ from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.numbers import NumberStyle, to_numbers
+from loramake.tables.source import Source
 from loramake.tasks import Task, read_task
 from loramake.tasks.answers import Answers
 from loramake.trust.calibration import apply_calibrator
@@ -37,20 +49,20 @@ MAX_FEATURES = 30
 """Of more features, the first ones of the plan are left out one at a time."""
 DIGITS = 2
 """Significant digits that numbers are rounded to."""
-REORDERED, RENAMED, ROUNDED = "columns reordered", "columns renamed", "numbers rounded"
-VARIANTS = (REORDERED, RENAMED, ROUNDED)
+REORDERED: Literal["columns reordered"] = "columns reordered"
+RENAMED: Literal["columns renamed"] = "columns renamed"
+ROUNDED: Literal["numbers rounded"] = "numbers rounded"
+VARIANTS: tuple[VariantName, ...] = (REORDERED, RENAMED, ROUNDED)
 
 _AS_IT_IS = "as it is"
-_CHANGES = ("changed_decisions", "mean_change", "roc_auc_change", "log_loss_change")
+_UNMEASURED: Changes = {"changed_decisions": None, "mean_change": None, "roc_auc_change": None, "log_loss_change": None}
 
-Record = dict[str, Any]
-Shown = list[Record | None]
+Shown = list[Prompt | None]
 """The record of each row, shown in one way; None where the row cannot be shown so."""
 
 
 def measure_robustness(
-    csv: str | Path,
-    test_csv: str | Path | None,
+    source: Source,
     task: str | Path,
     plan: str | Path,
     splits: str | Path,
@@ -72,21 +84,22 @@ def measure_robustness(
     folder; `sandbox` is the setting.
     """
     target = read_task(task)
-    planned = artifacts.read(plan, "plan")
+    planned = artifacts.read(plan, schemas.PLAN)
     scored = read_scored(test, target.labels)
     rows = choose_rows(scored, seed)
     found: dict[str, Floats] = {}
     if rows.keys:
-        shown = show_otherwise(read_cells(csv, test_csv, rows.keys), planned, script, state, sandbox, seed)
+        shown = show_otherwise(read_cells(source, rows.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(threads)
-        scorer = load_scorer(artifacts.read(config, "lmf_config"), adapter, trust_remote_code)
+        arguments = artifacts.read(config, schemas.LMF_CONFIG)
+        scorer = load_scorer(arguments, adapter, trust_remote_code)
         raw = score_shown(scorer, shown, Answers.of(planned).texts)
-        fitted = artifacts.read(calibrator, "calibrator")
+        fitted = artifacts.read(calibrator, schemas.CALIBRATOR)
         found = {name: _calibrated(fitted, probabilities) for name, probabilities in raw.items()}
-    _, train = read_split(csv, test_csv, splits, "train")
+    _, train = read_split(source, splits, "train")
     gaps = _missing(train, planned)
     robustness = evaluate(target, rows.truth, found, planned, gaps, len(scored.keys), seed)
-    artifacts.write(out, robustness, "robustness")
+    artifacts.write(out, robustness, schemas.ROBUSTNESS)
     say(robustness["sentence"])
 
 
@@ -97,7 +110,7 @@ def choose_rows(scored: Scored, seed: int) -> Scored:
 
 
 def show_otherwise(
-    table: pd.DataFrame, plan: dict[str, Any], script: str | Path, state: str | Path, sandbox: Sandbox, seed: int
+    table: pd.DataFrame, plan: Plan, script: str | Path, state: str | Path, sandbox: Sandbox, seed: int
 ) -> dict[str, Shown]:
     """The rows as they are, in each of VARIANTS, and without each feature (under its place among the features)."""
     features = plan["features"][:MAX_FEATURES]
@@ -115,7 +128,7 @@ def show_otherwise(
     return {**shown, **_rewritten(records[: len(table)], plan, seed)}
 
 
-def _rewritten(records: list[Record], plan: dict[str, Any], seed: int) -> dict[str, Shown]:
+def _rewritten(records: list[Prompt], plan: Plan, seed: int) -> dict[str, Shown]:
     """The prompts with their columns in an order drawn by the seed, and with columns called x1, x2 and so on."""
     names = [feature["name"] for feature in plan["features"]]
     order = np.random.default_rng(seed).permutation(len(names)).tolist()
@@ -133,7 +146,7 @@ def _rewritten(records: list[Record], plan: dict[str, Any], seed: int) -> dict[s
     return shown
 
 
-def round_numbers(table: pd.DataFrame, features: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def round_numbers(table: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
     """The cells of numeric features that are numbers, rounded to DIGITS significant digits, in the column's style."""
     rounded = table.copy()
     for feature in features:
@@ -158,7 +171,7 @@ def score_shown(scorer: LabelScorer, shown: dict[str, Shown], texts: Sequence[st
     Equal prompts are scored once: a cell that was missing stays missing, and rounding leaves most bins as they are.
     """
     places: dict[tuple[str, str], int] = {}
-    unique: list[Record] = []
+    unique: list[Prompt] = []
     for record in (record for records in shown.values() for record in records if record is not None):
         if places.setdefault(_prompt(record), len(unique)) == len(unique):
             unique.append(record)
@@ -172,18 +185,18 @@ def score_shown(scorer: LabelScorer, shown: dict[str, Shown], texts: Sequence[st
     }
 
 
-def _prompt(record: Record) -> tuple[str, str]:
+def _prompt(record: Prompt) -> tuple[str, str]:
     return record["instruction"], record["input"]
 
 
-def _calibrated(calibrator: dict[str, Any], probabilities: Floats) -> Floats:
+def _calibrated(calibrator: Calibrator, probabilities: Floats) -> Floats:
     known = ~np.isnan(probabilities[:, 0])
     calibrated = probabilities.copy()
     calibrated[known] = apply_calibrator(calibrator, probabilities[known])
     return calibrated
 
 
-def _missing(train: pd.DataFrame, plan: dict[str, Any]) -> list[float | None]:
+def _missing(train: pd.DataFrame, plan: Plan) -> list[float | None]:
     """Of each feature, the share of train rows in which it is missing; None where there are no train rows."""
     return [float(train[one["name"]].isna().mean()) if len(train) else None for one in plan["features"]]
 
@@ -192,17 +205,17 @@ def evaluate(
     task: Task,
     truth: Codes,
     found: dict[str, Floats],
-    plan: dict[str, Any],
+    plan: Plan,
     gaps: Sequence[float | None],
     test_rows: int,
     seed: int,
-) -> dict[str, Any]:
+) -> Robustness:
     """The content of robustness.json from the true labels (rows,) and the probabilities of each way of showing.
 
     `gaps` are the shares of train rows in which each feature is missing. `found` is empty where there are no rows.
     """
     names = [feature["name"] for feature in plan["features"]]
-    robustness: dict[str, Any] = {
+    measured: MeasuredRobustness = {
         "rows": len(truth),
         "test_rows": test_rows,
         "confidence": CONFIDENCE,
@@ -211,23 +224,24 @@ def evaluate(
         "variants": [_variant(task, name, truth, found, plan) for name in VARIANTS],
         "importance": _importance(task, truth, found, names, gaps, seed),
     }
-    robustness["notes"] = notes_on_robustness(robustness, len(names), MAX_FEATURES)
-    robustness["sentence"] = summarize_robustness(robustness)
-    return robustness
+    notes = notes_on_robustness(measured, len(names), MAX_FEATURES)
+    return {**measured, "notes": notes, "sentence": summarize_robustness(measured)}
 
 
-def _quality(task: Task, truth: Codes, probabilities: Floats) -> dict[str, float | None]:
+def _quality(task: Task, truth: Codes, probabilities: Floats) -> Unchanged:
     values = compute_metrics(task, truth, probabilities)
-    return {name: None if np.isnan(values[name]) else values[name] for name in ("roc_auc", "log_loss")}
+    area, loss = (None if np.isnan(value) else value for value in (values["roc_auc"], values["log_loss"]))
+    return {"roc_auc": area, "log_loss": loss}
 
 
-def compare(task: Task, truth: Codes, usual: Floats, other: Floats) -> dict[str, float | None]:
-    """What showing rows otherwise changes, by _CHANGES, from the probabilities (rows, labels) of at least one row."""
+def compare(task: Task, truth: Codes, usual: Floats, other: Floats) -> Changes:
+    """What showing rows otherwise changes, from the probabilities (rows, labels) of at least one row."""
     before, after = _quality(task, truth, usual), _quality(task, truth, other)
     return {
         "changed_decisions": float((usual.argmax(axis=1) != other.argmax(axis=1)).mean()),
         "mean_change": float(np.abs(usual - other).sum(axis=1).mean() / 2),
-        **{f"{name}_change": _difference(after[name], before[name]) for name in ("roc_auc", "log_loss")},
+        "roc_auc_change": _difference(after["roc_auc"], before["roc_auc"]),
+        "log_loss_change": _difference(after["log_loss"], before["log_loss"]),
     }
 
 
@@ -235,21 +249,18 @@ def _difference(after: float | None, before: float | None) -> float | None:
     return None if after is None or before is None else after - before
 
 
-def _variant(task: Task, name: str, truth: Codes, found: dict[str, Floats], plan: dict[str, Any]) -> dict[str, Any]:
+def _variant(task: Task, name: VariantName, truth: Codes, found: dict[str, Floats], plan: Plan) -> Variant:
     """One of VARIANTS, on those rows that could be shown so."""
     note = _objection(name, found, plan)
     known = np.zeros(len(truth), dtype=np.bool_) if note else ~np.isnan(found[name][:, 0])
-    nothing = dict.fromkeys(("roc_auc", *_CHANGES))
-    measured = (
-        {"roc_auc": _quality(task, truth[known], found[name][known])["roc_auc"]}
-        | compare(task, truth[known], found[_AS_IT_IS][known], found[name][known])
-        if known.any()
-        else nothing
-    )
-    return {"name": name, "rows": int(known.sum()), **measured, "note": note}
+    area, changes = None, _UNMEASURED
+    if known.any():
+        area = _quality(task, truth[known], found[name][known])["roc_auc"]
+        changes = compare(task, truth[known], found[_AS_IT_IS][known], found[name][known])
+    return {"name": name, "rows": int(known.sum()), "roc_auc": area, **changes, "note": note}
 
 
-def _objection(name: str, found: dict[str, Floats], plan: dict[str, Any]) -> str | None:
+def _objection(name: str, found: dict[str, Floats], plan: Plan) -> str | None:
     """Why the rows cannot be shown so."""
     if not found:
         return "there are no test rows"
@@ -271,7 +282,7 @@ def _importance(
     names: Sequence[str],
     gaps: Sequence[float | None],
     seed: int,
-) -> list[dict[str, Any]]:
+) -> list[Importance]:
     """What leaving out each feature changes, the most important first."""
     if not found:
         return []
@@ -281,14 +292,18 @@ def _importance(
     increases = np.stack([row_losses(truth, other) - losses for other in others], axis=1)
     means = [counts @ increases / len(truth) for counts in draw_counts(len(truth), seed)]
     resampled = np.concatenate(means)
-    entries = []
+    entries: list[Importance] = []
     for place, other in enumerate(others):
         changes = compare(task, truth, usual, other)
+        increase = float(increases[:, place].mean())
+        interval = estimate(increase, resampled[:, place])
         entries.append(
             {
                 "feature": names[place],
-                "log_loss_increase": estimate(float(increases[:, place].mean()), resampled[:, place]),
-                **{name: changes[name] for name in ("roc_auc_change", "changed_decisions", "mean_change")},
+                "log_loss_increase": {"value": increase, "low": interval["low"], "high": interval["high"]},
+                "roc_auc_change": changes["roc_auc_change"],
+                "changed_decisions": changes["changed_decisions"],
+                "mean_change": changes["mean_change"],
                 "missing_in_training": gaps[place],
             }
         )

@@ -14,10 +14,11 @@ from typing import Any
 import psutil
 from packaging.requirements import Requirement
 
-from loramake.config import defaults, read_config
+from loramake.config import read_config
 from loramake.errors import LoramakeError
 from loramake.programs import output_lines
 from loramake.sandbox import bubblewrap
+from loramake.settings import defaults
 from loramake.workflow.slurm.queue import Node, largest_node, read_nodes
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from loramake import artifacts
 from loramake.agents.builtin import find_target
+from loramake.artifact_types.explore import ProfileColumn
 from loramake.config import check_config, read_config
 from loramake.errors import ConfigError, LoramakeError
 from loramake.explore.profile import describe_csv
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
+from loramake.settings import Settings
 from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS
 
 CONFIG = Path("config.yaml")
@@ -56,7 +57,7 @@ def propose(csv: Path) -> Proposal:
     return Proposal(list(columns), {name: _some_values(column) for name, column in columns.items()}, target)
 
 
-def _some_values(column: dict[str, Any]) -> str:
+def _some_values(column: ProfileColumn) -> str:
     """Of a column of few values all, of another how many."""
     if column["distinct"] > MAX_LABELS_OF_NUMBERS:
         return f"{column['type']}, {column['distinct']:,} values"
@@ -69,7 +70,7 @@ def check_free(name: str) -> None:
         raise ConfigError(f"{CONFIG} has an experiment {name}: give another name with --name, or edit it there.")
 
 
-def write_config(name: str, settings: dict[str, Any]) -> None:
+def write_config(name: str, settings: Settings) -> None:
     """Add an experiment to config.yaml, or begin one; ConfigError, with the text to paste, where that is not safe."""
     before = read_config(CONFIG)
     entry = _entry(name, settings)
@@ -85,7 +86,7 @@ def write_config(name: str, settings: dict[str, Any]) -> None:
     artifacts.write_text(CONFIG, text)
 
 
-def _entry(name: str, settings: dict[str, Any]) -> str:
+def _entry(name: str, settings: Settings) -> str:
     lines = [f"  {_scalar(name)}:\n"]
     for key, value in settings.items():
         line = f"    {key}: {_scalar(value)}"

@@ -9,17 +9,20 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from loramake.config import COLUMN_LISTS, EXPERIMENT_NAME, FEEDBACK_SETTINGS, REVIEWS, Settings, read_feedback
+from loramake import layout
+from loramake.config import EXPERIMENT_NAME, REVIEWS
 from loramake.console import working
 from loramake.errors import ConfigError, DataError, nearest
 from loramake.experiments import RESULTS
+from loramake.feedback import COLUMN_LISTS, FEEDBACK_SETTINGS, Feedback, read_feedback
 from loramake.layout import approval_name
 from loramake.parsing.json_text import read_json
-from loramake.tables.reading import check_file, read_table
+from loramake.settings import Settings
+from loramake.tables.reading import check_file
+from loramake.tables.source import align, sniff_source
 
 CHECKED = Path("results/.cache/checked")
 """One empty file for every look that found nothing to refuse; its name is a hash of what was looked at."""
@@ -43,7 +46,7 @@ def check_inputs(settings: Settings, results: str | Path) -> None:
     the target of the last run.
     """
     results = Path(results)
-    task, asked = results / "task.json", _read_feedback(results / "feedback/explore.yaml")
+    task, asked = layout.TASK.within(results), _read_feedback(results / "feedback/explore.yaml")
     plan = results / "feedback/plan.yaml"
     planned = {key: names for key, names in _read_feedback(plan).items() if key in _OF_PLAN}
     key = [_VERSION, asked, planned, _last_target(task), [settings[name] for name in _SETTINGS]]
@@ -85,21 +88,22 @@ def check_feedback_files(folder: str | Path) -> None:
             raise ConfigError(f"{path} is no feedback of any step{nearest(path.name, known)}: rename or delete it.")
 
 
-def _read_feedback(path: Path) -> dict[str, Any]:
+def _read_feedback(path: Path) -> Feedback:
     return read_feedback(path) if path.is_file() else {}
 
 
 def _look(
-    settings: Settings, asked: dict[str, Any], planned: Mapping[str, list[str]], where: str, last_target: str | None
+    settings: Settings, asked: Feedback, planned: Mapping[str, list[str]], where: str, last_target: str | None
 ) -> None:
     # scikit-learn comes with these: a second of every call of Snakemake, where nothing changed.
-    from loramake.explore.task import check_columns, compare_headers, read_test_target
+    from loramake.explore.task import check_columns, compare_headers, find_test_labels
     from loramake.tasks import find_task
     from loramake.trust.audit import check_audit_columns
     from loramake.trust.cost_matrix import read_costs
 
     csv, test_csv = settings["csv"], settings["test_csv"]
-    table = read_table(csv)
+    source = sniff_source(csv, test_csv)
+    table = source.csv.read()
     _check_size(csv, table)
     check_columns(settings, asked, table.columns, csv)
     for name in [name for names in planned.values() for name in names]:
@@ -107,7 +111,7 @@ def _look(
             raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, table.columns)}.")
     target = settings["target"] or (last_target if last_target in table.columns else None)
     names = list(map(str, table.columns))
-    theirs = None if test_csv is None else read_table(test_csv)
+    theirs = None if source.test_csv is None else source.test_csv.read()
     if theirs is not None:
         compare_headers(csv, names, test_csv, list(map(str, theirs.columns)), target)
     check_audit_columns(settings["audit_columns"], names, target, csv)
@@ -120,7 +124,7 @@ def _look(
     task = find_task(csv, table[target], values, settings["rare_labels"]).task
     read_costs(settings["costs"], settings["abstain_cost"], task.labels, csv)
     if theirs is not None:
-        labels = read_test_target(test_csv, table, table[target], settings["rare_labels"])
+        labels = find_test_labels(align(theirs, table), table[target], settings["rare_labels"])
         task.check_test(test_csv, labels)
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loramake import layout
 from loramake.config import EXPERIMENT_NAME, check_config, read_config
 from loramake.console import STARTED, say
 from loramake.errors import ConfigError
-from loramake.experiments import CommandLine, as_options, read_command_line, write_command_line
+from loramake.experiments import RESULTS, CommandLine, as_options, read_command_line, write_command_line
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import ROOT
@@ -108,7 +109,7 @@ class Run:
     def _once(self, settings: Mapping[str, Any]) -> int:
         """Snakemake once; Ctrl-C is its own to deal with: it ends its jobs and gives its lock back."""
         snakemake = str(Path(sys.executable).with_name("snakemake"))
-        target = f"results/{self.experiment}/evaluation/results.json"
+        target = str(layout.RESULTS.within(RESULTS / self.experiment))
         command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
         command += [] if self.is_verbose else ["--quiet", "all"]
         command += self._profile()

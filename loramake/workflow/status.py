@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loramake import layout
 from loramake.config import read_config, resolve
 from loramake.errors import ConfigError
 from loramake.experiments import RESULTS, as_options, read_command_line
@@ -82,7 +83,7 @@ def _summary(experiments: Sequence[str], settings: Mapping[str, Any] | None = No
 
     `settings` are those of a command line.
     """
-    targets = [str(RESULTS / name / "evaluation/results.json") for name in experiments]
+    targets = [str(layout.RESULTS.within(RESULTS / name)) for name in experiments]
     command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile")]
     command += ["--summary", *targets, *as_options(settings or {})]
     environment = {**os.environ, "NO_COLOR": "1"}

@@ -1,10 +1,10 @@
 from loramake.console import step
 from loramake.evaluation.baselines import fit_baselines
+from loramake.tables.source import describe_source
 
 with step(snakemake.log[0]):
     fit_baselines(
-        csv=snakemake.params.csv,
-        test_csv=snakemake.params.test_csv,
+        source=describe_source(snakemake.params.csv, snakemake.params.test_csv, snakemake.input.profile),
         task=snakemake.input.task,
         splits=snakemake.input.splits,
         plan=snakemake.input.plan,

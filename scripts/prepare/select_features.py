@@ -1,14 +1,14 @@
 from loramake.console import step
 from loramake.prepare.features import select_features
+from loramake.tables.source import describe_source
 
 with step(snakemake.log[0]):
     select_features(
-        csv=snakemake.params.csv,
+        source=describe_source(snakemake.params.csv, None, snakemake.input.profile),
         profile=snakemake.input.profile,
         task=snakemake.input.task,
         splits=snakemake.input.splits,
-        max_features=snakemake.params.max_features,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
         out=snakemake.output.selected,
         rankings=snakemake.output.rankings,
     )

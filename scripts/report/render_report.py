@@ -1,11 +1,11 @@
 from loramake.console import step
 from loramake.report.report import FILES, render_report
+from loramake.tables.source import describe_source
 
 with step(snakemake.log[0]):
     render_report(
         experiment=snakemake.params.experiment,
-        csv=snakemake.params.csv,
-        test_csv=snakemake.params.test_csv,
+        source=describe_source(snakemake.params.csv, snakemake.params.test_csv, snakemake.input.profile),
         files={name: snakemake.input[name] for name in FILES},
         plots=snakemake.input.plots,
         settings=snakemake.params.settings,

@@ -6,10 +6,6 @@ with step(snakemake.log[0]):
         task=snakemake.input.task,
         held_out=snakemake.input.held_out,
         test=snakemake.input.test,
-        max_selective_error=snakemake.params.max_selective_error,
-        selective_error_confidence=snakemake.params.selective_error_confidence,
-        costs=snakemake.params.costs,
-        abstain_cost=snakemake.params.abstain_cost,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
         out=snakemake.output.risk,
     )

@@ -10,8 +10,6 @@ with step(snakemake.log[0]):
         baselines=snakemake.input.baselines,
         calibrator=snakemake.input.calibrator,
         risk=snakemake.input.risk,
-        costs=snakemake.params.costs,
-        abstain_cost=snakemake.params.abstain_cost,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
         out=snakemake.output.costs,
     )

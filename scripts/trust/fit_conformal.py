@@ -7,7 +7,6 @@ with step(snakemake.log[0]):
         held_out=snakemake.input.held_out,
         test=snakemake.input.test,
         method=snakemake.params.method,
-        conformal_confidence=snakemake.params.conformal_confidence,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
         out=snakemake.output.conformal,
     )

@@ -2,12 +2,12 @@ from pathlib import Path
 
 from loramake.console import step
 from loramake.prepare.code import choose_prep_sandbox
+from loramake.tables.source import describe_source
 from loramake.trust.robustness import measure_robustness
 
 with step(snakemake.log[0]):
     measure_robustness(
-        csv=snakemake.params.csv,
-        test_csv=snakemake.params.test_csv,
+        source=describe_source(snakemake.params.csv, snakemake.params.test_csv, snakemake.input.profile),
         task=snakemake.input.task,
         plan=snakemake.input.plan,
         splits=snakemake.input.splits,

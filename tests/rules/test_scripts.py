@@ -118,6 +118,22 @@ def test_there_is_no_version_without_a_rule() -> None:
     assert set(MEANINGS) <= set(RULES)
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_no_two_numbers_of_a_rule_could_swap_unnoticed(rule: str) -> None:
+    """Snakemake compares params without their names: several numbers belong into one mapping (get_slice)."""
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk")))
+    own = text.split(f"rule {rule}:\n")[1].split("\nrule ")[0]
+    settings = artifacts.load_schema("config")["properties"]
+    alone = [name for name in re.findall(r"get_setting\(\s*\"(\w+)\"", own) if is_number(settings[name])]
+    assert len(alone) <= 1, alone
+
+
+def is_number(setting: dict[str, Any]) -> bool:
+    """Whether a setting of config.yaml may be a number."""
+    kinds = [setting, *setting.get("anyOf", []), *setting.get("oneOf", [])]
+    return any(word in str(kind.get("type", "")) for kind in kinds for word in ("number", "integer"))
+
+
 def test_no_rule_keeps_where_its_sources_lie(jobs: dict[str, SimpleNamespace]) -> None:
     """Snakemake keeps params of plain values only: a Path is handed over and is not compared."""
     for job in jobs.values():

@@ -5,8 +5,10 @@ import pytest
 import yaml
 
 from loramake.artifacts import load_schema
-from loramake.config import RENAMED, check_config, coerce, defaults, read_card, read_feedback, resolve
+from loramake.config import check_config, read_card, resolve
 from loramake.errors import ConfigError
+from loramake.feedback import read_feedback
+from loramake.settings import RENAMED, coerce, defaults
 from loramake.training.config import count_epochs
 from tests.conftest import ROOT
 

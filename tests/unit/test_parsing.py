@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from loramake import artifacts
-from loramake.config import check_config, coerce, read_card, read_config, read_feedback
+from loramake.config import check_config, read_card, read_config
 from loramake.errors import ArtifactError, ConfigError, LoramakeError
 from loramake.experiments import CommandLine, read_command_line
+from loramake.feedback import read_feedback
 from loramake.llm.encoding import _folder_has_chat_template
 from loramake.parsing import MIB, ParsingError, limited, read_bytes, yaml_text
 from loramake.parsing.json_text import LONGEST_LINE, parse_json, parse_json_lines
@@ -26,6 +27,7 @@ from loramake.review.approval import Approval, Question, forget_reviews
 from loramake.review.changes import FeedbackContext, parse_feedback
 from loramake.serving.new_rows import Columns, open_json_lines, open_objects
 from loramake.serving.resumable import parse_state
+from loramake.settings import coerce
 from loramake.workflow.preflight import _last_target
 from loramake.workflow.run import Run
 from tests.conftest import ROOT

@@ -15,11 +15,11 @@ whose cut depends on a category, the values of dates that are not ISO 8601, sing
 of tables of thousands of columns, which `find_leaks` then says.
 """
 
-from typing import Any, TypedDict
-
 import numpy as np
 import pandas as pd
 
+from loramake.artifact_types.explore import ProfileColumn
+from loramake.artifact_types.shared import ExcludedColumn
 from loramake.explore.leaks.alone import (
     has_nearly_one_label_a_value,
     has_one_label_a_value,
@@ -35,14 +35,7 @@ from loramake.explore.leaks.pairs import find_pairs
 from loramake.tables.numbers import number_styles
 
 
-class Leak(TypedDict):
-    """A column that gives the target away, and one clause that says how."""
-
-    name: str
-    reason: str
-
-
-def find_leaks(table: pd.DataFrame, target: str, columns: list[dict[str, Any]]) -> list[Leak]:
+def find_leaks(table: pd.DataFrame, target: str, columns: list[ProfileColumn]) -> list[ExcludedColumn]:
     """Suspected leaks among a profile's columns, in their order, each column once.
 
     `table` holds text cells, missing ones None, and only rows with a target. Constants are passed over; of ids only the
@@ -64,7 +57,9 @@ def find_leaks(table: pd.DataFrame, target: str, columns: list[dict[str, Any]]) 
             others.append(column)
     if len(names) > 1 and labels.rows.min() >= ROWS_A_LABEL:
         found |= find_pairs(others, labels)
-    return [Leak(name=entry["name"], reason=found[entry["name"]]) for entry in columns if entry["name"] in found]
+    return [
+        ExcludedColumn(name=entry["name"], reason=found[entry["name"]]) for entry in columns if entry["name"] in found
+    ]
 
 
 def _find_reason(column: Column, target: str) -> str | None:

@@ -1,11 +1,11 @@
 """The calibrator: what was done to the probabilities, and why nothing else."""
 
-from typing import Any
+from loramake.artifact_types.trust import Calibrator
 
 METHOD_NAMES = {"isotonic": "isotonic regression", "temperature": "temperature scaling"}
 
 
-def note_on_calibrator(calibrator: dict[str, Any], reasons: list[str], temperatures: tuple[float, float]) -> str | None:
+def note_on_calibrator(calibrator: Calibrator, reasons: list[str], temperatures: tuple[float, float]) -> str | None:
     method, temperature = calibrator["method"], calibrator["temperature"]
     notes = []
     if reasons:
@@ -21,11 +21,11 @@ def note_on_calibrator(calibrator: dict[str, Any], reasons: list[str], temperatu
     return " ".join(notes) or None
 
 
-def summarize_calibrator(calibrator: dict[str, Any]) -> str:
+def summarize_calibrator(calibrator: Calibrator) -> str:
     return " ".join(part for part in (calibrator["note"], _outcome(calibrator)) if part)
 
 
-def _outcome(calibrator: dict[str, Any]) -> str | None:
+def _outcome(calibrator: Calibrator) -> str | None:
     """What was done, in plain words; nothing where the note says it."""
     rows, temperature = calibrator["rows"]["fitted"], calibrator["temperature"]
     if calibrator["method"] == "none":
@@ -33,8 +33,8 @@ def _outcome(calibrator: dict[str, Any]) -> str | None:
     if calibrator["method"] == "isotonic":
         return f"The probabilities are mended by isotonic regression, fitted on {rows:,} calibration rows."
     fitted = f"(temperature {temperature:.2f}, fitted on {rows:,} calibration rows)"
-    if temperature > 1.05:
+    if temperature is not None and temperature > 1.05:
         return f"The model is too sure of itself: its probabilities are softened {fitted}."
-    if temperature < 0.95:
+    if temperature is not None and temperature < 0.95:
         return f"The model is less sure than it could be: its probabilities are sharpened {fitted}."
     return f"The model is about as sure as it should be: its probabilities hardly change {fitted}."

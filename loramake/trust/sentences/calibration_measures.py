@@ -1,12 +1,13 @@
 """Calibration errors: before, after, and what of them is chance."""
 
-from typing import Any
-
+from loramake.artifact_types.trust import Calibrator, MeasuredCalibration
 from loramake.evaluation.intervals import CONFIDENCE
 from loramake.text import as_percent
 
 
-def summarize_calibration(before: dict[str, Any], after: dict[str, Any], rows: int, calibrator: dict[str, Any]) -> str:
+def summarize_calibration(
+    before: MeasuredCalibration, after: MeasuredCalibration, rows: int, calibrator: Calibrator
+) -> str:
     """The calibration error before and after, and what of it is chance."""
     ece, perfect = after["measures"]["ece"], after["ece_if_calibrated"]
     if ece["value"] is None:

@@ -1,12 +1,12 @@
 """Sets of labels: what they promise, and how they fared on test."""
 
-from typing import Any
-
-from loramake.evaluation.intervals import CONFIDENCE
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import MeasuredSets
+from loramake.evaluation.intervals import CONFIDENCE, defined
 from loramake.text import as_percent, listed, shorten
 
 
-def notes_on_sets(conformal: dict[str, Any]) -> list[str]:
+def notes_on_sets(conformal: MeasuredSets) -> list[str]:
     """What a reader has to know beside the sentence."""
     notes = []
     few = [each for each in conformal["by_class"] if each["quantile"] is None]
@@ -23,7 +23,7 @@ def notes_on_sets(conformal: dict[str, Any]) -> list[str]:
     return notes
 
 
-def summarize_sets(conformal: dict[str, Any]) -> str:
+def summarize_sets(conformal: MeasuredSets) -> str:
     asked, test = as_percent(conformal["conformal_confidence"]), conformal["test"]
     conditional = conformal["method"] == "class_conditional"
     if all(each["quantile"] is None for each in conformal["by_class"]):
@@ -41,12 +41,13 @@ def summarize_sets(conformal: dict[str, Any]) -> str:
     )
 
 
-def _shortfall(conformal: dict[str, Any]) -> str:
+def _shortfall(conformal: MeasuredSets) -> str:
     """What to think of a coverage on test that is lower than asked."""
     test = conformal["test"]
-    if test["coverage"]["value"] >= conformal["conformal_confidence"]:
+    coverage = defined(test["coverage"]["value"])
+    if coverage >= conformal["conformal_confidence"]:
         return ""
-    if test["coverage"]["value"] >= test["expected"]["low"]:
+    if coverage >= defined(test["expected"]["low"]):
         return f"; what it lacks is within chance of {conformal['rows']:,} calibration and {test['rows']:,} test rows"
     return (
         f"; chance seldom gives less than {test['expected']['low']:.1%}, so the test rows may differ from the "
@@ -54,5 +55,5 @@ def _shortfall(conformal: dict[str, Any]) -> str:
     )
 
 
-def _range(interval: dict[str, float]) -> str:
+def _range(interval: Estimate) -> str:
     return f"{interval['low']:.1%} to {interval['high']:.1%}"

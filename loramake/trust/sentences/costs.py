@@ -1,19 +1,19 @@
 """Deciding by cost: what it takes, and whether it pays."""
 
 import math
-from typing import Any
 
-from loramake.evaluation.intervals import CONFIDENCE
+from loramake.artifact_types.shared import Estimate
+from loramake.artifact_types.trust import CostDifference, CostMatrix, CostsOnTest, Policy
+from loramake.evaluation.intervals import CONFIDENCE, defined
 from loramake.text import as_percent
 
 
-def summarize_costs(costs: dict[str, Any], min_rows: int) -> str:
+def summarize_costs(costs: CostMatrix, test: CostsOnTest, min_rows: int) -> str:
     """A few sentences for a manager: by costs alone, whether that pays, and what max_selective_error adds."""
-    test = costs["test"]
     if not test["rows"]:
         return "There are no test rows to see what deciding by cost takes."
     digits = _digits(costs)
-    alone, best = test["without_max_selective_error"] or test["loramake"], test["difference"]["baseline"]
+    alone, best = test["without_max_selective_error"] or test["loramake"], str(test["difference"]["baseline"])
     plain = {"the most probable label": test["most_probable"]}
     if test["constant"]:
         plain[_always(test["constant"])] = test["constant"]
@@ -23,8 +23,8 @@ def summarize_costs(costs: dict[str, Any], min_rows: int) -> str:
         told += f" and asks a person about {_asked(alone, test)} of rows"
     told += f", against {', '.join(against)} and {_mean(test['baselines'][best], digits)} for {best}, the best baseline"
     told += f": {_verdict(test['difference'], digits)}."
-    name = min(plain, key=lambda name: plain[name]["per_row"]["value"])
-    if test["rows"] >= min_rows and plain[name]["per_row"]["value"] < alone["per_row"]["value"]:
+    name = min(plain, key=lambda name: _cost(plain[name]))
+    if test["rows"] >= min_rows and _cost(plain[name]) < _cost(alone):
         told += f" It does not pay on these rows: {name} costs less."
     if test["without_max_selective_error"]:
         ours = test["loramake"]
@@ -33,34 +33,39 @@ def summarize_costs(costs: dict[str, Any], min_rows: int) -> str:
     return told
 
 
-def _asked(way: dict[str, Any], test: dict[str, Any]) -> str:
+def _asked(way: Policy, test: CostsOnTest) -> str:
     return f"{way['abstentions'] / test['rows']:.1%}"
 
 
-def _digits(costs: dict[str, Any]) -> int:
+def _digits(costs: CostMatrix) -> int:
     """Decimals that show a thousandth of the largest cost, which is not zero."""
-    largest = max(abs(cost) for row in costs["matrix"] for cost in row)
+    largest = max(abs(cost) for row in costs["matrix"] or [] for cost in row)
     return max(0, 3 - math.floor(math.log10(largest)))
 
 
-def _mean(policy: dict[str, Any], digits: int) -> str:
-    return _number(policy["per_row"]["value"], digits)
+def _mean(policy: Policy, digits: int) -> str:
+    return _number(_cost(policy), digits)
+
+
+def _cost(policy: Policy) -> float:
+    return defined(policy["per_row"]["value"])
 
 
 def _number(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
-def _interval(found: dict[str, Any], digits: int) -> str:
-    return f"{as_percent(CONFIDENCE)} interval {_number(found['low'], digits)} to {_number(found['high'], digits)}"
+def _interval(found: Estimate, digits: int) -> str:
+    low, high = (_number(defined(end), digits) for end in (found["low"], found["high"]))
+    return f"{as_percent(CONFIDENCE)} interval {low} to {high}"
 
 
-def _always(constant: dict[str, Any]) -> str:
+def _always(constant: Policy) -> str:
     label = next((label for label, rows in constant["decisions"].items() if rows), None)
     return "always asking a person" if label is None else f"always {label!r}"
 
 
-def _verdict(difference: dict[str, Any], digits: int) -> str:
+def _verdict(difference: CostDifference, digits: int) -> str:
     """How loramake stands beside the best baseline."""
     says = {
         "better": "cheaper than that",
@@ -68,5 +73,5 @@ def _verdict(difference: dict[str, Any], digits: int) -> str:
         "worse": "dearer than that",
         None: "too few test rows to tell which is cheaper",
     }
-    value = _number(difference["value"], digits)
+    value = _number(defined(difference["value"]), digits)
     return f"{says[difference['outcome']]} (difference {value}, {_interval(difference, digits)})"

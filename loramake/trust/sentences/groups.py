@@ -1,23 +1,22 @@
 """Groups of an audited column: how far they lie apart."""
 
-from typing import Any
-
-from loramake.evaluation.intervals import CONFIDENCE
+from loramake.artifact_types.trust import MeasuredColumn
+from loramake.evaluation.intervals import CONFIDENCE, defined
 from loramake.text import as_percent, shorten
 from loramake.trust.groups import MIN_ROWS
 
 
-def summarize_column(column: dict[str, Any]) -> str:
+def summarize_column(column: MeasuredColumn) -> str:
     """One sentence on one audited column."""
     found, name = column["differences"]["accuracy"]["difference"], shorten(column["name"], 40)
     small = ", ".join(shorten(group, 40) for group in column["too_small"])
     left_out = f"; left out, with under {MIN_ROWS} rows: {small}" if small else ""
     if found["value"] is None:
         return f"{name} has fewer than two groups of {MIN_ROWS} rows or more, so nothing is compared{left_out}."
-    values = [group["accuracy"]["value"] for group in column["groups"] if not group["small"]]
+    values = [defined(group["accuracy"]["value"]) for group in column["groups"] if not group["small"]]
     low, high = (
-        f"{min(values):.2f} ({shorten(found['lowest'], 40)})",
-        f"{max(values):.2f} ({shorten(found['highest'], 40)})",
+        f"{min(values):.2f} ({shorten(str(found['lowest']), 40)})",
+        f"{max(values):.2f} ({shorten(str(found['highest']), 40)})",
     )
     interval = f"{as_percent(CONFIDENCE)} interval {found['low']:.2f} to {found['high']:.2f}"
     return (

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from loramake.prediction.predictions import Key, name_of
+from loramake.prediction.predictions import name_of
+from loramake.tables.source import Key
 
 
 def summarize_suspects(rows: int, keys: Sequence[Key], min_rows: int) -> str:

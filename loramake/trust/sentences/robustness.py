@@ -1,12 +1,11 @@
 """Rows shown otherwise: how much that changes, and which column counts most."""
 
-from typing import Any
-
+from loramake.artifact_types.trust import MeasuredRobustness
 from loramake.evaluation.intervals import CONFIDENCE
 from loramake.text import as_percent, listed, shorten
 
 
-def notes_on_robustness(robustness: dict[str, Any], features: int, max_features: int) -> list[str]:
+def notes_on_robustness(robustness: MeasuredRobustness, features: int, max_features: int) -> list[str]:
     notes = []
     if robustness["rows"] < robustness["test_rows"]:
         notes.append(f"Measured on {robustness['rows']:,} of {robustness['test_rows']:,} test rows, drawn by the seed.")
@@ -29,7 +28,7 @@ def notes_on_robustness(robustness: dict[str, Any], features: int, max_features:
     return notes
 
 
-def summarize_robustness(robustness: dict[str, Any]) -> str:
+def summarize_robustness(robustness: MeasuredRobustness) -> str:
     if not robustness["rows"]:
         return "There are no test rows to show otherwise."
     measured = [variant for variant in robustness["variants"] if not variant["note"]]

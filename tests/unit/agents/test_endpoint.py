@@ -12,9 +12,9 @@ from loramake import artifacts
 from loramake.agents import get_agent
 from loramake.agents.builtin import BuiltinAgent
 from loramake.agents.openai import OpenAIAgent
-from loramake.config import defaults
 from loramake.errors import AgentError
 from loramake.explore.profile import profile_csv
+from loramake.settings import defaults
 from loramake.tables.reading import read_table
 from tests import endpoint
 from tests.conftest import ROOT

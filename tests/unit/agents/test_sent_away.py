@@ -12,14 +12,13 @@ from loramake import artifacts
 from loramake.agents import get_agent
 from loramake.agents.complaints import CHECKS, KINDS, complaint
 from loramake.agents.openai import OpenAIAgent
-from loramake.config import defaults
 from loramake.dataset import balance as dataset
 from loramake.explore import task as explore
 from loramake.explore.profile import profile_csv
 from loramake.prepare import checks, plan
 from loramake.prepare import code as prep_code
-from loramake.prepare.code import Sources
 from loramake.sandbox import bubblewrap
+from loramake.settings import defaults
 from support.escapes import closed_sandbox
 from support.experiment import EXPLORE, TINY, Experiment
 from tests import endpoint
@@ -134,8 +133,8 @@ def write(csv: Path, codes: list[str], sees: str) -> Server:
     with serve(answer=Coder(codes)) as server:
         agent = agent_of(server, "write_prep_code", agent_sees=sees)
         agent.tries = len(codes) + 1
-        sources, sandbox = Sources(csv, None, experiment.splits), closed_sandbox()
-        prep_code.write_prep_code(experiment.plan, experiment.profile, sources, agent, sandbox, "results/prepare.py")
+        files = (experiment.plan, experiment.profile, experiment.source, experiment.splits)
+        prep_code.write_prep_code(*files, agent, closed_sandbox(), "results/prepare.py")
         assert len(complaints(server)) == len(codes)
         return server
 
@@ -192,7 +191,12 @@ def test_a_whole_run_at_names_sends_no_cell_and_no_label() -> None:
     described = artifacts.read(experiment.profile, "profile")
     with serve(answer=lambda prompt: endpoint.good(prompt).replace('"target": "town"', '"target": "ill"')) as server:
         explore.explore_data(
-            csv, None, experiment.profile, None, EXPLORE, agent_of(server, "explore_data", agent_sees="names"), "t.json"
+            experiment.source,
+            experiment.profile,
+            None,
+            EXPLORE,
+            agent_of(server, "explore_data", agent_sees="names"),
+            "t.json",
         )
         planner = agent_of(server, "plan_preparation", agent_sees="names")
         plan.plan_preparation(experiment.profile, "t.json", experiment.selected, None, TINY, planner, "plan.yaml")

@@ -30,6 +30,7 @@ from loramake.explore.task import explore_data
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
 from loramake.tables.numbers import PLAIN, NumberStyle
+from loramake.tables.source import Source, describe_source
 from loramake.tasks import Classification
 from support.experiment import EXPLORE
 from tests.conftest import ROOT
@@ -46,30 +47,32 @@ class Experiment:
     csv: Path
     test_csv: Path | None = None
 
+    @property
+    def source(self) -> Source:
+        return describe_source(self.csv, self.test_csv, self.folder / "profile.json")
+
     def explore(self, target: str, ratios: dict[str, float] = RATIOS) -> "Experiment":
         profile, task, splits = (self.folder / name for name in ("profile.json", "task.json", "splits.csv"))
         profile_csv(self.csv, self.test_csv, profile)
         explore_data(
-            csv=self.csv,
-            test_csv=self.test_csv,
+            source=self.source,
             profile=profile,
             feedback=None,
             settings={**EXPLORE, "target": target},
             agent=BuiltinAgent(),
             out=task,
         )
-        assign_splits(self.csv, self.test_csv, task, ratios, 42, splits, self.folder / "splits.json")
+        assign_splits(self.source, task, ratios, 42, splits, self.folder / "splits.json")
         rankings = self.folder / "rankings.csv"
         selected = self.folder / "selected.json"
-        select_features(self.csv, profile, task, splits, 50, 42, selected, rankings)
+        select_features(self.source, profile, task, splits, 50, 42, selected, rankings)
         plan_preparation(profile, task, selected, None, "models/tiny", BuiltinAgent(), self.folder / "plan.yaml")
         return self
 
     def fit(self, name: str = "baselines.json") -> dict[str, Any]:
         out = self.folder / name
         fit_baselines(
-            csv=self.csv,
-            test_csv=self.test_csv,
+            source=self.source,
             task=self.folder / "task.json",
             splits=self.folder / "splits.csv",
             plan=self.folder / "plan.yaml",
@@ -79,7 +82,7 @@ class Experiment:
         return artifacts.read(out, "baselines")
 
     def split(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return read_split(self.csv, self.test_csv, self.folder / "splits.csv", name)
+        return read_split(self.source, self.folder / "splits.csv", name)
 
 
 def accuracy(experiment: Experiment, found: dict[str, Any], model: str, target: str, split: str = "test") -> float:

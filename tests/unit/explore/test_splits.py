@@ -11,6 +11,7 @@ from loramake.explore.profile import profile_csv
 from loramake.explore.splits import Ratios, assign, assign_splits, by_time, read_splits, split_shares
 from loramake.explore.task import explore_data
 from loramake.tables.reading import read_table
+from loramake.tables.source import describe_source
 from support.experiment import EXPLORE
 from tests.conftest import ROOT
 
@@ -36,9 +37,10 @@ def split(rows: pd.DataFrame, target: str, seed: int = 42, ids: tuple[str, ...] 
 def split_file(folder: Path, csv: Path, test_csv: Path | None = None, **settings: str) -> tuple[pd.DataFrame, Any]:
     """splits.csv and splits.json of a real file."""
     profile_csv(csv, test_csv, folder / "profile.json")
-    explore_data(csv, test_csv, folder / "profile.json", None, EXPLORE | settings, BuiltinAgent(), folder / "task.json")
+    source = describe_source(csv, test_csv, folder / "profile.json")
+    explore_data(source, folder / "profile.json", None, EXPLORE | settings, BuiltinAgent(), folder / "task.json")
     out, summary = folder / "splits.csv", folder / "splits.json"
-    assign_splits(csv, test_csv, folder / "task.json", RATIOS, 42, out, summary)
+    assign_splits(source, folder / "task.json", RATIOS, 42, out, summary)
     return read_splits(out), artifacts.read(summary, "splits")
 
 

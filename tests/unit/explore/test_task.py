@@ -8,6 +8,7 @@ from loramake.agents.builtin import BuiltinAgent
 from loramake.errors import DataError
 from loramake.explore.profile import profile_csv
 from loramake.explore.task import explore_data
+from loramake.tables.source import describe_source
 from loramake.tasks.labels import order_labels
 from support.experiment import EXPLORE
 from tests.conftest import ROOT
@@ -23,7 +24,8 @@ def explore(
 ) -> Any:
     profile_csv(csv, test_csv, folder / "profile.json")
     settings = {**EXPLORE, "target": target, **more}
-    explore_data(csv, test_csv, folder / "profile.json", feedback, settings, BuiltinAgent(), folder / "task.json")
+    source = describe_source(csv, test_csv, folder / "profile.json")
+    explore_data(source, folder / "profile.json", feedback, settings, BuiltinAgent(), folder / "task.json")
     return artifacts.read(folder / "task.json", "task")
 
 

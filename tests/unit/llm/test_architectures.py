@@ -64,7 +64,7 @@ def test_labels_are_scored_together_as_they_are_one_by_one(model: tuple[str, Pat
     probabilities = scorer.probabilities(records, LABELS)
     prompts = [scorer.encoder.prompt_ids(record) for record in records]
     labels = [scorer.encoder.label_ids(text) for text in LABELS]
-    alone = np.exp(label_log_probs(scorer.model, prompts, labels, together=False))
+    alone = np.exp(label_log_probs(scorer.backend.model, prompts, labels, together=False))
     np.testing.assert_allclose(probabilities, alone / alone.sum(axis=1, keepdims=True), atol=1e-4)
 
 

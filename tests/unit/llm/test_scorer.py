@@ -109,16 +109,16 @@ def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: d
 
 
 def test_the_adapter_is_merged_into_the_base(base: Path, tmp_path: Path) -> None:
-    model = load_scorer(config(base), adapter(base, tmp_path)).model
+    model = load_scorer(config(base), adapter(base, tmp_path)).backend.model
     assert isinstance(model, transformers.Qwen2ForCausalLM)
     assert not any("lora" in name for name, _ in model.named_modules())
     assert not model.training
 
 
 def test_infer_dtype_is_honoured(base: Path) -> None:
-    assert load_scorer(config(base)).model.dtype == torch.float32
+    assert load_scorer(config(base)).backend.model.dtype == torch.float32
     scorer = load_scorer(config(base, infer_dtype="bfloat16"))
-    assert scorer.model.dtype == torch.bfloat16
+    assert scorer.backend.model.dtype == torch.bfloat16
     np.testing.assert_allclose(scorer.probabilities(RECORDS, LABELS).sum(axis=1), 1.0, atol=1e-12)
 
 
@@ -153,9 +153,9 @@ def test_a_row_that_just_fits_is_scored(base: Path) -> None:
     scorer = load_scorer(config(base))
     needed = max(len(scorer.encoder.prompt_ids(record)) for record in RECORDS)
     needed += max(len(scorer.encoder.label_ids(text)) for text in LABELS)
-    LabelScorer(scorer.model, scorer.encoder, needed).probabilities(RECORDS, LABELS)
+    LabelScorer(scorer.backend, scorer.encoder, needed).probabilities(RECORDS, LABELS)
     with pytest.raises(PredictionError, match="cutoff_len"):
-        LabelScorer(scorer.model, scorer.encoder, needed - 1).probabilities(RECORDS, LABELS)
+        LabelScorer(scorer.backend, scorer.encoder, needed - 1).probabilities(RECORDS, LABELS)
 
 
 @pytest.mark.parametrize("labels", [["yes", "yes"], []])
@@ -172,7 +172,7 @@ def test_a_template_with_tokens_that_the_model_has_not_is_refused(base: Path) ->
 def test_a_damaged_model_is_no_probability(base: Path) -> None:
     scorer = load_scorer(config(base))
     with torch.no_grad():
-        scorer.model.model.norm.weight.fill_(float("nan"))
+        scorer.backend.model.model.norm.weight.fill_(float("nan"))
     with pytest.raises(PredictionError, match="row 20 is not a number \\(12 such rows\\)"):
         scorer.probabilities(RECORDS, LABELS)
 

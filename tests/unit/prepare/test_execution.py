@@ -15,6 +15,7 @@ from loramake.explore.splits import read_splits
 from loramake.prepare.checks import check_behaviour, check_records
 from loramake.prepare.execution import execute_prep_code
 from loramake.tables.reading import read_table
+from loramake.tables.source import sniff_source
 from support.experiment import Experiment
 from tests.conftest import ROOT
 
@@ -141,7 +142,7 @@ def test_bin_edges_are_fitted_on_train_rows_only(tmp_path: Path) -> None:
     changed = tmp_path / "b" / "heart.csv"
     table.to_csv(changed, index=False)
     outs = (tmp_path / "b/all.json", tmp_path / "b/state.json")
-    execute_prep_code(first.script, first.plan, changed, None, first.splits, first.sandbox, *outs)
+    execute_prep_code(first.script, first.plan, sniff_source(changed), first.splits, first.sandbox, *outs)
     assert (tmp_path / "b/state.json").read_bytes() == first.state.read_bytes()
 
 

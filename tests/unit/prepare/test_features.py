@@ -9,6 +9,7 @@ from loramake.errors import DataError
 from loramake.explore.profile import profile_column
 from loramake.plots.features import plot_feature_rankings
 from loramake.prepare.features import find_dropped, select_features
+from loramake.tables.source import describe_source
 
 TASK = {
     "group_column": None,
@@ -59,8 +60,9 @@ def select(
     splits = pd.DataFrame({"row": range(200), "source": "csv", "split": ["train"] * 150 + ["test"] * 50})
     splits.to_csv(folder / "splits.csv", index=False)
     out, rankings = folder / "selected.json", folder / "rankings.csv"
+    source = describe_source(folder / "t.csv", None, folder / "profile.json")
     select_features(
-        folder / "t.csv", folder / "profile.json", folder / "task.json", folder / "splits.csv", keep, 0, out, rankings
+        source, folder / "profile.json", folder / "task.json", folder / "splits.csv", keep, 0, out, rankings
     )
     return artifacts.read(out, "selected_features"), pd.read_csv(rankings)
 

@@ -24,6 +24,7 @@ from loramake.report.report import (
     read_table,
     spread,
 )
+from loramake.tables.source import sniff_source
 from loramake.tasks import Classification
 from loramake.trust.audit import audit, evaluate
 from loramake.trust.group_measures import count_rows
@@ -55,11 +56,11 @@ def test_samples_show_what_their_rows_hold(tmp_path: Path) -> None:
     samples: dict[str, list[dict[str, Any]]] = {
         "right": [{"key": ("csv", 1)}], "wrong": [], "unsure": [{"key": ("csv", 0)}]
     }  # fmt: skip
-    shown = add_cells(samples, tmp_path / "t.csv", None, ["sex", "age"])
+    shown = add_cells(samples, sniff_source(tmp_path / "t.csv"), ["sex", "age"])
     assert shown["right"][0]["cells"] == {"sex": "M", "age": None}
     assert shown["unsure"][0]["cells"] == {"sex": "F", "age": "40"}
     assert shown["wrong"] == []
-    assert add_cells({"right": []}, tmp_path / "t.csv", None, ["sex"]) == {"right": []}
+    assert add_cells({"right": []}, sniff_source(tmp_path / "t.csv"), ["sex"]) == {"right": []}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "robustness": {"sentence": "Nothing was tried."},
         "rows_by_split": "240 rows each",
         "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},
-        "selected": {"note": "all are kept", "ranked": False},
+        "selected_features": {"note": "all are kept", "ranked": False},
         "shown": SHOWN,
         "shown_metrics": Classification.shown_metrics,
         "suspects": [],

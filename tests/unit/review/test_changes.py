@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from loramake.config import read_feedback, resolve
+from loramake.config import resolve
 from loramake.errors import ConfigError
+from loramake.feedback import read_feedback
 from loramake.review.changes import (
     Change,
     FeedbackContext,

@@ -22,8 +22,9 @@ import yaml
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
 from loramake import Predictor, artifacts
-from loramake.config import read_feedback, read_trust
+from loramake.config import read_trust
 from loramake.errors import ArtifactError, ConfigError, LoramakeError, TrainingError
+from loramake.feedback import read_feedback
 from loramake.llm.adapters import check_adapter
 from loramake.llm.arguments import read_names
 from loramake.sandbox import bubblewrap

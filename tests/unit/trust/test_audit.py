@@ -14,13 +14,15 @@ from loramake.artifacts import load_schema
 from loramake.errors import ConfigError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
 from loramake.prediction.predictions import Scored, read_scored
+from loramake.tables.source import sniff_source
 from loramake.tasks import Classification
 from loramake.trust.audit import audit, audit_groups, check_audit_columns, evaluate
 from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.group_differences import find_reach
 from loramake.trust.group_measures import MEASURES, count_rows
 from loramake.trust.groups import MIN_ROWS
-from loramake.trust.requirements import FILES, REQUIREMENTS, Measured, check_requirements, summarize_requirements
+from loramake.trust.requirements import FILES, REQUIREMENTS, Measured, check_requirements
+from loramake.trust.sentences.requirements import summarize_requirements
 from tests.cases import random_case
 from tests.files import measure_trust
 from tests.formulas import expected_calibration_error
@@ -546,8 +548,7 @@ class Trust:
     def audit(self, columns: list[str], requirements: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
         at = self.folder
         audit_groups(
-            csv=self.table,
-            test_csv=None,
+            source=sniff_source(self.table),
             task=at / "task.json",
             held_out=at / "held_out.jsonl",
             test=at / "calibrated_test.jsonl",

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from loramake import artifacts
-from loramake.config import check_setting
 from loramake.errors import ArtifactError, ConfigError
 from loramake.prediction.predictions import scored_lines
+from loramake.settings import check_setting
 from loramake.trust.calibration import apply_calibrator, fit_on_half
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.costs import decide_by_cost

@@ -10,7 +10,7 @@ import pytest
 from loramake import artifacts
 from loramake.errors import ArtifactError
 from loramake.prediction.predictions import Scored, scored_lines
-from loramake.tables.reading import read_table
+from loramake.tables.source import sniff_source
 from loramake.trust.calibration import apply_calibrator, fit_calibrator
 from loramake.trust.label_noise import COLUMNS, MIN_ROWS, find_label_noise, find_lines, find_suspects
 from tests.files import Files
@@ -59,8 +59,7 @@ class Experiment:
         artifacts.write(self.folder / "calibrator.json", fit_calibrator(plain, self.labels, self.method), "calibrator")
         artifacts.write(self.folder / "plan.yaml", self.plan(), "plan")
         find_label_noise(
-            csv=self.folder / "table.csv",
-            test_csv=self.folder / "test.csv" if test_csv else None,
+            source=sniff_source(self.folder / "table.csv", self.folder / "test.csv" if test_csv else None),
             task=self.folder / "task.json",
             plan=self.folder / "plan.yaml",
             calibrator=self.folder / "calibrator.json",
@@ -178,8 +177,7 @@ def test_the_probabilities_are_the_calibrated_ones(tmp_path: Path) -> None:
     experiment.find()
     artifacts.write(tmp_path / "calibrator.json", calibrator, "calibrator")
     find_label_noise(
-        tmp_path / "table.csv",
-        None,
+        sniff_source(tmp_path / "table.csv"),
         tmp_path / "task.json",
         tmp_path / "plan.yaml",
         tmp_path / "calibrator.json",
@@ -246,10 +244,11 @@ def test_the_step_says_how_many_of_how_many_rows(tmp_path: Path, capsys: pytest.
 def test_a_line_number_counts_lines_of_the_file_not_rows(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text('y,note\n\nno,"two\nlines"\n\nyes,one\r\nno,\n', encoding="utf-8")
-    assert len(read_table(path)) == 3
-    assert find_lines(path, {0, 1, 2}) == {0: 3, 1: 6, 2: 7}
-    assert find_lines(path, {1}) == {1: 6}
-    assert find_lines(path, set()) == {}
+    file = sniff_source(path).csv
+    assert len(file.read()) == 3
+    assert find_lines(file, {0, 1, 2}) == {0: 3, 1: 6, 2: 7}
+    assert find_lines(file, {1}) == {1: 6}
+    assert find_lines(file, set()) == {}
 
 
 def test_formula_cells_headers_and_labels_reach_the_file_harmless(tmp_path: Path) -> None:

@@ -306,8 +306,7 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
     ):
         artifacts.write(folder / name, content, schema)
     robustness.measure_robustness(
-        csv=heart.csv,
-        test_csv=None,
+        source=heart.source,
         task=heart.task,
         plan=heart.plan,
         splits=heart.splits,

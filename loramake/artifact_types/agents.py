@@ -1,0 +1,79 @@
+"""What agents are asked and answer, and what is remembered of it."""
+
+from typing import Literal, NotRequired, TypedDict
+
+from loramake.artifact_types.prepare import BalanceProposal, Finding
+from loramake.artifact_types.shared import ExcludedColumn
+
+
+class Exploration(TypedDict):
+    """The target column, its labels in order (of two, the last is the positive one), and why this column."""
+
+    target: str
+    labels: list[str]
+    reason: str
+
+
+class PlanAnswer(TypedDict):
+    """What a model decides of a plan."""
+
+    instruction: str
+    drop: list[ExcludedColumn]
+    balance: BalanceProposal
+    advice: str
+
+
+class Critique(TypedDict):
+    """What is wrong with prepared records."""
+
+    findings: list[Finding]
+
+
+class Message(TypedDict):
+    """One message of a conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Call(TypedDict):
+    """A line of agent/<step>.jsonl: what a model was asked and answered."""
+
+    model: str
+    messages: list[Message]
+    answer: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    cost: float | None
+    cached: bool
+
+
+class Refusal(TypedDict):
+    """A line of agent/<step>.jsonl: what was wrong with the answer above."""
+
+    refused: str
+
+
+class ReplyContent(TypedDict):
+    """A remembered answer of a model."""
+
+    text: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    is_whole: bool
+
+
+Rung = Literal["json_schema", "json_object", "text"]
+"""The strictest way to ask for JSON that a server takes."""
+TokenLimit = Literal["max_tokens", "max_completion_tokens"]
+"""What a server calls the limit of an answer's length."""
+
+
+class Way(TypedDict):
+    """How a server wants to be asked, where that is not the usual way."""
+
+    rung: NotRequired[Rung]
+    limit: NotRequired[TokenLimit]

@@ -1,0 +1,144 @@
+"""profile.json, task.json and splits.json."""
+
+from typing import Literal, TypedDict
+
+from loramake.artifact_types.shared import ExcludedColumn, MadeBy
+
+Encoding = Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"]
+Delimiter = Literal[",", ";", "\t", "|"]
+ColumnType = Literal["numeric", "categorical", "boolean", "date", "text", "id", "constant"]
+DecimalSign = Literal[".", ","]
+ThousandsSign = Literal[".", ",", " ", "\u00a0", "\u202f", "'", "\u2019"]
+
+
+class NumberSigns(TypedDict):
+    """How the numbers of a column are written."""
+
+    decimal: DecimalSign
+    thousands: ThousandsSign | None
+
+
+class ValueCount(TypedDict):
+    """A value of a column, and how many rows have it."""
+
+    value: str
+    rows: int
+
+
+Quantile = Literal["0", "0.25", "0.5", "0.75", "1"]
+
+
+class ColumnNumbers(TypedDict):
+    """The numbers of a column; None of one that is not numeric."""
+
+    number_style: NumberSigns | None
+    words: int | None
+    quantiles: dict[Quantile, float] | None
+
+
+class ProfileColumn(ColumnNumbers):
+    """One column of the CSV."""
+
+    name: str
+    type: ColumnType
+    missing: int
+    distinct: int
+    top_values: list[ValueCount]
+
+
+class ReadBy(TypedDict):
+    """How a CSV is read."""
+
+    encoding: Encoding
+    delimiter: Delimiter
+
+
+class TestTable(ReadBy):
+    """The test CSV."""
+
+    csv: str
+    rows: int
+    columns: list[str]
+
+
+class Profile(ReadBy):
+    """profile.json."""
+
+    csv: str
+    rows: int
+    duplicate_rows: int
+    test_csv: TestTable | None
+    columns: list[ProfileColumn]
+
+
+TaskType = Literal["binary", "multiclass"]
+
+
+class TaskRows(TypedDict):
+    """Rows of the CSV by what their target is."""
+
+    with_target: int
+    without_target: int
+    with_rare_label: int
+
+
+class ExploreFeedback(TypedDict):
+    """What feedback/explore.yaml asked for."""
+
+    keep: list[str]
+    drop: list[str]
+    unread_notes: int
+
+
+class TestHeader(TypedDict):
+    """The header of the test CSV against the CSV's."""
+
+    renamed: dict[str, str]
+    extra: list[str]
+    reordered: bool
+
+
+class UnusableColumns(TypedDict):
+    """Columns that no prediction may use, by why."""
+
+    ids: list[ExcludedColumn]
+    constants: list[ExcludedColumn]
+    leaks: list[ExcludedColumn]
+
+
+class DescribedTarget(TypedDict):
+    """What is predicted."""
+
+    target: str
+    task_type: TaskType
+    labels: list[ValueCount]
+    positive_label: str | None
+
+
+class TaskDescription(DescribedTarget, UnusableColumns):
+    """task.json."""
+
+    reason: str
+    rows: TaskRows
+    group_column: str | None
+    time_column: str | None
+    feedback: ExploreFeedback
+    test_header: TestHeader | None
+    by: MadeBy
+
+
+class Assignment(TypedDict):
+    """How the rows of the CSV came to their splits."""
+
+    by: Literal["content", "group", "time"]
+    column: str | None
+    groups: int | None
+    test_from: str | None
+    left_out: int
+
+
+class Splits(Assignment):
+    """splits.json."""
+
+    test: Literal["ratio", "test_csv"]
+    rows: dict[str, int]

@@ -1,0 +1,36 @@
+"""LlamaFactory's files: its configurations, its register of data sets, and its log."""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+LlamaFactoryConfig = dict[str, Any]
+"""configs/train.yaml and the predict configurations: LlamaFactory's own arguments, whichever these are."""
+
+
+class AlpacaColumns(TypedDict):
+    """The keys of a record, by what LlamaFactory takes them for."""
+
+    prompt: Literal["instruction"]
+    query: Literal["input"]
+    response: Literal["output"]
+
+
+class RegisteredDataset(TypedDict):
+    """A data set that LlamaFactory reads."""
+
+    file_name: str
+    columns: AlpacaColumns
+
+
+DatasetInfo = dict[str, RegisteredDataset]
+"""data/dataset_info.json."""
+
+
+class LoggedStep(TypedDict):
+    """A line of adapter/trainer_log.jsonl."""
+
+    current_steps: int
+    total_steps: int
+    loss: NotRequired[float]
+    eval_loss: NotRequired[float]
+    lr: NotRequired[float]
+    epoch: NotRequired[float]

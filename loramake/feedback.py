@@ -1,0 +1,89 @@
+"""Feedback: what a file beside the results may ask of the one step that it speaks to.
+
+It lies among results, which may be somebody else's, so that it may set less than the user's own config.yaml.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loramake.errors import ConfigError, nearest
+from loramake.parsing import ParsingError
+from loramake.parsing.yaml_text import read_yaml
+from loramake.settings import BY_NAME, TRAINING_KEYS, check_settings, coerce, read_number, refuse_renamed
+from loramake.text import quoted
+
+Feedback = dict[str, Any]
+"""What a file under feedback/ asks for: settings of its step, and lists of columns, labels or notes."""
+
+COLUMN_LISTS = ("keep", "drop")
+"""What the feedback for explore and plan may list."""
+
+FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
+    "explore": ("target", "group_column", "time_column", "rare_labels"),
+    "splits": ("test_ratio", "calibration_ratio", "validation_ratio"),
+    "plan": (),
+    "balance": ("balance",),
+    "config": (*TRAINING_KEYS, "template", "flash_attn", "precision", "extra_training_args"),
+}
+"""Which settings a feedback file may override: those of the one step it speaks to."""
+
+FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
+"""What else the feedback of a step may hold."""
+
+_WORDS = ("save_strategy", "eval_strategy", "logging_strategy", "optim", "metric_for_best_model", "rope_scaling")
+"""Of extra_training_args: arguments with words as values that a feedback file may set."""
+
+_REPORTS = ("none", "tensorboard")
+"""Where a feedback file may have the training reported to: nowhere but this machine."""
+
+_SERVICES = (
+    r"(push_to_)?hub.*|(trackio|export|vllm|sglang)_.*|(use_)?(swanlab|ray|kt|unsloth|mca|hyper_parallel|v1_kernels).*"
+)
+"""Arguments that reach further than the training, whatever their values are."""
+
+
+def read_feedback(path: str | Path) -> Feedback:
+    """One feedback file: settings of its step, and `keep`, `drop` (lists of columns) and `notes` (free text)."""
+    path = Path(path)
+    try:
+        content = read_yaml(path) or {}
+        as_written = read_yaml(path, as_text=True) or {}  # texts as they are there: No is not False
+    except ParsingError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
+    content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
+    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
+    for key in content:
+        refuse_renamed(str(key), str(path), "set it in config.yaml, since it is not feedback for this step")
+        if key not in known:
+            raise ConfigError(f"{path}: {quoted(str(key))} is not feedback for this step{nearest(str(key), known)}.")
+    for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
+        if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
+            raise ConfigError(
+                f"{path}: {key}: is {quoted(repr(content[key]))}, not a list of texts: write `{key}: [one, two]`."
+            )
+    if not isinstance(content.get("labels", {}), dict) or not isinstance(content.get("instruction", ""), str):
+        raise ConfigError(f"{path}: labels is a mapping from labels to answers, and instruction a text.")
+    check_settings({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
+    check_feedback_arguments(coerce(BY_NAME, content.get(BY_NAME) or {}), str(path))
+    return dict(content)
+
+
+def check_feedback_arguments(extra: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError for one of extra_training_args that the user's own config.yaml or command line alone may set.
+
+    A feedback file lies among results, which may be somebody else's. It may set numbers and true or false, and a few
+    words: other text is paths, addresses and names of programs.
+    """
+    for name, value in extra.items():
+        is_plain = value is None or isinstance(read_number(value) if isinstance(value, str) else value, int | float)
+        is_word = name in _WORDS and isinstance(value, str) and re.fullmatch(r"\w{1,100}", value, re.ASCII)
+        is_report = name == "report_to" and value in _REPORTS
+        if re.fullmatch(_SERVICES, str(name)) or not (is_plain or is_word or is_report):
+            raise ConfigError(
+                f"{where}: extra_training_args: {name}: feedback may not set it to {str(value)[:100]!r}, since it may "
+                "reach beyond the training: set it in your own config.yaml."
+            )

@@ -1,0 +1,204 @@
+"""Settings one by one: their names, their types, and what each may be.
+
+Knows the schema; knows nothing of files, experiments or what wins over what.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jsonschema_rs import validator_for
+
+from loramake.addresses import read_url
+from loramake.artifacts import explain_error, is_small, load_schema
+from loramake.errors import ConfigError, nearest
+from loramake.parsing import ParsingError, check_size
+from loramake.parsing.shape import find_error
+from loramake.parsing.yaml_text import VALUES, parse_yaml
+from loramake.text import quoted, shorten
+
+Settings = dict[str, Any]
+
+RENAMED = {
+    "confidence": "conformal_confidence",
+    "max_error": "max_selective_error",
+    "max_error_confidence": "selective_error_confidence",
+    "features_to_keep": "max_features",
+    "limits": "requirements",
+    "num_train_epochs: least": "min_epochs",
+    "num_train_epochs: steps": "min_steps",
+}
+"""Old names of settings, and of parts of one, with the new: an old one is refused."""
+
+TRAINING_KEYS = (
+    "lora_rank",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target",
+    "use_dora",
+    "additional_target",
+    "cutoff_len",
+    "num_train_epochs",
+    "learning_rate",
+    "weight_decay",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "lr_scheduler_type",
+    "warmup_ratio",
+    "logging_steps",
+    "save_steps",
+    "save_total_limit",
+    "disable_gradient_checkpointing",
+    "quantization_bit",
+)
+"""Settings that are passed to LlamaFactory under the same name."""
+
+_PATHS = ("csv", "test_csv", "model")
+
+_LONGEST_TEXT = 100_000
+"""Characters of one setting, such as costs on a command line."""
+
+BY_NAME = "extra_training_args"
+
+STRUCTURE = ("experiments", "extends")
+
+
+def defaults() -> Settings:
+    """The schema's defaults."""
+    properties = load_schema("config")["properties"]
+    return {key: schema["default"] for key, schema in properties.items() if key not in STRUCTURE}
+
+
+def check_settings(level: Mapping[str, Any], where: str) -> None:
+    properties = load_schema("config")["properties"]
+    for key, value in level.items():
+        refuse_renamed(str(key), where)
+        if key not in properties or key == "experiments":
+            raise ConfigError(f"{where}: {quoted(str(key))} is no setting{nearest(str(key), properties)}.")
+        check_setting(key, value, where)
+
+
+def refuse_renamed(name: str, where: str, next_step: str = "rename it") -> None:
+    """Raise ConfigError, which says the new name, for the old name of a setting."""
+    if name in RENAMED:
+        raise ConfigError(f"{where}: {name} is now called {RENAMED[name]}: {next_step}.")
+
+
+def check_setting(key: str, value: Any, where: str) -> None:
+    """Raise ConfigError where a value is none that a setting takes; it does not repeat an address: keys are in some."""
+    if key == "agent_api_base" and coerce(key, value) is not None:
+        read_url(value if isinstance(value, str) else "", f"{where}: {key}")
+    schema = load_schema("config")["properties"][key]
+    _check_length(key, value, where)
+    read = coerce(key, value)
+    if not _is_finite(read):
+        shown = quoted(repr(value))
+        raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
+    for name in read if isinstance(read, Mapping) and "properties" in schema else ():
+        refuse_renamed(f"{key}: {name}", where)
+        if name not in schema["properties"]:
+            raise ConfigError(
+                f"{where}: {key}: {quoted(str(name))} is none of them{nearest(str(name), schema['properties'])}."
+            )
+    error = (
+        explain_error(_with_text_keys(read), schema)
+        if is_small(read)
+        else find_error(validator_for(schema), _with_text_keys(read))
+    )
+    if error is not None:
+        raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
+    if key in _PATHS and read is not None:
+        _check_path(key, read, where)
+
+
+def _check_path(key: str, path: str, where: str) -> None:
+    """Raise ConfigError for what can be no path, such as one of 5,000 letters: every look at it would fail."""
+    try:
+        Path(path).is_dir()
+    except OSError as error:
+        raise ConfigError(f"{where}: {key}: {shorten(path, 60)} cannot be a path ({error.strerror}).") from error
+
+
+def _check_length(key: str, value: Any, where: str) -> None:
+    """Raise ConfigError for a value larger than any setting is; --config may bring one that no YAML file could."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise ConfigError(f"{where}: {key}: a text of {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
+    try:
+        check_size(value, VALUES)
+    except ParsingError as error:
+        raise ConfigError(f"{where}: {key}: {error}: write less.") from error
+
+
+def _is_finite(value: Any) -> bool:
+    """No .nan and no .inf, which pass every bound of a schema, in the value or a mapping of values."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The value with keys as in JSON, where a label that YAML reads as a number is a text."""
+    if isinstance(value, Mapping):
+        return {str(name): _with_text_keys(part) for name, part in value.items()}
+    return value
+
+
+def coerce(key: str, value: Any) -> Any:
+    """A value as its setting's type: Snakemake's --config and YAML 1.1 hand over `true`, `1e-4`, `{a: 1}` as text."""
+    schema = load_schema("config")["properties"][key]
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if isinstance(value, Mapping):
+        return {name: _with_numbers(part) for name, part in value.items()}
+    if not isinstance(value, str):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if is_number and "string" in types else value
+    if "object" in types and isinstance(read := _mapping(value), dict):
+        return read
+    if "array" in types:
+        return _listed(value)
+    if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
+        return None
+    if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
+        return value.lower() in ("true", "yes", "on")
+    if "number" in types or "integer" in types or 4 in schema.get("enum", []):
+        return read_number(value)
+    return value
+
+
+def _mapping(text: str) -> Any:
+    """`{a: 1}` read as YAML; the text itself, which no schema takes for a mapping, where it is none."""
+    try:
+        read = parse_yaml(text)
+    except ParsingError:
+        return text
+    return read if isinstance(read, dict) else text
+
+
+def _with_numbers(part: Any) -> Any:
+    """A part of a mapping, whose numbers --config hands over as text."""
+    if isinstance(part, Mapping):
+        return {name: _with_numbers(own) for name, own in part.items()}
+    return read_number(part) if isinstance(part, str) else part
+
+
+def _listed(text: str) -> Any:
+    """`[a, b]` read as YAML, and `a, b` as well."""
+    try:
+        read = parse_yaml(text, as_text=True)
+    except ParsingError:
+        return text
+    return read if isinstance(read, list) else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_number(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
