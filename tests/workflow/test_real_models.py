@@ -2,14 +2,18 @@
 
 import importlib.util
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from loramake import artifacts
+from loramake.llm.training_process import ASKED_TO_END, TERMINATED
 from loramake.training.finetuning import publish
 from tests.conftest import BIN, ROOT, make_workplace, snakemake
 from tests.hub import serving
@@ -81,6 +85,29 @@ def test_a_training_that_gets_no_better_stops_early_and_its_best_adapter_is_publ
     published = Path("adapter/adapter_model.safetensors").read_bytes()
     assert published == Path(f"work/checkpoint-{best}/adapter_model.safetensors").read_bytes()
     assert published != Path(f"work/checkpoint-{best + 1}/adapter_model.safetensors").read_bytes()
+
+
+def test_a_training_that_is_asked_to_end_saves_a_checkpoint_and_the_next_run_resumes_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_training(Path("results/exp"), str(TINY), num_train_epochs=20, save_steps=5000)
+    command = [sys.executable, "-c", TRAIN, str(TINY)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not any(Path("results/exp/.cache/training").glob("*/trainer_log.jsonl")):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate()[1]
+    assert process.returncode == TERMINATED, said
+    checkpoint = re.findall(rf"loramake: {re.escape(ASKED_TO_END)} the next run goes on from (checkpoint-\d+)", said)
+    assert len(checkpoint) == 1, said
+    assert not Path("results/exp/adapter").exists()
+    assert not any(Path("results/exp/.cache/training").glob("*/train_results.json"))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"going on from {checkpoint[0]}." in done.stderr
+    assert "trained 160 steps" in done.stderr
 
 
 def test_a_disk_that_is_full_at_a_checkpoint_is_said_in_one_sentence(
