@@ -354,7 +354,7 @@ GROUPS = {
 def place_small_rules():
     """Where rules without a GPU run on a cluster: beside Snakemake, or a few of them as one job.
 
-    A rule that runs beside Snakemake is not tried again, whatever `retries` says: a review would ask again.
+    What runs beside Snakemake is not tried again, whatever `retries` says, or a review would ask again.
     """
     grouped = GROUPS if config.get("small_rules") == "grouped" else {}
     for group, names in grouped.items():

@@ -190,6 +190,12 @@ def is_training(folder: Path) -> bool:
     return any(path.stat().st_size > 0 for path in folder.glob("results/exp/.cache/training/*/trainer_log.jsonl"))
 
 
+def has_logged(folder: Path, words: str) -> bool:
+    """Whether the log of the training says so; Snakemake removes it when the job begins."""
+    log = folder / "results/exp/logs/run_finetuning.log"
+    return log.is_file() and words in log.read_text(encoding="utf-8")
+
+
 def queue(states: str = "all") -> list[list[str]]:
     """The jobs that SLURM knows: number, state, comment."""
     lines = slurm("squeue", "--noheader", f"--states={states}", "--format=%i|%T|%k").splitlines()

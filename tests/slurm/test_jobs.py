@@ -6,7 +6,17 @@
 import re
 from pathlib import Path
 
-from tests.slurm.conftest import ADAPTER, files_with_the_secret, is_training, queue, run, slurm, update_node, wait_until
+from tests.slurm.conftest import (
+    ADAPTER,
+    files_with_the_secret,
+    has_logged,
+    is_training,
+    queue,
+    run,
+    slurm,
+    update_node,
+    wait_until,
+)
 
 
 def test_a_job_that_no_node_fits_says_so_at_once(folder: Path) -> None:
@@ -44,8 +54,7 @@ def test_a_drained_node_and_scancel_are_told_and_the_training_resumes(trains_lon
     checkpoint = re.findall(r"checkpoint-\d+", said)[-1]
     with run(trains_long, ADAPTER) as watched:
         watched.line("started on")
-        log = trains_long / "results/exp/logs/run_finetuning.log"
-        wait_until(lambda: log.exists() and f"going on from {checkpoint}." in log.read_text(encoding="utf-8"))
+        wait_until(lambda: has_logged(trains_long, f"going on from {checkpoint}."))
 
 
 def test_too_little_memory_is_told_and_submitted_again_with_more(folder: Path) -> None:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import ADAPTER, is_training, queue, run, slurm, update_node, wait_until, write_config
+from tests.slurm.conftest import (
+    ADAPTER,
+    has_logged,
+    is_training,
+    queue,
+    run,
+    slurm,
+    update_node,
+    wait_until,
+    write_config,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -59,11 +69,9 @@ def test_a_job_that_slurm_requeues_says_why_and_its_training_resumes(
         wait_until(lambda: slurm("squeue", "--noheader", "--states=PENDING", f"--jobs={job}"))
         slurm("scontrol", "update", f"JobId={job}", REQUEUE_AT_ONCE)
         watched.line("started on", after=1)
-        log = trains_long / "results/exp/logs/run_finetuning.log"
-        resumed = re.findall(r"checkpoint-\d+", said)
-        wait_until(lambda: "INFO training on" in log.read_text(encoding="utf-8"))
-        if resumed:  # SIGTERM came first
-            wait_until(lambda: f"going on from {resumed[0]}." in log.read_text(encoding="utf-8"))
+        resumed = re.findall(r"checkpoint-\d+", said)  # none where the node was lost without SIGTERM
+        again = f"going on from {resumed[0]}." if resumed else "INFO training on"
+        wait_until(lambda: has_logged(trains_long, again))
     assert len([line for line in watched.said() if "submitted to" in line]) == 1
 
 
