@@ -67,6 +67,7 @@ def test_a_job_that_slurm_requeues_says_why_and_its_training_resumes(
         update_node("resume", check=False)
         wait_until(lambda: slurm("squeue", "--noheader", "--name=wrap") == "")
         wait_until(lambda: slurm("squeue", "--noheader", "--states=PENDING", f"--jobs={job}"))
+        slurm("scontrol", "release", job, check=False)  # held, where its node still ended it as it was started again
         slurm("scontrol", "update", f"JobId={job}", REQUEUE_AT_ONCE)
         watched.line("started on", after=1)
         resumed = re.findall(r"checkpoint-\d+", said)  # none where the node was lost without SIGTERM

@@ -72,6 +72,7 @@ class Follower(logging.Handler):
         self._seen: dict[str, Job] = {}
         self._since: dict[str, float] = {}
         self._tries: dict[str, int] = {}
+        self._running: set[str] = set()
         self._ended: dict[str, bool] = {}
         self._changed = time.monotonic()
         self._reporting = threading.RLock()
@@ -127,14 +128,16 @@ class Follower(logging.Handler):
             self._since[job.id] = time.monotonic()
             self._tries[job.name] = self._tries.get(job.name, 0) + 1
             say(sentences.submitted(job, details))
-        if job.state == "PENDING" and before is not None and before.state in ("RUNNING", "COMPLETING", "PREEMPTED"):
+        if job.state == "PENDING" and job.id in self._running:
+            self._running.remove(job.id)
             self._since[job.id] = time.monotonic()
             say(sentences.requeued(job, true_state("FAILED", read_log(details.log)), self._kept(job)))
-        elif job.state == "PENDING" and job.reason not in ("None", "BeginTime"):
+        if job.state == "PENDING" and job.reason not in ("None", "BeginTime"):
             say(sentences.pending(job, details, self._largest(details)))
         elif job.state in FINAL:
             self._end(job, details)
         elif job.state == "RUNNING":
+            self._running.add(job.id)
             say(sentences.started(job, time.monotonic() - self._since[job.id]))
 
     def _end(self, job: Job, details: Details) -> None:

@@ -23,7 +23,7 @@ _NEVER: tuple[tuple[str, str], ...] = (
     ),
     (r"JobHeldUser", "it is held: `scontrol release {id}` lets it run"),
     (
-        r"JobHeldAdmin|.*launch.failed.requeued.held|JobHoldMaxRequeue",
+        r"JobHeldAdmin|launch.failed.requeued.held|JobHoldMaxRequeue",
         "it is held by the administrators or after a failed start: ask them, or `scontrol release {id}`",
     ),
     (r"DependencyNeverSatisfied", "what it depends on will never finish: `scancel {id}`"),

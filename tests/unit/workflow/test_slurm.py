@@ -245,6 +245,10 @@ def test_a_requeued_job_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     queue.log = "slurmstepd-vm: error: *** JOB 22 ON vm CANCELLED AT 2026-11-28T19:10:29 DUE TO PREEMPTION ***"
     queue.becomes("PENDING", "BeginTime")
     assert "preempted by a job of a higher priority; SLURM has put it back into the queue" in queue.said[-1]
+    queue.becomes("COMPLETING")
+    queue.becomes("PENDING", "launch failed requeued held")
+    assert [text for text in queue.said if "put it back" in text] == queue.said[2:3]
+    assert "or `scontrol release 11`" in queue.said[-1]
 
 
 @pytest.mark.parametrize(
