@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loramake.config import check_config
+from loramake.errors import ConfigError
 from loramake.llm.training_process import ASKED_TO_END
+from loramake.workflow.run import profile_options
 from loramake.workflow.slurm import fit, follower, sentences
 from loramake.workflow.slurm.queue import (
     TERMINATED,
@@ -318,3 +321,20 @@ def test_the_log_of_a_job_is_looked_for_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("x" * 2**17 + "\nloramake: the end.", encoding="utf-8")
     assert last_sentence(read_log(str(tmp_path / "log"))) == "the end."
     assert read_log(str(tmp_path / "none")) == ""
+
+
+def test_the_profile_slurm_is_the_workflows_and_the_users_file_lies_below_it(tmp_path: Path) -> None:
+    options = profile_options("slurm", 2, tmp_path)
+    assert options == ["--workflow-profile", str(ROOT / "profiles/slurm"), "--local-cores", "2"]
+    (tmp_path / "profiles/cluster").mkdir(parents=True)
+    assert profile_options("slurm", 2, tmp_path) == [*options, "--profile", "profiles/cluster"]
+    assert profile_options("mine", 2, tmp_path) == ["--cores", "2", "--profile", "mine"]
+    assert profile_options(None, 2, tmp_path) == ["--cores", "2"]
+
+
+def test_where_small_rules_run_is_for_all_experiments() -> None:
+    check_config({"small_rules": "grouped", "experiments": {"a": {"csv": "a.csv"}}})
+    with pytest.raises(ConfigError, match="experiments: a: small_rules is for all experiments: move it to the top"):
+        check_config({"experiments": {"a": {"csv": "a.csv", "small_rules": "grouped"}}})
+    with pytest.raises(ConfigError, match="small_rules"):
+        check_config({"small_rules": "cluster"})
