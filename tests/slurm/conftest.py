@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -194,6 +195,12 @@ def has_logged(folder: Path, words: str) -> bool:
     """Whether the log of the training says so; Snakemake removes it when the job begins."""
     log = folder / "results/exp/logs/run_finetuning.log"
     return log.is_file() and words in log.read_text(encoding="utf-8")
+
+
+def is_on_the_node(job: str) -> bool:
+    """Whether a step of a job still runs or ends, whatever the controller thinks of its node."""
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return any(line.startswith(f"slurmstepd: [{job}.") for line in lines)
 
 
 def queue(states: str = "all") -> list[list[str]]:

@@ -13,6 +13,7 @@ import pytest
 from tests.slurm.conftest import (
     ADAPTER,
     has_logged,
+    is_on_the_node,
     is_training,
     queue,
     run,
@@ -64,10 +65,10 @@ def test_a_job_that_slurm_requeues_says_why_and_its_training_resumes(
         lose()  # type: ignore[operator]
         said = watched.line("SLURM has put it back into the queue")
         assert sentence in said
+        wait_until(lambda: not is_on_the_node(job))  # or SLURM holds the job and drains the node: "launch failed"
         update_node("resume", check=False)
         wait_until(lambda: slurm("squeue", "--noheader", "--name=wrap") == "")
         wait_until(lambda: slurm("squeue", "--noheader", "--states=PENDING", f"--jobs={job}"))
-        slurm("scontrol", "release", job, check=False)  # held, where its node still ended it as it was started again
         slurm("scontrol", "update", f"JobId={job}", REQUEUE_AT_ONCE)
         watched.line("started on", after=1)
         resumed = re.findall(r"checkpoint-\d+", said)  # none where the node was lost without SIGTERM
