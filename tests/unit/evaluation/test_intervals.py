@@ -18,7 +18,7 @@ def test_every_resample_holds_as_many_rows_as_the_split() -> None:
 @pytest.mark.parametrize(("hits", "rows"), [(0, 7), (7, 7), (3, 11), (900, 1000), (1, 1)])
 def test_the_interval_of_a_share_is_wilsons(hits: int, rows: int) -> None:
     interval = binomtest(hits, rows).proportion_ci(0.95, method="wilson")
-    found = proportion(hits, rows)
-    assert found["value"] == hits / rows
-    assert found["low"] == pytest.approx(interval.low, abs=1e-12)
-    assert found["high"] == pytest.approx(interval.high, abs=1e-12)
+    share = proportion(hits, rows)
+    assert share["value"] == hits / rows
+    assert share["low"] == pytest.approx(interval.low, abs=1e-12)
+    assert share["high"] == pytest.approx(interval.high, abs=1e-12)

@@ -62,9 +62,9 @@ def test_rows_are_taken_by_position_by_key_and_in_the_order_of_their_keys(tmp_pa
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ([*LINES, LINES[0]], "holds row 3 of csv twice"),
+        ([*LINES, LINES[0]], "contains row 3 of csv twice"),
         ([line(3, None, [0.5, 0.25, 0.25])], "row 3 of csv has no label"),
-        ([line(3, "never", [0.5, 0.25, 0.25])], "row 3 of csv has the label 'never', which the task does not know"),
+        ([line(3, "never", [0.5, 0.25, 0.25])], "row 3 of csv has the label 'never', which is not one of the task's"),
         ([{**LINES[0], "probabilities": {"no": 1, "yes": 0}}], "does not have a probability for each"),
     ],
 )
@@ -96,5 +96,5 @@ def test_records_are_scored_in_their_order_with_the_answer_that_each_stands_for(
     artifacts.write(tmp_path / "test.json", [], "records")
     assert _score(Echo(), tmp_path / "test.json", ["NO", "YES"], "scoring").probabilities.shape == (0, 2)  # type: ignore[arg-type]
     artifacts.write(tmp_path / "test.json", [{**records[0], "output": "MAYBE"}], "records")
-    with pytest.raises(ArtifactError, match="row 7 of csv has the answer 'MAYBE', which the plan does not know"):
+    with pytest.raises(ArtifactError, match="row 7 of csv has the answer 'MAYBE', which is not one of the plan's"):
         _score(Echo(), tmp_path / "test.json", ["NO", "YES"], "scoring")  # type: ignore[arg-type]
