@@ -495,7 +495,7 @@ def test_the_picture_names_columns_groups_and_their_rows(tmp_path: Path, columns
     shown_texts = drawn(tmp_path, content(truth, probabilities, cells[:columns]))
     assert {"column 0", "F · 150", "M · 50", "accuracy", "selection rate", "coverage of sets"} <= set(shown_texts)
     assert ("(missing) · 5" in shown_texts) == (columns == 3)
-    assert any("under 20 rows" in text for text in shown_texts) == (columns == 3)
+    assert any("fewer than 20 rows" in text for text in shown_texts) == (columns == 3)
 
 
 def test_the_picture_of_more_labels_leaves_out_what_is_not_defined(tmp_path: Path) -> None:
@@ -507,7 +507,7 @@ def test_the_picture_of_more_labels_leaves_out_what_is_not_defined(tmp_path: Pat
 
 def test_the_picture_without_columns_or_rows_says_so(tmp_path: Path) -> None:
     truth, probabilities = random_case(50, 2, seed=0)
-    assert "no audit_columns are set" in drawn(tmp_path, content(truth, probabilities, []))
+    assert "audit_columns is not set" in drawn(tmp_path, content(truth, probabilities, []))
     empty = random_case(0, 2, seed=0)
     assert "no test row has a group" in drawn(tmp_path, content(*empty, [[]]))
 

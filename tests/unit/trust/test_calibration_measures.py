@@ -381,7 +381,7 @@ def test_a_reliability_diagram_shows_before_and_after_with_their_errors(tmp_path
     drawn = texts(files.draw())
     assert f"before calibration: ECE {measures['before']['measures']['ece']['value']:.3f}" in drawn
     assert f"after temperature scaling: ECE {measures['after']['measures']['ece']['value']:.3f}" in drawn
-    assert {"Reliability on the test split, 200 rows", "rows", "share of right predictions"} <= set(drawn)
+    assert {"Reliability on the test split, 200 rows", "rows", "share of correct predictions"} <= set(drawn)
 
 
 def test_a_reliability_diagram_of_what_was_not_calibrated_has_one_panel(tmp_path: Path) -> None:

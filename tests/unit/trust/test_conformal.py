@@ -446,7 +446,7 @@ def test_the_picture_shows_coverage_and_set_size_at_the_asked_confidence(tmp_pat
         plot_conformal(tmp_path / "conformal.json", tmp_path / name)
     shown = texts(tmp_path / "first.svg")
     assert "Prediction sets of the test split (RAPS)" in shown
-    assert "confidence (dotted: the 87.5% asked for)" in shown
+    assert "confidence (dotted: the configured 87.5%)" in shown
     assert f"{result['test']['mean_set_size']:.2f} of 3" in shown
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
 
@@ -455,4 +455,4 @@ def test_the_picture_shows_coverage_and_set_size_at_the_asked_confidence(tmp_pat
 def test_hardly_any_rows_still_make_a_file_and_a_picture(tmp_path: Path, rows: int, tried: int) -> None:
     Run(tmp_path, blurred_scored(rows, 12, 0), blurred_scored(tried, 12, 1)).fit()
     plot_conformal(tmp_path / "conformal.json", tmp_path / "conformal.svg")
-    assert ("no test rows to try the sets on" in texts(tmp_path / "conformal.svg")) == (tried == 0)
+    assert ("no test rows to measure coverage on" in texts(tmp_path / "conformal.svg")) == (tried == 0)

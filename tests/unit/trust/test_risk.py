@@ -425,9 +425,9 @@ def test_controlling_twice_writes_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("max_selective_error", "shown"),
     [
-        (0.1, ["at most 10% asked for", "answered, ", "every row answered: "]),
-        (0.001, ["at most 0.1% asked for: not achievable", "every row answered: "]),
-        (None, ["surest rows answered first", "95% interval", "every row answered: "]),
+        (0.1, ["configured: at most 10%", "answered, ", "every row answered: "]),
+        (0.001, ["configured: at most 0.1%, not achievable", "every row answered: "]),
+        (None, ["most confident rows answered first", "95% interval", "every row answered: "]),
     ],
 )
 def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
@@ -438,7 +438,7 @@ def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
     text = (tmp_path / "risk.svg").read_text()
     assert all(words in text for words in shown)
     assert ("threshold " in text) == (max_selective_error == 0.1)
-    assert ("asked for" in text) == (max_selective_error is not None)
+    assert ("configured: " in text) == (max_selective_error is not None)
 
 
 def test_the_picture_tells_a_threshold_near_1_and_the_target_as_they_are(tmp_path: Path) -> None:
@@ -448,4 +448,4 @@ def test_the_picture_tells_a_threshold_near_1_and_the_target_as_they_are(tmp_pat
     plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
     text = (tmp_path / "risk.svg").read_text()
     assert "threshold 0.99961: " in text
-    assert "at most 12.3456% asked for" in text
+    assert "configured: at most 12.3456%" in text
