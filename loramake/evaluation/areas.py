@@ -56,21 +56,21 @@ def _areas_by_pairs(truth: Codes, probabilities: Floats, counts: Floats, labels:
     """
     rows = np.flatnonzero(np.isin(truth, labels))
     rows = rows[np.argsort(truth[rows], kind="stable")]
-    own = truth[rows]
-    scores, bars = probabilities[:, own], probabilities[rows, own]
+    codes = truth[rows]
+    scores, bars = probabilities[:, codes], probabilities[rows, codes]
     ranked = np.stack([scores > bars, scores >= bars]).astype(np.float32)
-    same = own[:, None] == own
+    same = codes[:, None] == codes
     weights = counts.astype(np.float32)
     positive_counts = counts[:, rows]
     rows_ranked = (weights @ ranked).astype(np.float64)
     positives_ranked = (weights[:, rows] @ (ranked[:, rows] * same)).astype(np.float64)
-    starts = np.flatnonzero(np.diff(own, prepend=-1))
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
     positives = np.add.reduceat(positive_counts, starts, axis=1)
     negatives = counts.sum(axis=1, keepdims=True) - positives
     won, precision = _won_and_precise(
-        positive_counts, rows_ranked, positives_ranked, negatives[:, np.searchsorted(labels, own)]
+        positive_counts, rows_ranked, positives_ranked, negatives[:, np.searchsorted(labels, codes)]
     )
-    wins, precisions = (np.add.reduceat(each, starts, axis=1) for each in (won, precision))
+    wins, precisions = (np.add.reduceat(values, starts, axis=1) for values in (won, precision))
     return np.stack([wins / (positives * negatives), precisions / positives])
 
 

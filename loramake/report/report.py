@@ -190,9 +190,9 @@ def pick_samples(lines: Sequence[Prediction], records: Sequence[Record]) -> Samp
     """Test rows to show, with prompts: correct and incorrect ones of the highest probability, and the least certain."""
     prompts = {(record.get("source", "csv"), record["row"]): record for record in records}
     ordered = sorted(lines, key=lambda line: -_highest(line))
-    right = [line for line in ordered if line["predicted"] == line["label"]]
-    wrong = [line for line in ordered if line["predicted"] != line["label"]]
-    picked = {"right": right, "wrong": wrong, "unsure": ordered[::-1]}
+    correct = [line for line in ordered if line["predicted"] == line["label"]]
+    incorrect = [line for line in ordered if line["predicted"] != line["label"]]
+    picked = {"correct": correct, "incorrect": incorrect, "unsure": ordered[::-1]}
     return {
         name: [_sample(line, prompts[line["source"], line["row"]]) for line in candidates[:_SAMPLES_SHOWN]]
         for name, candidates in picked.items()

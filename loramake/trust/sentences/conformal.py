@@ -27,7 +27,7 @@ def summarize_sets(conformal: MeasuredSets) -> str:
     confidence, test = as_percent(conformal["conformal_confidence"]), conformal["test"]
     conditional = conformal["method"] == "class_conditional"
     if all(label["quantile"] is None for label in conformal["by_class"]):
-        return f"Every prediction set contains all labels: to guarantee {confidence} takes {_rows_missing(conformal)}."
+        return f"Every prediction set contains all labels: {confidence} coverage takes {_rows_missing(conformal)}."
     whose = " of every label" if conditional else ""
     guarantee = f"Prediction sets contain the true label for at least {confidence} of new rows{whose}"
     if test["rows"] == 0:

@@ -7,6 +7,14 @@ from loramake.artifact_types.trust import CostDifference, CostMatrix, CostsOnTes
 from loramake.evaluation.intervals import CONFIDENCE, defined
 from loramake.text import as_percent
 
+_VERDICTS = {
+    "better": "Deciding by cost is cheaper than",
+    "level": "Deciding by cost is on par with",
+    "worse": "Deciding by cost is more expensive than",
+    None: "Too few test rows to tell whether deciding by cost is cheaper than",
+}
+"""By the outcome against the best baseline."""
+
 
 def summarize_costs(costs: CostMatrix, test: CostsOnTest, min_rows: int) -> str:
     """A few sentences for a manager: by costs alone, whether that pays off, and what max_selective_error adds."""
@@ -17,19 +25,22 @@ def summarize_costs(costs: CostMatrix, test: CostsOnTest, min_rows: int) -> str:
     simple = {"the most probable label": test["most_probable"]}
     if test["constant"]:
         simple[_always(test["constant"])] = test["constant"]
-    text = f"Deciding by cost costs {_mean(alone, digits)} per row ({_interval(alone['per_row'], digits)})"
+    ours, theirs = _mean(alone, digits), _mean(test["baselines"][best], digits)
+    text = (
+        f"{_VERDICTS[test['difference']['outcome']]} the best baseline, {best}: {ours} per row "
+        f"({_interval(alone['per_row'], digits)}) against {theirs} ({_difference(test['difference'], digits)})."
+    )
     if costs["abstain_cost"] is not None:
-        text += f" and refers {_referred(alone, test)} of rows to a person"
-    others = [f"{name} costs {_mean(policy, digits)}" for name, policy in simple.items()]
-    text += f"; {', '.join(others)}, and {best}, the best baseline, {_mean(test['baselines'][best], digits)}."
-    text += f" {_verdict(test['difference'], digits)}."
+        text += f" It refers {_referred(alone, test)} of rows to a person."
+    others = " and ".join(f"{name} costs {_mean(policy, digits)}" for name, policy in simple.items())
+    text += f" {others[0].upper()}{others[1:]}."
     name = min(simple, key=lambda name: _cost(simple[name]))
     if test["rows"] >= min_rows and _cost(simple[name]) < _cost(alone):
         text += f" Deciding by cost does not pay off on these rows: {name} costs less."
     if test["without_max_selective_error"]:
-        ours = test["loramake"]
-        text += f" With max_selective_error it costs {_mean(ours, digits)} per row"
-        text += f" and refers {_referred(ours, test)} of rows to a person."
+        controlled = test["loramake"]
+        text += f" With max_selective_error, deciding by cost costs {_mean(controlled, digits)} per row"
+        text += f" and refers {_referred(controlled, test)} of rows to a person."
     return text
 
 
@@ -65,13 +76,5 @@ def _always(constant: Policy) -> str:
     return "always asking a person" if label is None else f"always deciding {label!r}"
 
 
-def _verdict(difference: CostDifference, digits: int) -> str:
-    """loramake against the best baseline."""
-    verdicts = {
-        "better": "Cheaper than that baseline",
-        "level": "On par with that baseline",
-        "worse": "More expensive than that baseline",
-        None: "Too few test rows to tell which is cheaper",
-    }
-    value = _number(defined(difference["value"]), digits)
-    return f"{verdicts[difference['outcome']]} (difference {value}, {_interval(difference, digits)})"
+def _difference(difference: CostDifference, digits: int) -> str:
+    return f"difference {_number(defined(difference['value']), digits)}, {_interval(difference, digits)}"

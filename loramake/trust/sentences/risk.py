@@ -12,7 +12,7 @@ def summarize_level(level: MeasuredLevel, rows: int, decided: int, rows_test: in
     guarantee = f"{sure} confidence that at most {most} of answers are incorrect"
     answered, wrong = level["calibration"]["answered"], level["calibration"]["wrong"]
     if not level["achievable"] and decided < level["rows_needed"]:
-        available = f"there are {decided:,}" if decided == rows else f"costs decide only {decided:,} of {rows:,}"
+        available = f"there are {decided:,}" if decided == rows else f"costs decide only {decided:,} of {rows:,} rows"
         return (
             f"Not achievable with this data: {guarantee} takes {level['rows_needed']:,} calibration rows without an "
             f"error, and {available}."

@@ -41,7 +41,7 @@ RATIOS = {"validation_ratio": 0.0, "calibration_ratio": 0.15, "test_ratio": 0.2}
 
 @dataclass
 class Experiment:
-    """The files that fit_baselines reads, made by the steps before it."""
+    """The files that fit_baselines reads, written by the steps before it."""
 
     folder: Path
     csv: Path
@@ -113,7 +113,7 @@ def wide(tmp_path: Path) -> Experiment:
     return Experiment(tmp_path, tmp_path / "wide.csv")
 
 
-def test_penguins_are_told_apart_by_both_models_and_not_by_the_majority(tmp_path: Path) -> None:
+def test_penguins_are_distinguished_by_both_models_and_not_by_the_majority(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, DATA / "penguins.csv").explore("species")
     result = experiment.fit()
     assert list(result["models"]) == list(Classification.baselines)
@@ -164,7 +164,7 @@ def test_fitting_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
 
 
-def test_what_the_other_splits_hold_changes_nothing_of_train(wide: Experiment) -> None:
+def test_the_content_of_the_other_splits_does_not_affect_training(wide: Experiment) -> None:
     before = wide.explore("label").fit()
     table = pd.read_csv(wide.csv, dtype=str, keep_default_na=False)
     other = [row for split in ("calibration", "test") for row in wide.split(split)[0]["row"]]
@@ -268,7 +268,7 @@ def test_numbers_too_large_to_square_are_cut(wide: Experiment) -> None:
 
 
 def fit_text(cells: list[str | None], truth: list[int]) -> Any:
-    """Every model's probabilities of its own train rows, from one text column, and how the column is taken."""
+    """Every model's probabilities of its own train rows, from one text column, and how the column is encoded."""
     table = pd.DataFrame({"note": cells}, dtype=object)
     features = find_features(table, {"note": "text"}, {"note": PLAIN})
     rows = prepare(table, features)
@@ -277,7 +277,7 @@ def fit_text(cells: list[str | None], truth: list[int]) -> Any:
 
 
 def notes(good: str, bad: str, rows: int = 60) -> tuple[list[str | None], list[int]]:
-    """Sentences that are all different, in which one word tells the label."""
+    """Distinct sentences in which one word determines the label."""
     truth = [row % 2 for row in range(rows)]
     return [f"{word} 4{row}x" for row, word in enumerate([good, bad] * (rows // 2))], truth
 
@@ -370,7 +370,7 @@ def test_the_number_of_trees_is_bounded_however_many_labels_there_are() -> None:
     assert solver_iterations(1000) == 100
 
 
-def test_forty_labels_of_few_rows_are_told_apart_and_growing_trees_tells_how_far_it_is() -> None:
+def test_forty_labels_of_few_rows_are_distinguished_and_growing_trees_reports_progress() -> None:
     generator = np.random.default_rng(0)
     truth = np.arange(320) % 40
     table = pd.DataFrame({"a": (truth % 7).astype(str), "b": (truth // 7 + generator.normal(0, 0.1, 320)).astype(str)})

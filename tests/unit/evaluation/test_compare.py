@@ -29,7 +29,7 @@ def test_an_experiment_does_not_differ_from_itself() -> None:
     assert comparison["sentence"] == "two is on par with one: ROC-AUC +0.000 (95% interval +0.000 to +0.000, 300 rows)."
 
 
-def test_what_is_clearly_better_is_said_to_be_and_the_other_way_round() -> None:
+def test_what_is_clearly_better_is_called_better_and_vice_versa() -> None:
     comparison = compare(experiment("one", 0.5), experiment("two", 2.0))
     assert {name: part["outcome"] for name, part in comparison["differences"].items()} == {
         "roc_auc": "better", "accuracy": "better", "balanced_accuracy": "better", "log_loss": "better",

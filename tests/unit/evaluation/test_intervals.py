@@ -9,7 +9,7 @@ def test_a_mostly_undefined_metric_has_no_interval() -> None:
     assert estimate(0.5, np.array([0.5, np.nan, np.nan])) == {"value": 0.5, "low": None, "high": None}
 
 
-def test_every_resample_holds_as_many_rows_as_the_split() -> None:
+def test_every_resample_has_as_many_rows_as_the_split() -> None:
     blocks = list(draw_counts(100_000, seed=0))
     assert sum(len(block) for block in blocks) == RESAMPLES
     assert all((block.sum(axis=1) == 100_000).all() for block in blocks)

@@ -81,7 +81,7 @@ def test_an_empty_split_has_no_numbers() -> None:
     assert [entry["support"] for entry in measured["per_class"]] == [0, 0, 0]
 
 
-def test_the_precision_of_a_label_that_is_never_predicted_is_not_made_up() -> None:
+def test_the_precision_of_a_label_that_is_never_predicted_is_undefined() -> None:
     truth = np.array([0, 0, 0, 1])
     measured = evaluated(truth, np.tile([0.75, 0.25], (4, 1)))
     assert measured["metrics"]["precision"]["value"] is None

@@ -44,7 +44,7 @@ def test_rows_that_one_file_lacks_are_refused_by_name(tmp_path: Path) -> None:
         files.evaluate()
 
 
-def test_a_row_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_row_that_appears_twice_is_refused(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
     files.lines["test"].append(files.lines["test"][0])

@@ -1,4 +1,4 @@
-"""Files of predictions as arrays, and what such a file may not say."""
+"""Files of predictions as arrays, and which files are refused."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_file_without_rows_has_a_column_for_each_label(tmp_path: Path) -> None
     assert read(tmp_path, []).probabilities.shape == (0, 3)
 
 
-def test_rows_are_taken_by_position_by_key_and_in_the_order_of_their_keys(tmp_path: Path) -> None:
+def test_rows_are_selected_by_position_by_key_and_in_the_order_of_their_keys(tmp_path: Path) -> None:
     scored = read(tmp_path, [LINES[1], LINES[0], line(0, "perhaps", [0.0, 0.0, 1.0])])
     assert scored.take([2, 0]).truth.tolist() == [2, 0]
     picked = scored.pick([("csv", 3), ("test_csv", 1)])
@@ -77,14 +77,14 @@ def test_a_file_that_does_not_fit_its_task_is_refused(
 
 
 class Echo:
-    """A scorer that gives each record the probabilities that its input holds."""
+    """A scorer that gives each record the probabilities written in its input."""
 
     def probabilities(self, records: Any, texts: list[str], advance: Any) -> Any:
         advance(len(records), len(records))
         return np.array([json.loads(record["input"]) for record in records])
 
 
-def test_records_are_scored_in_their_order_with_the_answer_that_each_stands_for(tmp_path: Path) -> None:
+def test_records_are_scored_in_their_order_with_the_answer_of_each(tmp_path: Path) -> None:
     records = [
         {"instruction": "?", "input": "[0.75, 0.25]", "output": "YES", "row": 7},
         {"instruction": "?", "input": "[0.5, 0.5]", "output": "NO", "row": 2, "source": "test_csv"},

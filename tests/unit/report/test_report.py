@@ -39,28 +39,28 @@ def line(row: int, label: str, yes: float) -> dict[str, Any]:
     return {"row": row, "source": "csv", "label": label, "predicted": predicted, "probabilities": probabilities}
 
 
-def test_samples_are_the_surest_right_and_wrong_rows_and_the_least_sure_ones() -> None:
+def test_samples_are_the_most_certain_correct_and_incorrect_rows_and_the_least_certain_ones() -> None:
     lines = [line(0, "yes", 0.9), line(1, "yes", 0.2), line(2, "no", 0.05), line(3, "no", 0.55), line(4, "no", 0.99)]
     records = [{"row": row, "source": "csv", "instruction": "ill:", "input": f"age {row}"} for row in range(5)]
     samples = pick_samples(lines, records)
     rows = {name: [sample["key"][1] for sample in part] for name, part in samples.items()}
-    assert rows == {"right": [2, 0], "wrong": [4, 1, 3], "unsure": [3, 1, 0]}
-    assert samples["wrong"][0] == {
+    assert rows == {"correct": [2, 0], "incorrect": [4, 1, 3], "unsure": [3, 1, 0]}
+    assert samples["incorrect"][0] == {
         "key": ("csv", 4), "label": "no", "predicted": "yes", "probability": 0.99, "prompt": "ill:\nage 4"
     }  # fmt: skip
-    assert pick_samples([], []) == {"right": [], "wrong": [], "unsure": []}
+    assert pick_samples([], []) == {"correct": [], "incorrect": [], "unsure": []}
 
 
-def test_samples_show_what_their_rows_hold(tmp_path: Path) -> None:
+def test_samples_show_the_cells_of_their_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("age,sex,ill\n40,F,no\n,M,yes\n", encoding="utf-8")
     samples: dict[str, list[dict[str, Any]]] = {
-        "right": [{"key": ("csv", 1)}], "wrong": [], "unsure": [{"key": ("csv", 0)}]
+        "correct": [{"key": ("csv", 1)}], "incorrect": [], "unsure": [{"key": ("csv", 0)}]
     }  # fmt: skip
     shown = add_cells(samples, sniff_source(tmp_path / "t.csv"), ["sex", "age"])
-    assert shown["right"][0]["cells"] == {"sex": "M", "age": None}
+    assert shown["correct"][0]["cells"] == {"sex": "M", "age": None}
     assert shown["unsure"][0]["cells"] == {"sex": "F", "age": "40"}
-    assert shown["wrong"] == []
-    assert add_cells({"right": []}, sniff_source(tmp_path / "t.csv"), ["sex"]) == {"right": []}
+    assert shown["incorrect"] == []
+    assert add_cells({"correct": []}, sniff_source(tmp_path / "t.csv"), ["sex"]) == {"correct": []}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_lists_that_are_cut_say_how_many_more_there_are(thirty: Facts) -> None:
     assert "10 more" in section("performance", thirty)
 
 
-def test_lists_that_are_whole_say_nothing_of_more(two: Facts) -> None:
+def test_complete_lists_do_not_mention_more(two: Facts) -> None:
     for name in ("conformal", "costs", "performance"):
         assert not re.search(r"\d more|numbers, is in", section(name, two))
 

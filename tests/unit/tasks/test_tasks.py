@@ -76,7 +76,7 @@ def test_outputs_are_counted_by_label_with_those_that_do_not_occur() -> None:
 
 
 class Priced(Classification):
-    """A kind of task that only this test knows: less of its metric is better, and one baseline is enough."""
+    """A kind of task that exists only in this test: lower is better for its metric, and it has one baseline."""
 
     verdict_metric = Metric("log_loss", "log loss", sign=-1)
     baselines = ("majority",)

@@ -1,4 +1,4 @@
-"""Groups of rows side by side, and requirements: agreement with fairlearn and scikit-learn, and what is said."""
+"""Groups of rows side by side, and requirements: agreement with fairlearn and scikit-learn, and the sentences."""
 
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def test_the_other_measures_are_those_of_the_rows_of_the_group(labels: int) -> N
         assert group["abstention"]["value"] == pytest.approx(abstained[own].mean())
 
 
-def test_the_measures_of_all_rows_stand_beside_the_groups() -> None:
+def test_the_measures_of_all_rows_come_with_the_groups() -> None:
     truth, probabilities = random_case(150, 2, seed=1)
     overall, _ = audit(measured_rows(truth, probabilities), [], seed=0)
     assert overall["rows"] == 150
@@ -263,7 +263,7 @@ def test_the_interval_of_the_largest_difference_contains_the_true_one(worse: flo
     assert hits >= 18
 
 
-def test_a_small_group_that_is_all_right_is_not_known_exactly() -> None:
+def test_a_small_group_that_is_all_correct_is_not_known_exactly() -> None:
     """No resample of it has a wrong row: by resampling, two groups would differ for certain that do not differ."""
     cells = ["few"] * 20 + ["many"] * 300
     right = np.array([True] * 20 + [row % 20 > 0 for row in range(300)])
@@ -275,7 +275,7 @@ def test_a_small_group_that_is_all_right_is_not_known_exactly() -> None:
     assert both["differences"]["accuracy"]["difference"]["high"] > 0.05
 
 
-def test_the_ratio_to_a_group_of_which_nobody_is_selected_is_nought_without_an_interval() -> None:
+def test_the_ratio_to_a_group_of_which_nobody_is_selected_is_zero_without_an_interval() -> None:
     truth = np.arange(100) % 2
     cells = np.array(["a"] * 50 + ["b"] * 50)
     probabilities = np.where((cells == "a")[:, None], [0.9, 0.1], [0.4, 0.6])
@@ -285,7 +285,7 @@ def test_the_ratio_to_a_group_of_which_nobody_is_selected_is_nought_without_an_i
 
 @pytest.mark.parametrize("rows", [0, 1])
 @pytest.mark.parametrize("labels", [2, 3])
-def test_no_row_or_one_is_no_trouble(rows: int, labels: int) -> None:
+def test_no_row_or_one_is_no_error(rows: int, labels: int) -> None:
     truth, probabilities = random_case(rows, labels, seed=0)
     audit_content = content(truth, probabilities, [["a"] * rows, ["7"] * rows])
     artifacts.validate(audit_content, "audit", "audit.json")
@@ -304,7 +304,7 @@ def test_a_thousand_labels_have_rates_of_the_most_frequent_ones() -> None:
     artifacts.validate(audit_content, "audit", "audit.json")
 
 
-def test_probabilities_of_nought_and_one_that_are_wrong_have_a_finite_loss() -> None:
+def test_probabilities_of_zero_and_one_that_are_wrong_have_a_finite_loss() -> None:
     truth = np.arange(60) % 2
     audit_content = content(truth, np.eye(2)[1 - truth], [["a", "b", "b", "a"] * 15])
     artifacts.validate(audit_content, "audit", "audit.json")
@@ -352,7 +352,7 @@ def test_there_is_a_requirement_for_each_one_of_the_settings() -> None:
         (0.95, False, True, "accuracy of decisions 0.80 is below 0.95"),
     ],
 )
-def test_a_least_value_is_met_by_the_value_and_the_interval_tells_how_surely(
+def test_a_least_value_is_met_by_the_value_and_the_interval_tells_how_certainly(
     limit: float, passed: bool, certain: bool, sentence: str
 ) -> None:
     (requirement,) = check_requirements({"min_accuracy": limit}, results(), [])
@@ -387,7 +387,7 @@ def test_a_value_without_an_interval_is_neither_sure_nor_in_doubt() -> None:
     assert requirement["sentence"] == "cost per row 0.50 is at most 1"
 
 
-def test_rounding_does_not_break_a_requirement_and_digits_tell_what_does() -> None:
+def test_rounding_does_not_break_a_requirement_and_enough_digits_are_shown() -> None:
     changed = results(calibration_measures={"after": {"measures": {"ece": {**NOTHING, "value": 0.1 + 0.2}}}})
     assert check_requirements({"max_ece": 0.3}, changed, [])[0]["passed"]
     changed["calibration_measures"]["after"]["measures"]["ece"]["value"] = 0.3002
@@ -458,7 +458,7 @@ def test_of_more_labels_the_label_that_is_selected_differently_is_named() -> Non
     assert requirement["sentence"].startswith("selection rate difference of no by half 0.67 is above 0.1")
 
 
-def test_the_summary_counts_and_tells_what_is_not_met_then_what_is_in_doubt() -> None:
+def test_the_summary_counts_and_lists_what_is_not_met_then_what_is_in_doubt() -> None:
     assert summarize_requirements([]) == "No requirements are set."
     judged = check_requirements({"min_accuracy": 0.6, "min_roc_auc": 0.75, "max_cost_per_row": 0.1}, results(), [])
     assert [each["name"] for each in judged] == ["min_roc_auc", "min_accuracy", "max_cost_per_row"]
@@ -531,7 +531,7 @@ def test_the_picture_of_very_many_columns_shows_the_first_and_counts_the_rest(tm
 
 
 class Trust:
-    """The files of the trust stage, made by its own functions, of a table with the columns y, Sex and Age."""
+    """The files of the trust stage, written by its functions, for a table with the columns y, Sex and Age."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -601,7 +601,7 @@ def test_requirements_are_read_from_the_artifacts_and_from_the_groups(
     assert "1 of 2 requirements is met" in said
 
 
-def test_no_columns_and_no_requirements_are_said(trust: Trust, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_columns_and_no_requirements_are_reported(trust: Trust, capsys: pytest.CaptureFixture[str]) -> None:
     content = trust.audit([], {})
     assert content["columns"] == content["requirements"] == []
     assert content["groups_sentence"] == "No groups are compared: audit_columns is not set."

@@ -1,4 +1,4 @@
-"""Calibration: the two halves, the fits against scikit-learn's, and what is said of too few rows."""
+"""Calibration: the two halves, the fits against scikit-learn's, and the notes on too few rows."""
 
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def test_a_temperature_has_the_lowest_log_loss_of_all(seed: int) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_a_temperature_is_found_again(temperature: float) -> None:
+def test_a_known_temperature_is_recovered(temperature: float) -> None:
     truth, probabilities = calibrated_case(20_000, 4, seed=1, temperature=temperature)
     assert fit_temperature(truth, probabilities) == pytest.approx(temperature, rel=0.05)
 
@@ -160,7 +160,7 @@ def test_uninformative_confidence_is_removed() -> None:
     assert apply_calibrator(calibrator, against) == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_temperature_that_runs_low_is_said_not_to_be_trusted() -> None:
+def test_a_temperature_at_its_lower_limit_is_not_to_be_trusted() -> None:
     # Forty rows right by a hair, and four ties that count as wrong and cost top_probability nothing.
     probabilities = np.array([[0.500_001, 0.499_999]] * 40 + [[0.5, 0.5]] * 4)
     calibrator = fitted(np.repeat([0, 1], [40, 4]), probabilities)
@@ -272,7 +272,7 @@ def test_a_label_too_rare_for_isotonic_regression_is_named() -> None:
     assert "needs 10 rows of each label and has 9 of 'label 1'" in calibrator["note"]
 
 
-def test_too_few_rows_for_anything_leave_the_probabilities_alone_and_say_so() -> None:
+def test_too_few_rows_for_anything_leave_the_probabilities_unchanged_and_say_so() -> None:
     calibrator = fitted(*calibrated_case(12, 2, seed=0), "isotonic")
     assert calibrator["method"] == "none"
     assert calibrator["sentence"] == calibrator["note"]
@@ -282,7 +282,7 @@ def test_too_few_rows_for_anything_leave_the_probabilities_alone_and_say_so() ->
 
 
 @pytest.mark.parametrize("right", [0, 2, 3, 47, 48, 50])
-def test_a_temperature_needs_right_and_wrong_answers(right: int) -> None:
+def test_a_temperature_needs_correct_and_incorrect_predictions(right: int) -> None:
     probabilities = np.tile([0.3, 0.7], (50, 1))
     probabilities[:right] = [0.7, 0.3]
     calibrator = fitted(np.zeros(50, dtype=int), probabilities)
@@ -360,7 +360,7 @@ def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_p
     np.testing.assert_array_equal(files.read("test").truth, test.truth)
 
 
-def test_rows_that_were_found_to_have_too_few_errors_are_not_held_out(tmp_path: Path) -> None:
+def test_rows_with_too_few_errors_are_not_held_out(tmp_path: Path) -> None:
     """Held out, they would be biased: they were selected for having few errors."""
     files = Calibration(tmp_path, ["no", "yes"])
     right = np.array([0, 1] * 30)
@@ -392,7 +392,7 @@ def test_sets_keep_their_coverage_where_the_temperature_is_sometimes_rejected() 
 
 
 @pytest.mark.parametrize(("rows", "method"), [(200, "none"), (30, "temperature"), (0, "isotonic")])
-def test_without_a_calibrator_all_rows_are_held_out_as_they_were(tmp_path: Path, rows: int, method: str) -> None:
+def test_without_a_calibrator_all_rows_are_held_out_unchanged(tmp_path: Path, rows: int, method: str) -> None:
     files = Calibration(tmp_path, ["no", "yes"])
     calibration = as_scored(*calibrated_case(rows, 2, seed=0))
     calibrator = files.run(calibration, as_scored(*calibrated_case(30, 2, seed=1)), method)

@@ -159,7 +159,7 @@ def test_a_predictor_that_is_sure_and_always_wrong_has_the_worst_errors() -> Non
     assert result["brier"] == pytest.approx(2)
 
 
-def test_a_constant_predictor_of_the_labels_shares_is_calibrated_and_tells_nothing_apart() -> None:
+def test_a_constant_predictor_of_the_labels_shares_is_calibrated_and_has_no_resolution() -> None:
     truth = np.repeat([0, 1, 2], [60, 30, 10])
     result = measured(truth, np.tile([0.6, 0.3, 0.1], (100, 1)))
     for name in ("ece", "adaptive_ece", "mce", "classwise_ece", "brier_reliability", "brier_resolution"):
@@ -168,7 +168,7 @@ def test_a_constant_predictor_of_the_labels_shares_is_calibrated_and_tells_nothi
     assert result["brier"] == pytest.approx(result["brier_uncertainty"])
 
 
-def test_a_constant_predictor_is_off_by_how_sure_it_is_less_how_often_it_is_right() -> None:
+def test_a_constant_predictor_is_off_by_its_confidence_minus_its_accuracy() -> None:
     truth = np.repeat([0, 1], [70, 30])
     result = measured(truth, np.tile([0.9, 0.1], (100, 1)))
     for name in ("ece", "adaptive_ece", "mce", "classwise_ece"):

@@ -220,7 +220,7 @@ def test_the_number_of_a_row_is_spread_evenly_and_hardly_moves_with_the_last_dig
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_certain_and_right_probabilities_give_sets_of_the_true_label_only(method: str) -> None:
+def test_certain_and_correct_probabilities_give_sets_of_the_true_label_only(method: str) -> None:
     truth = np.arange(60) % 3
     sure = Scored([], truth, np.eye(3)[truth])
     conformal = described(sure, sure, method)
@@ -230,7 +230,7 @@ def test_certain_and_right_probabilities_give_sets_of_the_true_label_only(method
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_predictor_that_says_the_same_of_all_labels_gives_full_sets(method: str) -> None:
+def test_a_predictor_that_is_uniform_over_all_labels_gives_full_sets(method: str) -> None:
     flat = Scored([], np.arange(60) % 4, np.full((60, 4), 0.25))
     conformal = described(flat, flat, method)["test"]
     assert (conformal["full_sets"], conformal["mean_set_size"], conformal["empty_sets"]) == (1.0, 4.0, 0.0)
@@ -243,7 +243,7 @@ def test_too_few_calibration_rows_give_full_sets_and_say_so(method: str) -> None
     assert conformal["guarantee"] == 1.0
     assert conformal["quantile"] is None
     assert conformal["test"]["full_sets"] == 1.0
-    needed = "Every prediction set contains all labels: to guarantee 90% takes 9 calibration rows"
+    needed = "Every prediction set contains all labels: 90% coverage takes 9 calibration rows"
     available = " of a label, and no label has more than " if method == "class_conditional" else ", and there are 5."
     assert conformal["sentence"].startswith(needed + available)
     assert fit_sets(blurred_scored(5, 3, 0), method, 0.9).predict(test.probabilities).all()
@@ -268,7 +268,7 @@ def test_ranks_are_not_raised_by_binary_fractions() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_without_calibration_rows_nothing_is_guaranteed(method: str) -> None:
     conformal = described(blurred_scored(0, 3, 0), blurred_scored(20, 3, 1), method)
-    assert conformal["sentence"].endswith("to guarantee 90% takes 9 calibration rows, and there are none.")
+    assert conformal["sentence"].endswith("90% coverage takes 9 calibration rows, and there are none.")
     assert conformal["test"]["full_sets"] == 1.0
     assert [each["rows"] for each in conformal["by_class"]] == [0, 0, 0]
 
@@ -338,12 +338,12 @@ def test_what_is_measured_on_test_is_counted_from_the_sets() -> None:
         assert each["rows"] == own.sum()
         assert each["coverage"]["value"] == hits[own].mean()
         assert each["mean_set_size"] == pytest.approx(sizes[own].mean())
-    at_asked = next(level for level in conformal["levels"] if level["conformal_confidence"] == 0.8)
-    assert at_asked["mean_set_size"] == conformal["test"]["mean_set_size"]
+    at_configured = next(level for level in conformal["levels"] if level["conformal_confidence"] == 0.8)
+    assert at_configured["mean_set_size"] == conformal["test"]["mean_set_size"]
     assert [method["coverage"] for method in conformal["methods"]][1] == conformal["test"]["coverage"]
 
 
-def test_the_asked_confidence_is_among_the_levels_once() -> None:
+def test_the_configured_confidence_is_among_the_levels_once() -> None:
     for confidence, count in ((0.9, len(LEVELS)), (0.87, len(LEVELS) + 1)):
         levels = [level["conformal_confidence"] for level in described(*two(), confidence=confidence)["levels"]]
         assert confidence in levels
@@ -355,7 +355,7 @@ def two() -> tuple[Scored, Scored]:
     return blurred_scored(60, 3, 0), blurred_scored(80, 3, 1)
 
 
-def test_what_chance_explains_holds_19_tests_in_20() -> None:
+def test_the_expected_interval_contains_19_tests_in_20() -> None:
     inside = []
     for seed in range(60):
         calibration, test = blurred_scored(40, 2, 2 * seed), blurred_scored(50, 2, 2 * seed + 1)
@@ -430,7 +430,7 @@ def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
         fit_sets(blurred_scored(60, 3, 0), "lac", 0.9).predict(np.eye(3), confidence)
 
 
-def test_the_same_predictions_give_the_same_bytes_and_the_sentence_is_said(
+def test_the_same_predictions_give_the_same_bytes_and_the_sentence_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(tmp_path, *two())
@@ -440,7 +440,7 @@ def test_the_same_predictions_give_the_same_bytes_and_the_sentence_is_said(
     assert result["sentence"] in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_the_picture_shows_coverage_and_set_size_at_the_asked_confidence(tmp_path: Path) -> None:
+def test_the_picture_shows_coverage_and_set_size_at_the_configured_confidence(tmp_path: Path) -> None:
     result = Run(tmp_path, *two()).fit(method="raps", confidence=0.875)
     for name in ("first.svg", "second.svg"):
         plot_conformal(tmp_path / "conformal.json", tmp_path / name)

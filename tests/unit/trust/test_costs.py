@@ -1,4 +1,4 @@
-"""Cost matrices that are taken or refused, decisions of least expected cost, and what they cost on test rows."""
+"""Cost matrices that are accepted or refused, decisions of least expected cost, and what they cost on test rows."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def random_matrix(labels: int, seed: int) -> Any:
 # --- the matrix of config.yaml
 
 
-def test_a_matrix_is_taken_in_the_tasks_order() -> None:
+def test_a_matrix_is_read_in_the_tasks_order() -> None:
     shuffled = {"sick": {"sick": 0, "healthy": 10}, "healthy": {"sick": 1, "healthy": 0}}
     result = read_costs(shuffled, 2, LABELS, "config.yaml")
     assert result == configured([[0, 1], [10, 0]], 2.0, LABELS)
@@ -66,7 +66,7 @@ def test_a_matrix_is_taken_in_the_tasks_order() -> None:
         ("{': a': {': a': 0, '2024-02-30': 5}, '2024-02-30': {': a': 1, '2024-02-30': 0}}", ["2024-02-30", ": a"]),
     ],
 )
-def test_labels_that_yaml_reads_as_something_else_are_found(text: str, labels: list[str]) -> None:
+def test_labels_that_yaml_reads_as_something_else_are_matched(text: str, labels: list[str]) -> None:
     costs = yaml.safe_load(text)
     check_setting("costs", costs, "config.yaml")
     result = read_costs(costs, None, labels, "config.yaml")
@@ -74,7 +74,7 @@ def test_labels_that_yaml_reads_as_something_else_are_found(text: str, labels: l
     assert result["matrix"] == [[0.0, 1.0], [5.0, 0.0]]
 
 
-def test_true_is_not_taken_for_the_label_1() -> None:
+def test_true_is_not_mistaken_for_the_label_1() -> None:
     with pytest.raises(ConfigError, match=r"True is not a label.*: the labels are 0, 1"):
         read_costs(yaml.safe_load("{yes: {yes: 0, no: 5}, no: {yes: 1, no: 0}}"), None, ["0", "1"], "config.yaml")
 
@@ -143,7 +143,7 @@ def test_asking_that_is_cheaper_than_any_decision_is_refused() -> None:
     assert read_costs(COSTS, 0, LABELS, "config.yaml")["abstain_cost"] == 0
 
 
-def test_gains_and_right_decisions_that_cost_something_are_taken() -> None:
+def test_gains_and_correct_decisions_that_cost_something_are_accepted() -> None:
     treating = {"healthy": {"healthy": 0, "sick": 3}, "sick": {"healthy": 20, "sick": 3}}
     gains = {"healthy": {"healthy": 0, "sick": 0}, "sick": {"healthy": 0, "sick": -5}}
     for costs in (treating, gains):
@@ -226,7 +226,7 @@ def test_permuting_rows_or_labels_changes_no_decision() -> None:
 
 
 def test_a_constant_on_all_costs_of_a_true_label_changes_no_decision() -> None:
-    """Elkan 2001, section 1: what every decision costs alike cannot matter."""
+    """Elkan 2001, section 1: a cost that all decisions share cannot matter."""
     probabilities, matrix = random_probabilities(150, 3, seed=6), random_matrix(3, seed=6)
     moved = configured(matrix + np.array([[3.0], [0.0], [7.0]]))
     np.testing.assert_array_equal(decide(moved, probabilities).codes, decide(configured(matrix), probabilities).codes)
@@ -362,9 +362,9 @@ def test_the_train_splits_frequencies_as_predictions_pay_what_the_constant_decis
 
 
 @pytest.mark.parametrize(
-    ("ours", "outcome", "said"), [(0.0, "better", "Cheaper than that"), (1.0, "worse", "More expensive")]
+    ("ours", "outcome", "said"), [(0.0, "better", "is cheaper than"), (1.0, "worse", "is more expensive than")]
 )
-def test_the_sentence_says_it_when_loramake_wins_and_when_it_loses(
+def test_the_sentence_says_loramake_wins_and_when_it_loses(
     tmp_path: Path, ours: float, outcome: str, said: str
 ) -> None:
     files = Files(tmp_path, LABELS)
@@ -378,7 +378,7 @@ def test_the_sentence_says_it_when_loramake_wins_and_when_it_loses(
     assert difference["low"] <= difference["value"] <= difference["high"]
     best = costs["test"]["baselines"][difference["baseline"]]["per_row"]["value"]
     assert difference["value"] == pytest.approx(costs["test"]["loramake"]["per_row"]["value"] - best)
-    assert f"and {difference['baseline']}, the best baseline, {best:.2f}. {said}" in costs["sentence"]
+    assert f"Deciding by cost {said} the best baseline, {difference['baseline']}: " in costs["sentence"]
 
 
 def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_rows_referred_to_a_person_are_counted_and_reported(tmp_path: Path) -> N
     costs = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=0.3)
     referred = costs["test"]["loramake"]["abstentions"]
     assert 0 < referred < 150
-    assert f"refers {referred / 150:.1%} of rows to a person" in costs["sentence"]
+    assert f"It refers {referred / 150:.1%} of rows to a person." in costs["sentence"]
     always = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=0.0)
     assert always["test"]["constant"]["abstentions"] == 150
     assert "always asking a person costs 0" in always["sentence"]
@@ -428,10 +428,10 @@ def test_what_is_paid_is_for_what_predict_decides_where_max_selective_error_is_s
     paid = np.column_stack([[0, 10], [1, 0], [0.3, 0.3]])[files.truth, codes]
     assert test["loramake"]["per_row"]["value"] == pytest.approx(paid.mean())
     assert test["without_max_selective_error"] == alone
-    assert f"Deciding by cost costs {alone['per_row']['value']:.2f} per row" in costs["sentence"]
+    assert f": {alone['per_row']['value']:.2f} per row (" in costs["sentence"]
     ours = test["loramake"]
     ending = f"{ours['per_row']['value']:.2f} per row and refers {ours['abstentions'] / 400:.1%} of rows to a person."
-    assert costs["sentence"].endswith(f"With max_selective_error it costs {ending}")
+    assert costs["sentence"].endswith(f"With max_selective_error, deciding by cost costs {ending}")
     best = test["baselines"][test["difference"]["baseline"]]["per_row"]["value"]
     assert test["difference"]["value"] == pytest.approx(alone["per_row"]["value"] - best)
 
@@ -469,7 +469,7 @@ def test_few_test_rows_and_no_train_rows_are_no_error(tmp_path: Path, rows: int)
     assert (costs["test"]["difference"]["baseline"] is None) == (rows == 0)
     assert ("There are no test rows" in costs["sentence"]) == (rows == 0)
     assert costs["test"]["difference"]["outcome"] is None
-    assert ("Too few test rows to tell which is cheaper" in costs["sentence"]) == (rows == 1)
+    assert ("Too few test rows to tell whether" in costs["sentence"]) == (rows == 1)
 
 
 def test_many_labels_of_which_most_never_occur_are_decided(tmp_path: Path) -> None:
@@ -489,15 +489,15 @@ def test_a_row_that_a_baseline_lacks_is_refused(tmp_path: Path) -> None:
         decide_by_cost(**paths, risk=tmp_path, costs=COSTS, abstain_cost=None, seed=0, out=tmp_path / "costs.json")
 
 
-def test_large_costs_are_told_in_whole_numbers_and_small_ones_with_decimals(tmp_path: Path) -> None:
+def test_large_costs_are_shown_in_whole_numbers_and_small_ones_with_decimals(tmp_path: Path) -> None:
     files = Files(tmp_path, LABELS)
     small, large = (
         files.decide({true: {decision: cost * scale for decision, cost in row.items()} for true, row in COSTS.items()})
         for scale in (0.001, 1000)
     )
     value = small["test"]["loramake"]["per_row"]["value"]
-    assert f"costs {value:.5f} per row" in small["sentence"]
-    assert f"costs {value * 1e6:,.0f} per row" in large["sentence"]
+    assert f": {value:.5f} per row" in small["sentence"]
+    assert f": {value * 1e6:,.0f} per row" in large["sentence"]
 
 
 def test_deciding_twice_writes_the_same_bytes(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_fewer_rows_are_parted_into_fewer_ranges_and_equal_numbers_stay_together
     assert [(name, rows) for name, _, rows in names_of(zeros)] == [("0", 70), ("1 to 5", 5), ("6 to 30", 25)]
 
 
-def test_few_different_numbers_stay_as_they_are_in_rising_order() -> None:
+def test_few_different_numbers_are_kept_in_ascending_order() -> None:
     cells = ["10"] * 30 + ["2"] * 50 + ["2.0"] + ["-1"] * 3
     assert names_of(cells) == [("-1", "value", 3), ("2", "value", 51), ("10", "value", 30)]
 

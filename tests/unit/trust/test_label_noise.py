@@ -112,7 +112,7 @@ def test_planted_flips_are_found_and_few_others(labels: int, seed: int) -> None:
     assert hits >= 0.8 * len(suspects)
 
 
-def test_what_is_found_says_another_label_than_the_given_one_and_comes_worst_first() -> None:
+def test_suspects_have_a_more_probable_label_and_come_worst_first() -> None:
     given, probabilities, _ = flipped(600, 3, seed=1)
     suspects = find_suspects(given, probabilities)
     assert (probabilities[suspects].argmax(axis=1) != given[suspects]).all()
@@ -135,14 +135,14 @@ def test_the_order_of_rows_and_of_labels_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("rows", "labels", "used"), [(0, 2, 2), (1, 2, 2), (MIN_ROWS, 2, 1), (50, 5, 2), (50, 2, 1), (400, 1000, 1000)]
 )
-def test_few_rows_missing_labels_and_many_labels_are_no_trouble(rows: int, labels: int, used: int) -> None:
+def test_few_rows_missing_labels_and_many_labels_are_no_error(rows: int, labels: int, used: int) -> None:
     given, probabilities, _ = flipped(rows, labels, seed=0)
     given = given % used
     suspects = find_suspects(given, probabilities)
     assert len(set(suspects.tolist())) == len(suspects) <= rows
 
 
-def test_probabilities_of_nought_and_one_and_of_no_opinion_are_no_trouble() -> None:
+def test_probabilities_of_zero_and_one_and_uniform_ones_are_no_error() -> None:
     given = np.arange(60) % 2
     sure = np.eye(2)[given]
     assert len(find_suspects(given, sure)) == 0
@@ -151,7 +151,7 @@ def test_probabilities_of_nought_and_one_and_of_no_opinion_are_no_trouble() -> N
     assert len(find_suspects(given, np.full((60, 2), 0.5))) == 0
 
 
-def test_each_line_tells_the_row_its_labels_their_probabilities_and_its_cells(tmp_path: Path) -> None:
+def test_each_line_has_the_row_its_labels_their_probabilities_and_its_cells(tmp_path: Path) -> None:
     experiment, given, probabilities, wrong = planted(tmp_path)
     lines = experiment.find()
     assert len({int(line["row"]) for line in lines} & set(wrong.tolist())) >= 0.7 * len(wrong)
@@ -211,7 +211,7 @@ def test_a_row_that_is_no_longer_in_a_table_is_refused(tmp_path: Path) -> None:
         experiment.find()
 
 
-def test_few_rows_and_right_labels_leave_the_header_alone_and_say_why(
+def test_few_rows_and_correct_labels_leave_only_the_header_and_say_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment, *_ = planted(tmp_path, rows=MIN_ROWS - 2)

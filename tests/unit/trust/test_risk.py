@@ -338,7 +338,7 @@ def test_where_costs_decide_what_is_controlled_is_the_error_of_their_decisions(t
 
 
 def test_over_many_splits_decisions_by_cost_keep_the_guarantee() -> None:
-    """Deliberately incorrect decisions where a miss is expensive: the most probable label's threshold would not do."""
+    """Deliberately incorrect decisions where a miss is expensive: the most probable label's threshold would fail."""
     costs = read_costs(COSTS, None, LABELS, "config.yaml")
     population = random_scored(40_000, 2, seed=5)
     codes = decide(costs, population.probabilities).codes
@@ -430,7 +430,7 @@ def test_controlling_twice_writes_the_same_bytes(tmp_path: Path) -> None:
         (None, ["most confident rows answered first", "95% interval", "every row answered: "]),
     ],
 )
-def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
+def test_the_picture_shows_the_target_the_threshold_and_what_no_selection_gives(
     tmp_path: Path, max_selective_error: float | None, shown: list[str]
 ) -> None:
     controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), max_selective_error)
@@ -441,7 +441,7 @@ def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
     assert ("configured: " in text) == (max_selective_error is not None)
 
 
-def test_the_picture_tells_a_threshold_near_1_and_the_target_as_they_are(tmp_path: Path) -> None:
+def test_the_picture_shows_a_threshold_near_1_and_the_target_exactly(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), 0.1)
     risk["chosen"] |= {"threshold": 0.99961, "max_selective_error": 0.123456}
     artifacts.write(tmp_path / "risk.json", risk, "risk")

@@ -42,7 +42,7 @@ TOKENS = {"number": "<f{column}b{bin}>", "missing": "<f{column}na>", "category":
 NAMES = ["age", "sex", "chest pain"]
 
 
-def test_tokens_of_cells_are_put_in_another_order_and_a_cell_written_out_is_not() -> None:
+def test_tokens_of_cells_are_reordered_and_a_cell_in_words_is_not() -> None:
     plan = {**SPACED, "cell_tokens": TOKENS}
     cells = split_prompt("<f0b12> <v3> <f2na>", ["age", "sex", "pain"], plan)
     assert cells == ["<f0b12>", "<v3>", "<f2na>"]
@@ -52,13 +52,13 @@ def test_tokens_of_cells_are_put_in_another_order_and_a_cell_written_out_is_not(
 
 
 @pytest.mark.parametrize("plan", [SPACED, LINES, BRACES])
-def test_a_prompt_is_taken_apart_into_what_it_was_put_together_from(plan: dict[str, Any]) -> None:
+def test_a_prompt_is_split_into_the_cells_it_was_joined_from(plan: dict[str, Any]) -> None:
     for cells in (["40", "M", "typical"], ["", "", ""], ["<b1>", "{x}", "a: b"], ["x", "y z", "\\s"]):
         text = join_prompt(NAMES, cells, plan)
         assert split_prompt(text, NAMES, plan) == cells
 
 
-def test_a_prompt_that_could_be_read_in_two_ways_is_not_taken_apart() -> None:
+def test_a_prompt_that_is_ambiguous_is_not_split() -> None:
     for cells in (["40 sex M", "F", "no"], ["40", "M chest pain no", "yes"]):
         assert split_prompt(join_prompt(NAMES, cells, SPACED), NAMES, SPACED) is None
         assert split_prompt(join_prompt(NAMES, cells, LINES), NAMES, LINES) == cells
@@ -67,7 +67,7 @@ def test_a_prompt_that_could_be_read_in_two_ways_is_not_taken_apart() -> None:
 @pytest.mark.parametrize(
     "text", ["", "age 40", "A patient of 40, male.", "sex M age 40 chest pain no", "age 40 sex M x"]
 )
-def test_a_prompt_that_is_not_written_as_planned_is_not_taken_apart(text: str) -> None:
+def test_a_prompt_that_does_not_follow_the_plan_is_not_split(text: str) -> None:
     assert split_prompt(text, NAMES, SPACED) is None
 
 
@@ -113,7 +113,7 @@ def test_tokens_of_cells_take_another_order_no_names_and_the_mark_of_a_missing_c
         assert ageless["input"].split(" ") == ["<f0na>", *tokens[1:]]
 
 
-def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Experiment) -> None:
+def test_every_perturbation_changes_what_it_names_and_only_that(heart: Experiment) -> None:
     plan = artifacts.read(heart.plan, "plan")
     table = read_table(heart.csv).head(5)
     shown = perturb_rows(table, plan, heart.script, heart.state, heart.sandbox, seed=1)
@@ -134,7 +134,7 @@ def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Ex
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("labels", [2, 4])
-def test_changes_agree_with_plain_formulas(seed: int, labels: int) -> None:
+def test_changes_agree_with_simple_formulas(seed: int, labels: int) -> None:
     truth, usual = random_case(80, labels, seed)
     other = random_case(80, labels, seed + 100)[1]
     task = classification(labels)
