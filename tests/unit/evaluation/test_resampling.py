@@ -1,4 +1,4 @@
-"""Many resamples at once are held to scikit-learn's metrics of each."""
+"""Many resamples at once agree with scikit-learn's metrics of each."""
 
 import numpy as np
 import pytest

@@ -282,9 +282,9 @@ def test_the_reliability_diagram_is_there_in_numbers(two: Facts, thirty: Facts) 
     head, *rows = table_of("calibration", two, "Test rows by the probability")
     assert len(head) == 7
     for index, when in ((1, "before"), (4, "after")):
-        held = [bin["rows"] for bin in two["calibration_measures"][when]["reliability"] if bin["rows"]]
-        assert [int(row[index]) for row in rows if int(row[index])] == held
-        assert sum(held) == 240
+        counts = [bin["rows"] for bin in two["calibration_measures"][when]["reliability"] if bin["rows"]]
+        assert [int(row[index]) for row in rows if int(row[index])] == counts
+        assert sum(counts) == 240
     head, *rows = table_of("calibration", thirty, "Test rows by the probability")
     assert len(head) == 4
     assert sum(int(row[1]) for row in rows) == 240

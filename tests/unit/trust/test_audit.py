@@ -88,19 +88,19 @@ def test_rates_of_more_labels_are_means_of_each_against_the_rest(seed: int) -> N
     cells = np.random.default_rng(seed + 100).choice(["a", "b", "c"], size=300)
     audited_column = audited(truth, probabilities, cells)
     for group in audited_column["groups"]:
-        own = cells == group["name"]
-        recall = sklearn_metrics.recall_score(truth[own], predicted[own], average="macro")
+        members = cells == group["name"]
+        recall = sklearn_metrics.recall_score(truth[members], predicted[members], average="macro")
         assert group["tpr"]["value"] == pytest.approx(recall)
         assert group["tpr"]["low"] < recall < group["tpr"]["high"]
-        false = [false_positive_rate(truth[own] == label, predicted[own] == label) for label in range(4)]
+        false = [false_positive_rate(truth[members] == label, predicted[members] == label) for label in range(4)]
         assert group["fpr"]["value"] == pytest.approx(np.mean(false))
         assert group["selection_rate"]["value"] is None
         for label, entry in enumerate(group["by_label"]):
             assert entry["label"] == NAMES[label]
-            assert entry["rows"] == (truth[own] == label).sum()
-            assert entry["selection_rate"]["value"] == pytest.approx((predicted[own] == label).mean())
+            assert entry["rows"] == (truth[members] == label).sum()
+            assert entry["selection_rate"]["value"] == pytest.approx((predicted[members] == label).mean())
             assert entry["tpr"]["value"] == pytest.approx(
-                true_positive_rate(truth[own] == label, predicted[own] == label)
+                true_positive_rate(truth[members] == label, predicted[members] == label)
             )
             assert entry["fpr"]["value"] == pytest.approx(false[label])
 
@@ -134,15 +134,17 @@ def test_the_other_measures_are_those_of_the_rows_of_the_group(labels: int) -> N
     cells = generator.choice(["a", "b"], size=200)
     sets, abstained = generator.random((200, labels)) < 0.7, generator.random(200) < 0.2
     for group in audited(truth, probabilities, cells, sets=sets, abstained=abstained)["groups"]:
-        own = cells == group["name"]
-        assert group["rows"] == own.sum()
+        members = cells == group["name"]
+        assert group["rows"] == members.sum()
         assert group["log_loss"]["value"] == pytest.approx(
-            sklearn_metrics.log_loss(truth[own], probabilities[own], labels=range(labels))
+            sklearn_metrics.log_loss(truth[members], probabilities[members], labels=range(labels))
         )
-        assert group["ece"]["value"] == pytest.approx(expected_calibration_error(truth[own], probabilities[own]))
-        assert group["coverage"]["value"] == pytest.approx(sets[own, truth[own]].mean())
-        assert group["mean_set_size"]["value"] == pytest.approx(sets[own].sum(axis=1).mean())
-        assert group["abstention"]["value"] == pytest.approx(abstained[own].mean())
+        assert group["ece"]["value"] == pytest.approx(
+            expected_calibration_error(truth[members], probabilities[members])
+        )
+        assert group["coverage"]["value"] == pytest.approx(sets[members, truth[members]].mean())
+        assert group["mean_set_size"]["value"] == pytest.approx(sets[members].sum(axis=1).mean())
+        assert group["abstention"]["value"] == pytest.approx(abstained[members].mean())
 
 
 def test_the_measures_of_all_rows_come_with_the_groups() -> None:
@@ -316,7 +318,9 @@ def content(
 ) -> dict[str, Any]:
     rows = measured_rows(truth, probabilities)
     names = names or [f"column {index}" for index in range(len(cells))]
-    overall, content = audit(rows, [column(own, name) for own, name in zip(cells, names, strict=True)], seed=0)
+    overall, content = audit(
+        rows, [column(values_of_column, name) for values_of_column, name in zip(cells, names, strict=True)], seed=0
+    )
     return evaluate(rows, overall, content, list(requirements))
 
 
@@ -542,23 +546,23 @@ class Trust:
 
     def write_table(self, labels: list[str]) -> None:
         cells = [["M" if row % 3 else "F", str(20 + row * 7 % 60)] for row in range(len(labels))]
-        lines = [["y", "Sex", "Age"], *([label, *own] for label, own in zip(labels, cells, strict=True))]
+        lines = [["y", "Sex", "Age"], *([label, *row_cells] for label, row_cells in zip(labels, cells, strict=True))]
         self.table.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
 
     def audit(self, columns: list[str], requirements: dict[str, float], name: str = "audit.json") -> dict[str, Any]:
-        at = self.folder
+        folder = self.folder
         audit_groups(
             source=sniff_source(self.table),
-            task=at / "task.json",
-            held_out=at / "held_out.jsonl",
-            test=at / "calibrated_test.jsonl",
-            measured={name: at / f"{name}.json" for name in FILES},
+            task=folder / "task.json",
+            held_out=folder / "held_out.jsonl",
+            test=folder / "calibrated_test.jsonl",
+            measured={name: folder / f"{name}.json" for name in FILES},
             columns=columns,
             requirements=requirements,
             seed=1,
-            out=at / name,
+            out=folder / name,
         )
-        content: dict[str, Any] = artifacts.read(at / name, "audit")
+        content: dict[str, Any] = artifacts.read(folder / name, "audit")
         return content
 
 

@@ -337,7 +337,9 @@ def test_another_order_of_the_labels_gives_the_same_probabilities_in_that_order(
     order = np.random.default_rng(seed).permutation(labels) if labels > 2 else np.array([1, 0])
     turned, other = probabilities[:, order], calibrated_case(50, labels, seed + 10)[1]
     plain = fit_calibrator(as_scored(truth, probabilities), names(labels), method)
-    result = fit_calibrator(as_scored(np.argsort(order)[truth], turned), [names(labels)[at] for at in order], method)
+    result = fit_calibrator(
+        as_scored(np.argsort(order)[truth], turned), [names(labels)[index] for index in order], method
+    )
     assert plain["method"] == result["method"] == method
     expected = apply_calibrator(plain, other)[:, order]
     np.testing.assert_allclose(apply_calibrator(result, other[:, order]), expected, atol=1e-9)
@@ -379,8 +381,10 @@ def test_sets_keep_their_coverage_where_the_temperature_is_sometimes_rejected() 
         right = generator.random(244) < 0.85
         truth = generator.integers(2, size=244)
         top_probability = generator.uniform(0.7, 1.0, size=244)
-        own = np.where(right, top_probability, 1 - top_probability)
-        rows = as_scored(truth, np.where(np.arange(2) == truth[:, None], own[:, None], 1 - own[:, None]))
+        probability = np.where(right, top_probability, 1 - top_probability)
+        rows = as_scored(
+            truth, np.where(np.arange(2) == truth[:, None], probability[:, None], 1 - probability[:, None])
+        )
         calibrator, left = fit_on_half(rows.take(range(44)), ["no", "yes"], "temperature", seed)
         fitted, tried = (
             part._replace(probabilities=apply_calibrator(calibrator, part.probabilities))

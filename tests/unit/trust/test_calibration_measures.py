@@ -178,8 +178,8 @@ def test_a_constant_predictor_is_off_by_its_confidence_minus_its_accuracy() -> N
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
     result = reliability_bins(np.array([0, 0, 1]), np.array([[0.6, 0.4], [0.600_001, 0.399_999], [0.0, 1.0]]))
-    held = [(round(each["low"], 4), round(each["high"], 4), each["rows"]) for each in result if each["rows"]]
-    assert held == [(0.5333, 0.6, 1), (0.6, 0.6667, 1), (0.9333, 1.0, 1)]
+    bins_in_use = [(round(each["low"], 4), round(each["high"], 4), each["rows"]) for each in result if each["rows"]]
+    assert bins_in_use == [(0.5333, 0.6, 1), (0.6, 0.6667, 1), (0.9333, 1.0, 1)]
 
 
 @pytest.mark.parametrize("seed", range(3))

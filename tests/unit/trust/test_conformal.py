@@ -141,8 +141,8 @@ def test_the_coverage_is_as_guaranteed_on_average(method: str, labels: int, rows
         for label in range(labels) if conditional else [-1]:
             chosen = test.truth == label if conditional else np.ones(tried, dtype=bool)
             if chosen.any():
-                own = (fitted.truth == label).sum() if conditional else rows
-                differences.setdefault(label, []).append(hits[chosen].mean() - guarantee_of(own, 0.85))
+                of_label = (fitted.truth == label).sum() if conditional else rows
+                differences.setdefault(label, []).append(hits[chosen].mean() - guarantee_of(of_label, 0.85))
     for result in differences.values():
         assert abs(np.mean(result)) < 4 * np.std(result) / np.sqrt(len(result))
 
@@ -334,10 +334,10 @@ def test_what_is_measured_on_test_is_counted_from_the_sets() -> None:
     assert conformal["test"]["empty_sets"] == (sizes == 0).mean() > 0
     assert conformal["notes"][0].startswith(f"{(sizes == 0).mean():.1%} of the test sets are empty")
     for code, each in enumerate(conformal["test"]["by_class"]):
-        own = test.truth == code
-        assert each["rows"] == own.sum()
-        assert each["coverage"]["value"] == hits[own].mean()
-        assert each["mean_set_size"] == pytest.approx(sizes[own].mean())
+        of_label = test.truth == code
+        assert each["rows"] == of_label.sum()
+        assert each["coverage"]["value"] == hits[of_label].mean()
+        assert each["mean_set_size"] == pytest.approx(sizes[of_label].mean())
     at_configured = next(level for level in conformal["levels"] if level["conformal_confidence"] == 0.8)
     assert at_configured["mean_set_size"] == conformal["test"]["mean_set_size"]
     assert [method["coverage"] for method in conformal["methods"]][1] == conformal["test"]["coverage"]
@@ -410,8 +410,8 @@ def test_the_sets_that_are_loaded_are_those_that_were_described(tmp_path: Path, 
     calibration, test = two()
     result = Run(tmp_path, calibration, test).fit(method=method)
     sets = load_sets(result, calibration)
-    held = sets.predict(test.probabilities)
-    assert held[np.arange(80), test.truth].mean() == result["test"]["coverage"]["value"]
+    sets_on_test = sets.predict(test.probabilities)
+    assert sets_on_test[np.arange(80), test.truth].mean() == result["test"]["coverage"]["value"]
     for level in result["levels"]:
         assert sets.predict(test.probabilities, level["conformal_confidence"]).sum() == pytest.approx(
             80 * level["mean_set_size"]

@@ -364,13 +364,11 @@ def test_the_train_splits_frequencies_as_predictions_pay_what_the_constant_decis
 @pytest.mark.parametrize(
     ("ours", "outcome", "said"), [(0.0, "better", "is cheaper than"), (1.0, "worse", "is more expensive than")]
 )
-def test_the_sentence_says_loramake_wins_and_when_it_loses(
-    tmp_path: Path, ours: float, outcome: str, said: str
-) -> None:
+def test_the_sentence_says_whether_loramake_wins_or_loses(tmp_path: Path, ours: float, outcome: str, said: str) -> None:
     files = Files(tmp_path, LABELS)
-    known, chance = np.eye(2)[files.truth] * 0.9 + 0.05, np.full((150, 2), 0.5)
-    files.ours = chance if ours else known
-    files.baselines["logistic_regression"] = known if ours else chance
+    informative, chance = np.eye(2)[files.truth] * 0.9 + 0.05, np.full((150, 2), 0.5)
+    files.ours = chance if ours else informative
+    files.baselines["logistic_regression"] = informative if ours else chance
     files.baselines |= {name: chance for name in NAMES if name != "logistic_regression"}
     costs = files.decide(COSTS)
     difference = costs["test"]["difference"]

@@ -163,9 +163,11 @@ def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str
 
 def described(truth: Any, result: Mapping[str, Any], plan: dict[str, Any], **settings: Any) -> dict[str, Any]:
     gaps = settings.pop("gaps", [0.5] * len(plan["features"]))
-    made = evaluate(classification(2), truth, dict(result), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
-    artifacts.validate(made, "robustness", "here")
-    return made
+    measured = evaluate(
+        classification(2), truth, dict(result), plan, gaps, settings.pop("test_rows", len(truth)), seed=0
+    )
+    artifacts.validate(measured, "robustness", "here")
+    return measured
 
 
 def ways(truth: Any, usual: Any, features: int) -> dict[str, Any]:
@@ -178,17 +180,17 @@ def ways(truth: Any, usual: Any, features: int) -> dict[str, Any]:
 
 def test_the_feature_that_counts_comes_first_with_an_interval_and_the_others_have_none_of_it() -> None:
     truth, usual = random_case(300, 2, seed=1)
-    made = described(truth, ways(truth, usual, 3), planned(3))
-    first, *others = made["importance"]
+    measured = described(truth, ways(truth, usual, 3), planned(3))
+    first, *others = measured["importance"]
     assert first["feature"] == "f0"
     increase = first["log_loss_increase"]
     assert increase["value"] == pytest.approx(np.log(2) - log_loss(truth, usual))
     assert 0 < increase["low"] < increase["value"] < increase["high"]
     assert all(entry["log_loss_increase"] == {"value": 0.0, "low": 0.0, "high": 0.0} for entry in others)
-    assert made["sentence"].startswith(
+    assert measured["sentence"].startswith(
         "Decisions that change, of 300 test rows: columns reordered 0.0%, columns renamed"
     )
-    assert "The most important column is f0: log loss +0." in made["sentence"]
+    assert "The most important column is f0: log loss +0." in measured["sentence"]
 
 
 def test_what_cannot_be_measured_says_why() -> None:
@@ -200,11 +202,11 @@ def test_what_cannot_be_measured_says_why() -> None:
     assert notes[ROUNDED] == "no column contains numbers"
     result[REORDERED] = np.full_like(usual, np.nan)
     result[RENAMED] = np.where(np.arange(20)[:, None] < 5, np.nan, usual)
-    made = described(truth, result | {"1": usual}, planned(2), gaps=[0.0, 0.1], test_rows=900)
-    reordered, renamed, _ = made["variants"]
+    measured = described(truth, result | {"1": usual}, planned(2), gaps=[0.0, 0.1], test_rows=900)
+    reordered, renamed, _ = measured["variants"]
     assert reordered["changed_decisions"] is None
     assert renamed["rows"] == 15
-    assert [note.partition(":")[0] for note in made["notes"]] == [
+    assert [note.partition(":")[0] for note in measured["notes"]] == [
         "Measured on a random 20 of 900 test rows.",
         "Columns reordered",
         "Columns renamed",
@@ -214,10 +216,10 @@ def test_what_cannot_be_measured_says_why() -> None:
 
 def test_where_cells_have_tokens_a_renamed_column_is_nothing_to_measure() -> None:
     truth, usual = random_case(20, 2, seed=2)
-    made = described(truth, ways(truth, usual, 2), {**planned(2), "cell_tokens": TOKENS})
-    renamed = next(entry for entry in made["variants"] if entry["name"] == RENAMED)
+    measured = described(truth, ways(truth, usual, 2), {**planned(2), "cell_tokens": TOKENS})
+    renamed = next(entry for entry in measured["variants"] if entry["name"] == RENAMED)
     assert renamed["note"] == "the prompts do not name the columns"
-    assert "columns renamed" not in made["sentence"]
+    assert "columns renamed" not in measured["sentence"]
 
 
 def test_no_rows_one_row_and_rows_of_one_label_are_no_errors(tmp_path: Path) -> None:
@@ -226,10 +228,10 @@ def test_no_rows_one_row_and_rows_of_one_label_are_no_errors(tmp_path: Path) -> 
     assert nothing["importance"] == []
     for rows in (1, 5):
         usual = np.tile([1.0, 0.0], (rows, 1))
-        made = described(np.zeros(rows, dtype=int), ways(None, usual, 2), planned(2))
-        assert made["as_it_is"] == {"roc_auc": None, "log_loss": pytest.approx(0, abs=1e-12)}
-        assert made["variants"][0]["roc_auc_change"] is None
-        artifacts.write(tmp_path / f"{rows}.json", made, "robustness")
+        measured = described(np.zeros(rows, dtype=int), ways(None, usual, 2), planned(2))
+        assert measured["as_it_is"] == {"roc_auc": None, "log_loss": pytest.approx(0, abs=1e-12)}
+        assert measured["variants"][0]["roc_auc_change"] is None
+        artifacts.write(tmp_path / f"{rows}.json", measured, "robustness")
         plot_importance(tmp_path / f"{rows}.json", tmp_path / f"{rows}.svg")
     artifacts.write(tmp_path / "none.json", nothing, "robustness")
     plot_importance(tmp_path / "none.json", tmp_path / "none.svg")
@@ -268,8 +270,8 @@ class FakeScorer:
 
     def probabilities(self, records: Sequence[Mapping[str, Any]], texts: Sequence[str], advance: Any) -> Any:
         self.prompts_scored.append(len(records))
-        known = np.array([0.9 if "ST_Slope Up" in record["input"] else 0.2 for record in records])
-        return np.stack([known, 1 - known], axis=1)
+        positive = np.array([0.9 if "ST_Slope Up" in record["input"] else 0.2 for record in records])
+        return np.stack([positive, 1 - positive], axis=1)
 
 
 def test_the_whole_step_finds_the_column_that_a_model_goes_by(
@@ -327,9 +329,9 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
 
 def test_a_wide_table_is_tried_on_its_first_columns_only(heart: Experiment) -> None:
     truth, usual = random_case(20, 2, seed=3)
-    made = described(truth, ways(truth, usual, MAX_FEATURES + 5), planned(MAX_FEATURES + 5))
-    assert len(made["importance"]) == MAX_FEATURES
-    assert made["notes"] == ["Only the first 30 of 35 columns were left out one at a time."]
+    measured = described(truth, ways(truth, usual, MAX_FEATURES + 5), planned(MAX_FEATURES + 5))
+    assert len(measured["importance"]) == MAX_FEATURES
+    assert measured["notes"] == ["Only the first 30 of 35 columns were left out one at a time."]
 
 
 def test_an_artifact_of_another_form_is_refused(tmp_path: Path) -> None:
