@@ -25,7 +25,7 @@ MEANINGS = {
     "fit_baselines": 1,
     "run_evaluation": 1,
     "plot_evaluation": 1,
-    "calibrate_probabilities": 1,
+    "calibrate_probabilities": 2,
     "evaluate_calibration": 1,
     "plot_reliability": 1,
     "fit_conformal": 1,

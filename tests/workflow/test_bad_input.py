@@ -76,14 +76,20 @@ BAD_TABLES: dict[str, tuple[bytes, str]] = {
     "renamed xlsx": (b"PK\x03\x04" + PENGUINS, "is an Excel workbook or another zip file, not a CSV"),
     "renamed parquet": (b"PAR1" + PENGUINS, "is a Parquet file, not a CSV"),
     "compressed": (gzip.compress(PENGUINS), "is a gzip file, not a CSV"),
-    "target of one value": (with_species(["a"] * 60), "the target species has the one value 'a'"),
-    "target all missing": (with_species([None] * 60), "the target species has no value"),
+    "target of one value": (with_species(["a"] * 60), "the target species has only the value 'a'"),
+    "target all missing": (with_species([None] * 60), "the target species has no values"),
     "features constant": (
         table_of(species=["a", "b"] * 20, x=[1] * 40, y=[None] * 40),
         "every column beside the target species is constant or empty",
     ),
-    "label seen once": (with_species(["a", "b"] * 30 + ["rare"]), "'rare' of the target species stand in one row each"),
-    "few rows": (with_species(["a", "b"] * 4), "8 rows for 2 labels of the target species: at least 5 a label"),
+    "label seen once": (
+        with_species(["a", "b"] * 30 + ["rare"]),
+        "'rare' of the target species occur in only one row each",
+    ),
+    "few rows": (
+        with_species(["a", "b"] * 4),
+        "8 rows are too few for 2 labels of the target species: at least 5 per label",
+    ),
 }
 
 
@@ -124,7 +130,7 @@ BAD_TESTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     ),
     "unseen labels": (
         lambda test: test.assign(species=["Emperor", *test["species"][1:]]),
-        "1 rows have labels that the CSV does not have ('Emperor'; first in data row 0): write them as there ('Adelie'",
+        "1 rows have labels that the CSV does not have ('Emperor'; first in data row 0): write them as in the CSV (",
     ),
     "no label": (lambda test: test.assign(species=None), "no row has a value in the target species"),
     "no rows": (lambda test: test.head(0), "has a header and no rows"),
