@@ -98,8 +98,8 @@ CLOSED = "|".join(
     [
         *(rf"The check “{re.escape(name)}” failed\." for name in CHECKS),
         rf"It failed with (an error|{'|'.join(KINDS)})( in line \d{{1,3}} of your code)?\.",
-        r"What it gave is not a list of records in the form that was asked for\.",
-        r"What fit gave is not a dict that json.dump can write\.",
+        r"Its output is not a list of records in the requested form\.",
+        r"The return value of fit is not a dict that json.dump can write\.",
     ]
 )
 """All that may be said."""
@@ -147,8 +147,8 @@ def test_no_channel_of_generated_code_reaches_the_endpoint_where_names_alone_are
     assert not [sentence for sentence in said.values() if not re.fullmatch(CLOSED, sentence)]
     assert said["message"] == "It failed with ValueError in line 3 of your code."
     assert said["class"] == "It failed with an error in line 3 of your code."
-    assert said["key"] == "What it gave is not a list of records in the form that was asked for."
-    assert said["state"] == "What fit gave is not a dict that json.dump can write."
+    assert said["key"] == "Its output is not a list of records in the requested form."
+    assert said["state"] == "The return value of fit is not a dict that json.dump can write."
     assert said["rows of a failed check"] == "The check “nothing empty” failed."
 
 
@@ -223,7 +223,7 @@ def test_rows_that_code_made_of_a_table_with_personal_data_are_not_sent_to_be_ju
         agent = agent_of(server, "verify_prepared_data")
         agent.verify({"target": "ill"}, described, ["each row once: 90 records"], samples)
     assert "elpmaxe" not in sent(server)
-    assert agent.judged() == "the checks alone: it is shown no row"
+    assert agent.judged() == "the checks alone, since it sees no rows"
 
 
 @pytest.mark.parametrize(("sees", "target"), [("names", "ill"), ("samples", "email"), ("profile", "town")])
@@ -262,7 +262,7 @@ def test_a_line_is_named_where_it_is_one_of_the_code_and_of_its_first_thousand(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("s.py did not end within 600 s: look at its loops", "It did not end in time: look at its loops."),
+        ("s.py did not end within 600 s: look at its loops", "It did not finish in time: check its loops."),
         ("s.py took more than 4,096 MiB of memory", "It took too much memory."),
         ("s.py failed: took more than Qwzx MiB of memory", "It failed with an error."),
         (f"anything else {CELL}", "It failed with an error."),
