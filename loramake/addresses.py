@@ -1,4 +1,4 @@
-"""Addresses of endpoints, as users write them: read once, and never with a key in them."""
+"""Addresses of endpoints, as users write them: read here only, and never with a key in them."""
 
 import re
 import urllib.parse
@@ -24,7 +24,7 @@ def read_url(text: str, where: str = "agent_api_base") -> str:
         parts, is_address = urllib.parse.urlsplit(""), False
     if _KEY_IN_ADDRESS.search(full):
         raise ConfigError(
-            f"{where}: the address has a user name, a query (?…), a fragment (#…) or a key in it: put the key into "
+            f"{where}: the address contains a user name, a query (?…), a fragment (#…) or a key: put the key into "
             f"OPENAI_API_KEY, and write the address alone, such as http://127.0.0.1:8000/v1."
         )
     if not is_address or not _HOST.fullmatch(parts.netloc):

@@ -37,7 +37,7 @@ def test_the_same_command_does_not_take_feedback_back_and_another_one_does(
 ) -> None:
     said = CommandLine({"csv": "x.csv", "lora_rank": 4}).overrule(["lora_rank", "never said"])
     assert said.counting == {"csv": "x.csv"}
-    assert said.said_again({"csv": "x.csv", **again}, asked).overruled == overruled
+    assert said.repeated({"csv": "x.csv", **again}, asked).overruled == overruled
 
 
 def test_a_link_out_of_an_experiments_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_feedback(text: str) -> None:
 
 
 def test_feedback_beyond_a_length_is_refused_before_it_is_read() -> None:
-    with pytest.raises(ConfigError, match="has 100,001 characters, more than 100,000: say it in parts"):
+    with pytest.raises(ConfigError, match="has 100,001 characters, more than 100,000: enter it in parts"):
         parse_feedback("x" * 100_001, KNOWN)
     assert parse_feedback("drop features: a" + " " * 99_000, KNOWN) == [Change("plan", "drop", ["a"])]
 
