@@ -262,7 +262,7 @@ def test_a_line_is_named_where_it_is_one_of_the_code_and_of_its_first_thousand(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("s.py did not end within 600 s: look at its loops", "It did not finish in time: check its loops."),
+        ("s.py did not end within 600 s: check its loops", "It did not finish in time: check its loops."),
         ("s.py took more than 4,096 MiB of memory", "It took too much memory."),
         ("s.py failed: took more than Qwzx MiB of memory", "It failed with an error."),
         (f"anything else {CELL}", "It failed with an error."),

@@ -243,8 +243,8 @@ def test_what_a_wide_table_leaves_untried_is_said(
     numbers = {f"n{i}": rng.normal(size=100).round(3) for i in range(5)}
     assert reasons(**numbers, **{f"v{i}": rng.choice(["u", "v"], 100) for i in range(4)}) == {}
     told = capsys.readouterr().err
-    assert "among the first 3 of 5 columns only" in told
-    assert "among 2 of 4 columns only" in told
+    assert "only the first 3 of 5 columns were checked" in told
+    assert "only 2 of 4 columns were checked" in told
 
 
 def test_it_is_said_where_more_pairs_pass_the_screen_than_are_confirmed(

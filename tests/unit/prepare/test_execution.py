@@ -220,9 +220,9 @@ def test_a_failed_check_stops_the_step_and_names_itself(tmp_path: Path) -> None:
 
 
 def test_generated_code_that_is_no_python_or_lacks_a_function_is_refused() -> None:
-    with pytest.raises(CodeError, match="line 2: the generated code is no Python"):
+    with pytest.raises(CodeError, match="line 2: the generated code is not valid Python"):
         check_functions("def fit(train):\n  return {", ("fit",), "x.py")
-    with pytest.raises(CodeError, match=r"defines no transform\(\)"):
+    with pytest.raises(CodeError, match=r"does not define transform\(\)"):
         check_functions("def fit(train): return {}", ("fit", "transform"), "x.py")
 
 

@@ -221,7 +221,7 @@ def test_memorised_rows_hold_no_label_and_many_do_not_fit_into_the_state(experim
     assert not [record for record in experiment.execute() if "secret" in record["input"]]
     assert "secret" not in experiment.state.read_text(encoding="utf-8")
     replace_functions(experiment, _MEMORY.replace("TIMES", "1000"))
-    remembers = r"fit remembers [\d,]+ bytes, more than the 1,056,768 .*: keep summaries"
+    remembers = r"the state of fit has [\d,]+ bytes, more than the 1,056,768 .*: keep summaries"
     with pytest.raises(CodeError, match=remembers):
         experiment.execute()
     experiment.state.write_text(json.dumps({"rows": ["x" * 100] * 20_000}), encoding="utf-8")  # not fitted here
