@@ -120,7 +120,7 @@ def test_what_is_loaded_stays_where_another_adapter_is_refused(
 ) -> None:
     backend = make(adapters[0])
     before = backend.log_probs(prompts(), LABELS)
-    with pytest.raises(PredictionError, match="is not there: ask snakemake for the adapter"):
+    with pytest.raises(PredictionError, match="does not exist: run snakemake to make the adapter"):
         backend.load_adapter(tmp_path / "absent")
     with pytest.raises(ArtifactError, match=r"adapter_config\.json is not there"):
         backend.load_adapter(tmp_path)
@@ -148,7 +148,7 @@ def test_progress_ends_with_all_rows(make: Make) -> None:
 
 @pytest.mark.parametrize(("rows", "labels"), [([[1], []], LABELS), ([[1]], [[2], []]), ([[1]], [])])
 def test_what_has_no_token_is_refused(make: Make, rows: list[list[int]], labels: list[list[int]]) -> None:
-    with pytest.raises(PredictionError, match="without a token"):
+    with pytest.raises(PredictionError, match="has no tokens"):
         make().log_probs(rows, labels)
 
 
