@@ -213,7 +213,7 @@ def test_their_pickled_adapter_is_refused_by_its_name(theirs: Path, rows: pd.Dat
     with pytest.raises(ArtifactError, match=r"its weights are in adapter_model\.bin, and only safetensors are read"):
         check_adapter(theirs / "adapter")
     shutil.copy(theirs / "adapter/adapter_model.bin", theirs / "adapter/adapter_model.safetensors")
-    with pytest.raises(ConfigError, match=r"adapter_model\.safetensors is no safetensors file, or damaged"):
+    with pytest.raises(ConfigError, match=r"adapter_model\.safetensors is not a safetensors file, or is damaged"):
         Predictor(theirs).predict(rows)
     assert not touched.exists()
 
@@ -280,7 +280,7 @@ def test_what_their_run_was_told_reaches_snakemake_as_settings_only(tmp_path: Pa
         for command in (("run", "--name", "exp"), ("status", "exp")):
             done = loramake(tmp_path, *command)
             assert done.returncode != 0
-            assert "exp has no csv" in done.stderr or "its settings are not known" in done.stdout
+            assert "exp has no csv" in done.stderr or "its settings are unknown" in done.stdout
     assert not touched.exists()
 
 
@@ -312,7 +312,7 @@ def test_their_training_configuration_keeps_to_the_users_own_settings(
     own = {**OWN, "extra_training_args": {"max_grad_norm": 0.5} if key == "max_grad_norm" else {}}
     check_train_config(path, own)
     change_yaml(path, **change_of)
-    with pytest.raises(ConfigError, match=rf"train\.yaml: {key}: .* is not of your own settings"):
+    with pytest.raises(ConfigError, match=rf"train\.yaml: {key}: .* is not one of your settings"):
         run_finetuning(path, own, "fp32", "disabled", 1, tmp_path / "adapter")
 
 
@@ -340,7 +340,7 @@ def test_their_training_configuration_does_not_trust_the_model(
     with pytest.raises(ConfigError, match=r"evil/config\.json asks for code of its own"):
         run_finetuning(path, {**OWN, "model": "evil"}, "fp32", "disabled", 1, tmp_path / "adapter")
     monkeypatch.setattr("loramake.llm.models._refuse_code", lambda *_: None)  # train.yaml still does not count
-    with pytest.raises(TrainingError, match=r"evil needs code of its own to be loaded"):
+    with pytest.raises(TrainingError, match=r"evil needs its own code to be loaded"):
         run_finetuning(path, {**OWN, "model": "evil"}, "fp32", "disabled", 1, tmp_path / "adapter")
     assert not touched.exists()
 

@@ -78,7 +78,7 @@ def test_what_is_no_single_value_is_refused_with_its_place(value: Any) -> None:
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
 def test_text_that_no_file_can_hold_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="row 0: the column 'seen' holds a sign that no text file can hold"):
+    with pytest.raises(DataError, match="row 0: the column 'seen' contains a character that no text file can"):
         cells(seen=text)
 
 
@@ -182,7 +182,7 @@ def test_json_lines_are_the_same_rows(tmp_path: Path) -> None:
         (json.dumps(ROW) + '\n{"age": 1, "age": 2}', "line 2 has the column 'age' more than once: rename or drop"),
         (json.dumps(ROW) + "\n{}", "row 1 lacks the column 'age', which"),
         (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' holds a list"),
-        (" \n", "holds no object: give one for each row"),
+        (" \n", "contains no object: give one for each row"),
     ],
 )
 def test_what_is_wrong_with_json_lines_is_said_before_any_row_is_given(
@@ -213,7 +213,7 @@ def test_an_object_and_a_list_of_them_are_rows() -> None:
 
 
 def test_a_csv_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.csv is not there: give --csv"):
+    with pytest.raises(DataError, match=r"nowhere\.csv does not exist: give --csv"):
         open_csv(tmp_path / "nowhere.csv", COLUMNS)
     with pytest.raises(DataError, match="has a header and no rows"):
         open_csv(csv_of(tmp_path, 0), COLUMNS)

@@ -157,7 +157,7 @@ def test_cells_unlike_all_that_training_saw_are_counted_once(
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("no such cells") == 1
     assert (
-        "the table: predicted, though training saw no such cells: Age (2 cells, no numbers), Sex (1 cell, a new "
+        "the table: predicted, though training saw no such cells: Age (2 cells, not numbers), Sex (1 cell, a new "
         "category)." in said
     )
 
@@ -265,7 +265,7 @@ def test_it_is_not_fitted_again(predictor: Predictor, rows: pd.DataFrame) -> Non
         predictor.fit(rows, rows["HeartDisease"])
     with pytest.raises(ConfigError, match="FrozenEstimator"):
         cross_val_score(predictor, rows, rows["HeartDisease"].astype(str), cv=2, error_score="raise")
-    with pytest.raises(ConfigError, match="a Predictor stays with its experiment: make another one"):
+    with pytest.raises(ConfigError, match="a Predictor stays with its experiment: create another one"):
         predictor.set_params(experiment="another")
     assert predictor.set_params() is predictor
 
@@ -319,13 +319,13 @@ def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
     first = found[found["abstain"]].iloc[0]
     assert first["decision"] is None
     assert first["reason"].startswith("its label has ")
-    assert first["reason"].endswith("from which on at most 40% of the answers are wrong")
+    assert first["reason"].endswith("at which at most 40% of the predictions are incorrect")
     assert set(predictor.predict(rows)) <= set(LABELS)
     make_trust(copied, max_selective_error=0.001)
     hopeless = quick(copied, predictor).decide(rows)
     assert hopeless["abstain"].all()
     assert set(hopeless["reason"]) == {
-        "the calibration rows show no threshold from which on at most 0.1% of the answers are wrong"
+        "the calibration rows show no threshold above which at most 0.1% of the predictions are incorrect"
     }
 
 
@@ -340,7 +340,7 @@ def test_where_costs_are_set_the_cheapest_decision_counts(
     np.testing.assert_array_equal(found["abstain"], expected.codes < 0)
     np.testing.assert_array_equal(found["expected_cost"], expected.expected)
     assert 0 < found["abstain"].sum() < 40
-    assert set(found["reason"].dropna()) == {"asking a person costs less than any decision is expected to"}
+    assert set(found["reason"].dropna()) == {"asking a person costs less than the expected cost of any decision"}
     labels = predictor.predict(rows)
     np.testing.assert_array_equal(labels == "1", 5 * probabilities[:, 1] > probabilities[:, 0])
     assert (labels != np.array(LABELS)[probabilities.argmax(axis=1)]).any()
@@ -405,14 +405,14 @@ def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused
         assert find_results(named).resolve() == results
     with pytest.raises(ConfigError, match=r"results/ex is not there \(did you mean exp\?\)"):
         Predictor("ex")
-    with pytest.raises(ConfigError, match="is no experiment's folder"):
+    with pytest.raises(ConfigError, match="is not an experiment's folder"):
         Predictor(tmp_path / "exp")
 
 
 def test_an_experiment_that_is_not_finished_names_what_it_lacks(copied: Path) -> None:
     shutil.rmtree(copied / "trust")
     with pytest.raises(
-        ConfigError, match=r"results/exp/trust/calibrator\.json is not there: loramake run --name exp makes it"
+        ConfigError, match=r"results/exp/trust/calibrator\.json does not exist: loramake run --name exp makes it"
     ):
         Predictor(copied)
 

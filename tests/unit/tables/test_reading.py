@@ -36,7 +36,7 @@ def test_cells_are_stripped_text_and_missing_ones_none(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"a,b\n", "has a header and no rows"),
-        (b"a,a\n1,2\n", "column 'a' stands more than once"),
+        (b"a,a\n1,2\n", "column 'a' appears more than once"),
         (b"a,,b\n1,2,3\n", "column 2 has no name"),
         (b"a,b\n1,2\n1,2,3,4\n", "line 3"),
         (b"a,b\n\x00\x01\n", "is not a text file"),
@@ -57,7 +57,7 @@ def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None
     with pytest.raises(DataError, match="is a folder"):
         read_table(tmp_path)
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(DataError, match="is no ordinary file"):
+    with pytest.raises(DataError, match="is not an ordinary file"):
         read_table(tmp_path / "pipe.csv")
 
 
@@ -99,7 +99,7 @@ def test_a_quote_left_open_is_refused_with_its_line_and_a_long_cell_is_not(tmp_p
         (b"PAR1\x15\x04", "is a Parquet file"),
         ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16"),
         (b"a,b\n1,2\n3,\x00\n", r"line 3: byte 0x00 at 10 is NUL"),
-        ("a,b\nö,ü\nä,".encode() + b"\xe9\n", r"line 3: byte 0xe9 at 13 is no UTF-8, as the rest is"),
+        ("a,b\nö,ü\nä,".encode() + b"\xe9\n", r"line 3: byte 0xe9 at 13 is not UTF-8, unlike the rest"),
         (b"a,b\n\x81\x8d,2\n", r"line 2: byte 0x81 at 4 is neither UTF-8 nor Latin-1"),
     ],
 )

@@ -21,7 +21,7 @@ def test_an_epochs_last_smaller_step_counts(rows: int, steps: int) -> None:
 
 def test_tokens_are_of_all_epochs() -> None:
     said = estimate_training(SETTINGS, 100, {"mean": 50.0, "estimated": True})
-    assert said == "14 steps over 100 rows, about 10,000 tokens (50 a row, guessed from characters)"
+    assert said == "14 steps over 100 rows, about 10,000 tokens (50 a row, estimated from characters)"
 
 
 @pytest.mark.parametrize("target", ["all", "q_proj,v_proj"])
