@@ -106,7 +106,7 @@ def test_hostile_code_is_held_and_the_coder_told(tmp_path: Path) -> None:
     assert not files_with(folder, KEY)
 
 
-def test_code_is_mended_three_times_at_most_and_every_try_is_kept(tmp_path: Path) -> None:
+def test_code_is_fixed_three_times_at_most_and_every_attempt_is_kept(tmp_path: Path) -> None:
     with serve(answer=Mending(9)) as server:
         folder = workplace(tmp_path / "work", server)
         done = snakemake(folder, "results/exp/scripts/prepare_data.py")

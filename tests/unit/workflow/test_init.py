@@ -89,7 +89,7 @@ def test_ctrl_c_writes_nothing(folder: Path) -> None:
     person.expect("to be predicted")
     time.sleep(0.5)
     person.send("\x03")
-    person.expect("nothing is written")
+    person.expect("nothing was written")
     assert not (folder / "config.yaml").exists()
 
 
