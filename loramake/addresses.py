@@ -12,7 +12,7 @@ _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 def read_url(text: str, where: str = "agent_api_base") -> str:
     """A base URL with a scheme and a path; `host:port` means http and /v1.
 
-    ConfigError, which does not repeat the text, where it is not an address or has a part that may contain a key: a user
+    ConfigError, which does not repeat the text, if it is not an address or has a part that may contain a key: a user
     name, a query, a fragment, a parameter. `where` names the setting or variable.
     """
     text = text.strip()

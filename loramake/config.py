@@ -33,7 +33,7 @@ EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
 def read_config(path: Path = Path("config.yaml")) -> dict[str, Any]:
-    """config.yaml, checked; {} where there is none."""
+    """config.yaml, checked; {} if there is none."""
     try:
         config = (read_yaml(path) if path.is_file() else None) or {}
     except ParsingError as error:

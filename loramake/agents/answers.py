@@ -50,7 +50,7 @@ def _read(text: str) -> str:
 def read_json(text: str) -> dict[str, Any]:
     """The JSON object of an answer; of several the last, since what comes first may be quoted from the data.
 
-    AnswerError where there is none. An object that is cut off or written loosely is repaired.
+    AnswerError if there is none. An object that is cut off or written loosely is repaired.
     """
     try:
         return _read_object(_read(text))
@@ -87,7 +87,7 @@ def _last_object(text: str) -> dict[str, Any] | str | None:
 
 
 def read_code(text: str, functions: tuple[str, ...]) -> str:
-    """The last block of Python in an answer; AnswerError where there is none that defines the functions."""
+    """The last block of Python in an answer; AnswerError if none defines the functions."""
     text = _read(text)
     blocks = _blocks(text) or [text]
     code: str = next((block for block in reversed(blocks) if f"def {functions[-1]}" in block), blocks[-1])

@@ -126,7 +126,7 @@ def write_usual_code(plan: Plan) -> str:
 
 
 def find_target(profile: Profile) -> tuple[str, str]:
-    """The column most likely meant as the target, and why; DataError where none stands out."""
+    """The column most likely meant as the target, and why; DataError if none stands out."""
     columns = profile["columns"]
     scored = [(*_score_as_target(column, index, len(columns)), column["name"]) for index, column in enumerate(columns)]
     score, reasons, name = max(scored, key=lambda entry: entry[0])

@@ -1,6 +1,6 @@
 """The rows of an experiment: its CSV and, if there is one, its test CSV.
 
-How each is written is found once, by profile_csv; every later step reads by what profile.json says.
+profile_csv detects each dialect once; every later step reads as profile.json says.
 """
 
 from collections.abc import Mapping, Sequence

@@ -118,7 +118,7 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
 
 
 @pytest.mark.parametrize(
-    ("asked", "rows", "epochs"),
+    ("setting", "rows", "epochs"),
     [
         (3.0, 64, 3),
         ({"min_epochs": 4, "min_steps": 150}, 64, 19),
@@ -126,8 +126,8 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
         ("0.5", 64, 0.5),
     ],
 )
-def test_epochs_are_a_number_or_enough_for_so_many_steps(asked: object, rows: int, epochs: float) -> None:
-    settings = resolve({"csv": "a.csv", "num_train_epochs": asked, "per_device_train_batch_size": 4}, "e")
+def test_epochs_are_a_number_or_enough_for_so_many_steps(setting: object, rows: int, epochs: float) -> None:
+    settings = resolve({"csv": "a.csv", "num_train_epochs": setting, "per_device_train_batch_size": 4}, "e")
     assert count_epochs({**settings, "gradient_accumulation_steps": 2}, rows) == epochs
 
 

@@ -471,10 +471,10 @@ def test_what_json_cannot_hold_is_not_written(tmp_path: Path) -> None:
 
 def test_yaml_is_loaded_in_one_place() -> None:
     loaders = {"load", "load_all", "safe_load", "safe_load_all", "full_load", "unsafe_load", "compose", "parse", "scan"}
-    found = []
+    calls = []
     for folder in ("loramake", "scripts"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml":
-                    found += [f"{path}: yaml.{node.attr}"] if node.attr in loaders else []
-    assert not found
+                    calls += [f"{path}: yaml.{node.attr}"] if node.attr in loaders else []
+    assert not calls

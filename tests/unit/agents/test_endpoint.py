@@ -371,9 +371,9 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
 def test_no_label_is_sent_where_names_alone_are_allowed() -> None:
     with serve() as server:
         plan_with(server, agent_sees="names")
-    asked = server.requests[0]["messages"][-1]["content"]
-    assert "2 labels" in asked
-    assert "508" not in asked
+    prompt = server.requests[0]["messages"][-1]["content"]
+    assert "2 labels" in prompt
+    assert "508" not in prompt
 
 
 def test_a_page_that_is_no_endpoint_is_named() -> None:
@@ -396,7 +396,7 @@ def test_what_the_owner_wants_read_is_not_the_models_to_drop() -> None:
 
 def test_a_wide_table_fits_into_8000_tokens() -> None:
     tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained(ROOT / "models/tiny")
-    wide = pd.DataFrame({f"measurement_{place}": ["a" * 300, "b" * 300] * 10 for place in range(2000)})
+    wide = pd.DataFrame({f"measurement_{index}": ["a" * 300, "b" * 300] * 10 for index in range(2000)})
     wide.assign(ill=["yes", "no"] * 10).to_csv("wide.csv", index=False)
     profile, table = heart(Path("wide.csv"))
     with serve(answer=lambda _: '{"target": "ill", "labels": [], "reason": "x"}') as server:
@@ -419,17 +419,17 @@ def test_prompts_are_what_they_were(workplace: Path) -> None:
     record = {"instruction": "species:", "input": "island Dream", "output": "Adelie", "row": 7}
     samples: Any = {"train": [{"record": record, "cells": table.loc[7]}], "test": []}
     failure: Any = {"code": "x = 1\n", "complaint": "it failed", "check": None, "output": "Traceback", "rows": []}
-    asked = []
+    requests = []
     with serve(answer=lambda _: '{"target": "species", "labels": [], "reason": ""}') as server:
         agent_of(server).explore(profile, table, None, ["it is about birds"])
-        asked += server.requests
+        requests += server.requests
     with serve() as server:
         agent_of(server, "plan_preparation").plan(profile, task, {"kept": names, "dropped": []}, card, [])
         agent_of(server, "write_prep_code").write_prep_code(plan, profile, [failure])
         agent_of(server, "verify_prepared_data").verify(plan, profile, ["each row once: 344 records"], samples)
         agent_of(server, "write_balance_code").write_balance_code("oversample", [])
-        asked += server.requests
+        requests += server.requests
     text = "\n".join(
-        f"######## {message['role']}\n{message['content']}" for request in asked for message in request["messages"]
+        f"######## {message['role']}\n{message['content']}" for request in requests for message in request["messages"]
     )
     assert text == (ROOT / "tests/unit/snapshots/prompts.txt").read_text(encoding="utf-8")

@@ -128,7 +128,7 @@ def complaints(server: Server) -> list[str]:
 
 
 def write(csv: Path, codes: list[str], sees: str) -> Server:
-    """Run the loop that writes the preparation code; gives what the server was asked."""
+    """Run the loop that writes the preparation code; returns the server, with its requests."""
     experiment = Experiment(Path(), csv)
     with serve(answer=Coder(codes)) as server:
         agent = agent_of(server, "write_prep_code", agent_sees=sees)
@@ -140,9 +140,9 @@ def write(csv: Path, codes: list[str], sees: str) -> Server:
 
 
 def test_no_channel_of_generated_code_reaches_the_endpoint_where_names_alone_are_sent() -> None:
-    asked = sent(server := write(table(), list(CHANNELS.values()), "names"))
+    prompts = sent(server := write(table(), list(CHANNELS.values()), "names"))
     for form in (CELL, CELL[::-1], CELL.encode().hex(), LABEL, "common1"):
-        assert form not in re.sub(r'"```python.*?```"', "", asked).replace(f'startswith(\\"{CELL}\\")', "")
+        assert form not in re.sub(r'"```python.*?```"', "", prompts).replace(f'startswith(\\"{CELL}\\")', "")
     said = dict(zip(CHANNELS, complaints(server), strict=True))
     assert not [sentence for sentence in said.values() if not re.fullmatch(CLOSED, sentence)]
     assert said["message"] == "It failed with ValueError in line 3 of your code."
@@ -178,11 +178,11 @@ def test_nor_does_balancing_code_say_anything_of_a_record() -> None:
         agent, sandbox = agent_of(server, "write_balance_code"), closed_sandbox()
         agent.tries = len(codes) + 1
         dataset.write_balance_code("none.json", "oversample", "train.json", 1, agent, sandbox, "results/balance.py")
-    asked = re.sub(r'"```python.*?```"', "", sent(server))
+    prompts = re.sub(r'"```python.*?```"', "", sent(server))
     assert len(complaints(server)) == len(codes)
     assert not [sentence for sentence in complaints(server) if not re.fullmatch(CLOSED, sentence)]
-    assert CELL not in asked
-    assert LABEL not in asked
+    assert CELL not in prompts
+    assert LABEL not in prompts
 
 
 def test_a_whole_run_at_names_sends_no_cell_and_no_label() -> None:
@@ -231,14 +231,14 @@ def test_a_model_that_guesses_cells_is_not_told_which_occur(sees: str, target: s
     csv = table(email=[f"a{row}@mail.example" for row in range(90)])
     profile_csv(csv, None, "profile.json")
     described, cells = artifacts.read("profile.json", "profile"), pd.read_csv(csv, dtype=str)
-    found = []
+    requests = []
     for guess in (cells[target][0], "wrong"):
         answer = json.dumps({"target": target, "labels": [guess], "reason": ""})
         with serve(answer=lambda _, answer=answer: answer) as server:
             agent_of(server, "explore_data", agent_sees=sees, agent_cache=False).explore(described, cells, None, [])
-        found.append(server.requests)
-    assert found[0] == found[1]
-    assert len(found[0]) == 1
+        requests.append(server.requests)
+    assert requests[0] == requests[1]
+    assert len(requests[0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""LlamaFactory's names, asked of the real LlamaFactory."""
+"""LlamaFactory's names, read from the real LlamaFactory."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ pytest.importorskip("llamafactory", reason="needs the training extra")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where LlamaFactory's answer lies, asked for once, since the one that lay there before was damaged."""
+    """The path of the cache, which is written once, since the previous one was damaged."""
     folder = tmp_path_factory.mktemp("cache")
     damaged = folder / f"llamafactory-{version('llamafactory')}-transformers-{version('transformers')}.json"
     damaged.write_text('{"templates": [', encoding="utf-8")

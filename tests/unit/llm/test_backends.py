@@ -90,9 +90,9 @@ def plainly(adapter: Path | None = None) -> Any:
 
 def test_log_probs_are_those_of_the_plain_computation(make: Make, adapters: list[Path]) -> None:
     for adapter in (None, *adapters):
-        found = make(adapter).log_probs(prompts(), LABELS)
-        assert (found.shape, found.dtype) == ((7, 4), np.float64)
-        np.testing.assert_allclose(found, plainly(adapter), atol=1e-3)
+        log_probs = make(adapter).log_probs(prompts(), LABELS)
+        assert (log_probs.shape, log_probs.dtype) == ((7, 4), np.float64)
+        np.testing.assert_allclose(log_probs, plainly(adapter), atol=1e-3)
 
 
 def test_adapters_come_and_go_as_if_each_were_loaded_first(make: Make, adapters: list[Path]) -> None:

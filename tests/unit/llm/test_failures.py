@@ -1,4 +1,4 @@
-"""The table of failures, asked with errors that were really raised."""
+"""The table of failures, tested with errors that were really raised."""
 
 import os
 from collections.abc import Callable

@@ -101,11 +101,11 @@ def by_peft(base: Path, adapter: Path, scorer: LabelScorer) -> Any:
 def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     trained = adapter(base, tmp_path / "adapter", **settings)
     scorer = load_scorer(config(base), trained)
-    found = scorer.probabilities(RECORDS, LABELS)
-    np.testing.assert_allclose(found, by_peft(base, trained, scorer), atol=1e-5)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
+    probabilities = scorer.probabilities(RECORDS, LABELS)
+    np.testing.assert_allclose(probabilities, by_peft(base, trained, scorer), atol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-12)
     bare = load_scorer(config(base)).probabilities(RECORDS, LABELS)
-    assert np.abs(found - bare).max() > 0.01
+    assert np.abs(probabilities - bare).max() > 0.01
 
 
 def test_the_adapter_is_merged_into_the_base(base: Path, tmp_path: Path) -> None:

@@ -200,11 +200,11 @@ def test_files_hold_what_was_said_last(tmp_path: Path) -> None:
 def test_arguments_of_llamafactory_are_added_to_those_that_were_asked_for(tmp_path: Path) -> None:
     for text in ("eval_steps: 50", "report_to: none, eval_steps: 20"):
         save_feedback(parse_feedback(text, KNOWN), tmp_path)
-    asked = {"eval_steps": 20, "report_to": "none"}
-    assert read_feedback(tmp_path / "config.yaml") == {"extra_training_args": asked}
+    arguments = {"eval_steps": 20, "report_to": "none"}
+    assert read_feedback(tmp_path / "config.yaml") == {"extra_training_args": arguments}
     config = {"csv": "x.csv", "extra_training_args": {"max_grad_norm": 0.5, "eval_steps": 9}}
-    settings = resolve(config, "exp", feedback={"extra_training_args": asked})
-    assert settings["extra_training_args"] == {"max_grad_norm": 0.5, **asked}
+    settings = resolve(config, "exp", feedback={"extra_training_args": arguments})
+    assert settings["extra_training_args"] == {"max_grad_norm": 0.5, **arguments}
 
 
 def test_keeping_only_some_features_ends_what_was_dropped_and_added_of_them(tmp_path: Path) -> None:

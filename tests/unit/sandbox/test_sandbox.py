@@ -30,9 +30,9 @@ needs_bubblewrap = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 def test_an_attempt_that_works_in_a_plain_process_is_held(name: str, user: str) -> None:
     if user == "root" and os.geteuid() != 0:
         pytest.skip("these tests do not run as root")
-    found = attempt(name, ordinary_user() if user == "ordinary" else [])
-    assert found["plain"], "nothing was tried: the attempt does not work where nothing stops it"
-    assert not found["escaped"], found["sentence"]
+    result = attempt(name, ordinary_user() if user == "ordinary" else [])
+    assert result["plain"], "nothing was tried: the attempt does not work where nothing stops it"
+    assert not result["escaped"], result["sentence"]
 
 
 @needs_bubblewrap

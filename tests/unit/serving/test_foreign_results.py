@@ -288,9 +288,9 @@ def test_names_that_their_cache_gives_llamafactorys_arguments_are_as_simple_as_o
     cache = tmp_path / "cache"
     names = read_names(cache)
     (path,) = cache.iterdir()
-    found = json.loads(path.read_text(encoding="utf-8"))
-    found["arguments"]["seed"]["schema"] = {"$ref": "http://127.0.0.1:1/schema.json"}
-    path.write_text(json.dumps(found), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["arguments"]["seed"]["schema"] = {"$ref": "http://127.0.0.1:1/schema.json"}
+    path.write_text(json.dumps(content), encoding="utf-8")
     assert read_names(cache) == names
 
 
@@ -320,9 +320,9 @@ def test_their_register_of_data_names_files_beside_it_only(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     path = make_training(Path("results/exp"), str(TINY))
     register = Path("results/exp/data/dataset_info.json")
-    found = json.loads(register.read_text())
+    content = json.loads(register.read_text())
     for entry in ({"script_url": "evil"}, {"hf_hub_url": "acme/data"}, {"file_name": "../../../secret.json"}):
-        register.write_text(json.dumps({**found, "train": {**found["train"], **entry}}), encoding="utf-8")
+        register.write_text(json.dumps({**content, "train": {**content["train"], **entry}}), encoding="utf-8")
         with pytest.raises(ArtifactError, match=r"dataset_info\.json: train"):
             run_finetuning(path, OWN, "fp32", "disabled", 1, tmp_path / "adapter")
 

@@ -92,9 +92,9 @@ def test_a_dataframe_read_with_pandas_own_types_gives_the_cells_of_the_csv() -> 
         columns = Columns(
             features, (), "none", dict.fromkeys(numeric, "."), {c: v for c, v in usual.items() if c not in numeric}
         )
-        found = columns.as_text(pd.read_csv(path), name)
+        read = columns.as_text(pd.read_csv(path), name)
         for column in features:
-            pairs = zip(found[column], text[column], strict=True)
+            pairs = zip(read[column], text[column], strict=True)
             same = [ours == theirs or float(ours) == float(theirs) for ours, theirs in pairs if ours or theirs]
             assert all(same), (name, column)
 
@@ -243,8 +243,8 @@ def test_standard_input_is_csv_or_json_by_its_first_sign_and_nothing_of_it_stays
     folder = tmp_path / "kept"
     folder.mkdir()
     objects = b"\xef\xbb\xbf \n" + json.dumps(ROW).encode()
-    found = piped(monkeypatch, folder, table) + piped(monkeypatch, folder, objects)
-    assert [(rows.form, rows.count, rows.where) for rows in found] == [
+    read = piped(monkeypatch, folder, table) + piped(monkeypatch, folder, objects)
+    assert [(rows.form, rows.count, rows.where) for rows in read] == [
         ("csv", 3, "standard input"),
         ("jsonl", 1, "standard input"),
     ]

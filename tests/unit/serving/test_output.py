@@ -67,9 +67,9 @@ def test_files_beside_it_that_are_not_of_an_earlier_run_are_not_lost(folder: Pat
 def test_nothing_is_written_among_the_files_of_an_experiment(folder: Path, force: bool) -> None:
     (folder / "link").symlink_to("results/exp")
     (folder / "splits.csv").symlink_to("results/exp/splits.csv")
-    for place in ("results/exp/splits.csv", "results/exp/trust/new.csv", "link/splits.csv", "splits.csv"):
+    for path in ("results/exp/splits.csv", "results/exp/trust/new.csv", "link/splits.csv", "splits.csv"):
         with pytest.raises(ConfigError, match="is among the files of the experiment exp: give another --output"):
-            check(place, force)
+            check(path, force)
     check("results/predictions.csv", force)
 
 

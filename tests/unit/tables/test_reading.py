@@ -9,15 +9,15 @@ from loramake.tables.reading import Dialect, align_names, read_table, sniff
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
-    ("encoding", "found"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "latin-1")]
+    ("encoding", "detected"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "latin-1")]
 )
-def test_delimiter_and_encoding_are_found(tmp_path: Path, delimiter: str, encoding: str, found: str) -> None:
+def test_delimiter_and_encoding_are_detected(tmp_path: Path, delimiter: str, encoding: str, detected: str) -> None:
     path = tmp_path / "t.csv"
     lines = [["Größe", "Text", "y"], ["1,5", '"a, b; c"', "ja"], ["2,5", "é", "nein"]]
     path.write_bytes("\n".join(delimiter.join(line) for line in lines).encode(encoding))
     if delimiter == ",":
         path.write_bytes('Größe,Text,y\n1.5,"a, b; c",ja\n2.5,é,nein\n'.encode(encoding))
-    assert sniff(path) == Dialect(found, delimiter)
+    assert sniff(path) == Dialect(detected, delimiter)
     table = read_table(path)
     assert list(table.columns) == ["Größe", "Text", "y"]
     assert table["Text"].tolist() == ["a, b; c", "é"]
