@@ -217,7 +217,7 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["ex", "--json", "{}"], 1, "loramake: results/ex is not there (did you mean exp?)"),
+        (["ex", "--json", "{}"], 1, "loramake: results/ex does not exist (did you mean exp?)"),
         (["exp", "--csv", "nowhere.csv"], 1, "loramake: nowhere.csv does not exist: give --csv the path of a table"),
         (["exp", "--json", "{"], 1, "loramake: --json is not valid JSON"),
         (

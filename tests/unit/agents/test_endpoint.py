@@ -348,7 +348,7 @@ def test_a_coder_is_told_what_failed_and_cells_only_where_it_may_see_them(sees: 
 def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal_data() -> None:
     failure: Any = {
         "code": "x = 1\n",
-        "complaint": "oversample has to make {'HIV positive': 9} of the labels' records",
+        "complaint": "oversample must return these records of each label: {'HIV positive': 9}",
         "check": "each row once",
         "output": "{'input': 'customer_name: Jane Doe'}",
         "rows": ["row 3: customer_name: Jane Doe"],

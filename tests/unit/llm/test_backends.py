@@ -122,7 +122,7 @@ def test_what_is_loaded_stays_where_another_adapter_is_refused(
     before = backend.log_probs(prompts(), LABELS)
     with pytest.raises(PredictionError, match="does not exist: run snakemake to make the adapter"):
         backend.load_adapter(tmp_path / "absent")
-    with pytest.raises(ArtifactError, match=r"adapter_config\.json is not there"):
+    with pytest.raises(ArtifactError, match=r"adapter_config\.json does not exist"):
         backend.load_adapter(tmp_path)
     shutil.copytree(adapters[1], tmp_path / "strange")
     config = json.loads((adapters[1] / "adapter_config.json").read_text(encoding="utf-8"))

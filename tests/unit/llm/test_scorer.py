@@ -180,7 +180,7 @@ def test_a_damaged_model_is_no_probability(base: Path) -> None:
 def test_what_cannot_be_loaded_is_one_sentence(base: Path, tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="does not exist: run snakemake to make the adapter"):
         load_scorer(config(base), tmp_path / "absent")
-    with pytest.raises(ArtifactError, match=r"adapter_config\.json is not there"):
+    with pytest.raises(ArtifactError, match=r"adapter_config\.json does not exist"):
         load_scorer(config(base), tmp_path)
     trained = adapter(base, tmp_path / "other", modules_to_save=["embed_tokens", "lm_head"])
     settings = json.loads((trained / "adapter_config.json").read_text())

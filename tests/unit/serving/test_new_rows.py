@@ -72,7 +72,7 @@ def test_every_kind_of_cell_becomes_text_or_missing(value: Any, text: str | None
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"40", object()])
 def test_what_is_no_single_value_is_refused_with_its_place(value: Any) -> None:
-    with pytest.raises(DataError, match=r"it, row 0: the column 'age' holds a \w+: give it one text or one number"):
+    with pytest.raises(DataError, match=r"it, row 0: the column 'age' contains a \w+: give it one text or one number"):
         cells(age=value)
 
 
@@ -181,7 +181,7 @@ def test_json_lines_are_the_same_rows(tmp_path: Path) -> None:
         ("[\n", r"line 1 is not valid JSON \(.*\): give one object a line, .* \(--json takes a list of them\)"),
         (json.dumps(ROW) + '\n{"age": 1, "age": 2}', "line 2 has the column 'age' more than once: rename or drop"),
         (json.dumps(ROW) + "\n{}", "row 1 lacks the column 'age', which"),
-        (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' holds a list"),
+        (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' contains a list"),
         (" \n", "contains no object: give one for each row"),
     ],
 )

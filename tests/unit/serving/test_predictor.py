@@ -403,7 +403,7 @@ def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused
     (Path("exp")).mkdir(exist_ok=True)
     for named in ("exp", "results/exp", str(results), results):
         assert find_results(named).resolve() == results
-    with pytest.raises(ConfigError, match=r"results/ex is not there \(did you mean exp\?\)"):
+    with pytest.raises(ConfigError, match=r"results/ex does not exist \(did you mean exp\?\)"):
         Predictor("ex")
     with pytest.raises(ConfigError, match="is not an experiment's folder"):
         Predictor(tmp_path / "exp")
