@@ -143,10 +143,10 @@ ATTACKS: dict[str, tuple[Callable[[Send], None] | Whole, str | None]] = {
     ),
     "redirect to nonsense": (
         Whole(lambda: ok(b"", "Location: http://[::1", status="307 Temporary Redirect")),
-        "that cannot be read",
+        "gave an unreadable answer",
     ),
     "100,000 tool calls": (
-        Whole(lambda: says(None, tool_calls=[{"id": str(place)} for place in range(100_000)])),
+        Whole(lambda: says(None, tool_calls=[{"id": str(index)} for index in range(100_000)])),
         "The answer contains no text",
     ),
     "100,000 choices": (
