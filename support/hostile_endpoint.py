@@ -143,7 +143,7 @@ ATTACKS: dict[str, tuple[Callable[[Send], None] | Whole, str | None]] = {
     ),
     "redirect to nonsense": (
         Whole(lambda: ok(b"", "Location: http://[::1", status="307 Temporary Redirect")),
-        "gave an unreadable answer",
+        "that cannot be read",
     ),
     "100,000 tool calls": (
         Whole(lambda: says(None, tool_calls=[{"id": str(index)} for index in range(100_000)])),
