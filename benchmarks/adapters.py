@@ -83,8 +83,12 @@ def read_run(folder: Path, base: str) -> Run:
     test = artifacts.read(folder / "data/test.json", "records")
     values, truth = list(value.values()), {record["row"]: value[record["output"]] for record in test}
     baselines = [
-        area([truth[row] for row in found["splits"]["test"]["rows"]], values, found["splits"]["test"]["probabilities"])
-        for name, found in read_json(folder / "evaluation/baselines.json")["models"].items()
+        area(
+            [truth[row] for row in baseline["splits"]["test"]["rows"]],
+            values,
+            baseline["splits"]["test"]["probabilities"],
+        )
+        for name, baseline in read_json(folder / "evaluation/baselines.json")["models"].items()
         if name != "majority"
     ]
     return Run(
@@ -136,7 +140,7 @@ def train(model: Any, runs: list[Run], settings: Settings) -> None:
     per_epoch = max(math.ceil(len(run.prompts) / settings.batch) for run in runs)
     steps = max(settings.epochs * per_epoch, settings.steps)
     warmup = math.ceil(settings.warmup * steps)
-    orders = [endless(len(run.prompts), settings.seed + place) for place, run in enumerate(runs)]
+    orders = [endless(len(run.prompts), settings.seed + index) for index, run in enumerate(runs)]
     model.train()
     for step in range(steps):
         share = (
@@ -164,8 +168,8 @@ def batch_loss(model: Any, runs: list[Run], taken: list[list[int]]) -> torch.Ten
     pairs = [(run.prompts[row], run.answers[row]) for run, rows in zip(runs, taken, strict=True) for row in rows]
     hidden = model.model(input_ids=padded([prompt + answer for prompt, answer in pairs])).last_hidden_state
     size, loss = len(taken[0]), torch.zeros(())
-    for place in range(len(runs)):
-        mine = list(enumerate(pairs))[place * size : (place + 1) * size]
+    for index in range(len(runs)):
+        mine = list(enumerate(pairs))[index * size : (index + 1) * size]
         where = [(row, len(prompt) - 1 + at) for row, (prompt, answer) in mine for at in range(len(answer))]
         rows, columns = (list(part) for part in zip(*where, strict=True))
         targets = torch.tensor([token for _, (_, answer) in mine for token in answer])
@@ -192,14 +196,14 @@ def score(model: Any, runs: list[Run]) -> list[np.ndarray]:
     """Probabilities of the labels of each run's test rows."""
     model.eval()
     most = max(len(run.test) for run in runs)
-    found: list[list[np.ndarray]] = [[] for _ in runs]
+    parts_of_runs: list[list[np.ndarray]] = [[] for _ in runs]
     for start in range(0, most, 64):
         rows = [run.test[min(at, len(run.test) - 1)] for run in runs for at in range(start, min(start + 64, most))]
         hidden = model.model(input_ids=padded(rows)).last_hidden_state
         logits = model.lm_head(hidden[range(len(rows)), [len(row) - 1 for row in rows]])
-        for place, (run, own) in enumerate(zip(runs, logits.chunk(len(runs)), strict=True)):
-            found[place].append(own[:, run.label_ids].double().softmax(-1).numpy())
-    return [np.concatenate(parts)[: len(run.test)] for parts, run in zip(found, runs, strict=True)]
+        for index, (run, own) in enumerate(zip(runs, logits.chunk(len(runs)), strict=True)):
+            parts_of_runs[index].append(own[:, run.label_ids].double().softmax(-1).numpy())
+    return [np.concatenate(parts)[: len(run.test)] for parts, run in zip(parts_of_runs, runs, strict=True)]
 
 
 def measure(run: Run, probabilities: np.ndarray) -> tuple[float, float]:
@@ -236,7 +240,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    seeds, variant = [42 + place for place in range(options.seeds)], Variant(options.rows)
+    seeds, variant = [42 + index for index in range(options.seeds)], Variant(options.rows)
     place = options.keep.resolve() / place_of(variant)
     prepared = {name: make_files(name, seeds, place / name, variant, FILES) for name in options.sets}
     for text in options.tries:
@@ -246,7 +250,7 @@ def main() -> None:
             runs = [read_run(folder, settings.base) for folder in folders]
             model = adapted(settings, len(runs))
             train(model, runs, settings)
-            measured = [measure(run, found) for run, found in zip(runs, score(model, runs), strict=True)]
+            measured = [measure(run, scored) for run, scored in zip(runs, score(model, runs), strict=True)]
             mean, loss = (statistics.fmean(part) for part in zip(*measured, strict=True))
             ratios.append(mean)
             words.append(f"{name} {mean:.3f} ({loss:.2f})")

@@ -1,6 +1,6 @@
 """How often the audit's intervals of the difference and ratio between groups hold the true one.
 
-    python benchmarks/audit.py            # a few minutes: 500 made-up test splits for each line
+    python benchmarks/audit.py            # a few minutes: 500 synthetic test splits for each line
     python benchmarks/audit.py --runs 20  # to see that it runs
 
 Each group's rows are right with its own true accuracy. `outside` is the share of runs whose 95% interval of the largest
@@ -54,7 +54,7 @@ def missed(sizes: tuple[int, ...], accuracies: tuple[float, ...], seed: int) -> 
     """Whether the difference's interval, the ratio's and that of a difference by resampling miss the true value."""
     rows, groups = draw(sizes, accuracies, seed)
     (column,) = audit(rows, [pd.Series(groups.astype(str), name="group")], seed)[1]
-    found = column["differences"]["accuracy"]
+    accuracy = column["differences"]["accuracy"]
     least, most = min(accuracies), max(accuracies)
     resampled = resample_sums(rows.summands, [np.flatnonzero(groups == group) for group in range(len(sizes))], seed)
     values, drawn = (
@@ -63,8 +63,8 @@ def missed(sizes: tuple[int, ...], accuracies: tuple[float, ...], seed: int) -> 
     )
     worst, reach = float(values.max() - values.min()), find_reach(drawn - values)
     return (
-        outside(most - least, found["difference"]),
-        outside(least / most, found["ratio"]),
+        outside(most - least, accuracy["difference"]),
+        outside(least / most, accuracy["ratio"]),
         outside(most - least, {"low": max(worst - reach, 0.0), "high": worst + reach}),
     )
 

@@ -61,7 +61,7 @@ def wide() -> pd.DataFrame:
     numbers = generator.normal(size=(5000, 2000))
     weights = np.array([2.0, -1.5, 1.5, 1.0, -1.0])
     logits = numbers[:, [7, 400, 811, 1205, 1990]] @ weights
-    table = pd.DataFrame(numbers.round(3), columns=[f"sensor_{place}" for place in range(2000)])
+    table = pd.DataFrame(numbers.round(3), columns=[f"sensor_{index}" for index in range(2000)])
     return table.assign(target=np.where(generator.logistic(size=5000) < logits, "alarm", "quiet"))
 
 
@@ -71,7 +71,7 @@ def labels100() -> pd.DataFrame:
     tens, units = generator.integers(10, size=(2, 5000))
     numbers[:, 3] = tens + 0.3 * numbers[:, 3]
     numbers[:, 8] = units + 0.3 * numbers[:, 8]
-    table = pd.DataFrame(numbers.round(2), columns=[f"reading {place}" for place in range(10)])
+    table = pd.DataFrame(numbers.round(2), columns=[f"reading {index}" for index in range(10)])
     return table.assign(target=[f"part {10 * ten + unit:02d}" for ten, unit in zip(tens, units, strict=True)])
 
 
@@ -87,8 +87,8 @@ def text() -> pd.DataFrame:
     good = generator.random(3000) < 0.5
     days, orders = generator.integers(1, 30, size=(2, 3000))
     sentences = [
-        f"The customer asked about {pick(THINGS)} {pick(PLACES)} on day {place} and was {pick(GOOD if fine else BAD)}."
-        for place, fine in enumerate(good)
+        f"The customer asked about {pick(THINGS)} {pick(PLACES)} on day {index} and was {pick(GOOD if fine else BAD)}."
+        for index, fine in enumerate(good)
     ]
     logits = np.where(good, 2.5, -2.5) - (days - 15) / 6
     stays = generator.logistic(size=3000) < logits
@@ -133,9 +133,9 @@ def run(name: str, folder: Path, quick: bool) -> list[str] | str:
 
 def row(name: str, results: Path) -> list[str]:
     """What results.json and profile.json of a finished experiment say, as texts."""
-    found, profile = read_json(results / "evaluation/results.json"), read_json(results / "profile.json")
-    verdict, seconds = found["verdict"], found["seconds"]
-    size = [f"{profile['rows']:,}", f"{len(profile['columns']):,}", f"{len(found['labels']):,}"]
+    outcome, profile = read_json(results / "evaluation/results.json"), read_json(results / "profile.json")
+    verdict, seconds = outcome["verdict"], outcome["seconds"]
+    size = [f"{profile['rows']:,}", f"{len(profile['columns']):,}", f"{len(outcome['labels']):,}"]
     areas = [three(verdict["loramake"]), str(verdict["best_baseline"]), three(verdict["baseline"])]
     difference = verdict["difference"]
     interval = f"{signed(difference['value'])} ({signed(difference['low'])} to {signed(difference['high'])})"
@@ -159,8 +159,8 @@ def show(rows: list[list[str]], as_markdown: bool) -> None:
     if not console.is_terminal:
         return
     table: Any = Table(title="ROC-AUC on the test rows")
-    for place, title in enumerate(HEADER):
-        table.add_column(title, justify="left" if place in (0, 5) else "right")
+    for index, title in enumerate(HEADER):
+        table.add_column(title, justify="left" if index in (0, 5) else "right")
     for cells in rows:
         table.add_row(*cells)
     console.print(table)
@@ -178,9 +178,9 @@ def main() -> None:
     rows, broken = [], False
     with tempfile.TemporaryDirectory(prefix="breadth-") as temporary:
         for name in options.sets:
-            found = run(name, (options.keep or Path(temporary)).resolve() / name, options.quick)
-            broken = broken or isinstance(found, str)
-            rows.append(failed_row(name, found) if isinstance(found, str) else found)
+            outcome = run(name, (options.keep or Path(temporary)).resolve() / name, options.quick)
+            broken = broken or isinstance(outcome, str)
+            rows.append(failed_row(name, outcome) if isinstance(outcome, str) else outcome)
             print("  ".join(cell for cell in rows[-1] if cell), flush=True)
     show(rows, options.markdown)
     sys.exit(1 if broken else 0)

@@ -1,6 +1,6 @@
 """What a calibrator fitted on few rows costs a model that is calibrated, and saves one that is not.
 
-    python benchmarks/calibration.py              # some minutes: 400 made-up splits for each line
+    python benchmarks/calibration.py              # some minutes: 400 synthetic splits for each line
 
 Two labels; the truth is drawn from a model's probabilities, which are then made too sure by a temperature (1: they are
 calibrated already). A calibrator is fitted on so many rows and tried on 5,000 others. `saved` is the mean fall of their
@@ -58,13 +58,13 @@ def main() -> None:
         for name, spread in SPREADS.items():
             for temperature in (1.0, 2.5):
                 for rows in sizes:
-                    found = []
+                    gains = []
                     for seed in range(options.splits):
                         seen = draw(rows, spread, temperature, seed)
                         tried = draw(TESTED, spread, temperature, 10_000 + seed)
                         built = fit_calibrator(seen, LABELS, method)
-                        found.append((saved(bare(method, seen), tried), saved(built, tried), built["method"] == method))
-                    always, as_built, used = np.mean(found, axis=0)
+                        gains.append((saved(bare(method, seen), tried), saved(built, tried), built["method"] == method))
+                    always, as_built, used = np.mean(gains, axis=0)
                     case = f"{method:<12} {name:<10} {temperature:>11} {rows:>5}"
                     print(f"{case} {always:>12.3f} {as_built:>9.3f} {used:>6.0%}", flush=True)
 

@@ -1,6 +1,6 @@
 """Mean coverage of the prediction sets over random splits, next to what is promised.
 
-    python benchmarks/coverage.py                                    # made-up rows of known label noise
+    python benchmarks/coverage.py                                    # synthetic rows of known label noise
     python benchmarks/coverage.py results/demo results/penguins      # and these experiments' calibration and test rows
     python benchmarks/coverage.py --conformal-confidence 0.95 --calibration isotonic --splits 1000
 
@@ -94,7 +94,7 @@ def deal(pool: Pool, asked: str, seed: int) -> tuple[Scored, Scored]:
 
 def try_pool(pool: Pool, asked: str, confidence: float, splits: int) -> list[Line]:
     """A line for each method, and for each label of class-conditional sets."""
-    found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    runs_by_group: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
     for seed in range(splits):
         fitted, tried = deal(pool, asked, seed)
         counts = np.bincount(fitted.truth, minlength=len(pool.labels)).tolist()
@@ -106,14 +106,14 @@ def try_pool(pool: Pool, asked: str, confidence: float, splits: int) -> list[Lin
             for group, (rows, chosen) in groups.items():
                 if chosen.any():
                     once = (rows, guarantee_of(rows, confidence), hits[chosen].mean(), sizes[chosen].mean())
-                    found.setdefault((method, group), []).append(once)
-    return [summary(pool.name, *names, np.array(values)) for names, values in found.items()]
+                    runs_by_group.setdefault((method, group), []).append(once)
+    return [summary(pool.name, *names, np.array(values)) for names, values in runs_by_group.items()]
 
 
-def summary(pool: str, method: str, group: str, found: NDArray[np.float64]) -> Line:
+def summary(pool: str, method: str, group: str, runs: NDArray[np.float64]) -> Line:
     """Means over the splits of n, promised coverage, coverage and labels in a set, shape (splits, 4)."""
-    rows, promised, coverage, size = found.mean(axis=0)
-    differences = found[:, 2] - found[:, 1]
+    rows, promised, coverage, size = runs.mean(axis=0)
+    differences = runs[:, 2] - runs[:, 1]
     error = differences.std(ddof=1) / np.sqrt(len(differences))
     return Line(pool, method, group, rows, promised, coverage, differences.mean(), error, size)
 

@@ -27,12 +27,12 @@ STARTS = 20
 
 def milliseconds(run: Callable[[], None]) -> float:
     """Median of some runs."""
-    found = []
+    milliseconds = []
     for _ in range(STARTS):
         started = time.perf_counter()
         run()
-        found.append(1000 * (time.perf_counter() - started))
-    return statistics.median(found)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    return statistics.median(milliseconds)
 
 
 def start_costs() -> str:
@@ -54,9 +54,9 @@ def main() -> None:
     users = {"root": [], "ordinary user": ordinary_user()} if os.geteuid() == 0 else {"ordinary user": []}
     lines = []
     for name in [*ATTEMPTS, *OUTPUTS]:
-        found = [attempt(name, prefix) for prefix in users.values()]
-        plain = "–" if name in OUTPUTS else "works" if all(part["plain"] for part in found) else "does not work"
-        held = ["ESCAPED" if part["escaped"] else f"held: {part['sentence'].split(' (')[0][:70]}" for part in found]
+        outcomes = [attempt(name, prefix) for prefix in users.values()]
+        plain = "–" if name in OUTPUTS else "works" if all(part["plain"] for part in outcomes) else "does not work"
+        held = ["ESCAPED" if part["escaped"] else f"held: {part['sentence'].split(' (')[0][:70]}" for part in outcomes]
         lines.append([name, plain, *held])
         print("  ".join(lines[-1]), file=sys.stderr, flush=True)
     print(markdown(("attempt", "plain", *users), lines))

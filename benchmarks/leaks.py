@@ -24,13 +24,13 @@ TOYS = ("breast_cancer", "wine", "iris", "digits")
 
 def share_found(table: pd.DataFrame, target: str, plant: Plant, noise: float, seeds: int) -> tuple[float, int]:
     """Share of seeds for which every planted column is found, and the number of other columns reported."""
-    found, others = 0, 0
+    hits, others = 0, 0
     for seed in range(seeds):
         with_plant, planted = add_plant(table, target, plant, noise, seed)
         names = {leak["name"] for leak in leaks_of(with_plant, target)}
-        found += planted <= names
+        hits += planted <= names
         others += len(names - planted)
-    return found / seeds, others
+    return hits / seeds, others
 
 
 def compare_plants(name: str, seeds: int) -> None:

@@ -121,7 +121,8 @@ def read_run(results: Path) -> dict[str, Any]:
     models = read_json(results / "evaluation/metrics.json")["splits"]["test"]["models"]
     return {
         "test": {
-            model: {metric: found["value"] for metric, found in models[model]["metrics"].items()} for model in MODELS
+            model: {metric: interval["value"] for metric, interval in models[model]["metrics"].items()}
+            for model in MODELS
         },
         "seconds": read_timings(results / "benchmarks")["run_finetuning"],
     }
@@ -136,7 +137,7 @@ def vary(table: pd.DataFrame, target: str, variant: Variant, seed: int) -> pd.Da
         return table[np.random.default_rng(0).permutation(table.columns)]
     if variant.change == "names":
         features = [name for name in table if name != target]
-        return table.rename(columns={name: f"column {place}" for place, name in enumerate(features, 1)})
+        return table.rename(columns={name: f"column {index}" for index, name in enumerate(features, 1)})
     return table
 
 
@@ -162,9 +163,9 @@ def make_random_base(folder: Path) -> str:
     return str(base)
 
 
-def ratio(found: dict[str, Any]) -> float:
+def ratio(result: dict[str, Any]) -> float:
     """How much of the best baseline's distance from chance loramake has."""
-    areas = {model: found["test"][model]["roc_auc"] for model in MODELS}
+    areas = {model: result["test"][model]["roc_auc"] for model in MODELS}
     best = max(areas["logistic_regression"], areas["hist_gradient_boosting"])
     return float((areas["loramake"] - 0.5) / (best - 0.5))
 
@@ -173,10 +174,10 @@ def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
     """A row of the table: means over the seeds and their standard deviations."""
 
     def measured(model: str, metric: str) -> str:
-        return spread([found["test"][model][metric] for found in runs])
+        return spread([result["test"][model][metric] for result in runs])
 
     pairs = [measured(model, metric) for model in MODELS[1:] for metric in ("accuracy", "roc_auc")]
-    seconds = statistics.fmean(found["seconds"] for found in runs)
+    seconds = statistics.fmean(result["seconds"] for result in runs)
     ratios = three(statistics.fmean(map(ratio, runs)))
     balanced = measured("loramake", "balanced_accuracy")
     return [name, measured("majority", "accuracy"), *pairs, balanced, f"{seconds:.0f}", ratios]
@@ -188,7 +189,7 @@ def spread(values: list[float]) -> str:
 
 def area(runs: list[dict[str, Any]]) -> list[float]:
     """loramake's ROC-AUC of each run."""
-    return [found["test"]["loramake"]["roc_auc"] for found in runs]
+    return [result["test"]["loramake"]["roc_auc"] for result in runs]
 
 
 def summary(by_set: dict[str, list[dict[str, Any]]], variant: Variant, unchanged: list[float]) -> str:
@@ -215,7 +216,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2, help="of each run; with 1, two may run side by side")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")
     options = parser.parse_args()
-    seeds = [42 + place for place in range(options.seeds)]
+    seeds = [42 + index for index in range(options.seeds)]
     with tempfile.TemporaryDirectory(prefix="quality-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         model = make_random_base(folder) if options.base == "random" else "models/tiny"

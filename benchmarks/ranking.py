@@ -49,7 +49,7 @@ def make_table(kind: str, rows: int, columns: int, seed: int) -> tuple[pd.DataFr
     score = score + draw.normal(size=score.shape) * (0.5 * score.std())
     share = 0.98 if kind == "2% of a label" else 0.5
     labels = score.argmax(1) if score.ndim == 2 else (score > np.quantile(score, share)).astype(int)
-    names = [f"f{place:05d}" for place in draw.permutation(columns)]
+    names = [f"f{index:05d}" for index in draw.permutation(columns)]
     shown = pd.DataFrame(cells.round(4), columns=names).astype(str)
     if kind == "categories":
         shown = pd.DataFrame(np.array(list("hcafbgde"))[bins(cells)], columns=names)

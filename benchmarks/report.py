@@ -2,10 +2,11 @@
 
     python benchmarks/report.py results/demo data/heart.csv    # 200 and 100,000 test rows; minutes; needs chromium
 
-Takes a finished experiment, puts made-up test rows in place of its own (probabilities of loramake and of the baselines
-drawn, labels drawn from them), makes all that grows with the test rows again by the workflow's own functions, and
-renders the page. What the page holds of groups, importance and label noise stays the experiment's own. Opening is from
-the start of the navigation to the load event, all pictures decoded, in a fresh headless Chromium; the median of five.
+Takes a finished experiment, puts synthetic test rows in place of its own (probabilities of loramake and of the
+baselines drawn, labels drawn from them), makes all that grows with the test rows again by the workflow's own
+functions, and renders the page. What the page holds of groups, importance and label noise stays the experiment's own.
+Opening is from the start of the navigation to the load event, all pictures decoded, in a fresh headless Chromium; the
+median of five.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from loramake.trust.risk import control_risk
 
 
 def grow(results: Path, rows: int) -> None:
-    """Put made-up test rows in place of the experiment's, and make again what follows from them."""
+    """Put synthetic test rows in place of the experiment's, and make again what follows from them."""
     rng = np.random.default_rng(0)
     labels = read_task(results / "task.json").labels
     strong = rng.dirichlet(np.full(len(labels), 0.5), size=rows)

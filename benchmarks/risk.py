@@ -67,9 +67,9 @@ def falsely_sure(spread: float) -> Population:
 
 def layered(weights: np.ndarray, errors: np.ndarray, size: int = 100_000) -> Population:
     """Layers of falling top_probability, which is between 1 and 1/2."""
-    places = np.linspace(0, 1, size)
-    layer = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
-    return Population(1 - places / 2, errors[layer])
+    positions = np.linspace(0, 1, size)
+    layer = np.minimum(np.searchsorted(np.cumsum(weights), positions), len(weights) - 1)
+    return Population(1 - positions / 2, errors[layer])
 
 
 def promise(
@@ -77,7 +77,7 @@ def promise(
 ) -> tuple[float, float, float]:
     """Shares of splits that break the promise and that have a threshold, and the mean share of rows answered."""
     generator = np.random.default_rng(seed)
-    broken, found, covered = 0, 0, 0.0
+    broken, with_threshold, covered = 0, 0, 0.0
     for _ in range(splits):
         drawn = generator.integers(len(population.top_probability), size=rows)
         one = scored(population, drawn, generator)
@@ -89,9 +89,9 @@ def promise(
         if threshold is not None:
             answered, error = population.answers(threshold)
             broken += error > max_selective_error
-            found += 1
+            with_threshold += 1
             covered += answered
-    return broken / splits, found / splits, covered / splits
+    return broken / splits, with_threshold / splits, covered / splits
 
 
 def calibrated_threshold(split: Scored, max_selective_error: float) -> float | None:
@@ -128,16 +128,18 @@ def show_populations(splits: int, calibrate: bool) -> None:
                 for rows in (60, 78, 158, 400, 1000):
                     if rows < rows_needed(max_selective_error, CONFIDENCE) * (1 + calibrate):
                         continue
-                    broken, found, answered = promise(population, rows, max_selective_error, splits, rows, calibrate)
+                    broken, with_threshold, answered = promise(
+                        population, rows, max_selective_error, splits, rows, calibrate
+                    )
                     overall = population.error.mean()
                     case = f"{name:<14} {overall:>6.1%} {max_selective_error:>19} {rows:>5}"
-                    print(f"{case} {broken:>7.1%} {found:>6.0%} {answered:>8.0%}", flush=True)
+                    print(f"{case} {broken:>7.1%} {with_threshold:>6.0%} {answered:>8.0%}", flush=True)
 
 
 def search(tries: int, splits: int, shown: int = 8) -> None:
     """The layered populations, of so many, that break the promise most often."""
     generator = np.random.default_rng(1)
-    found = []
+    populations = []
     for _ in range(tries):
         max_selective_error = float(generator.choice([0.05, 0.1, 0.2]))
         rows = int(generator.choice([1.3, 2, 4]) * rows_needed(max_selective_error, CONFIDENCE))
@@ -145,10 +147,10 @@ def search(tries: int, splits: int, shown: int = 8) -> None:
         weights = generator.dirichlet(np.full(layers, 0.7))
         errors = generator.beta(0.5, 2, layers) * generator.choice([0.5, 1.0])
         broken = promise(layered(weights, errors), rows, max_selective_error, splits, seed=2)[0]
-        found.append((broken, max_selective_error, rows, weights, errors))
-    found.sort(key=lambda entry: -entry[0])
+        populations.append((broken, max_selective_error, rows, weights, errors))
+    populations.sort(key=lambda entry: -entry[0])
     print(f"\n{tries} populations in layers, {splits} splits each; the worst, on {ANEW * splits:,} others")
-    for _, max_selective_error, rows, weights, errors in found[:shown]:
+    for _, max_selective_error, rows, weights, errors in populations[:shown]:
         broken = promise(layered(weights, errors), rows, max_selective_error, ANEW * splits, seed=3)[0]
         layers = f"weights {weights.round(3)}  wrong {errors.round(3)}"
         print(f"broken {broken:.2%}  max_selective_error {max_selective_error}  rows {rows}  {layers}", flush=True)

@@ -1,6 +1,6 @@
 """What loramake's probabilities are worth: calibration, sets, abstention, costs and groups, through the whole workflow.
 
-    python benchmarks/trust.py --keep /tmp/trust          # heart, titanic, penguins and an imbalanced made-up table
+    python benchmarks/trust.py --keep /tmp/trust          # heart, titanic, penguins and an imbalanced synthetic table
 
 One seed, models/tiny, every setting at its default but max_selective_error, which is 0.1, and each set's costs, groups
 and requirements (SETTINGS below). Prints a table for each of: calibration before and after, prediction sets by method,
@@ -59,20 +59,20 @@ def estimate(measured: dict[str, Any]) -> str:
 
 
 def calibration(name: str, trust: Path) -> list[list[str]]:
-    found, fitted = read_json(trust / "calibration_measures.json"), read_json(trust / "calibrator.json")
+    result, fitted = read_json(trust / "calibration_measures.json"), read_json(trust / "calibrator.json")
     temperature = fitted["temperature"]
     method = fitted["method"] if temperature is None else f"temperature {temperature:.2f}"
     shown = ("ece", "adaptive_ece", "mce", "classwise_ece", "brier", "log_loss")
     return [
-        [name, when, method, *(estimate(found[when]["measures"][measure]) for measure in shown)]
+        [name, when, method, *(estimate(result[when]["measures"][measure]) for measure in shown)]
         for when in ("before", "after")
     ]
 
 
 def conformal(name: str, trust: Path) -> list[list[str]]:
-    found = read_json(trust / "conformal.json")
+    result = read_json(trust / "conformal.json")
     rows = []
-    for each in found["methods"]:
+    for each in result["methods"]:
         worst = each["worst_class"]
         lowest = "–" if worst is None else f"{worst['label']}: {estimate(worst['coverage'])}"
         rows.append([name, each["method"], estimate(each["coverage"]), three(each["mean_set_size"]), lowest])
@@ -80,19 +80,19 @@ def conformal(name: str, trust: Path) -> list[list[str]]:
 
 
 def abstention(name: str, trust: Path) -> list[list[str]]:
-    found = read_json(trust / "risk.json")
-    at = {row["coverage"]: estimate(row["accuracy"]) for row in found["test"]["accuracy_at_coverage"]}
-    chosen = found["chosen"]
+    result = read_json(trust / "risk.json")
+    at = {row["coverage"]: estimate(row["accuracy"]) for row in result["test"]["accuracy_at_coverage"]}
+    chosen = result["chosen"]
     answered = "not achievable" if not chosen["achievable"] else three(chosen["test"]["coverage"])
     wrong = estimate(chosen["test"]["selective_error"])
-    return [[name, estimate(found["test"]["error"]), answered, wrong, estimate(found["test"]["aurc"]), *at.values()]]
+    return [[name, estimate(result["test"]["error"]), answered, wrong, estimate(result["test"]["aurc"]), *at.values()]]
 
 
 def costs(name: str, trust: Path) -> list[list[str]]:
-    found = read_json(trust / "costs.json")["test"]
+    result = read_json(trust / "costs.json")["test"]
     ways = {
-        way: found[way] for way in ("loramake", "without_max_selective_error", "most_probable", "constant", "perfect")
-    } | found["baselines"]
+        way: result[way] for way in ("loramake", "without_max_selective_error", "most_probable", "constant", "perfect")
+    } | result["baselines"]
     return [
         [name, way.replace("_", " "), estimate(each["per_row"]), str(each["abstentions"])] for way, each in ways.items()
     ]
@@ -150,12 +150,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="trust-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
-        found = {}
+        result = {}
         for name in options.sets:
-            found[name] = run(name, folder / name)
+            result[name] = run(name, folder / name)
             print(f"{name} is done", file=sys.stderr, flush=True)
         for title, (rows_of, header) in TABLES.items():
-            rows = [row for name, trust in found.items() for row in rows_of(name, trust)]
+            rows = [row for name, trust in result.items() for row in rows_of(name, trust)]
             print(f"\n**{title}**\n\n{markdown(header, rows)}")
 
 

@@ -1,4 +1,4 @@
-"""Makes models/tiny: pretrains a small Qwen2 on made-up tables to apply a rule that is stated beside the cells.
+"""Makes models/tiny: pretrains a small Qwen2 on synthetic tables to apply a rule that is stated beside the cells.
 
     python pretraining/pretrain.py                          # a quarter of an hour on a CPU core, or on a GPU
     python pretraining/pretrain.py --steps 40 --out /tmp/x  # to see that it runs

@@ -1,4 +1,4 @@
-"""Made-up tables to pretrain on: random columns, names, categories, missing cells, and labels by a random rule.
+"""Synthetic tables to pretrain on: random columns, names, categories, missing cells, and labels by a random rule.
 
 The columns hang together through common causes (a linear factor model, each column a monotone function of its own
 score), and the rule is additive: each column that counts gives each label a random smooth function of its cell, or a
@@ -36,7 +36,7 @@ CELL_BASES[MISSING_CELL, -1] = 1.0
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a made-up table and what it gives to the labels."""
+    """A column of a synthetic table and what it gives to the labels."""
 
     name: str
     words: list[str]

@@ -1,4 +1,4 @@
-"""From made-up tables to batches of token ids, the rule of each table stated beside the tokens it speaks of."""
+"""From synthetic tables to batches of token ids, the rule of each table stated beside the tokens it speaks of."""
 
 from dataclasses import dataclass, field
 from functools import cached_property

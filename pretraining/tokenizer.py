@@ -82,7 +82,7 @@ def spellings(word: str) -> list[str]:
 
 
 def synthetic_text(words: list[str], seed: int, rows: int = 8000) -> Iterator[str]:
-    """Rows of made-up tables: words in all their spellings, letter pairs as codes, digits, and the chat roles."""
+    """Rows of synthetic tables: words in all their spellings, letter pairs as codes, digits, and the chat roles."""
     rng = random.Random(seed)
     weights = [1 / (400 + place) for place in range(len(words))]  # early words of the list are merged first
     for _ in range(rows):

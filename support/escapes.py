@@ -292,8 +292,8 @@ class Bait:
 
     def daemons(self) -> list[psutil.Process]:
         """Processes that an attempt left behind."""
-        found = psutil.process_iter(["cmdline"])
-        return [process for process in found if (process.info["cmdline"] or [])[1:] == [self.given["nap"]]]
+        processes = psutil.process_iter(["cmdline"])
+        return [process for process in processes if (process.info["cmdline"] or [])[1:] == [self.given["nap"]]]
 
 
 @contextlib.contextmanager
@@ -396,14 +396,14 @@ def try_plain(script: Path, folder: Path) -> bool:
     """Whether an attempt gets its way in a plain process."""
     out = folder / "plain"
     out.mkdir()
-    with bait(folder / "first") as found:
-        target = json.dumps({**found.given, **_PLAIN})
+    with bait(folder / "first") as baited:
+        target = json.dumps({**baited.given, **_PLAIN})
         command = [sys.executable, str(script), "--out", str(out / "told"), "--target", target]
         subprocess.run(command, env={**os.environ, "LORAMAKE_CANARY": SECRET}, capture_output=True, check=False)
         told = (out / "told").exists() and (out / "told").read_text() == "true"
-        if not found.daemons():
+        if not baited.daemons():
             return told
-    for process in found.daemons():
+    for process in baited.daemons():
         process.kill()
     return True
 
@@ -416,8 +416,8 @@ def try_in_sandbox(script: Path, folder: Path, is_left: bool = False) -> tuple[b
     sandbox = replace(closed_sandbox(), limits=_LIMITS)
     out = folder / "results/told"
     os.environ["LORAMAKE_CANARY"] = SECRET
-    with bait(folder / "second") as found:
-        target = json.dumps({**found.given, **_HOSTILE})
+    with bait(folder / "second") as baited:
+        target = json.dumps({**baited.given, **_HOSTILE})
         try:
             sandbox.run(script, inputs={}, outputs={"out": out}, values={"target": target})
             told, sentence = json.loads(out.read_bytes()) is True and not is_left, "ran to its end"
@@ -426,7 +426,7 @@ def try_in_sandbox(script: Path, folder: Path, is_left: bool = False) -> tuple[b
         except CodeError as error:
             told, sentence = False, str(error).removeprefix(f"{script} ").splitlines()[0]
         time.sleep(0.2)
-        return told or not found.is_as_before(), sentence
+        return told or not baited.is_as_before(), sentence
 
 
 def ordinary_user() -> list[str]:
@@ -436,18 +436,18 @@ def ordinary_user() -> list[str]:
     """
     if os.geteuid() != 0:
         return []
-    places = {os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT)}
-    shown = [place for place in places if place.startswith("/root/")]
+    folders = {os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT)}
+    shown = [path for path in folders if path.startswith("/root/")]
     homes = ["--perms", "0755", "--tmpfs", "/root"] if shown else []
-    binds = [part for place in sorted(shown) for part in _shown(place)]
+    binds = [part for path in sorted(shown) for part in _shown(path)]
     keep = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     outer = ["bwrap", "--die-with-parent", *keep, "--dev-bind", "/", "/", *homes, *binds, "--"]
     return [*outer, "setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "--inh-caps=-all", "--"]
 
 
-def _shown(place: str) -> list[str]:
-    above = [str(folder) for folder in reversed(Path(place).parents) if str(folder) not in ("/", "/root")]
-    return [part for folder in above for part in ("--perms", "0755", "--dir", folder)] + ["--ro-bind", place, place]
+def _shown(path: str) -> list[str]:
+    above = [str(folder) for folder in reversed(Path(path).parents) if str(folder) not in ("/", "/root")]
+    return [part for folder in above for part in ("--perms", "0755", "--dir", folder)] + ["--ro-bind", path, path]
 
 
 def attempt(name: str, prefix: Sequence[str]) -> dict[str, Any]:
@@ -457,8 +457,8 @@ def attempt(name: str, prefix: Sequence[str]) -> dict[str, Any]:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    return outcome
 
 
 def main() -> None:

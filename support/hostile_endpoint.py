@@ -146,7 +146,7 @@ ATTACKS: dict[str, tuple[Callable[[Send], None] | Whole, str | None]] = {
         "that cannot be read",
     ),
     "100,000 tool calls": (
-        Whole(lambda: says(None, tool_calls=[{"id": str(place)} for place in range(100_000)])),
+        Whole(lambda: says(None, tool_calls=[{"id": str(index)} for index in range(100_000)])),
         "The answer holds no text",
     ),
     "100,000 choices": (

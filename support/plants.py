@@ -65,9 +65,9 @@ def plant_filled(codes: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
 
 def plant_id(codes: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     """Numbered by label, and shuffled within it."""
-    places = np.empty(len(codes), int)
-    places[np.lexsort((rng.random(len(codes)), codes))] = np.arange(len(codes))
-    return {"row_id": [f"R{place}" for place in places]}
+    ranks = np.empty(len(codes), int)
+    ranks[np.lexsort((rng.random(len(codes)), codes))] = np.arange(len(codes))
+    return {"row_id": [f"R{index}" for index in ranks]}
 
 
 def plant_date(codes: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def random_table(seed: int) -> pd.DataFrame:
         lambda: rng.choice(list("abcdefghij")[: rng.integers(2, 11)], rows),
         lambda: rng.choice(days, rows),
     )
-    table = pd.DataFrame({f"x{place}": kinds[rng.integers(len(kinds))]().astype(str) for place in range(columns)})
+    table = pd.DataFrame({f"x{index}": kinds[rng.integers(len(kinds))]().astype(str) for index in range(columns)})
     table = table.astype(object).where(rng.random(table.shape) >= rng.choice([0, 0.3, 0.8], columns), None)
     return table.assign(
         target=np.char.add("label ", rng.choice(labels, rows, p=rng.dirichlet(np.ones(labels))).astype(str))

@@ -1,4 +1,4 @@
-"""Made-up rows: their labels, and what a predictor says of them."""
+"""Synthetic rows: their labels, and what a predictor says of them."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ FAST = {"num_train_epochs": 1, "lora_rank": 4, "lora_alpha": 8, "logging_steps":
 
 
 def task_of(labels: list[str]) -> dict[str, object]:
-    """task.json of made-up rows with these labels."""
+    """task.json of synthetic rows with these labels."""
     binary = len(labels) == 2
     return {
         "target": "y",

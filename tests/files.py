@@ -1,4 +1,4 @@
-"""Artifacts of made-up rows, as the steps write them."""
+"""Artifacts of synthetic rows, as the steps write them."""
 
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class Files:
             for row, (code, line) in enumerate(zip(truth, scores["loramake"], strict=True))
         ]
         for name in MODELS[1:]:
-            found = {"rows": list(range(len(truth))), "sources": ["csv"] * len(truth)}
-            self.baselines["models"][name]["splits"][split] = found | {"probabilities": scores[name].tolist()}
+            part = {"rows": list(range(len(truth))), "sources": ["csv"] * len(truth)}
+            self.baselines["models"][name]["splits"][split] = part | {"probabilities": scores[name].tolist()}
 
     def write(self) -> dict[str, Path]:
         paths = {name: self.folder / f"{name}.jsonl" for name in ("train", "test")}

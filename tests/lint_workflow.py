@@ -15,13 +15,13 @@ def findings() -> list[str]:
     lines = (done.stdout + done.stderr).splitlines()
     if not any(line.startswith(("Lints for", "Congratulations")) for line in lines):
         return ["snakemake --lint did not run:", *lines]
-    where, found = "", []
+    where, complaints = "", []
     for line in lines:
         where = line if line.startswith("Lints for") else where
         title = re.match(r" {4}\* (.*?):?$", line)
         if title and title[1] != ALLOWED:
-            found.append(f"{where} {title[1]}")
-    return found
+            complaints.append(f"{where} {title[1]}")
+    return complaints
 
 
 if __name__ == "__main__":

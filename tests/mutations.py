@@ -336,10 +336,13 @@ def table(lines: list[dict[str, Any]]) -> str:
         for name in (line["mutant"]["module_path"].split("/")[1], "all"):
             counts[name][line["outcome"]] += 1
     rows = [["package", "mutants", "killed", "by the time limit", "survived", "not run", "caught"], ["---"] * 7]
-    for name, found in counts.items():
-        caught, judged = found["killed"] + found["timeout"], found.total() - found["error"]
+    for name, tally in counts.items():
+        caught, judged = (
+            tally["killed"] + tally["timeout"],
+            tally.total() - tally["error"],
+        )
         share = f"{caught / judged:.0%}" if judged else "–"
-        rows.append([name, str(found.total()), *(str(found[what]) for what in outcomes), share])
+        rows.append([name, str(tally.total()), *(str(tally[what]) for what in outcomes), share])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -8,8 +8,10 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 def texts(path: Path) -> list[str]:
     """Every text."""
-    found = ["".join(element.itertext()).strip() for element in ElementTree.parse(path).getroot().iter(f"{_SVG}text")]
-    return [text for text in found if text]
+    contents = [
+        "".join(element.itertext()).strip() for element in ElementTree.parse(path).getroot().iter(f"{_SVG}text")
+    ]
+    return [text for text in contents if text]
 
 
 def markers(path: Path) -> int:

@@ -59,7 +59,7 @@ def make_adapter(folder: Path) -> None:
 
 
 def make_trust(results: Path, max_selective_error: float | None = None, costs: dict[str, Any] = NO_COSTS) -> None:
-    """The trust artifacts, fitted on made-up predictions of the calibration split."""
+    """The trust artifacts, fitted on synthetic predictions of the calibration split."""
     trust, task = results / "trust", results / "task.json"
     labels = read_task(task).labels
     given, held_out, test = trust / "given.jsonl", trust / "held_out.jsonl", trust / "test.jsonl"

@@ -1,4 +1,4 @@
-"""A training without the workflow before it: the files that run_finetuning reads, with made-up rows."""
+"""A training without the workflow before it: the files that run_finetuning reads, with synthetic rows."""
 
 from pathlib import Path
 from typing import Any

@@ -2,16 +2,23 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 from typing import Any
 
 from loramake.errors import ConfigError
+from loramake.threads import available_cpus, sleeping_threads
 
 
 def import_training(module: str) -> Any:
     """A module of the training extra (torch, transformers, llamafactory); ConfigError where the extra is absent."""
+    fresh = "torch" not in sys.modules
+    os.environ |= sleeping_threads(os.environ)
     try:
-        return importlib.import_module(module)
+        imported = importlib.import_module(module)
+        if fresh and (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(min(torch.get_num_threads(), available_cpus()))
+        return imported
     except ImportError as error:
         package = module.partition(".")[0]
         raise ConfigError(f"{package} needs the training extra: pip install -e '.[train]' ({error}).") from error

@@ -12,6 +12,7 @@ from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Scored, name_of, scored_lines
 from loramake.tables.source import Key
 from loramake.tasks.answers import read_answers
+from loramake.threads import available_cpus
 
 
 def run_prediction(
@@ -28,7 +29,7 @@ def run_prediction(
     `config` is a predict YAML, which names base and template; `adapter` is a folder.
     """
     labels, texts = read_answers(plan)
-    import_training("torch").set_num_threads(threads)
+    import_training("torch").set_num_threads(min(threads, available_cpus()))
     arguments = artifacts.read(config, schemas.LMF_CONFIG)
     scorer = load_scorer(arguments, adapter, trust_remote_code)
     for split, path in data.items():

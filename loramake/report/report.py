@@ -29,30 +29,12 @@ from loramake.tasks import task_of
 from loramake.tasks.answers import Answers
 from loramake.trust.cells import read_cells
 
-FILES = {
-    "profile": "profile",
-    "task": "task",
-    "splits": "splits",
-    "selected": "selected_features",
-    "plan": "plan",
-    "verification": "verification",
-    "all_data": "records",
-    "balanced": "records",
-    "train_config": "lmf_config",
-    "adapter": None,
-    "metrics": "metrics",
-    "calibrator": "calibrator",
-    "predictions": "predictions",
-    "calibration_measures": "calibration_measures",
-    "conformal": "conformal",
-    "risk": "risk",
-    "costs": "costs",
-    "audit": "audit",
-    "label_noise": "label_noise",
-    "suspects": None,
-    "robustness": "robustness",
-}
-"""The artifacts that the page uses and lists with hashes, and their schemas; None for those not in JSON or YAML."""
+FILES = (
+    *("profile", "task", "splits_summary", "selected_features", "plan", "verification", "all_data", "balanced"),
+    *("train_config", "adapter", "metrics", "calibrator", "calibrated_test", "calibration_measures", "conformal"),
+    *("risk", "costs", "audit", "label_noise", "suspects", "robustness"),
+)
+"""The artifacts that the page uses and lists with hashes, by their names in layout.FILES."""
 
 CONTENTS = {
     "verdict": "Verdict",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from loramake import artifacts, schemas
+from loramake import artifacts, layout, schemas
 from loramake.artifact_types.explore import ReadBy
 from loramake.artifact_types.shared import SourceName
 from loramake.errors import ArtifactError, DataError
@@ -32,8 +32,8 @@ class TableFile(NamedTuple):
             return read_table(check_file(self.path), self.dialect)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{self.path} is not in {self.dialect.encoding}, as it was when profile.json was made: run the same "
-                f"command again."
+                f"{self.path} is not in {self.dialect.encoding}, as it was when {layout.PROFILE.path} was made: run "
+                f"the same command again."
             ) from error
 
 

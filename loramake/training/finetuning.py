@@ -33,6 +33,7 @@ from loramake.locks import locked_file
 from loramake.parsing import MIB, read_bytes
 from loramake.parsing.json_text import parse_json
 from loramake.paths import locate_model
+from loramake.threads import available_cpus, sleeping_threads
 from loramake.training.config import check_train_config
 
 ADAPTER_FILES = (WEIGHTS, CONFIG)
@@ -221,7 +222,8 @@ def training_environment(config: str | Path, work: Path, threads: int) -> dict[s
         **os.environ,
         # With several GPUs llamafactory-cli starts `torchrun`, which it looks for there.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(min(threads, available_cpus())),
+        **sleeping_threads(os.environ),
         "HF_DATASETS_CACHE": str((work.parent.parent / "datasets").resolve()),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",

@@ -38,6 +38,7 @@ from loramake.tables.numbers import NumberStyle, to_numbers
 from loramake.tables.source import Source
 from loramake.tasks import Task, read_task
 from loramake.tasks.answers import Answers
+from loramake.threads import available_cpus
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
 from loramake.trust.prompts import join_prompt, split_prompt
@@ -90,7 +91,7 @@ def measure_robustness(
     predicted: dict[str, Floats] = {}
     if rows.keys:
         variants = perturb_rows(read_cells(source, rows.keys), planned, script, state, sandbox, seed)
-        import_training("torch").set_num_threads(threads)
+        import_training("torch").set_num_threads(min(threads, available_cpus()))
         arguments = artifacts.read(config, schemas.LMF_CONFIG)
         scorer = load_scorer(arguments, adapter, trust_remote_code)
         raw = score_variants(scorer, variants, Answers.of(planned).texts)

@@ -12,6 +12,8 @@ from loramake.agents.complaints import BALANCED
 from loramake.artifacts import load_schema
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.layout import ARTIFACTS, DECISIONS, FILES, approval_name
+from loramake.report import report, results
+from loramake.trust import requirements
 from tests.conftest import ROOT
 
 PATHS = [file.path for file in FILES.values()]
@@ -66,6 +68,12 @@ def test_no_other_module_spells_the_path_of_an_artifact(path: Path) -> None:
 )
 def test_a_path_that_a_module_spells_is_found(source: str, path: str) -> None:
     assert paths_in(source) == [path]
+
+
+@pytest.mark.parametrize("words", [report.FILES, results.TRUST, requirements.FILES])
+def test_whoever_goes_by_words_goes_by_those_of_the_table(words: tuple[str, ...]) -> None:
+    assert isinstance(words, tuple)
+    assert set(words) <= set(FILES)
 
 
 def test_the_strategies_and_reviews_are_those_of_the_schemas() -> None:

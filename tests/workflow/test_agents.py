@@ -30,8 +30,8 @@ def workplace(folder: Path, server: Server, csv: Path = ROOT / "data/heart.csv",
 
 def files_with(folder: Path, text: str) -> list[Path]:
     """Files under a workplace, hidden ones too, that hold a text; the base models are left out."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return [path for path in found if text.encode() in path.read_bytes()]
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [path for path in files if text.encode() in path.read_bytes()]
 
 
 def test_a_model_decides_and_writes_the_code_of_a_whole_run_and_no_question_is_paid_for_twice(tmp_path: Path) -> None:

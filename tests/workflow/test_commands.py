@@ -77,8 +77,8 @@ def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_f
     assert {artifact["path"]: artifact["state"] for artifact in known["artifacts"]}[
         "results/tried/task.json"
     ] != "missing"
-    found = json.loads(loramake(folder, "status", "exp", "--json").stdout)[0]["artifacts"]
-    states = {artifact["path"].removeprefix("results/exp/"): artifact["state"] for artifact in found}
+    artifacts = json.loads(loramake(folder, "status", "exp", "--json").stdout)[0]["artifacts"]
+    states = {artifact["path"].removeprefix("results/exp/"): artifact["state"] for artifact in artifacts}
     assert states["plan.yaml"] == "missing"
     assert states["task.json"] == "fresh"
     assert states["report.html"] == states["adapter/adapter_model.safetensors"] == "stale"

@@ -181,13 +181,13 @@ def with_dependants(rules: str, children: dict[str, set[str]]) -> set[str]:
     if rules == NOTHING:
         return set()
     waiting = ["profile_csv"] if rules == EVERYTHING else rules.split(", ")
-    found: set[str] = set()
+    rerun: set[str] = set()
     while waiting:
         rule = waiting.pop()
-        if rule not in found:
-            found.add(rule)
+        if rule not in rerun:
+            rerun.add(rule)
             waiting.extend(children[rule])
-    return found
+    return rerun
 
 
 @pytest.fixture(scope="module")

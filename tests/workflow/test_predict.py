@@ -172,13 +172,13 @@ def test_new_rows_get_the_probabilities_that_the_pipeline_gave_them(finished: Pa
     done = predict(tmp_path, str(results), "--csv", "new.csv", "--format", "jsonl", "--conformal-confidence", "0.99")
     assert done.returncode == 0, done.stderr
     assert "not used" not in done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["row"] for line in found] == list(range(len(lines)))
+    decisions = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["row"] for line in decisions] == list(range(len(lines)))
     raw = np.array([[line["probabilities"][label] for label in LABELS] for line in lines])
     expected = apply_calibrator(artifacts.read(results / "trust/calibrator.json", "calibrator"), raw)
-    np.testing.assert_allclose([list(line["probabilities"].values()) for line in found], expected, atol=1e-5)
-    assert list(found[0]) == ["row", "decision", "abstain", "reason", "probabilities", "set", "expected_cost"]
-    assert {len(line["set"]) for line in found} <= {1, 2, 3}
+    np.testing.assert_allclose([list(line["probabilities"].values()) for line in decisions], expected, atol=1e-5)
+    assert list(decisions[0]) == ["row", "decision", "abstain", "reason", "probabilities", "set", "expected_cost"]
+    assert {len(line["set"]) for line in decisions} <= {1, 2, 3}
 
 
 def test_one_object_and_standard_input_give_the_same_line(finished: Path) -> None:

@@ -14,14 +14,14 @@ RESULTS = "results/exp/evaluation/results.json"
 
 def _find_artifacts() -> dict[str, str]:
     """Artifact (relative to the experiment's folder) → rule, as the rule files say."""
-    found = {}
+    makers = {}
     for file in sorted((ROOT / "rules").glob("*.smk")):
         for rule in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.M)[1:]:
             outputs = re.search(r"    output:\n(.*?)\n    \w+:", rule, re.S)
             assert outputs, rule
             name = rule.partition(":")[0]
-            found |= dict.fromkeys(re.findall(r'"results/\{experiment\}/(.+?)"', outputs[1]), name)
-    return found
+            makers |= dict.fromkeys(re.findall(r'"results/\{experiment\}/(.+?)"', outputs[1]), name)
+    return makers
 
 
 ARTIFACTS = _find_artifacts()

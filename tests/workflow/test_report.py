@@ -63,8 +63,8 @@ def test_axe_finds_nothing_that_a_screen_reader_or_weak_eyes_would_miss(
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(report)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page)
+    assert violations.violations_count == 0, violations.generate_report()
 
 
 def test_keys_reach_the_contents_and_their_sections(browser: Browser, report: str) -> None:
