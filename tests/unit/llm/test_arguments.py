@@ -62,7 +62,7 @@ def test_arguments_of_every_kind_pass_and_what_yaml_misreads_is_put_right(cache:
     [
         ({"erly_stopping_steps": 3}, r"no argument erly_stopping_steps \(did you mean early_stopping_steps\?\)"),
         ({"learning_rate": 1e-4}, "learning_rate is a setting itself: write `learning_rate:` one level up"),
-        ({"seed": 1}, "seed is a setting of its own"),
+        ({"seed": 1}, "seed is a setting itself"),
         ({"val_size": 0.1}, "val_size cannot be set here: set validation_ratio"),
         ({"bf16": True}, "bf16 cannot be set here: set precision"),
         ({"output_dir": "x"}, "output_dir cannot be set here: loramake sets it itself"),
@@ -76,7 +76,7 @@ def test_arguments_of_every_kind_pass_and_what_yaml_misreads_is_put_right(cache:
         ({"eval_strategy": "step"}, r"eval_strategy: 'step' is not one of no, steps, epoch \(did you mean steps\?\)"),
     ],
 )
-def test_an_argument_that_cannot_be_used_is_refused_with_the_way_on(
+def test_an_argument_that_cannot_be_used_is_refused_with_what_to_do_next(
     cache: Path, extra: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
