@@ -35,7 +35,7 @@ def main() -> None:
             sentence = outcome.sentence or "the answer is used"
             fits = outcome.sentence is None if wanted is None else bool(re.search(wanted, sentence))
             shown = re.sub(r"127\.0\.0\.1:\d+", "HOST", sentence)
-            shown = re.sub(r".* in 4 tries, the last: ", "refused 4 times: ", shown)[:SHOWN]
+            shown = re.sub(r".* in 4 attempts; the last: ", "refused 4 times: ", shown)[:SHOWN]
             lines.append([name, shown, f"{outcome.seconds:.1f}", f"{max(0, outcome.mib)}", "yes" if fits else "NO"])
             print("  ".join(lines[-1]), file=sys.stderr, flush=True)
     print(markdown(("attack", "what came of it", "seconds", "MiB", "as expected"), lines))

@@ -12,7 +12,7 @@ __all__ = ["Predictor"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Predictor` where it is asked for, so that importing the package costs nothing."""
+    """Import `Predictor` on first use, so that importing the package is fast."""
     if name == "Predictor":
         from loramake.serving.predictor import Predictor
 

@@ -1,6 +1,6 @@
 """One way in and one way out for every JSON, JSON-lines and YAML artifact: validated, written atomically.
 
-A results folder may be somebody else's: what is read is bounded before it is parsed, and only the first error is told.
+A results folder may be somebody else's: input is bounded before it is parsed, and only the first error is reported.
 Knows file formats, schemas and hashes; knows nothing of what an artifact means.
 """
 
@@ -31,14 +31,14 @@ from loramake.text import quoted
 _BY_ROW = ("records", "predictions", "transcript", "trainer_log")
 _MOST_BY_ROW = 4096 * MIB
 _MOST_BYTES = 64 * MIB
-"""Of any other artifact."""
+"""For any other artifact."""
 _MOST_BYTES_A_ROW = MIB // 16
 _YAML_VALUES = 300_000
 """A plan has nine for each feature."""
 _BYTES_PER_CONTAINER = 16
 """A list or mapping of a real artifact takes more; empty ones take thirty times their bytes in memory."""
 _SMALL = 1_000
-"""Values of what jsonschema is asked about: it takes a tenth of a millisecond for each."""
+"""Most values that jsonschema checks: each takes it a tenth of a millisecond."""
 
 
 @functools.cache
@@ -49,7 +49,7 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 def _find_schema(name: str) -> Path:
-    """The file of a schema: it lies in the folder of the stage that makes the artifact, config's in none."""
+    """The file of a schema, in the folder of the stage that makes the artifact; config's is at the top."""
     file = f"{name}.schema.yaml"
     return next(iter(SCHEMAS.glob(f"*/{file}")), SCHEMAS / file)
 
@@ -59,29 +59,29 @@ def _fast_validator(name: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(load_schema(name))
 
 
-def validate(data: Any, schema: str, where: str | Path, way_on: str = "") -> None:
-    """Raise ArtifactError, naming the file and the place, where `data` breaks the schema; `way_on` ends the sentence.
+def validate(data: Any, schema: str, where: str | Path, next_step: str = "") -> None:
+    """Raise ArtifactError, naming file and path in it, if `data` breaks the schema; `next_step` ends the sentence.
 
-    jsonschema has the better sentence and takes minutes for many rows: it is asked about small data only.
+    jsonschema has the better message but takes minutes for many rows, so it checks small data only.
     """
     error = find_error(_fast_validator(schema), data)
     if error is not None and is_small(data):
         error = explain_error(data, load_schema(schema))
     if error is not None:
         raise ArtifactError(
-            f"{where}: {error[0]}: {error[1]} (schemas/{_find_schema(schema).relative_to(SCHEMAS)}){way_on}."
+            f"{where}: {error[0]}: {error[1]} (schemas/{_find_schema(schema).relative_to(SCHEMAS)}){next_step}."
         )
 
 
-def checked(data: Any, schema: Schema[Content], where: str | Path, way_on: str = "") -> Content:
-    """The data as what its schema describes, once `validate` has found nothing wrong with it."""
-    validate(data, schema, where, way_on)
+def checked(data: Any, schema: Schema[Content], where: str | Path, next_step: str = "") -> Content:
+    """The data as the type that its schema describes, once `validate` has passed."""
+    validate(data, schema, where, next_step)
     content: Content = data
     return content
 
 
 def is_small(data: Any) -> bool:
-    """Whether `explain_error` answers in a moment."""
+    """Whether `explain_error` is fast."""
     try:
         check_size(data, _SMALL)
     except ParsingError:
@@ -90,7 +90,7 @@ def is_small(data: Any) -> bool:
 
 
 def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Where data breaks a schema, and jsonschema's sentence for its most telling error; None where it doesn't."""
+    """Where data breaks a schema, and jsonschema's message for the most relevant error; None if it doesn't."""
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(data))
     return error and (shown_path(error.absolute_path), quoted(error.message))
 
@@ -98,14 +98,14 @@ def explain_error(data: Any, schema: Mapping[str, Any]) -> tuple[str, str] | Non
 def read(path: str | Path, schema: Schema[Content], max_rows: int | None = None) -> Content:
     """The content of a .json, .jsonl (a list of its lines) or .yaml artifact, checked against its schema.
 
-    `max_rows` is how many rows another artifact says that there are: a file that is too large for them is not parsed.
+    `max_rows` is the number of rows according to another artifact: a file too large for them is not parsed.
     """
     path = Path(path)
     most = _most_bytes(schema) if max_rows is None else min(_most_bytes(schema), MIB + max_rows * _MOST_BYTES_A_ROW)
     try:
         data = _parse(path.suffix, read_bytes(path, most))
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is not there: snakemake --cores 2 {path} makes it.") from None
+        raise ArtifactError(f"{path} does not exist: snakemake --cores 2 {path} makes it.") from None
     except (ParsingError, MemoryError) as error:
         reason = str(error) or "there is not enough memory"
         raise ArtifactError(f"{path} cannot be read ({reason}): delete it and run the same command again.") from error
@@ -140,30 +140,30 @@ def read_untrusted(
 ) -> Any:
     """The content of a JSON file that generated code wrote, parsed and checked first in a limited child process.
 
-    ArtifactError, `{path}: {reason}.`, says the first thing that is wrong and quotes no value. `schema` None leaves
-    the shape to the caller; `max_rows` is for a list of them.
+    ArtifactError, `{path}: {reason}.`, names the first error and quotes no value. With `schema` None the caller checks
+    the shape; `max_rows` limits a list.
     """
     path = Path(path)
     try:
         data = read_bytes(path, _most_bytes(schema) if max_bytes is None else max_bytes)
         return parse_limited(data, None if schema is None else load_schema(schema), max_rows)
     except FileNotFoundError:
-        raise ArtifactError(f"{path}: it is not there.") from None
+        raise ArtifactError(f"{path}: it does not exist.") from None
     except ParsingError as error:
         raise ArtifactError(f"{path}: {error}.") from None
 
 
 def write(path: str | Path, data: Content, schema: Schema[Content], indent: int | None = 2) -> None:
-    """Check `data` against its schema and put it at `path` whole or not at all.
+    """Check `data` against its schema and write it to `path` atomically.
 
-    `indent` (spaces) is for JSON that people read; None puts all into one line, for millions of numbers.
+    `indent` (spaces) is for JSON that people read; None writes one line, for millions of numbers.
     """
     validate(data, schema, path)
     try:
         text = _rendered(Path(path).suffix, data, indent)
         text.encode("utf-8")
     except ValueError as error:
-        raise ArtifactError(f"{path} would hold what JSON cannot ({quoted(str(error))}).") from error
+        raise ArtifactError(f"{path} would contain a value that JSON does not allow ({quoted(str(error))}).") from error
     write_text(path, text)
 
 
@@ -177,7 +177,7 @@ def append_text(path: str | Path, text: str) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Put `text` at `path` whole or not at all."""
+    """Write `text` to `path` atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -194,9 +194,9 @@ def _rendered(suffix: str, data: Any, indent: int | None) -> str:
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it doesn't.
+    """A temporary path beside `path` that replaces it if the block succeeds, and is deleted if it doesn't.
 
-    The file may be read by whom the umask lets.
+    The file's permissions follow the umask.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,9 @@ _NOT_READ = f"correct it, or delete {CARD} to do without it"
 
 
 def read_base_card(model: str) -> dict[str, Any]:
-    """The card of a base model that is a folder, its front matter's `loramake:`; {} where there is none.
+    """The card of a base model's folder, its front matter's `loramake:`; {} if there is none.
 
-    ConfigError for one that cannot be read, and for a key that no card may set; `check_base_card` looks at the values.
+    ConfigError for an unreadable card and for a key that no card may set; `check_base_card` checks the values.
     """
     path = Path(model) / CARD
     front = _front_matter(path) if path.is_file() else ""
@@ -43,12 +43,14 @@ def check_base_card(card: Mapping[str, Any], model: str) -> Card:
     except ArtifactError as error:
         raise ConfigError(str(error)) from error
     except UnicodeEncodeError as error:
-        raise ConfigError(f"{Path(model) / CARD}: loramake: has half a character ({error}): {_NOT_READ}.") from error
+        raise ConfigError(
+            f"{Path(model) / CARD}: loramake: contains half a character ({error}): {_NOT_READ}."
+        ) from error
     return checked
 
 
 def _front_matter(path: Path) -> str:
-    """The text between a file's first line, `---`, and the next such line; empty where it says nothing to loramake."""
+    """The text between a file's first line, `---`, and the next such line; empty if it does not mention loramake."""
     with path.open("rb") as file:
         text = file.read(4 * _LONGEST + 1).decode("utf-8", errors="replace")
     start, *rest = text.split("---", 2)

@@ -21,7 +21,7 @@ from loramake.errors import LoramakeError
 
 
 class _OneSentence(TyperGroup):
-    """A LoramakeError ends a command with its sentence and exit code 1; every error that is shown is printable."""
+    """A LoramakeError ends a command with its sentence and exit code 1; every error shown is printable."""
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         from loramake.console import show_traceback
@@ -45,7 +45,7 @@ class _OneSentence(TyperGroup):
 
 @contextlib.contextmanager
 def _printable_errors() -> Iterator[None]:
-    """An error of the command line's reader quotes what was typed, which may be the name of somebody else's file."""
+    """A command-line error quotes what was typed, which may be the name of somebody else's file."""
     try:
         yield
     except TyperException as error:
@@ -56,9 +56,9 @@ def _printable_errors() -> Iterator[None]:
 
 
 def _renamed(error: TyperException) -> str | None:
-    """What to say of an option that is the old name of a setting; None of any other error.
+    """What to say about an option that is the old name of a setting; None for any other error.
 
-    Where the command has an option of the new name, the reader's own message names that one.
+    If the command has an option of the new name, typer's own message names it.
     """
     from loramake.settings import RENAMED
 
@@ -75,7 +75,7 @@ app = typer.Typer(
     name="loramake",
     cls=_OneSentence,
     help="From any CSV to a fine-tuned LLM predictor whose probabilities can be trusted.",
-    epilog="Start with: loramake run --csv my.csv. Exit codes: 0 done, 1 refused or failed, 2 a wrong option.",
+    epilog="Start with: loramake run --csv my.csv. Exit codes: 0 done, 1 refused or failed, 2 invalid option.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -84,7 +84,9 @@ app = typer.Typer(
 app.command(epilog="Example: loramake init visits.csv")(init)
 app.command(epilog="Example: loramake run --csv visits.csv --target ill --epochs 5")(run)
 app.command(epilog="Example: loramake review exp1")(review)
-app.command(epilog="Example: loramake status exp1. Exit codes: 0 all is fresh, 1 refused, 3 not all is fresh.")(status)
+app.command(
+    epilog="Example: loramake status exp1. Exit codes: 0 everything is fresh, 1 refused, 3 not everything is fresh."
+)(status)
 app.command(epilog="Example: loramake predict exp1 --csv new.csv --output predictions.csv")(predict)
 app.command(epilog="Example: loramake compare exp1 exp2")(compare)
 app.command(epilog="Example: loramake report exp1")(report)

@@ -1,7 +1,7 @@
 """config.yaml: what the user wrote, checked, and resolved for one experiment.
 
 What wins: command line > feedback > experiment > top level > the base model's card > the schema's defaults.
-A key that is left unset is unset, not its default, until the last step.
+An unset key stays unset, without its default, until the last step.
 """
 
 import re
@@ -26,26 +26,26 @@ REVIEWS: tuple[ReviewName, ...] = ("data", "balance", "config")
 """In the order of the workflow."""
 
 STRATEGIES: tuple[Strategy, ...] = ("none", "oversample", "undersample")
-"""Of balancing the training split."""
+"""Ways to balance the training split."""
 
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-"""What an experiment, a folder under results/, may be called."""
+"""Valid names of an experiment, a folder under results/."""
 
 
 def read_config(path: Path = Path("config.yaml")) -> dict[str, Any]:
-    """config.yaml, checked; {} where there is none."""
+    """config.yaml, checked; {} if there is none."""
     try:
         config = (read_yaml(path) if path.is_file() else None) or {}
     except ParsingError as error:
         raise ConfigError(f"{path} is not valid YAML ({error}): fix it.") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"{path} is no mapping of settings: write, for example, `review: ask`.")
+        raise ConfigError(f"{path} is not a mapping of settings: write, for example, `review: ask`.")
     check_config(config, str(path))
     return config
 
 
 def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
-    """Raise ConfigError, in one sentence, for a key that is unknown or a value of the wrong kind."""
+    """Raise ConfigError for a key that is unknown or a value of the wrong kind."""
     if "extends" in config:
         raise ConfigError(f"{where}: extends belongs under an experiment.")
     check_settings({key: value for key, value in config.items() if key != "experiments"}, where)
@@ -53,20 +53,20 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
     if not isinstance(experiments, Mapping):
         raise ConfigError(f"{where}: experiments: is a {type(experiments).__name__}, not names with settings below.")
     if twice := next((name for name, count in Counter(map(str, experiments)).items() if count > 1), None):
-        raise ConfigError(f"{where}: experiments: {twice} is there twice, as a number and as a text: rename one.")
-    for name, own in experiments.items():
+        raise ConfigError(f"{where}: experiments: {twice} appears twice, as a number and as a string: rename one.")
+    for name, settings in experiments.items():
         if not re.fullmatch(EXPERIMENT_NAME, str(name)):
             raise ConfigError(
                 f"{where}: experiment {quoted(repr(name))}: use letters, digits, '_', '-' and '.' only, a letter or "
                 f"digit first."
             )
-        if own is not None and not isinstance(own, Mapping):
-            raise ConfigError(f"{where}: experiments: {name}: is {quoted(repr(own))}, not settings below a name.")
-        if "small_rules" in (own or {}):
+        if settings is not None and not isinstance(settings, Mapping):
+            raise ConfigError(f"{where}: experiments: {name}: is {quoted(repr(settings))}, not settings below a name.")
+        if "small_rules" in (settings or {}):
             raise ConfigError(
                 f"{where}: experiments: {name}: small_rules is for all experiments: move it to the top level."
             )
-        check_settings(own or {}, f"{where}: experiments: {name}")
+        check_settings(settings or {}, f"{where}: experiments: {name}")
 
 
 def resolve(
@@ -92,22 +92,22 @@ def resolve(
 
 
 def read_trust(experiment: str | None) -> dict[str, Any]:
-    """The settings sandbox and trust_remote_code as the working folder's config.yaml has them, else their defaults.
+    """The settings sandbox and trust_remote_code of the working folder's config.yaml, else their defaults.
 
-    `experiment` names the entry that counts; None for results from elsewhere, which have none there.
+    `experiment` names the entry that applies; None for results from elsewhere, which have no entry.
     """
     config = read_config()
     top = {key: value for key, value in config.items() if key not in STRUCTURE}
-    own = [] if experiment is None else list(_experiment_layers(config, experiment))
-    merged = _merge([*own, top, defaults()])
+    layers = [] if experiment is None else list(_experiment_layers(config, experiment))
+    merged = _merge([*layers, top, defaults()])
     return {key: merged[key] for key in ("sandbox", "trust_remote_code")}
 
 
 def _check_splits(settings: Settings) -> None:
-    """Raise ConfigError where the splits leave no row to train on, or are asked for in two ways."""
+    """Raise ConfigError if the splits leave no row to train on, or are set in two ways."""
     if settings["group_column"] is not None and settings["time_column"] is not None:
         raise ConfigError(
-            "group_column and time_column: a group may stand on both sides of a date, so set only one of them."
+            "group_column and time_column: a group may have rows on both sides of a date, so set only one of them."
         )
     names = ["calibration_ratio", "validation_ratio", *([] if settings["test_csv"] else ["test_ratio"])]
     total = sum(settings[name] for name in names)
@@ -116,53 +116,53 @@ def _check_splits(settings: Settings) -> None:
 
 
 def _check_abstention(experiment: str, settings: Settings) -> None:
-    """Raise ConfigError where what asking a person costs is missing, or set for nothing."""
-    costs, asking = settings["costs"], settings["abstain_cost"]
-    if asking is not None and costs is None:
+    """Raise ConfigError if the cost of asking a person is missing, or set without need."""
+    costs, abstain_cost = settings["costs"], settings["abstain_cost"]
+    if abstain_cost is not None and costs is None:
         raise ConfigError(
-            f"experiment {experiment}: abstain_cost: it is weighed against what decisions cost: set costs, too."
+            f"experiment {experiment}: abstain_cost: it is compared with the costs of decisions: set costs, too."
         )
-    if costs is not None and asking is None and settings["max_selective_error"] is not None:
+    if costs is not None and abstain_cost is None and settings["max_selective_error"] is not None:
         raise ConfigError(
-            f"experiment {experiment}: costs and max_selective_error: max_selective_error leaves rows to a person, so "
-            "that costs have to hold what that costs: set abstain_cost, 0 if nothing."
+            f"experiment {experiment}: costs and max_selective_error: max_selective_error leaves rows to a person, "
+            "which has a cost of its own: set abstain_cost, to 0 if it costs nothing."
         )
 
 
 def find_model(model: str) -> str:
     """A folder as it is, one that comes with loramake by its name, such as models/tiny; else a hub id.
 
-    ConfigError for a path that is not there: a hub would be asked for it.
+    ConfigError for a path that does not exist, which would be requested from the hub.
     """
     if Path(locate_model(model)).is_dir():
         return name_model(model)
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1 or Path(model).parent.is_dir()
     if is_path and "/" in model:
         near = nearest(model, [str(path) for path in Path(model).parent.glob("*")])
-        raise ConfigError(f"model: {model} is not there{near}: name a folder, or a hub id such as owner/name.")
+        raise ConfigError(f"model: {model} does not exist{near}: name a folder, or a hub id such as owner/name.")
     return model
 
 
 def _experiment_layers(config: Mapping[str, Any], experiment: str) -> Iterator[Mapping[str, Any]]:
     """The experiment's own settings, then those of the one it extends, and so on."""
-    experiments = {str(name): own for name, own in (config.get("experiments") or {}).items()}
+    experiments = {str(name): settings for name, settings in (config.get("experiments") or {}).items()}
     seen: list[str] = []
     name: str | None = experiment
     while name is not None:
         if name in seen:
-            raise ConfigError(f"config.yaml: experiments: {' extends '.join([*seen, name])}: that is a circle.")
+            raise ConfigError(f"config.yaml: experiments: {' extends '.join([*seen, name])}: this is circular.")
         if seen and name not in experiments:
             raise ConfigError(
-                f"config.yaml: {seen[-1]} extends {name}, which is not there{nearest(name, experiments)}."
+                f"config.yaml: {seen[-1]} extends {name}, which does not exist{nearest(name, experiments)}."
             )
         seen.append(name)
-        own = experiments.get(name) or {}
-        yield {key: value for key, value in own.items() if key != "extends"}
-        name = own.get("extends")
+        settings = experiments.get(name) or {}
+        yield {key: value for key, value in settings.items() if key != "extends"}
+        name = settings.get("extends")
 
 
 def _merge(layers: list[Mapping[str, Any]]) -> Settings:
-    """The first layer that has a key wins; of extra_training_args, the first that has a name in it."""
+    """The first layer that has a key wins; so does, for each argument, the first with it in extra_training_args."""
     properties = load_schema("config")["properties"]
     merged: Settings = {}
     for layer in reversed(layers):
@@ -173,7 +173,7 @@ def _merge(layers: list[Mapping[str, Any]]) -> Settings:
 
 
 def read_card(model: str) -> Card:
-    """What a local base model's card says, its settings as their types; {} where it says nothing."""
+    """A local base model's card, its settings coerced to their types; {} if it has none."""
     model = locate_model(model)
     card = read_base_card(model)
     if "settings" in card:

@@ -4,7 +4,7 @@ LoramakeError
 ├── ConfigError       a setting that cannot be used
 ├── DataError         a CSV, or a table in it, that cannot be used
 ├── ArtifactError     a result file that is absent, unreadable or not what its schema says
-├── AgentError        an agent that cannot do what it was asked
+├── AgentError        an agent that cannot do its task
 ├── CodeError         generated code that failed or broke its contract
 ├── ReviewError       a review that was stopped, or that has no terminal to ask in
 ├── TrainingError     a training that did not finish
@@ -32,11 +32,11 @@ class ArtifactError(LoramakeError):
 
 
 class AgentError(LoramakeError):
-    """An agent that cannot do what it was asked."""
+    """An agent that cannot do its task."""
 
 
 class CodeError(LoramakeError):
-    """Generated code that failed or broke its contract; `output` is what it printed, for whoever is to mend it."""
+    """Generated code that failed or broke its contract; `output` is what it printed, for whoever is to fix it."""
 
     def __init__(self, message: str, output: str = "") -> None:
         super().__init__(message)
@@ -56,14 +56,14 @@ class PredictionError(LoramakeError):
 
 
 _LONG_ENOUGH = 4
-"""Letters of a word that is looked for inside of others."""
+"""Letters a word needs to be searched for inside others."""
 _LONGEST_WORD, _MOST_COMPARED = 200, 1000
-"""A comparison takes the square of a word's length: longer known words, and those beyond so many, are left out."""
+"""A comparison takes quadratic time in a word's length: longer candidates, and those beyond so many, are left out."""
 
 
-def nearest(word: str, known: Iterable[object]) -> str:
-    """` (did you mean X?)`, or nothing where no known word is near; one that holds the word is the nearest."""
-    names = [name for name in map(str, known) if len(name) <= _LONGEST_WORD]
+def nearest(word: str, candidates: Iterable[object]) -> str:
+    """` (did you mean X?)`, or nothing if no candidate is close; one that contains the word is the closest."""
+    names = [name for name in map(str, candidates) if len(name) <= _LONGEST_WORD]
     close = [name for name in names if len(word) >= _LONG_ENOUGH and word in name]
     if not close:
         like = sorted(names, key=lambda name: abs(len(name) - len(word)))[:_MOST_COMPARED]

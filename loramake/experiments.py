@@ -1,4 +1,4 @@
-"""The experiments of a working folder: those that config.yaml lists and those that lie under results/."""
+"""The experiments of a working folder: those in config.yaml and those under results/."""
 
 import json
 import os
@@ -19,107 +19,109 @@ SECURITY = (
     *("model", "trust_remote_code", "sandbox", "review", "extra_training_args"),
     *("agent", "agent_model", "coder_model", "agent_api_base", "agent_sees"),
 )
-"""Settings that say what may run, who approves it, and to whom something of the table is sent."""
+"""Settings that decide what may run, who approves it, and who is sent parts of the table."""
 _COMMAND_LINES = RESULTS / ".cache/command_lines"
 
 
 def find_experiments() -> list[str]:
-    """Names, in the order of config.yaml, then those of other folders under results/ by name."""
+    """Names in the order of config.yaml, then other folders under results/ in alphabetical order."""
     listed = [str(name) for name in read_config().get("experiments") or {}]
     folders = sorted(path.parent.name for path in RESULTS.glob(f"*/{layout.PROFILE.path}"))
     return list(dict.fromkeys([*listed, *folders]))
 
 
-def find_experiment(named: str) -> Path:
-    """The folder of an experiment, called by its name or folder; ConfigError, with the nearest name, without one."""
-    name = Path(named).name
+def find_experiment(name_or_folder: str) -> Path:
+    """The folder of an experiment, given by name or folder; ConfigError, with the nearest name, if there is none."""
+    name = Path(name_or_folder).name
     folder = RESULTS / name
     if not folder.is_dir():
         if name in find_experiments():
             raise ConfigError(f"{name} has not been run yet: loramake run --name {name} runs it.")
-        raise ConfigError(f"{folder} is not there{nearest(name, find_experiments())}: loramake status lists what is.")
+        raise ConfigError(
+            f"{folder} does not exist{nearest(name, find_experiments())}: loramake status lists what does."
+        )
     refuse_links(folder)
     return folder
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise ConfigError where a link in an experiment's folder leads out of it: what is written there would go there.
+    """Raise ConfigError if a link in an experiment's folder leads out of it: writes would follow it.
 
-    An archive from somebody else keeps links. The folder itself may be one, to another disk.
+    An archive from somebody else keeps links. The folder itself may be a link, to another disk.
     """
     root = folder.resolve()
     for parent, folders, files in os.walk(folder):
         for path in (Path(parent, name) for name in (*folders, *files)):
             if path.is_symlink() and not path.resolve().is_relative_to(root):
-                raise ConfigError(f"{path} is a link out of {folder}: delete it, or put a copy in its place.")
+                raise ConfigError(f"{path} is a link out of {folder}: delete it, or replace it with a copy.")
 
 
 def find_artifact(folder: Path, file: File) -> Path:
-    """A file of an experiment; ConfigError, with the command that makes it, where it is not there."""
+    """A file of an experiment; ConfigError, with the command that makes it, if it does not exist."""
     path = file.within(folder)
     if not path.is_file():
-        raise ConfigError(f"{path} is not there: loramake run --name {folder.name} makes it.")
+        raise ConfigError(f"{path} does not exist: loramake run --name {folder.name} makes it.")
     return path
 
 
 def read_artifact(folder: Path, artifact: Artifact[Content]) -> Content:
-    """What an artifact of an experiment contains; ConfigError as of `find_artifact`."""
+    """The content of an artifact of an experiment; ConfigError as in `find_artifact`."""
     return artifacts.read(find_artifact(folder, artifact), artifact.schema)
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What `loramake run` was last told of an experiment, for commands that are told its name alone."""
+    """The settings that `loramake run` was last given for an experiment, for commands given its name alone."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     overruled: list[str] = field(default_factory=list)
-    """Of the settings: those that feedback has changed since, and that the same command does not change back."""
+    """Those of the settings that feedback has changed since, and that the same command does not change back."""
 
     @property
     def counting(self) -> dict[str, Any]:
         return {key: value for key, value in self.settings.items() if key not in self.overruled}
 
-    def trusted(self, settings: Mapping[str, Any], own: Mapping[str, Any], experiment: str) -> dict[str, Any]:
-        """These settings over the kept ones; ConfigError where a kept one of SECURITY would decide something unsaid.
+    def trusted(self, settings: Mapping[str, Any], config: Mapping[str, Any], experiment: str) -> dict[str, Any]:
+        """These settings over the kept ones; ConfigError if a kept one of SECURITY would apply unconfirmed.
 
-        The file lies among results, which may be somebody else's. `own` is what config.yaml sets for all experiments:
-        what is the same there needs no saying.
+        The file lies among results, which may be somebody else's. `config` is what config.yaml sets for all
+        experiments: a setting that is the same there needs no confirmation.
         """
         kept = {key: value for key, value in self.settings.items() if key not in settings}
-        unsaid = {key: kept[key] for key in SECURITY if key in kept and own.get(key) != kept[key]}
-        if unsaid:
-            listed = ", ".join(f"{key}: {str(value)[:100]}" for key, value in unsaid.items())
+        unconfirmed = {key: kept[key] for key in SECURITY if key in kept and config.get(key) != kept[key]}
+        if unconfirmed:
+            listed = ", ".join(f"{key}: {str(value)[:100]}" for key, value in unconfirmed.items())
             raise ConfigError(
-                f"{_path(experiment)} says {listed}, which no file among results decides: give {', '.join(unsaid)} "
-                "again, as options of loramake run or in config.yaml, as you want to have it."
+                f"{_path(experiment)} says {listed}, which no file among results may decide: set "
+                f"{', '.join(unconfirmed)} again as you want it, as options of loramake run or in config.yaml."
             )
         return {**kept, **settings}
 
-    def said_again(self, settings: Mapping[str, Any], asked: Iterable[str]) -> "CommandLine":
-        """This one told anew: what is said as before stays overruled where feedback still has it (`asked`)."""
+    def repeated(self, settings: Mapping[str, Any], feedback: Iterable[str]) -> "CommandLine":
+        """A new command line: a setting given as before stays overruled if `feedback` still sets it."""
         same = {key for key in self.overruled if key in settings and settings[key] == self.settings.get(key)}
-        return CommandLine(dict(settings), sorted(same & set(asked)))
+        return CommandLine(dict(settings), sorted(same & set(feedback)))
 
     def overrule(self, keys: Iterable[str]) -> "CommandLine":
         return CommandLine(self.settings, sorted({*self.overruled, *(self.settings.keys() & set(keys))}))
 
 
 def read_command_line(experiment: str) -> CommandLine:
-    """An empty one where `loramake run` never ran the experiment here, or the file says what no run would.
+    """The last command line; an empty one if `loramake run` never ran the experiment here, or the file is invalid.
 
-    Its keys become options of Snakemake, which has others than settings: one that is no setting is never passed on.
+    Its keys become options of Snakemake, which has more than settings: a key that is not a setting is never passed on.
     """
     try:
-        read = artifacts.read(_path(experiment), schemas.COMMAND_LINE)
-        check_config({"experiments": {experiment: read["settings"]}}, str(_path(experiment)))
+        content = artifacts.read(_path(experiment), schemas.COMMAND_LINE)
+        check_config({"experiments": {experiment: content["settings"]}}, str(_path(experiment)))
     except (ArtifactError, ConfigError):
         return CommandLine()
-    return CommandLine(**read)
+    return CommandLine(**content)
 
 
-def write_command_line(experiment: str, said: CommandLine) -> None:
+def write_command_line(experiment: str, command_line: CommandLine) -> None:
     """Keep it for read_command_line."""
-    content: CommandLineContent = {"settings": said.settings, "overruled": said.overruled}
+    content: CommandLineContent = {"settings": command_line.settings, "overruled": command_line.overruled}
     artifacts.write(_path(experiment), content, schemas.COMMAND_LINE)
 
 

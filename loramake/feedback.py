@@ -1,6 +1,6 @@
-"""Feedback: what a file beside the results may ask of the one step that it speaks to.
+"""Feedback: what a file beside the results may request of its step.
 
-It lies among results, which may be somebody else's, so that it may set less than the user's own config.yaml.
+It lies among results, which may be somebody else's, so it may set less than the user's own config.yaml.
 """
 
 import re
@@ -15,10 +15,10 @@ from loramake.settings import BY_NAME, TRAINING_KEYS, check_settings, coerce, re
 from loramake.text import quoted
 
 Feedback = dict[str, Any]
-"""What a file under feedback/ asks for: settings of its step, and lists of columns, labels or notes."""
+"""Content of a file under feedback/: settings of its step, and lists of columns, labels or notes."""
 
 COLUMN_LISTS = ("keep", "drop")
-"""What the feedback for explore and plan may list."""
+"""Lists in the feedback for explore and plan."""
 
 FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
     "explore": ("target", "group_column", "time_column", "rare_labels"),
@@ -27,21 +27,21 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
     "balance": ("balance",),
     "config": (*TRAINING_KEYS, "template", "flash_attn", "precision", "extra_training_args"),
 }
-"""Which settings a feedback file may override: those of the one step it speaks to."""
+"""Settings that a feedback file may override: those of its step."""
 
 FEEDBACK_KEYS = {"explore": COLUMN_LISTS, "plan": (*COLUMN_LISTS, "only", "instruction", "labels")}
-"""What else the feedback of a step may hold."""
+"""Other keys of a step's feedback."""
 
 _WORDS = ("save_strategy", "eval_strategy", "logging_strategy", "optim", "metric_for_best_model", "rope_scaling")
-"""Of extra_training_args: arguments with words as values that a feedback file may set."""
+"""Arguments in extra_training_args that a feedback file may set to a word."""
 
 _REPORTS = ("none", "tensorboard")
-"""Where a feedback file may have the training reported to: nowhere but this machine."""
+"""Values of report_to that a feedback file may set: nothing leaves this machine."""
 
 _SERVICES = (
     r"(push_to_)?hub.*|(trackio|export|vllm|sglang)_.*|(use_)?(swanlab|ray|kt|unsloth|mca|hyper_parallel|v1_kernels).*"
 )
-"""Arguments that reach further than the training, whatever their values are."""
+"""Arguments that reach beyond the training, whatever their values."""
 
 
 def read_feedback(path: str | Path) -> Feedback:
@@ -49,17 +49,17 @@ def read_feedback(path: str | Path) -> Feedback:
     path = Path(path)
     try:
         content = read_yaml(path) or {}
-        as_written = read_yaml(path, as_text=True) or {}  # texts as they are there: No is not False
+        as_written = read_yaml(path, as_text=True) or {}  # texts as written: No is not False
     except ParsingError as error:
         raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no mapping of keys to values: write, for example, `notes: [what to change]`.")
+        raise ConfigError(f"{path} is not a mapping of keys to values: write, for example, `notes: [what to change]`.")
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
-    known = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
+    allowed = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:
         refuse_renamed(str(key), str(path), "set it in config.yaml, since it is not feedback for this step")
-        if key not in known:
-            raise ConfigError(f"{path}: {quoted(str(key))} is not feedback for this step{nearest(str(key), known)}.")
+        if key not in allowed:
+            raise ConfigError(f"{path}: {quoted(str(key))} is not feedback for this step{nearest(str(key), allowed)}.")
     for key in {*COLUMN_LISTS, "only", "notes"} & set(content):
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
             raise ConfigError(
@@ -73,10 +73,10 @@ def read_feedback(path: str | Path) -> Feedback:
 
 
 def check_feedback_arguments(extra: Mapping[str, Any], where: str) -> None:
-    """Raise ConfigError for one of extra_training_args that the user's own config.yaml or command line alone may set.
+    """Raise ConfigError for one of extra_training_args that only the user's own config.yaml or command line may set.
 
-    A feedback file lies among results, which may be somebody else's. It may set numbers and true or false, and a few
-    words: other text is paths, addresses and names of programs.
+    A feedback file lies among results, which may be somebody else's. It may set numbers, booleans and a few words:
+    other text is paths, addresses and names of programs.
     """
     for name, value in extra.items():
         is_plain = value is None or isinstance(read_number(value) if isinstance(value, str) else value, int | float)

@@ -1,6 +1,6 @@
-"""What source files contain, as hashes: a result is known by them, and not by the place or the time of its sources.
+"""Hashes of source files: a result is identified by them, not by the path or the time of its sources.
 
-A large file is read once: its hash is kept with its size and times, and never used where any of these differs.
+A large file is read once: its hash is cached with its size and times, and never used if any of these differs.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from loramake.errors import ArtifactError, DataError
 CACHE = Path("results/.cache/hashes.json")
 """path → [size, modified (ns), changed (ns), sha256], of large files."""
 _SMALL = 2**20
-"""Bytes of a file that is read each time."""
+"""Bytes up to which a file is read each time."""
 _SLOW = 256 * 2**20
-"""Bytes from which on it is said that a file is being read."""
+"""Bytes from which reading a file is announced."""
 _SETTLED = 2 * 10**9
-"""ns that a file must have been left alone: times of some file systems are no finer, so a later change could hide."""
+"""ns since a file's last change: times of some file systems are no finer, so a later change could hide."""
 
 Entry = list[int | str]
 
@@ -34,7 +34,7 @@ def hash_file(path: str | Path) -> str:
 
 
 def hash_files(paths: Iterable[str | Path]) -> str:
-    """One sha256 of several files by name and content: the folder that they lie in does not count."""
+    """One sha256 of several files by name and content: their folder does not count."""
     together = hashlib.sha256()
     for path in sorted(map(Path, paths), key=lambda path: path.name):
         together.update(f"{path.name} {hash_file(path)}\n".encode())
@@ -46,7 +46,7 @@ def _small_hash(path: Path) -> str:
 
 
 def _kept_hash(path: Path) -> str:
-    """The hash of a large file, from the cache where its size and times are the same as then."""
+    """The hash of a large file, from the cache if its size and times are unchanged."""
     cache, stamp = _read_cache(), _stamp(path)
     *kept, digest = cache.get(str(path), [""])
     if kept == stamp:
@@ -62,13 +62,13 @@ def _kept_hash(path: Path) -> str:
 
 
 def _stamp(path: Path) -> list[int]:
-    """The time of change counts, too: `cp -p`, rsync and unzip set the other one back."""
+    """Size and times; ctime too, since `cp -p`, rsync and unzip set mtime back."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _read_cache() -> dict[str, Entry]:
-    """The cache; empty where there is none or it is broken."""
+    """The cache; empty if there is none or it is invalid."""
     try:
         cache: dict[str, Entry] = artifacts.read(CACHE, schemas.HASHES)
     except ArtifactError:
@@ -77,7 +77,7 @@ def _read_cache() -> dict[str, Entry]:
 
 
 def _write_cache(cache: dict[str, Entry]) -> None:
-    """Keep the cache, less the files that are gone; without it the next call is slower."""
+    """Write the cache without deleted files; if that fails, the next call is merely slower."""
     try:
         artifacts.write(CACHE, {path: entry for path, entry in cache.items() if Path(path).is_file()}, schemas.HASHES)
     except OSError:

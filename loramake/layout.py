@@ -1,6 +1,6 @@
-"""Where each artifact lies below results/{experiment}, and what it contains; rules spell their paths out themselves.
+"""Where each artifact lies below results/{experiment}, and what it contains; rules spell out their own paths.
 
-This is the only table of them: whoever looks for an artifact, or names its path, takes it from here.
+This is the only table of them: code that reads an artifact, or names its path, takes it from here.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class File:
     """Below results/{experiment}."""
 
     def within(self, folder: str | Path) -> Path:
-        """Its place in the folder of an experiment."""
+        """Its path in the folder of an experiment."""
         return Path(folder) / self.path
 
 

@@ -1,7 +1,7 @@
 """Locks between processes: they end with the process that holds them, however it ends, and leave nothing to clean up.
 
-They are taken on what is open already: a lock file, a file that is being written, a folder. filelock locks files of its
-own only, and hands out no descriptor that a started process could inherit (docs/decisions/2026-11-28-locks.md).
+They are taken on an open descriptor: of a lock file, a file being written, or a folder. filelock locks only files of
+its own, and returns no descriptor that a child process could inherit (docs/decisions/2026-11-28-locks.md).
 """
 
 import contextlib
@@ -14,9 +14,9 @@ from loramake.errors import ConfigError
 
 
 def lock(descriptor: int, path: str | Path, wait: bool = False) -> bool:
-    """Lock what is open at `path` until it is closed; whether it is ours: without `wait`, not where another has it.
+    """Lock a descriptor of `path` until it is closed; False, without `wait`, if another process has the lock.
 
-    ConfigError where the file system has no locks.
+    ConfigError if the file system has no locks.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -31,7 +31,7 @@ def lock(descriptor: int, path: str | Path, wait: bool = False) -> bool:
 
 @contextlib.contextmanager
 def locked_file(path: Path, wait: bool = False) -> Iterator[int | None]:
-    """The descriptor of a lock file, which is made where there is none; None where another process has it.
+    """The descriptor of a lock file, made if there is none; None if another process has the lock.
 
     A link in its place, which could lead to any file, is an OSError.
     """

@@ -1,4 +1,4 @@
-"""A private folder for rows while they are worked on, gone afterwards.
+"""A private folder for rows while they are processed, deleted afterwards.
 
 Knows folders and locks; knows nothing of rows.
 """
@@ -18,26 +18,26 @@ _PREFIX = ".rows-"
 
 @contextlib.contextmanager
 def private_folder(beside: str | Path) -> Iterator[Path]:
-    """A folder in `beside`; one in the system's temporary folder where `beside` cannot be written.
+    """A folder in `beside`; one in the system's temporary folder if `beside` is not writable.
 
-    Nobody else may look into it. What a killed run left in `beside` is removed first.
+    Nobody else may read it. What a killed run left in `beside` is removed first.
     """
     with contextlib.ExitStack() as stack:
         try:
-            made = _make(Path(beside), stack)
+            folder = _make(Path(beside), stack)
         except OSError:
-            made = _make_elsewhere(beside, stack)
-        yield made
+            folder = _make_elsewhere(beside, stack)
+        yield folder
 
 
 def _make(beside: Path, stack: contextlib.ExitStack) -> Path:
-    """A folder that is locked while it is used; nobody sweeps between its making and its locking."""
-    with _locked(beside, wait=True) as alone:
-        if alone:
+    """A folder that is locked while in use; nobody sweeps between its creation and its locking."""
+    with _locked(beside, wait=True) as is_ours:
+        if is_ours:
             _sweep(beside)
-        made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=beside, prefix=_PREFIX)))
-        stack.enter_context(_locked(made, wait=True))
-        return made
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=beside, prefix=_PREFIX)))
+        stack.enter_context(_locked(folder, wait=True))
+        return folder
 
 
 def _make_elsewhere(beside: str | Path, stack: contextlib.ExitStack) -> Path:
@@ -53,14 +53,14 @@ def _make_elsewhere(beside: str | Path, stack: contextlib.ExitStack) -> Path:
 def _sweep(beside: Path) -> None:
     """Remove the folders that no living process has locked."""
     for left in beside.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), _locked(left) as alone:
-            if alone:
+        with contextlib.suppress(OSError), _locked(left) as is_ours:
+            if is_ours:
                 shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Whether the folder is ours until the block ends: it isn't where another process has it or locks don't work."""
+    """Whether we hold the folder's lock until the block ends: not if another process has it or locks don't work."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield _is_ours(descriptor, folder, wait)

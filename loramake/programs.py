@@ -1,4 +1,4 @@
-"""Other programs of this machine, asked for a few lines."""
+"""Output of other programs on this machine."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ _SECONDS = 20
 
 
 def output_lines(command: str, *arguments: str) -> list[str]:
-    """The lines that a program prints; none where it is not there or fails."""
+    """The lines that a program prints; none if it is missing or fails."""
     if shutil.which(command) is None:
         return []
     try:

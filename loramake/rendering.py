@@ -15,7 +15,7 @@ from loramake.text import as_percent, format_threshold
 
 @functools.cache
 def _environment(is_page: bool) -> jinja2.Environment:
-    """The templates' surroundings; what is put into a page that people read is printable, names in code are kept."""
+    """The templates' environment; values in a page that people read are made printable, those in code are kept."""
     environment = jinja2.Environment(
         finalize=_printable if is_page else None,
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -35,23 +35,23 @@ def _environment(is_page: bool) -> jinja2.Environment:
 
 
 def _printable(value: object) -> object:
-    """Text that only can be read; Markup stays what it is."""
+    """Printable text; Markup stays Markup."""
     return type(value)(printable(value)) if isinstance(value, str) else value
 
 
-def fenced(data: object, whose: str = "data") -> str:
-    """Text from a table, or of its owner, between marks that it cannot hold itself: they are made of its own hash."""
+def fenced(data: object, source: str = "data") -> str:
+    """Text from a table, or from its owner, between tags that it cannot contain: they are made from its own hash."""
     text = str(data)
-    mark = f"{whose}-{hashlib.sha256(text.encode('utf-8', errors='surrogatepass')).hexdigest()[:8]}"
-    return f"<{mark}>\n{text}\n</{mark}>"
+    tag = f"{source}-{hashlib.sha256(text.encode('utf-8', errors='surrogatepass')).hexdigest()[:8]}"
+    return f"<{tag}>\n{text}\n</{tag}>"
 
 
 def in_markdown(value: object) -> str:
     """A cell or a name inside a line of Markdown: it breaks no table and opens no tag, link or code."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(value)).split())
+    line = " ".join("".join(character if character.isprintable() else " " for character in str(value)).split())
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", line)
 
 
 def render(template: str, **values: Any) -> str:
-    """The text of templates/{template} with the values put in."""
+    """The text of templates/{template} with the values filled in."""
     return _environment(".html." in template or ".md." in template).get_template(template).render(**values)

@@ -1,4 +1,4 @@
-"""Every schema under schemas/, by its word, with the type of what it describes."""
+"""Every schema in schemas/, by its name, with the type of the content it describes."""
 
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +27,7 @@ Content = TypeVar("Content")
 
 
 class Schema(str, Generic[Content]):
-    """The word of a schema, which carries the type of what the schema describes to whoever reads or writes by it."""
+    """The name of a schema, with the type of the content it describes for its readers and writers."""
 
     content: Any
 

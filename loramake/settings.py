@@ -1,6 +1,6 @@
-"""Settings one by one: their names, their types, and what each may be.
+"""Single settings: their names, types and valid values.
 
-Knows the schema; knows nothing of files, experiments or what wins over what.
+Knows the schema; knows nothing of files, experiments or precedence.
 """
 
 import math
@@ -29,7 +29,7 @@ RENAMED = {
     "num_train_epochs: least": "min_epochs",
     "num_train_epochs: steps": "min_steps",
 }
-"""Old names of settings, and of parts of one, with the new: an old one is refused."""
+"""Old names of settings, and of parts of one, with the new names: an old one is refused."""
 
 TRAINING_KEYS = (
     "lora_rank",
@@ -75,45 +75,45 @@ def check_settings(level: Mapping[str, Any], where: str) -> None:
     for key, value in level.items():
         refuse_renamed(str(key), where)
         if key not in properties or key == "experiments":
-            raise ConfigError(f"{where}: {quoted(str(key))} is no setting{nearest(str(key), properties)}.")
+            raise ConfigError(f"{where}: {quoted(str(key))} is not a setting{nearest(str(key), properties)}.")
         check_setting(key, value, where)
 
 
 def refuse_renamed(name: str, where: str, next_step: str = "rename it") -> None:
-    """Raise ConfigError, which says the new name, for the old name of a setting."""
+    """Raise ConfigError, with the new name, for the old name of a setting."""
     if name in RENAMED:
         raise ConfigError(f"{where}: {name} is now called {RENAMED[name]}: {next_step}.")
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
-    """Raise ConfigError where a value is none that a setting takes; it does not repeat an address: keys are in some."""
+    """Raise ConfigError for an invalid value of a setting; an address is not repeated, since it may contain a key."""
     if key == "agent_api_base" and coerce(key, value) is not None:
         read_url(value if isinstance(value, str) else "", f"{where}: {key}")
     schema = load_schema("config")["properties"][key]
     _check_length(key, value, where)
-    read = coerce(key, value)
-    if not _is_finite(read):
+    coerced = coerce(key, value)
+    if not _is_finite(coerced):
         shown = quoted(repr(value))
         raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
-    for name in read if isinstance(read, Mapping) and "properties" in schema else ():
+    for name in coerced if isinstance(coerced, Mapping) and "properties" in schema else ():
         refuse_renamed(f"{key}: {name}", where)
         if name not in schema["properties"]:
             raise ConfigError(
-                f"{where}: {key}: {quoted(str(name))} is none of them{nearest(str(name), schema['properties'])}."
+                f"{where}: {key}: {quoted(str(name))} is not one of its keys{nearest(str(name), schema['properties'])}."
             )
     error = (
-        explain_error(_with_text_keys(read), schema)
-        if is_small(read)
-        else find_error(validator_for(schema), _with_text_keys(read))
+        explain_error(_with_text_keys(coerced), schema)
+        if is_small(coerced)
+        else find_error(validator_for(schema), _with_text_keys(coerced))
     )
     if error is not None:
         raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
-    if key in _PATHS and read is not None:
-        _check_path(key, read, where)
+    if key in _PATHS and coerced is not None:
+        _check_path(key, coerced, where)
 
 
 def _check_path(key: str, path: str, where: str) -> None:
-    """Raise ConfigError for what can be no path, such as one of 5,000 letters: every look at it would fail."""
+    """Raise ConfigError for an impossible path, such as one of 5,000 letters: every access would fail."""
     try:
         Path(path).is_dir()
     except OSError as error:
@@ -121,9 +121,9 @@ def _check_path(key: str, path: str, where: str) -> None:
 
 
 def _check_length(key: str, value: Any, where: str) -> None:
-    """Raise ConfigError for a value larger than any setting is; --config may bring one that no YAML file could."""
+    """Raise ConfigError for a value larger than any setting; --config may bring one that no YAML file could."""
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        raise ConfigError(f"{where}: {key}: a text of {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
+        raise ConfigError(f"{where}: {key}: it has {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
     try:
         check_size(value, VALUES)
     except ParsingError as error:
@@ -131,21 +131,21 @@ def _check_length(key: str, value: Any, where: str) -> None:
 
 
 def _is_finite(value: Any) -> bool:
-    """No .nan and no .inf, which pass every bound of a schema, in the value or a mapping of values."""
+    """Whether the value, or a mapping of values, is free of .nan and .inf, which pass every bound of a schema."""
     if isinstance(value, Mapping):
         return all(map(_is_finite, value.values()))
     return not isinstance(value, float) or math.isfinite(value)
 
 
 def _with_text_keys(value: Any) -> Any:
-    """The value with keys as in JSON, where a label that YAML reads as a number is a text."""
+    """The value with keys as strings, as in JSON: YAML reads some labels as numbers."""
     if isinstance(value, Mapping):
         return {str(name): _with_text_keys(part) for name, part in value.items()}
     return value
 
 
 def coerce(key: str, value: Any) -> Any:
-    """A value as its setting's type: Snakemake's --config and YAML 1.1 hand over `true`, `1e-4`, `{a: 1}` as text."""
+    """A value as its setting's type: Snakemake's --config and YAML 1.1 pass `true`, `1e-4`, `{a: 1}` as text."""
     schema = load_schema("config")["properties"][key]
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
@@ -154,8 +154,8 @@ def coerce(key: str, value: Any) -> Any:
     if not isinstance(value, str):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return str(value) if is_number and "string" in types else value
-    if "object" in types and isinstance(read := _mapping(value), dict):
-        return read
+    if "object" in types and isinstance(mapping := _mapping(value), dict):
+        return mapping
     if "array" in types:
         return _listed(value)
     if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
@@ -168,28 +168,28 @@ def coerce(key: str, value: Any) -> Any:
 
 
 def _mapping(text: str) -> Any:
-    """`{a: 1}` read as YAML; the text itself, which no schema takes for a mapping, where it is none."""
+    """`{a: 1}` read as YAML; the text itself, which no schema accepts as a mapping, if it is not one."""
     try:
-        read = parse_yaml(text)
+        content = parse_yaml(text)
     except ParsingError:
         return text
-    return read if isinstance(read, dict) else text
+    return content if isinstance(content, dict) else text
 
 
 def _with_numbers(part: Any) -> Any:
-    """A part of a mapping, whose numbers --config hands over as text."""
+    """A part of a mapping whose numbers --config passes as text."""
     if isinstance(part, Mapping):
-        return {name: _with_numbers(own) for name, own in part.items()}
+        return {name: _with_numbers(value) for name, value in part.items()}
     return read_number(part) if isinstance(part, str) else part
 
 
 def _listed(text: str) -> Any:
     """`[a, b]` read as YAML, and `a, b` as well."""
     try:
-        read = parse_yaml(text, as_text=True)
+        content = parse_yaml(text, as_text=True)
     except ParsingError:
         return text
-    return read if isinstance(read, list) else [part.strip() for part in text.split(",") if part.strip()]
+    return content if isinstance(content, list) else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read_number(text: str) -> Any:

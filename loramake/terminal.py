@@ -1,6 +1,6 @@
-"""One terminal for several jobs: while one of them asks a person, what the others say waits until it is answered.
+"""One terminal for several jobs: while one of them asks a question, the others' output waits for the answer.
 
-The jobs of a run are processes of their own in one folder; a lock there tells them of each other.
+The jobs of a run are separate processes in one folder; they coordinate by a lock there.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ _WAITING = Path("results/.cache/terminal.waiting")
 _BAR = Path("results/.cache/terminal.bar")
 
 _WIPE = "\r\x1b[2K"
-"""To the line's start, and nothing left on it."""
+"""Go to the line's start and clear it."""
 
 _is_mine = False
 _bar: contextlib.ExitStack | None = None
-"""Holds the lock of the one bar that is drawn, where that is this process's."""
+"""Holds the lock of the one bar that is drawn, if this process draws it."""
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Have the terminal alone; waits while another job has it. Within itself it does nothing."""
+    """Own the terminal; waits while another job does. Nested calls do nothing."""
     global _is_mine
     if _is_mine:
         yield
@@ -43,7 +43,7 @@ def held() -> Iterator[None]:
 
 
 def is_held_elsewhere() -> bool:
-    """Whether another job is asking somebody something."""
+    """Whether another job is asking a question."""
     if _is_mine or not _LOCK.is_file():
         return False
     with contextlib.suppress(OSError, ConfigError), locked_file(_LOCK) as lock:
@@ -52,7 +52,7 @@ def is_held_elsewhere() -> bool:
 
 
 def may_draw() -> bool:
-    """Whether progress is to be drawn by this job: not while one asks somebody, nor beside another's on one line."""
+    """Whether this job may draw its progress: not during a question, and not on another job's line."""
     global _bar
     if is_held_elsewhere():
         return False
@@ -75,7 +75,7 @@ def end_drawing() -> None:
 
 
 class Waiting(logging.Filter):
-    """Has what a handler would write to a terminal wait as well, in order, and takes the place of a job's bar."""
+    """Delays what a handler writes to a terminal, in order, and clears a job's bar first."""
 
     def __init__(self, handler: "logging.StreamHandler[TextIO]") -> None:
         super().__init__()
@@ -91,14 +91,14 @@ class Waiting(logging.Filter):
         return True
 
     def show_kept(self) -> None:
-        """What is left when nothing more is said."""
+        """Write the records that still wait at the end."""
         kept, self._kept = self._kept, []
         for record in kept:
             self._handler.emit(record)
 
 
 def show(line: str, write: Callable[[str], None]) -> None:
-    """Write a line and those that have waited; or keep it waiting, for whichever job shows a line next."""
+    """Write the waiting lines and this one; or queue it for whichever job shows a line next."""
     if is_held_elsewhere():
         with os.fdopen(os.open(_WAITING, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "a") as file:
             file.write(f"{line}\n")
@@ -108,7 +108,7 @@ def show(line: str, write: Callable[[str], None]) -> None:
 
 
 def show_waiting(write: Callable[[str], None]) -> None:
-    """Write the lines that have waited, unless they still have to."""
+    """Write the waiting lines, unless a question is still open."""
     if not is_held_elsewhere():
         for line in _take_waiting():
             write(line)

@@ -8,12 +8,12 @@ CELL_LENGTH = 80
 
 
 def as_percent(share: float) -> str:
-    """A share that was set, in percent as it was: 0.05 is 5%, 0.9995 is 99.95%."""
+    """A configured share in percent, unrounded: 0.05 is 5%, 0.9995 is 99.95%."""
     return f"{100 * share:.8f}".rstrip("0").rstrip(".") + "%"
 
 
 def format_threshold(probability: float, beside: float = 1.0) -> str:
-    """A probability that others are held to, with digits enough to tell it from 1, and from one shown `beside` it."""
+    """A threshold on probabilities, with enough digits to tell it from 1, and from one shown `beside` it."""
     gap = min((abs(probability - other) for other in (1.0, beside) if other != probability), default=1.0)
     return f"{probability:.{min(15, max(3, 1 - math.floor(math.log10(gap))))}f}"
 

@@ -46,7 +46,7 @@ REPORT_TEMPLATES = sorted(
 
 
 def refuse_in_one_sentence(function):
-    """A LoramakeError ends the run with its sentence alone: Snakemake would print its own traceback around it."""
+    """End the run with a LoramakeError's sentence alone: Snakemake would print its own traceback around it."""
 
     @functools.wraps(function)
     def wrapped(*arguments):
@@ -59,7 +59,7 @@ def refuse_in_one_sentence(function):
 
 
 def let_snakemake_wait():
-    """Snakemake's own lines are not to tear a review's question, either, nor to do more than be read."""
+    """Keep Snakemake's own lines out of a review's question, too, and make them printable."""
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
             waiting = Waiting(handler)
@@ -84,10 +84,10 @@ def check_settings():
 
 @functools.cache
 def get_settings(experiment, feedback=None):
-    """Every setting of one experiment, resolved; `feedback` names the step whose feedback file counts."""
+    """Every setting of one experiment, resolved; `feedback` names the step whose feedback file applies."""
     path = Path(f"results/{experiment}/feedback/{feedback}.yaml")
-    asked = read_feedback(path) if feedback and path.is_file() else {}
-    return resolve(config, experiment, workflow.config_settings.config, asked)
+    content = read_feedback(path) if feedback and path.is_file() else {}
+    return resolve(config, experiment, workflow.config_settings.config, content)
 
 
 def get_setting(key, feedback=None):
@@ -100,7 +100,7 @@ def get_setting(key, feedback=None):
 def get_slice(*keys, feedback=None):
     """A function that gives several settings of the rule's experiment by name.
 
-    Snakemake compares the sorted values of params, without names: that two numbers swapped shows in a mapping only.
+    Snakemake compares the sorted values of params, without names: only a mapping shows that two numbers were swapped.
     """
 
     def get_settings_by_name(wildcards):
@@ -113,7 +113,7 @@ def get_slice(*keys, feedback=None):
 @functools.cache
 @refuse_in_one_sentence
 def validate_tables(experiment):
-    """Refuse bad tables before anything is wiped; gives the paths of the table and the test table (None without)."""
+    """Refuse bad tables before anything is deleted; returns the paths of the table and the test table (or None)."""
     settings = get_settings(experiment, "explore")
     refuse_links(Path(f"results/{experiment}"))
     check_feedback_files(f"results/{experiment}/feedback")
@@ -121,10 +121,10 @@ def validate_tables(experiment):
     return settings["csv"], settings["test_csv"]
 
 
-# Where a source lies is handed to a script as a Path: Snakemake keeps params of plain values only, and compares the
-# kept ones, so that a result is known by what its sources contain and not by their place. They are no inputs, which
+# The path of a source is passed to a script as a Path: Snakemake stores only params of plain values, and compares the
+# stored ones, so a result is identified by the content of its sources and not by their path. They are not inputs, which
 # would be compared by path and time, and whose names would be read as patterns: {a} in one would be a wildcard.
-# Snakemake computes the params of all rules before the first job, so that bad tables and models are refused then.
+# Snakemake computes the params of all rules before the first job, so bad tables and models are refused then.
 
 
 def get_csv(wildcards):
@@ -133,20 +133,20 @@ def get_csv(wildcards):
 
 
 def get_test_csv(wildcards):
-    """The test table's path; None where there is none."""
+    """The test table's path; None if there is none."""
     path = validate_tables(wildcards.experiment)[1]
     return None if path is None else Path(path)
 
 
 @refuse_in_one_sentence
 def get_csv_hash(wildcards):
-    """What the table contains."""
+    """The hash of the table."""
     return f"csv {hash_file(get_csv(wildcards))}"
 
 
 @refuse_in_one_sentence
 def get_tables_hash(wildcards):
-    """What the table and, where there is one, the test table contain."""
+    """The hashes of the table and, if there is one, the test table."""
     path = get_test_csv(wildcards)
     test_csv = "none" if path is None else hash_file(path)
     return f"{get_csv_hash(wildcards)}, test_csv {test_csv}"
@@ -154,18 +154,18 @@ def get_tables_hash(wildcards):
 
 @refuse_in_one_sentence
 def get_all_settings(wildcards):
-    """Every setting as it counts in the end, each from the step that its feedback file speaks to."""
+    """Every setting in its final value, each with the feedback of its step."""
     settings = dict(get_settings(wildcards.experiment))
-    for key in ("csv", "test_csv", "small_rules"):  # places, and not what is in them
+    for key in ("csv", "test_csv", "small_rules"):  # paths, not contents
         del settings[key]
     for step, keys in FEEDBACK_SETTINGS.items():
-        asked = get_settings(wildcards.experiment, step)
-        settings |= {key: asked[key] for key in keys}
+        of_step = get_settings(wildcards.experiment, step)
+        settings |= {key: of_step[key] for key in keys}
     return settings
 
 
 def get_feedback(step):
-    """A function that gives the path of a step's feedback file; None where there is none."""
+    """A function that gives the path of a step's feedback file; None if there is none."""
 
     def get_path(wildcards):
         path = Path(f"results/{wildcards.experiment}/feedback/{step}.yaml")
@@ -175,7 +175,7 @@ def get_feedback(step):
 
 
 def get_feedback_hash(step):
-    """A function that gives what the feedback for a step contains; none where there is no file."""
+    """A function that gives the hash of a step's feedback; none if there is no file."""
 
     def get_hash(wildcards):
         path = get_feedback(step)(wildcards)
@@ -187,7 +187,7 @@ def get_feedback_hash(step):
 @functools.cache
 @refuse_in_one_sentence
 def validate_model(experiment):
-    """Refuse a bad base model, or settings it cannot be trained with, before anything is wiped; gives the model."""
+    """Refuse a bad base model, or settings it cannot be trained with, before anything is deleted; returns the model."""
     settings = get_settings(experiment, "config")
     extra = settings["extra_training_args"]
     check_model(locate_model(settings["model"]), settings["trust_remote_code"])
@@ -201,20 +201,20 @@ def validate_model(experiment):
 @functools.cache
 @refuse_in_one_sentence
 def hash_model(experiment):
-    """What the files of a base model that is a folder contain; none of one from the hub."""
+    """The hash of a base model's folder; of no files for one from the hub."""
     folder = Path(locate_model(validate_model(experiment)))
     names = ("config.json", "tokenizer*.json", "*.jinja", "*.safetensors")
     return f"model {hash_files(path for name in names for path in folder.glob(name))}"
 
 
 def get_model_hash(wildcards):
-    """What the files of the base model contain."""
+    """The hash of the base model's files."""
     return hash_model(wildcards.experiment)
 
 
 @refuse_in_one_sentence
 def get_model_card(wildcards):
-    """What the card of the base model sets."""
+    """The card of the base model."""
     return read_card(get_settings(wildcards.experiment)["model"])
 
 
@@ -229,12 +229,12 @@ def get_review_mode(review):
 
 
 def hash_templates(*names):
-    """What templates contain, by their names."""
+    """The hashes of templates, by their names."""
     return " ".join(f"{name} {hash_file(TEMPLATES / name)}" for name in names)
 
 
 def get_prompts_hash(*names):
-    """A function that gives what the prompts of a step contain; none where its agent is no LLM."""
+    """A function that gives the hashes of a step's prompts; none if its agent is not an LLM."""
 
     def get_hash(wildcards):
         if get_settings(wildcards.experiment)["agent"] == "builtin":
@@ -246,22 +246,22 @@ def get_prompts_hash(*names):
 
 @refuse_in_one_sentence
 def get_balance_feedback(wildcards):
-    """The balancing that feedback/balance.yaml asks for; None leaves it to the data review."""
+    """The balancing that feedback/balance.yaml sets; None leaves it to the data review."""
     path = Path(f"results/{wildcards.experiment}/feedback/balance.yaml")
     if not path.is_file() or "balance" not in read_feedback(path):
         return None
-    asked = get_setting("balance", feedback="balance")(wildcards)
-    return None if asked == "auto" else asked
+    balance = get_setting("balance", feedback="balance")(wildcards)
+    return None if balance == "auto" else balance
 
 
 def get_artifacts():
-    """Every artifact of the rules that stand before this call."""
+    """Every artifact of the rules defined before this call."""
     outputs = [str(path) for rule in workflow.rules for path in rule.output]
     return [re.sub(r"{experiment,[^}]*}", "{experiment}", path) for path in outputs]
 
 
 def get_missing_artifacts(wildcards):
-    """Artifacts that were deleted since results.json was made (nothing else would ask for them)."""
+    """Artifacts that were deleted since results.json was made (nothing else would request them)."""
     if not Path(f"results/{wildcards.experiment}/evaluation/results.json").exists():
         return []
     paths = expand(ARTIFACTS, experiment=wildcards.experiment)

@@ -31,7 +31,7 @@ rule write_balance_code:
     params:
         version=get_version("write_balance_code"),
         feedback_hash=get_feedback_hash("balance"),
-        prompts=get_prompts_hash("write_balance_code", "mend_code"),
+        prompts=get_prompts_hash("write_balance_code", "fix_code"),
         templates=hash_templates(
             "write_balance_code.j2",
             "builtin/write_balance_code.j2",

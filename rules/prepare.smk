@@ -72,7 +72,7 @@ rule write_prep_code:
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
-        prompts=get_prompts_hash("write_prep_code", "mend_code"),
+        prompts=get_prompts_hash("write_prep_code", "fix_code"),
         templates=hash_templates(
             "write_prep_code.j2",
             "builtin/write_prep_code.j2",

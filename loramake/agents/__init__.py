@@ -1,4 +1,4 @@
-"""Agents: who decides what to predict and how, and writes the preparation code. One protocol, one method per step."""
+"""Agents decide what to predict and how, and write the preparation code. One protocol, one method per step."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +14,14 @@ from loramake.artifact_types.shared import MadeBy
 
 
 class Failure(TypedDict):
-    """What came of a try of generated code."""
+    """A failed attempt at generated code."""
 
     code: str
     above: NotRequired[int]
-    """Lines of the script that stand above the code."""
+    """Lines of the script above the code."""
     complaint: str
     check: str | None
-    """The check that failed; None where the code did not run to its end."""
+    """The check that failed; None where the code did not finish."""
     output: str
     """What it printed."""
     rows: list[str]
@@ -42,7 +42,7 @@ class Agent(Protocol):
     reads_notes: bool
     """Whether free-text feedback is understood."""
     tries: int
-    """How often code may be written until it does what it has to; code of 1 try is not tried, but known to work."""
+    """How often the agent may write code until it works; with 1, its code is known to work and is not run."""
 
     def explore(self, profile: Profile, table: pd.DataFrame, target: str | None, notes: list[str]) -> Exploration:
         """Find the target (or take the given one) and order its labels."""
@@ -58,21 +58,21 @@ class Agent(Protocol):
         """Decide how rows become prompts: plan.yaml."""
 
     def write_prep_code(self, plan: Plan, profile: Profile, failures: list[Failure]) -> str:
-        """Python source that defines `fit(train) -> dict` and `transform(rows, state) -> list`, after earlier tries."""
+        """Python source that defines `fit(train) -> dict` and `transform(rows, state) -> list`, after failures."""
 
     def verify(
         self, plan: Plan, profile: Profile, checks: list[str], samples: dict[str, list[Sample]]
     ) -> list[Finding]:
-        """Look at samples of each split and say what is wrong with them."""
+        """Say what is wrong with samples of each split."""
 
     def forget(self) -> None:
-        """Answer this step's questions anew when they are asked again: what came of them was no good."""
+        """Drop this step's answers, which led to failure, so that the next run gets new ones."""
 
     def judged(self) -> str:
-        """What `verify` looked at."""
+        """What `verify` based its findings on."""
 
     def write_balance_code(self, strategy: str, failures: list[Failure]) -> str:
-        """Python source that defines `balance(records, seed) -> records`, after earlier tries."""
+        """Python source that defines `balance(records, seed) -> records`, given earlier failures."""
 
 
 AGENT_KEYS = (
@@ -86,13 +86,13 @@ AGENT_KEYS = (
     "agent_max_tokens",
     "agent_prices",
 )
-"""The settings that say which agent works, and how."""
+"""The settings that select and configure the agent."""
 
 
 def get_agent(settings: Mapping[str, Any], step: str, results: str | Path) -> Agent:
     """The agent that AGENT_KEYS describe, for one step of the experiment in the folder `results`.
 
-    ConfigError where it lacks a model or a key.
+    ConfigError if a model or a key is missing.
     """
     if settings["agent"] == "openai":
         from loramake.agents.openai import OpenAIAgent

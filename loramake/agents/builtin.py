@@ -103,7 +103,7 @@ class BuiltinAgent:
         checks: list[str],  # noqa: ARG002
         samples: dict[str, list[Sample]],  # noqa: ARG002
     ) -> list[Finding]:
-        """Rules cannot judge prose: the deterministic checks are all there is, so nothing is claimed here."""
+        """Rules cannot judge prose, so nothing is added to the deterministic checks."""
         return []
 
     def forget(self) -> None:
@@ -117,7 +117,7 @@ class BuiltinAgent:
 
 
 def write_usual_code(plan: Plan) -> str:
-    """The preparation code of a plan that nobody has to think about."""
+    """The standard preparation code for a plan."""
     numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
     numbers = {
         name: [style.pattern, style.thousands or "", style.decimal] for name, style in number_styles(numeric).items()
@@ -126,29 +126,31 @@ def write_usual_code(plan: Plan) -> str:
 
 
 def find_target(profile: Profile) -> tuple[str, str]:
-    """The column most likely meant as the target, and why; DataError where none stands out."""
+    """The column most likely meant as the target, and why; DataError if none stands out."""
     columns = profile["columns"]
-    scored = [(*_score_as_target(column, place, len(columns)), column["name"]) for place, column in enumerate(columns)]
+    scored = [(*_score_as_target(column, index, len(columns)), column["name"]) for index, column in enumerate(columns)]
     score, reasons, name = max(scored, key=lambda entry: entry[0])
     if score < _SURE:
         raise DataError(f"{profile['csv']}: no column stands out as the target: set target in config.yaml.")
     return name, ", ".join(reasons)
 
 
-def _score_as_target(column: ProfileColumn, place: int, width: int) -> tuple[float, list[str]]:
-    """How much speaks for a column as the target: its name, its place, its number of values."""
+def _score_as_target(column: ProfileColumn, index: int, width: int) -> tuple[float, list[str]]:
+    """The evidence for a column as the target: its name, position and number of values."""
     if column["type"] in ("id", "constant", "text", "date"):
         return 0.0, []
-    found = [
+    evidence = [
         (3.0, "its name says so", _TARGET_NAMES.fullmatch(column["name"]) is not None),
         (1.5, "a word in its name says so", _TARGET_WORDS.search(column["name"]) is not None),
-        (2.0, "it is the last column", place == width - 1),
-        (1.0, "it is the first column", place == 0),
+        (2.0, "it is the last column", index == width - 1),
+        (1.0, "it is the first column", index == 0),
         (1.0, "it has two values", column["distinct"] == 2),
         (0.5, "it has few values", 3 <= column["distinct"] <= MAX_LABELS_OF_NUMBERS),
         (-1.5, "", column["type"] == "numeric" and column["distinct"] > MAX_LABELS_OF_NUMBERS),
     ]
-    return sum(weight for weight, _, holds in found if holds), [why for _, why, holds in found if holds and why]
+    return sum(weight for weight, _, is_true in evidence if is_true), [
+        why for _, why, is_true in evidence if is_true and why
+    ]
 
 
 def propose_balance(rows: list[int]) -> BalanceProposal:
@@ -158,7 +160,7 @@ def propose_balance(rows: list[int]) -> BalanceProposal:
     """
     rarest, even = min(rows) / sum(rows), 1 / len(rows)
     if rarest < _RARE_LABEL * even and max(rows) * len(rows) <= _MAX_OVERSAMPLED_ROWS:
-        reason = f"the rarest label has {rarest:.1%} of the rows, an even share would be {even:.1%}"
+        reason = f"the rarest label has {rarest:.1%} of the rows; an even share would be {even:.1%}"
         return {"proposal": "oversample", "reason": reason}
     return {
         "proposal": "none",

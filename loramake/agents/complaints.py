@@ -1,7 +1,7 @@
-"""What a coder is told of a try of its code that failed.
+"""What a coder is told when its code fails.
 
-Whatever code prints, names or raises can contain cells: a class, a function or a file may be called after one. Where no
-row may be seen, the coder is told one of a few fixed sentences and a line of its own code, and nothing else.
+Whatever code prints, names or raises can contain cells: a class, a function or a file may be named after one. Where no
+row may be shown, the coder gets one of a few fixed sentences and a line number of its own code, and nothing else.
 """
 
 import re
@@ -40,7 +40,7 @@ KINDS = frozenset(
         "ZeroDivisionError",
     }
 )
-"""Exceptions that are named; any other is an error."""
+"""Exceptions that are named; any other is called an error."""
 
 BALANCED = {
     "none": "the records as they are, in their order",
@@ -48,7 +48,7 @@ BALANCED = {
     "ones drawn with the same chance for every record of the label",
     "undersample": "whole records: none more than once, as many of every label as of the rarest one",
 }
-"""What each strategy makes of the training split, told to whoever wrote code that does something else."""
+"""What each strategy makes of the training split, as a coder is told whose code does something else."""
 
 CHECKS = frozenset(
     {
@@ -63,26 +63,26 @@ CHECKS = frozenset(
         *BALANCED.values(),
     }
 )
-"""Checks that are named; any other is a check."""
+"""Checks that are named; any other is called a check."""
 
 _LIMITS = {
-    "did not end within": "It did not end in time: look at its loops.",
+    "did not end within": "It did not finish in time: check its loops.",
     "printed more than": "It printed too much.",
     "gave more than": "It wrote too much.",
     "of shared memory": "It took too much memory.",
     "of memory": "It took too much memory.",
-    "wrote no plain file": "It did not write what it has to.",
-    "did not write records": "What it gave is not a list of records in the form that was asked for.",
-    "did not write a state": "What fit gave is not a dict that json.dump can write.",
-    "fit remembers": "What fit keeps is too large: keep summaries of the columns, not their rows.",
-    "did not give one record for each": "It did not give one record for each row.",
+    "wrote no plain file": "It did not write its output file.",
+    "did not write records": "Its output is not a list of records in the requested form.",
+    "did not write a state": "The return value of fit is not a dict that json.dump can write.",
+    "the state of fit": "The state that fit returns is too large: keep summaries of the columns, not their rows.",
+    "did not return one record for each": "It did not return one record for each row.",
 }
-"""What a complaint of ours contains, and the sentence in its place."""
-_CODES_OWN = " failed: "
-"""Stands before what the code itself said last."""
+"""Words of loramake's own complaints, and the sentence that replaces each."""
+_OUTPUT_FOLLOWS = " failed: "
+"""What follows is the code's own last line of output."""
 
 _MOST_LINES = 1_000
-"""A line beyond is not named: code of a million lines could say much by the line in which it fails."""
+"""A line beyond is not named: code of a million lines could leak cells by the line in which it fails."""
 _OUTPUT_READ = 20_000
 _COMPLAINT_SHOWN = 2_000
 _OUTPUT_SHOWN = 3_000
@@ -90,18 +90,18 @@ _ROW_SHOWN = 1_500
 
 
 def may_show_rows(disclosure: Disclosure | None) -> bool:
-    """Whether what generated code says of rows may be shown: it quotes cells without saying whose they are."""
+    """Whether output of generated code about rows may be shown: it quotes cells without naming their columns."""
     return disclosure is not None and disclosure.sees_rows and not disclosure.personal
 
 
 def complaint(failure: Failure, disclosure: Disclosure | None) -> str:
-    """What was wrong; where no row may be seen, in fixed words."""
+    """What went wrong; in fixed words where no row may be shown."""
     if disclosure is not None and may_show_rows(disclosure):
         return disclosure.clean(shorten(failure["complaint"], _COMPLAINT_SHOWN))
     if failure["check"] is not None:
         return named_check(failure["check"])
     ours = [sentence for words, sentence in _LIMITS.items() if words in failure["complaint"]]
-    if ours and _CODES_OWN not in failure["complaint"]:
+    if ours and _OUTPUT_FOLLOWS not in failure["complaint"]:
         return ours[0]
     line = _line(failure)
     return f"It failed with {_kind(failure['output'])}" + (f" in line {line} of your code." if line else ".")
@@ -113,7 +113,7 @@ def named_check(name: str) -> str:
 
 
 def printed(failure: Failure, disclosure: Disclosure | None) -> str:
-    """The end of what the code printed, and the rows that show the failure; nothing where no row may be seen."""
+    """The end of what the code printed, and the rows that show the failure; empty where no row may be shown."""
     if disclosure is None or not may_show_rows(disclosure):
         return ""
     rows = [shorten(row, _ROW_SHOWN) for row in failure["rows"]]
@@ -127,7 +127,7 @@ def _kind(output: str) -> str:
 
 
 def _line(failure: Failure) -> int | None:
-    """The line of the coder's own code in which it failed, as far as the output shows one that exists."""
+    """The line of the coder's own code that failed, if the output names one that exists."""
     frames = re.findall(r'^ {2}File "[^"\n]{1,300}/script", line (\d{1,7})\b', failure["output"][-_OUTPUT_READ:], re.M)
     most, above = min(failure["code"].count("\n") + 1, _MOST_LINES), failure.get("above", 0)
     lines = [line for frame in frames if 1 <= (line := int(frame) - above) <= most]

@@ -1,4 +1,4 @@
-"""What a server sent back, as far as it is a chat completion: bytes from a stranger, of which nothing is assumed."""
+"""Reads a chat completion from a server's response: untrusted bytes, of which nothing is assumed."""
 
 import json
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Completion:
     tokens_in: int
     tokens_out: int
     is_whole: bool
-    """Whether it ended by itself, not at the limit of its length."""
+    """Whether it ended by itself, not at the token limit."""
 
 
 def read_completion(body: bytes) -> Completion:
-    """The completion in a response's body; ValueError where there is none."""
+    """The completion in a response's body; ValueError if it is not one."""
     try:
         data = json.loads(body)
         choice = data["choices"][0]

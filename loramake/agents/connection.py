@@ -1,4 +1,4 @@
-"""Where an agent's model is and how to reach it: from the configuration, the environment or a .env file."""
+"""Where an agent's model runs and how to reach it: from the configuration, the environment or a .env file."""
 
 import os
 import urllib.parse
@@ -19,7 +19,7 @@ _URLS = ("OPENAI_BASE_URL", "openAI_endpoint")
 
 @dataclass(frozen=True)
 class Connection:
-    """An OpenAI-compatible endpoint and the models to ask there."""
+    """An OpenAI-compatible endpoint and the models to use there."""
 
     base_url: str
     model: str
@@ -30,39 +30,41 @@ class Connection:
 
     @property
     def host(self) -> str:
-        """Host and port, as a person is told."""
+        """Host and port, as shown to a person."""
         return urllib.parse.urlsplit(self.base_url).netloc
 
 
 def connect(settings: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Connection:
-    """The connection of the settings agent_api_base, agent_model and coder_model; what they leave open is looked up.
+    """The connection of the settings agent_api_base, agent_model and coder_model; unset ones come from variables.
 
     Environment variables OPENAI_BASE_URL, OPENAI_API_KEY, and the older openAI_endpoint (host:port), auth_key,
-    agent_LLM, coder_LLM; those of .env in the working folder come last. ConfigError where something is missing.
+    agent_LLM, coder_LLM; those of .env in the working folder come last. ConfigError if something is missing.
     """
-    known = _environment() if environment is None else environment
-    base_url = _base_url(settings["agent_api_base"], known)
-    key = _first(known, "OPENAI_API_KEY", "auth_key")
+    variables = _environment() if environment is None else environment
+    base_url = _base_url(settings["agent_api_base"], variables)
+    key = _first(variables, "OPENAI_API_KEY", "auth_key")
     if key:
         keep_secret(key)
         if not key.isascii():
-            raise ConfigError("OPENAI_API_KEY holds a character that no key has, such as …: copy the key again.")
+            raise ConfigError("OPENAI_API_KEY contains a character that no key has, such as …: copy the key again.")
     elif base_url == _OPENAI:
         raise ConfigError(
             "agent: openai needs a key, or another endpoint: put OPENAI_API_KEY into the environment or into .env, "
             "or set agent_api_base."
         )
-    model = settings["agent_model"] or _first(known, "agent_LLM")
+    model = settings["agent_model"] or _first(variables, "agent_LLM")
     if not model:
         raise ConfigError("agent: openai needs a model: set agent_model in config.yaml, or agent_LLM in .env.")
-    return Connection(base_url, model, settings["coder_model"] or _first(known, "coder_LLM") or model, key or "none")
+    return Connection(
+        base_url, model, settings["coder_model"] or _first(variables, "coder_LLM") or model, key or "none"
+    )
 
 
-def _base_url(setting: str | None, known: Mapping[str, str]) -> str:
+def _base_url(setting: str | None, variables: Mapping[str, str]) -> str:
     if setting:
         return read_url(setting)
-    variable = next((name for name in _URLS if known.get(name, "").strip()), None)
-    return _OPENAI if variable is None else read_url(known[variable], variable)
+    variable = next((name for name in _URLS if variables.get(name, "").strip()), None)
+    return _OPENAI if variable is None else read_url(variables[variable], variable)
 
 
 def _environment() -> dict[str, str]:
@@ -71,5 +73,5 @@ def _environment() -> dict[str, str]:
     return {**{name: value for name, value in written.items() if value is not None}, **os.environ}
 
 
-def _first(known: Mapping[str, str], *names: str) -> str | None:
-    return next((known[name].strip() for name in names if known.get(name, "").strip()), None)
+def _first(variables: Mapping[str, str], *names: str) -> str | None:
+    return next((variables[name].strip() for name in names if variables.get(name, "").strip()), None)

@@ -16,13 +16,13 @@ LEVELS = ("names", "profile", "samples")
 """Of the setting agent_sees: each shows what the ones before it show, and more."""
 
 _DETAILS, _NAMES, _ROWS = 4_500, 3_000, 2_000
-"""Characters for described columns, for further columns by name, and for rows: 8,000 tokens with the prompt around."""
+"""Characters for described columns, for further columns by name, and for rows: 8,000 tokens with the prompt."""
 LONGEST_CELL = 500
 """Characters of a cell in a prompt."""
 _SAMPLE_ROWS = 5
 _SHOWN_CELL = 40
 _PATTERNS = {
-    # From the start of a word on: a try at each letter of a long one would take the square of its length.
+    # From the start of a word on: a match attempt at each letter of a long one would take quadratic time.
     "e-mail": re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]+(\.[\w-]+)+"),
     "IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),
     "SSN": re.compile(r"\b\d{3}-\d{2}-\d{4}\b"),
@@ -77,14 +77,14 @@ class Disclosure:
         return self.level != "names" and column not in self.personal
 
     def says(self, with_rows: bool) -> str:
-        """What is sent by a step that does or does not ask about rows."""
-        what = "column names" if self.level == "names" else "column names, types, quantiles and frequent values"
-        what += ", and some rows" if with_rows and self.sees_rows else ""
+        """What a step sends, with or without rows."""
+        content = "column names" if self.level == "names" else "column names, types, quantiles and frequent values"
+        content += ", and some rows" if with_rows and self.sees_rows else ""
         hidden = ", ".join(f"{shorten(name, 30)} ({kind})" for name, kind in list(self.personal.items())[:8])
-        return f"{what} (agent_sees: {self.level})" + (f", but no cell of {hidden}" if hidden else "")
+        return f"{content} (agent_sees: {self.level})" + (f", but no cell of {hidden}" if hidden else "")
 
     def columns(self, names: list[str] | None = None) -> str:
-        """The columns, or some of them, a line each as far as there is room, then further names."""
+        """The columns, or some of them, a line each while there is room, then further names."""
         columns = [column for column in self._profile["columns"] if names is None or column["name"] in names]
         lines, left = [], _DETAILS
         while columns and left > 0:
@@ -94,14 +94,14 @@ class Disclosure:
                 lines.append(line)
                 columns = columns[1:]
         if columns:
-            lines.append(f"further columns: {_listed([column['name'] for column in columns], _NAMES)}")
+            lines.append(f"further columns:  {_listed([column['name'] for column in columns], _NAMES)}")
         return "\n".join(lines)
 
     def _line(self, column: ProfileColumn) -> str:
         name = repr(column["name"])
         if self.level == "names":
             return name
-        parts = [column["type"], f"{column['distinct']:,} different"]
+        parts = [column["type"], f"{column['distinct']:,} distinct"]
         if column["missing"]:
             parts.append(f"{column['missing']:,} missing")
         if column["name"] in self.personal:
@@ -109,7 +109,7 @@ class Disclosure:
         if column["quantiles"]:
             style = column["number_style"] or PLAIN.as_dict()
             if style != PLAIN.as_dict():
-                parts.append(f"decimal sign {style['decimal']!r}, thousands sign {style['thousands']!r}")
+                parts.append(f"decimal separator {style['decimal']!r}, thousands separator {style['thousands']!r}")
             parts.append("quantiles " + " ".join(f"{value:g}" for value in column["quantiles"].values()))
         else:
             values = [
@@ -119,7 +119,7 @@ class Disclosure:
         return f"{name}: {', '.join(parts)}"
 
     def rows(self, table: pd.DataFrame) -> str | None:
-        """Some rows, the same ones each time; None where none may be shown."""
+        """Some rows, the same ones each time; None if none may be shown."""
         if not self.sees_rows:
             return None
         chosen = table.sample(min(_SAMPLE_ROWS, len(table)), random_state=0)
@@ -135,7 +135,7 @@ class Disclosure:
         return "" if cell is None else self.clean(shorten(cell, _SHOWN_CELL))
 
     def clean(self, text: str, row: "pd.Series[Any] | None" = None) -> str:
-        """A text without what looks like personal data, nor the personal cells of the row it speaks of."""
+        """The text without anything that looks like personal data, and without the personal cells of `row`."""
         for kind, pattern in _PATTERNS.items():
             text = pattern.sub(f"[{kind}]", text)
         for name, kind in self.personal.items():

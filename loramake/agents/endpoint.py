@@ -1,6 +1,6 @@
-"""Asking a model: structured output as far as the server knows it, answers checked, calls remembered and written down.
+"""Queries a model: structured output if the server supports it, answers checked, calls cached and logged.
 
-Knows nothing of what is asked. The client (retries with back-off, Retry-After) is openai's own; how long and how large
+Knows nothing of the questions. The client (retries with back-off, Retry-After) is openai's own; how long and how large
 an answer may be is http_client's.
 """
 
@@ -21,7 +21,7 @@ from loramake.agents.answers import AnswerError, read_json
 from loramake.agents.completion import Completion, read_completion
 from loramake.agents.connection import Connection
 from loramake.agents.http_client import HEADERS, BoundedClient, timeout
-from loramake.agents.memory import Reply, known_way, place_of, read_reply, remember_way, write_reply
+from loramake.agents.memory import Reply, read_reply, read_way, remember_way, reply_path, write_reply
 from loramake.artifact_types.agents import Call, Message, Refusal, Rung, TokenLimit
 from loramake.console import printable, redact, say, working
 from loramake.errors import AgentError, ArtifactError
@@ -30,16 +30,16 @@ from loramake.schemas import Content, Schema
 from loramake.text import shorten
 
 TRIES = 4
-"""Answers to one question: the first, and three more after being told what was wrong."""
+"""Answers to one question: the first, and three more after an error message."""
 TEMPERATURE = 0.2
 _RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "text")
-"""Ways to ask for JSON, from the strictest: a server that refuses one is asked with the next."""
+"""Ways to request JSON, strictest first: if a server refuses one, the next is used."""
 
 _LIMITS: tuple[TokenLimit, ...] = ("max_tokens", "max_completion_tokens")
-"""What servers call the limit of an answer's length; one that refuses the first is asked with the second."""
+"""What servers call the limit of an answer's length; if one refuses the first name, the second is used."""
 MAX_TOKENS = {"decision": 8_192, "code": 16_384}
 """That limit where agent_max_tokens is unset: room for a reasoning model's thoughts, which count."""
-_COMPLAINT_SHOWN, _SAID_SHOWN = 1_000, 300
+_COMPLAINT_SHOWN, _MESSAGE_SHOWN = 1_000, 300
 _ANSWER_SENT_BACK, _ANSWER_KEPT = 20_000, 200_000
 """Characters of a refused answer in the next question, and of any answer in the transcript."""
 
@@ -47,15 +47,15 @@ Answer = TypeVar("Answer")
 
 
 class Endpoint:
-    """The models of one connection, asked for one step of one experiment."""
+    """The models of one connection, queried for one step of one experiment."""
 
     def __init__(
         self, connection: Connection, step: str, results: Path, settings: Mapping[str, Any], retries: int = 4
     ) -> None:
         """Starts the step's transcript, agent/STEP.jsonl under `results`, anew.
 
-        `settings` holds agent_cache, agent_timeout (seconds until an answer has to be there whole), agent_max_tokens
-        and agent_prices (of a million tokens).
+        `settings` contains agent_cache, agent_timeout (seconds for a complete answer), agent_max_tokens and
+        agent_prices (per million tokens).
         """
         self.connection, self.step = connection, step
         self.transcript = results / "agent" / f"{step}.jsonl"
@@ -81,18 +81,18 @@ class Endpoint:
     def converse(
         self, model: str, messages: list[Message], read: Callable[[str], Answer], schema: str | None = None
     ) -> Answer:
-        """What `read` makes of a model's answer; a wrong one is sent back with the sentence of the error.
+        """What `read` makes of a model's answer; an unusable one is sent back with the error message.
 
-        AgentError after TRIES wrong ones.
+        AgentError after TRIES unusable ones.
         """
         for _ in range(TRIES):
             reply = self._ask(model, messages, schema)
             try:
                 if not reply.is_whole:
                     most = f"{self._limit(schema):,} tokens, agent_max_tokens"
-                    raise AnswerError(f"The answer was cut off at the limit of its length ({most}). Be shorter.")
+                    raise AnswerError(f"The answer was cut off at the token limit ({most}). Be shorter.")
                 if not reply.text.strip():
-                    raise AnswerError("The answer holds no text. Answer in text, and call no tools.")
+                    raise AnswerError("The answer contains no text. Answer in text, and call no tools.")
                 return read(reply.text)
             except (AgentError, ArtifactError) as error:
                 complaint = shorten(error, _COMPLAINT_SHOWN)
@@ -101,8 +101,8 @@ class Endpoint:
                 messages = [*messages, {"role": "assistant", "content": sent_back}, _complain(complaint)]
         self.forget()
         raise AgentError(
-            f"{model} at {self.connection.host} gave no usable answer in {TRIES} tries, the last: {complaint} "
-            f"All are in {self.transcript}; run the same command to ask again, or set another agent_model."
+            f"{model} at {self.connection.host} gave no usable answer in {TRIES} attempts; the last: {complaint} "
+            f"All are in {self.transcript}. Run the same command to ask again, or set another agent_model."
         )
 
     def forget(self) -> None:
@@ -111,15 +111,15 @@ class Endpoint:
             path.unlink(missing_ok=True)
 
     def _ask(self, model: str, messages: list[Message], schema: str | None) -> Reply:
-        """From the cache or from the server; written down either way."""
-        asked = {"url": self.connection.base_url, "model": model, "messages": messages, "schema": schema}
-        path = place_of({**asked, "temperature": TEMPERATURE, "max_tokens": self._limit(schema)})
-        known = read_reply(path) if self._uses_cache else None
-        reply = known or self._call(model, messages, schema)
+        """From the cache or from the server; logged either way."""
+        request = {"url": self.connection.base_url, "model": model, "messages": messages, "schema": schema}
+        path = reply_path({**request, "temperature": TEMPERATURE, "max_tokens": self._limit(schema)})
+        cached = read_reply(path) if self._uses_cache else None
+        reply = cached or self._call(model, messages, schema)
         self._remembered.append(path)
-        if self._uses_cache and known is None:
+        if self._uses_cache and cached is None:
             write_reply(path, reply)
-        cost = None if known else self._cost(reply)
+        cost = None if cached else self._cost(reply)
         self._write(
             {
                 "model": reply.model,
@@ -129,7 +129,7 @@ class Endpoint:
                 "tokens_out": reply.tokens_out,
                 "seconds": reply.seconds,
                 "cost": cost,
-                "cached": known is not None,
+                "cached": cached is not None,
             }
         )
         return reply
@@ -148,26 +148,28 @@ class Endpoint:
         rungs = _RUNGS[_RUNGS.index(self._known_rung(model)) :] if schema else _RUNGS[-1:]
         with working(f"{self.step}: waiting for {model} at {self.connection.host}"):
             try:
-                made, rung = self._climb_down(model, messages, schema, rungs)
+                completion, rung = self._climb_down(model, messages, schema, rungs)
             except openai.OpenAIError as error:
                 raise AgentError(self._sentence(model, error)) from error
         if rung != rungs[0]:
-            say(f"{self.connection.host} knows no stricter way to ask for JSON than {rung}.")
+            say(f"{self.connection.host} supports no stricter way to request JSON than {rung}.")
             remember_way(self._server(model), {"rung": rung})
         seconds = round(time.monotonic() - started, 2)
-        return Reply(redact(made.text), model, made.tokens_in, made.tokens_out, seconds, made.is_whole)
+        return Reply(
+            redact(completion.text), model, completion.tokens_in, completion.tokens_out, seconds, completion.is_whole
+        )
 
     def _climb_down(
         self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[Rung]
     ) -> tuple[Completion, Rung]:
-        """The server's completion on the first of the rungs that it takes, and that rung."""
+        """The server's completion on the first rung that it accepts, and that rung."""
         for rung in rungs[:-1]:
             with contextlib.suppress(openai.BadRequestError, openai.UnprocessableEntityError):
                 return self._send(model, messages, rung, schema), rung
         return self._send(model, messages, rungs[-1], schema), rungs[-1]
 
     def find_rung(self, messages: list[Message]) -> tuple[Rung, float]:
-        """The strictest rung that the server takes, and the seconds of its answer; AgentError where it takes none."""
+        """The strictest rung that the server accepts, and the seconds it took; AgentError if it accepts none."""
         model, started = self.connection.model, time.monotonic()
         try:
             _, rung = self._climb_down(model, messages, schemas.VERIFY_PREPARED_DATA, _RUNGS)
@@ -176,13 +178,13 @@ class Endpoint:
         return rung, time.monotonic() - started
 
     def _send(self, model: str, messages: list[Message], rung: str, schema: str | None) -> Completion:
-        """The server's completion, asked for with the name of the limit of length that the server knows.
+        """The server's completion, requested with the name that this server has for the token limit.
 
-        AgentError where what came is none, such as a page of HTML.
+        AgentError if the response is not one, such as a page of HTML.
         """
-        way, most = known_way(self._server(model)), self._limit(schema)
+        settings, most = read_way(self._server(model)), self._limit(schema)
         request = {"model": model, "messages": messages, "temperature": TEMPERATURE, **_response_format(rung, schema)}
-        name = way.get("limit", _LIMITS[0])
+        name = settings.get("limit", _LIMITS[0])
         try:
             return self._completed({**request, name: most})
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
@@ -190,11 +192,11 @@ class Endpoint:
                 raise
             other = _LIMITS[1 - _LIMITS.index(name)]
             try:
-                made = self._completed({**request, other: most})
+                completion = self._completed({**request, other: most})
             except openai.APIStatusError:
                 raise error from None
         remember_way(self._server(model), {"limit": other})
-        return made
+        return completion
 
     def _completed(self, request: dict[str, Any]) -> Completion:
         try:
@@ -202,11 +204,11 @@ class Endpoint:
         except ValueError as error:
             raise AgentError(
                 f"{self.connection.base_url} answers, but not as an endpoint for chat completions: set agent_api_base, "
-                f"which mostly ends in /v1."
+                f"which usually ends in /v1."
             ) from error
 
     async def _post(self, request: dict[str, Any]) -> bytes:
-        """The body of the server's answer; asynchronous, since only that can be ended in time whatever it waits for."""
+        """The body of the server's answer; asynchronous, since only that can be cancelled at any time."""
         async with openai.AsyncOpenAI(
             base_url=self.connection.base_url,
             api_key=self.connection.key,
@@ -219,43 +221,43 @@ class Endpoint:
             return body
 
     def _limit(self, schema: str | None) -> int:
-        """The most tokens of an answer: of a decision where a schema says what it is, else of code."""
+        """The token limit of an answer: a decision if there is a schema, else code."""
         return self._most_tokens or MAX_TOKENS["decision" if schema else "code"]
 
     def _server(self, model: str) -> str:
         return f"{self.connection.base_url} {model}"
 
     def _known_rung(self, model: str) -> Rung:
-        return known_way(self._server(model)).get("rung", _RUNGS[0])
+        return read_way(self._server(model)).get("rung", _RUNGS[0])
 
     def _sentence(self, model: str, error: openai.OpenAIError) -> str:
-        """What went wrong at the endpoint, and the way on."""
+        """What went wrong at the endpoint, and what to do next."""
         host, again = self.connection.host, "run the same command to try again"
         if isinstance(error, openai.APITimeoutError):
             times = self._retries + 1
             waited = f"within agent_timeout ({self._seconds:g} s), {times} {'time' if times == 1 else 'times'}"
             return f"{model} at {host} did not answer in full {waited}: {again}, or raise agent_timeout."
         if isinstance(error, openai.APIConnectionError):
-            cause = _said(error.__cause__ or error)
+            cause = _server_message(error.__cause__ or error)
             if isinstance(error.__cause__, httpx2.ProtocolError | httpx2.ReadError | httpx2.DecodingError):
-                return f"{host} does not answer as HTTP says ({cause}): {again}, or set agent_api_base."
+                return f"{host} does not answer in valid HTTP ({cause}): {again}, or set agent_api_base."
             return f"{host} cannot be reached ({cause}): start the server, or set agent_api_base."
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return f"{host} refuses the key: set OPENAI_API_KEY in the environment or in .env."
         if isinstance(error, openai.NotFoundError):
             return f"{host} has no model {model} at {self.connection.base_url}: set agent_model and agent_api_base."
         if isinstance(error, openai.RateLimitError):
-            return f"{host} keeps answering that there are too many requests: {again} later."
+            return f"{host} keeps answering “too many requests”: {again} later."
         if isinstance(error, openai.APIStatusError):
-            todo = "set agent_max_tokens to less" if _is_about_length(error) else f"{again}, or set another agent_model"
-            return f"{host} answered with the error {error.status_code} ({_said(error.message)}): {todo}."
-        return f"{host} gave no answer that can be read ({_said(error)}): {again}."
+            todo = "lower agent_max_tokens" if _is_about_length(error) else f"{again}, or set another agent_model"
+            return f"{host} answered with the error {error.status_code} ({_server_message(error.message)}): {todo}."
+        return f"{host} gave an unreadable answer ({_server_message(error)}): {again}."
 
 
 def find_rung(connection: Connection, seconds: float) -> tuple[Rung, float]:
-    """The strictest way in which a connection's model can be asked for JSON, and how long it took to answer.
+    """The strictest way to request JSON from a connection's model, and how long it took to answer.
 
-    AgentError where it does not answer.
+    AgentError if it does not answer.
     """
     settings = {"agent_cache": False, "agent_timeout": seconds, "agent_max_tokens": None, "agent_prices": None}
     with tempfile.TemporaryDirectory() as folder:
@@ -268,9 +270,9 @@ def start(prompt: str) -> list[Message]:
     return [{"role": "system", "content": render("openai/system.j2")}, {"role": "user", "content": prompt}]
 
 
-def _said(words: object) -> str:
-    """What a server or a library said, short, in one line, and without keys."""
-    return shorten(printable(" ".join(redact(str(words)[: 1 << 16]).split())), _SAID_SHOWN)
+def _server_message(message: object) -> str:
+    """A server's or a library's message: short, in one line, and without keys."""
+    return shorten(printable(" ".join(redact(str(message)[: 1 << 16]).split())), _MESSAGE_SHOWN)
 
 
 def _is_about_length(error: openai.APIStatusError) -> bool:

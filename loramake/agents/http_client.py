@@ -1,6 +1,6 @@
-"""HTTP to an endpoint that nobody vouches for: a total deadline, a limit on bytes, nothing compressed, no redirects.
+"""HTTP to an untrusted endpoint: a total deadline, a limit on bytes, no compression, no redirects.
 
-Knows nothing of chat completions. Proxies of the environment count, as httpx has them.
+Knows nothing of chat completions. Proxy variables apply as in httpx.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from loramake.errors import AgentError
 MOST_BYTES = 4 << 20
 """Of an answer's body; one of 100,000 tokens, thoughts included, has about a tenth."""
 HEADERS = {"Accept-Encoding": "identity"}
-"""Nothing compressed is asked for, and nothing compressed is read: a few bytes could become gigabytes."""
+"""Compression is not requested, and compressed answers are not read: a few bytes could become gigabytes."""
 _CONNECT_SECONDS = 10.0
 _HEADERS_READ = ("retry-after", "retry-after-ms", "x-should-retry")
 """The others are dropped, since a charset such as zlib or punycode would be decoded with no limit at all."""
@@ -27,9 +27,9 @@ def timeout(seconds: float) -> httpx2.Timeout:
 
 
 class BoundedClient(openai.DefaultAsyncHttpxClient):
-    """Gives an answer whole within `seconds` and MOST_BYTES; AgentError where the endpoint redirects or compresses.
+    """Returns a complete answer within `seconds` and MOST_BYTES; AgentError if the endpoint redirects or compresses.
 
-    A timeout per read alone is outlived by a server that sends a byte a second.
+    A timeout per read would not stop a server that sends a byte a second.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -37,7 +37,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         self._seconds = seconds
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """One request and its whole answer; after the deadline ReadTimeout, which openai's client tries again."""
+        """One request and its complete answer; ReadTimeout after the deadline, which openai's client retries."""
         try:
             async with asyncio.timeout(self._seconds):
                 response = await super().send(request, **{**options, "stream": True, "follow_redirects": False})
@@ -54,13 +54,13 @@ async def _read(response: httpx2.Response, request: httpx2.Request) -> httpx2.Re
     if response.is_redirect:
         raise AgentError(_redirected(request, response.headers.get("location", "")))
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise AgentError(f"{host} compresses its answers, which is not asked for: turn it off there.")
+        raise AgentError(f"{host} compresses its answers unasked: turn compression off there.")
     body = bytearray()
     async for part in response.aiter_raw():
         body += part
         if len(body) > MOST_BYTES:
             raise AgentError(
-                f"{host} answers with more than {MOST_BYTES >> 20} MiB: look at the server, or set agent_api_base."
+                f"{host} answers with more than {MOST_BYTES >> 20} MiB: check the server, or set agent_api_base."
             )
     headers = {name: value for name in _HEADERS_READ if (value := response.headers.get(name)) is not None}
     return httpx2.Response(response.status_code, headers=headers, content=bytes(body), request=request)
@@ -68,11 +68,13 @@ async def _read(response: httpx2.Response, request: httpx2.Request) -> httpx2.Re
 
 def _redirected(request: httpx2.Request, location: str) -> str:
     """Where a redirect leads, without what its address says besides scheme and host."""
-    here = f"{request.url.scheme}://{request.url.netloc.decode()}"
+    source = f"{request.url.scheme}://{request.url.netloc.decode()}"
     try:
         parts = urllib.parse.urlsplit(urllib.parse.urljoin(str(request.url), location))
-        there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:100]
+        destination = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:100]
     except ValueError:
-        there = "an address that cannot be read"
-    where = f"from {here} to {there}" if there != here else f"within {here}"
-    return f"the endpoint redirects {where}, and nothing is sent on: set agent_api_base to the address you trust."
+        destination = "an address that cannot be read"
+    where = f"from {source} to {destination}" if destination != source else f"within {source}"
+    return (
+        f"the endpoint redirects {where}, which loramake does not follow: set agent_api_base to an address you trust."
+    )

@@ -1,6 +1,6 @@
-"""What is remembered in results/.cache/agent: replies, and how each server wants to be asked.
+"""The cache in results/.cache/agent: replies, and the request format of each server.
 
-A results folder may come from somebody else, and files get damaged: what is not as its schema says counts as absent.
+A results folder may come from somebody else, and files get damaged: a file that breaks its schema counts as absent.
 """
 
 import hashlib
@@ -29,23 +29,23 @@ class Reply:
     tokens_out: int
     seconds: float
     is_whole: bool
-    """Whether it ended by itself, not at the limit of its length."""
+    """Whether it ended by itself, not at the token limit."""
 
 
-def place_of(question: dict[str, Any]) -> Path:
-    """Where the reply to a question lies: by the hash of all that is asked."""
+def reply_path(question: dict[str, Any]) -> Path:
+    """Where the reply to a question lies: named by the hash of the whole question."""
     text = json.dumps(question, sort_keys=True)
     return CACHE / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
 
 
 def read_reply(path: Path) -> Reply | None:
-    """A remembered reply, or None where there is none that can be read."""
-    known = _read(path, schemas.AGENT_REPLY)
-    return None if known is None else Reply(**known)
+    """A cached reply, or None if there is no readable one."""
+    content = _read(path, schemas.AGENT_REPLY)
+    return None if content is None else Reply(**content)
 
 
 def write_reply(path: Path, reply: Reply) -> None:
-    """Remember a reply."""
+    """Cache a reply."""
     content: ReplyContent = {
         "text": reply.text,
         "model": reply.model,
@@ -57,16 +57,16 @@ def write_reply(path: Path, reply: Reply) -> None:
     artifacts.write(path, content, schemas.AGENT_REPLY)
 
 
-def known_way(server: str) -> Way:
-    """How a server (address and model) wants to be asked, by what differs: `rung`, `limit`; {} if unknown."""
+def read_way(server: str) -> Way:
+    """The request format of a server (address and model): its `rung` and `limit`; {} if unknown."""
     return (_read(CACHE / _WAYS, schemas.AGENT_WAYS) or {}).get(server, {})
 
 
 def remember_way(server: str, way: Way) -> None:
-    """Add to what is known of a server."""
-    known = _read(CACHE / _WAYS, schemas.AGENT_WAYS) or {}
-    known[server] = {**known.get(server, {}), **way}
-    artifacts.write(CACHE / _WAYS, known, schemas.AGENT_WAYS)
+    """Add to a server's request format."""
+    ways = _read(CACHE / _WAYS, schemas.AGENT_WAYS) or {}
+    ways[server] = {**ways.get(server, {}), **way}
+    artifacts.write(CACHE / _WAYS, ways, schemas.AGENT_WAYS)
 
 
 def _read(path: Path, schema: Schema[Content]) -> Content | None:

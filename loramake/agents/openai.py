@@ -1,4 +1,4 @@
-"""The agent that asks a model behind an OpenAI-compatible endpoint: what it answers is checked before it is used."""
+"""The agent that queries a model behind an OpenAI-compatible endpoint; answers are checked before use."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,22 +42,22 @@ class OpenAIAgent:
     tries = 3
 
     def __init__(self, settings: Mapping[str, Any], step: str, results: Path) -> None:
-        """`settings` holds AGENT_KEYS; the transcript goes under `results`."""
+        """`settings` contains AGENT_KEYS; the transcript goes under `results`."""
         connection = connect(settings)
         self._endpoint = Endpoint(connection, step, results, settings)
         self._sees = settings["agent_sees"]
         self._judged = "nothing yet"
         self.by = MadeBy(provider="openai", model=connection.model)
 
-    def _look(self, profile: Profile, model: str, with_rows: bool, made_by_code: bool = False) -> Disclosure:
-        """What may be shown; says so. Rows that generated code made are not shown of a table with personal data."""
+    def _disclose(self, profile: Profile, model: str, with_rows: bool, made_by_code: bool = False) -> Disclosure:
+        """What may be shown, announced to the user; no rows made by generated code if a table has personal data."""
         disclosure = Disclosure(self._sees, profile)
         with_rows = with_rows and (may_show_rows(disclosure) or not made_by_code)
         say(f"{self._endpoint.step}: {model} at {self._endpoint.connection.host} is sent {disclosure.says(with_rows)}.")
         return disclosure
 
     def explore(self, profile: Profile, table: pd.DataFrame, target: str | None, notes: list[str]) -> Exploration:
-        disclosure = self._look(profile, self._endpoint.connection.model, with_rows=True)
+        disclosure = self._disclose(profile, self._endpoint.connection.model, with_rows=True)
         prompt = render(
             "openai/explore_data.j2",
             columns=disclosure.columns(),
@@ -68,17 +68,17 @@ class OpenAIAgent:
             most_labels=_MOST_LABELS,
         )
 
-        def check(answer: Exploration) -> None:
-            _check_target(answer["target"], target, list(map(str, table.columns)))
-            occurring = list(table[answer["target"]].dropna().unique())
-            if disclosure.shows_cells_of(answer["target"]) and len(occurring) <= _MOST_LABELS:
-                _check_labels(answer["labels"], occurring)
+        def check(proposed: Exploration) -> None:
+            _check_target(proposed["target"], target, list(map(str, table.columns)))
+            occurring = list(table[proposed["target"]].dropna().unique())
+            if disclosure.shows_cells_of(proposed["target"]) and len(occurring) <= _MOST_LABELS:
+                _check_labels(proposed["labels"], occurring)
 
-        found = self._endpoint.answer(prompt, schemas.EXPLORE_DATA, check)
-        occurring = list(table[found["target"]].dropna().unique())
-        ordered = found["labels"] if sorted(found["labels"]) == sorted(occurring) else order_labels(occurring)
-        reason = shorten(" ".join(found["reason"].split()), _LONGEST_REASON)
-        return {"target": found["target"], "labels": ordered, "reason": reason}
+        answer = self._endpoint.answer(prompt, schemas.EXPLORE_DATA, check)
+        occurring = list(table[answer["target"]].dropna().unique())
+        ordered = answer["labels"] if sorted(answer["labels"]) == sorted(occurring) else order_labels(occurring)
+        reason = shorten(" ".join(answer["reason"].split()), _LONGEST_REASON)
+        return {"target": answer["target"], "labels": ordered, "reason": reason}
 
     def plan(
         self,
@@ -88,7 +88,7 @@ class OpenAIAgent:
         card: Card,
         notes: list[str],
     ) -> Plan:
-        disclosure = self._look(profile, self._endpoint.connection.model, with_rows=False)
+        disclosure = self._disclose(profile, self._endpoint.connection.model, with_rows=False)
         prompt = render(
             "openai/plan_preparation.j2",
             task=task,
@@ -97,20 +97,20 @@ class OpenAIAgent:
             notes=notes,
         )
 
-        def made_of(answer: PlanAnswer) -> Plan:
+        def to_plan(answer: PlanAnswer) -> Plan:
             _check_texts(answer)
             _check_dropped([entry["name"] for entry in answer["drop"]], selected["kept"], selected.get("wanted", []))
             return self._plan_of(answer, profile, task, selected, card)
 
         def check(answer: PlanAnswer) -> None:
             try:
-                artifacts.validate(made_of(answer), schemas.PLAN, "the plan")
+                artifacts.validate(to_plan(answer), schemas.PLAN, "the plan")
             except ArtifactError as error:  # it quotes a value of the plan, which names the labels
                 raise (
-                    error if disclosure.sees_rows else AnswerError("No valid plan can be made of the answer.")
+                    error if disclosure.sees_rows else AnswerError("The answer does not make a valid plan.")
                 ) from error
 
-        return made_of(self._endpoint.answer(prompt, schemas.PLAN_PREPARATION, check))
+        return to_plan(self._endpoint.answer(prompt, schemas.PLAN_PREPARATION, check))
 
     def _plan_of(
         self,
@@ -120,7 +120,7 @@ class OpenAIAgent:
         selected: ChosenFeatures,
         card: Card,
     ) -> Plan:
-        """The rules' plan, which follows the base model's card, with what the model decided in its place."""
+        """The builtin plan, which follows the base model's card, with the model's decisions put in."""
         dropped = {entry["name"]: entry for entry in answer["drop"]}
         chosen: ChosenFeatures = {
             **selected,
@@ -138,13 +138,15 @@ class OpenAIAgent:
         }
 
     def write_prep_code(self, plan: Plan, profile: Profile, failures: list[Failure]) -> str:
-        disclosure = self._look(profile, self._endpoint.connection.coder, with_rows=bool(failures), made_by_code=True)
+        disclosure = self._disclose(
+            profile, self._endpoint.connection.coder, with_rows=bool(failures), made_by_code=True
+        )
         names = [feature["name"] for feature in plan["features"]]
         prompt = render("openai/write_prep_code.j2", plan=plan, features=disclosure.columns(names))
         return self._write(prompt, ("fit", "transform"), failures, disclosure)
 
     def write_balance_code(self, strategy: str, failures: list[Failure]) -> str:
-        if strategy == "none":  # nothing to decide: no call is worth it
+        if strategy == "none":  # nothing to decide, so no call
             return BuiltinAgent().write_balance_code(strategy, failures)
         connection = self._endpoint.connection
         say(f"{self._endpoint.step}: {connection.coder} at {connection.host} is sent nothing of the table.")
@@ -156,29 +158,29 @@ class OpenAIAgent:
         messages = start(prompt)
         for failure in failures:
             shown = printed(failure, disclosure)
-            mend = render("openai/mend_code.j2", complaint=complaint(failure, disclosure), output=shown)
+            request = render("openai/fix_code.j2", complaint=complaint(failure, disclosure), output=shown)
             fence = f"```python\n{failure['code']}```"
-            messages += [{"role": "assistant", "content": fence}, {"role": "user", "content": mend}]
+            messages += [{"role": "assistant", "content": fence}, {"role": "user", "content": request}]
         coder = self._endpoint.connection.coder
         return self._endpoint.converse(coder, messages, lambda text: read_code(text, functions))
 
     def verify(
         self, plan: Plan, profile: Profile, checks: list[str], samples: dict[str, list[Sample]]
     ) -> list[Finding]:
-        disclosure = self._look(profile, self._endpoint.connection.model, with_rows=True, made_by_code=True)
+        disclosure = self._disclose(profile, self._endpoint.connection.model, with_rows=True, made_by_code=True)
         is_shown = may_show_rows(disclosure)
-        self._judged = "samples of each split" if is_shown else "the checks alone: it is shown no row"
+        self._judged = "samples of each split" if is_shown else "the checks alone, since it sees no rows"
         shown = _samples_text(samples, disclosure) if is_shown else None
-        known = {sample["record"]["row"] for part in samples.values() for sample in part} if shown else set()
+        shown_rows = {sample["record"]["row"] for part in samples.values() for sample in part} if shown else set()
         passed = checks if is_shown else [name for line in checks if (name := line.partition(": ")[0]) in CHECKS]
         prompt = render("openai/verify_prepared_data.j2", plan=plan, checks="\n".join(passed), samples=shown)
 
         def check(answer: Critique) -> None:
             if len(answer["findings"]) > _MOST_FINDINGS:
                 raise AnswerError(f"There are more than {_MOST_FINDINGS} findings: give those that matter most.")
-            strange = [row for finding in answer["findings"] for row in finding["rows"] if row not in known]
-            if strange:
-                raise AnswerError(f"Row {strange[0]} is none of those shown.")
+            unknown = [row for finding in answer["findings"] for row in finding["rows"] if row not in shown_rows]
+            if unknown:
+                raise AnswerError(f"Row {unknown[0]} is not one of those shown.")
 
         return self._endpoint.answer(prompt, schemas.VERIFY_PREPARED_DATA, check)["findings"]
 
@@ -189,52 +191,53 @@ class OpenAIAgent:
         return self._judged
 
 
-def _check_target(named: str, given: str | None, columns: list[str]) -> None:
-    if given is not None and named != given:
-        raise AnswerError(f"The column to predict is {given!r}, as the table's owner says, and not {named!r}.")
-    if named not in columns:
-        raise AnswerError(f"{named!r} is not a column{nearest(named, columns)}.")
+def _check_target(proposed: str, required: str | None, columns: list[str]) -> None:
+    if required is not None and proposed != required:
+        raise AnswerError(f"The column to predict is {required!r}, as the table's owner says, and not {proposed!r}.")
+    if proposed not in columns:
+        raise AnswerError(f"{proposed!r} is not a column{nearest(proposed, columns)}.")
 
 
 def _labels_text(task: TaskDescription, disclosure: Disclosure) -> str:
-    """The labels with their rows, or how many there are, where they may not be seen."""
+    """The labels with their row counts; only their number if they may not be shown."""
     rows = rows_by_label(task)
     if not disclosure.shows_cells_of(task["target"]):
         return f"{len(rows)} labels"
     return "\n".join(f"{label!r}: {count}" for label, count in list(rows.items())[:_MOST_LABELS])
 
 
-def _check_labels(named: list[str], occurring: list[str]) -> None:
-    """The labels are those that occur, each once, or none are named.
+def _check_labels(proposed: list[str], occurring: list[str]) -> None:
+    """Raise AnswerError unless the labels are those that occur, each once, or none.
 
-    For labels that may be seen: whether a guess occurs is an answer, too.
+    For labels that may be shown only: the message says whether a guess occurs.
     """
-    known = set(occurring)
-    strange = [label for label in named if label not in known]
-    if strange:
-        near = nearest(strange[0][:_LONGEST_LABEL], occurring)
-        raise AnswerError(f"The label {shorten(strange[0], _LONGEST_LABEL)!r} does not occur in the column{near}.")
-    if named and len(set(named)) != len(occurring):
-        raise AnswerError(f"The column has {len(occurring)} labels, and {len(set(named))} are named: name all or none.")
+    labels = set(occurring)
+    unknown = [label for label in proposed if label not in labels]
+    if unknown:
+        near = nearest(unknown[0][:_LONGEST_LABEL], occurring)
+        raise AnswerError(f"The label {shorten(unknown[0], _LONGEST_LABEL)!r} does not occur in the column{near}.")
+    if proposed and len(set(proposed)) != len(occurring):
+        count = len(set(proposed))
+        raise AnswerError(f"The column has {len(occurring)} labels, but the answer names {count}: name all or none.")
 
 
 def _check_texts(answer: PlanAnswer) -> None:
     texts = {"instruction": answer["instruction"], "advice": answer["advice"]}
     for key, text in texts.items():
         if len(text) > (most := _LONGEST_TEXTS[key]):
-            raise AnswerError(f"The {key} has {len(text):,} characters, and may have {most:,}: be shorter.")
+            raise AnswerError(f"The {key} has {len(text):,} characters, at most {most:,} are allowed: be shorter.")
 
 
 def _check_dropped(names: list[str], kept: list[str], wanted: list[str]) -> None:
     overruled = [name for name in names if name in wanted]
     if overruled:
         raise AnswerError(f"The table's owner wants {overruled[0]!r} to be read: do not drop it.")
-    known = set(kept)
-    strange = [name for name in names if name not in known]
-    if strange:
-        raise AnswerError(f"{strange[0]!r} is not one of the columns that may be read{nearest(strange[0], kept)}.")
+    allowed = set(kept)
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise AnswerError(f"{unknown[0]!r} is not one of the columns that may be read{nearest(unknown[0], kept)}.")
     if len(set(names)) >= len(kept):
-        raise AnswerError("Every column is dropped, so nothing is left to predict from: drop fewer.")
+        raise AnswerError("Every column is dropped, so no feature is left: drop fewer.")
 
 
 def _samples_text(samples: dict[str, list[Sample]], disclosure: Disclosure) -> str:

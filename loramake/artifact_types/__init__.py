@@ -1,5 +1,4 @@
-"""What each artifact contains, as types: a module per stage. A test compares every one of them with its schema.
+"""The content of each artifact as types, one module per stage. A test compares every type with its schema.
 
-A type says which keys there are and of which kind their values are; ranges, patterns and lengths stand in the schema
-alone.
+A type defines the keys and the types of their values; ranges, patterns and lengths are only in the schema.
 """

@@ -1,4 +1,4 @@
-"""What agents are asked and answer, and what is remembered of it."""
+"""Requests to agents, their answers, and what is cached of them."""
 
 from typing import Literal, NotRequired, TypedDict
 
@@ -15,7 +15,7 @@ class Exploration(TypedDict):
 
 
 class PlanAnswer(TypedDict):
-    """What a model decides of a plan."""
+    """The parts of a plan that a model decides."""
 
     instruction: str
     drop: list[ExcludedColumn]
@@ -37,7 +37,7 @@ class Message(TypedDict):
 
 
 class Call(TypedDict):
-    """A line of agent/<step>.jsonl: what a model was asked and answered."""
+    """A line of agent/<step>.jsonl: a request to a model and its answer."""
 
     model: str
     messages: list[Message]
@@ -56,7 +56,7 @@ class Refusal(TypedDict):
 
 
 class ReplyContent(TypedDict):
-    """A remembered answer of a model."""
+    """A cached answer of a model."""
 
     text: str
     model: str
@@ -67,13 +67,13 @@ class ReplyContent(TypedDict):
 
 
 Rung = Literal["json_schema", "json_object", "text"]
-"""The strictest way to ask for JSON that a server takes."""
+"""The strictest way to request JSON that a server accepts."""
 TokenLimit = Literal["max_tokens", "max_completion_tokens"]
-"""What a server calls the limit of an answer's length."""
+"""A server's name for the limit of an answer's length."""
 
 
 class Way(TypedDict):
-    """How a server wants to be asked, where that is not the usual way."""
+    """How requests to a server differ from the default."""
 
     rung: NotRequired[Rung]
     limit: NotRequired[TokenLimit]

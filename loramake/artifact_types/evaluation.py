@@ -9,7 +9,7 @@ BaselineSplit = Literal["train", "calibration", "test"]
 
 
 class BaselinePredictions(TypedDict):
-    """Of one split, an entry a row; all empty where the split is."""
+    """Of one split, one entry per row; all empty where the split is."""
 
     rows: list[int]
     sources: list[SourceName]
@@ -48,7 +48,7 @@ MetricName = Literal[
     "pr_auc",
     "log_loss",
 ]
-"""Precision, recall and F1 without a mean are those of the positive label, of a binary task only."""
+"""Precision, recall and F1 without a suffix are those of the positive label, only in binary tasks."""
 
 Metrics = dict[MetricName, Estimate]
 

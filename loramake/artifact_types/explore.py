@@ -75,7 +75,7 @@ TaskType = Literal["binary", "multiclass"]
 
 
 class TaskRows(TypedDict):
-    """Rows of the CSV by what their target is."""
+    """Rows of the CSV by their target."""
 
     with_target: int
     without_target: int
@@ -83,7 +83,7 @@ class TaskRows(TypedDict):
 
 
 class ExploreFeedback(TypedDict):
-    """What feedback/explore.yaml asked for."""
+    """What feedback/explore.yaml requests."""
 
     keep: list[str]
     drop: list[str]
@@ -91,7 +91,7 @@ class ExploreFeedback(TypedDict):
 
 
 class TestHeader(TypedDict):
-    """The header of the test CSV against the CSV's."""
+    """The header of the test CSV compared with the CSV's."""
 
     renamed: dict[str, str]
     extra: list[str]
@@ -99,7 +99,7 @@ class TestHeader(TypedDict):
 
 
 class UnusableColumns(TypedDict):
-    """Columns that no prediction may use, by why."""
+    """Columns that no prediction may use, by reason."""
 
     ids: list[ExcludedColumn]
     constants: list[ExcludedColumn]
@@ -128,7 +128,7 @@ class TaskDescription(DescribedTarget, UnusableColumns):
 
 
 class Assignment(TypedDict):
-    """How the rows of the CSV came to their splits."""
+    """How the rows of the CSV were assigned to splits."""
 
     by: Literal["content", "group", "time"]
     column: str | None

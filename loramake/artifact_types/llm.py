@@ -1,4 +1,4 @@
-"""What is read of models: a base model's card, a LoRA's configuration, LlamaFactory's names."""
+"""What is read about models: a base model's card, a LoRA's configuration, LlamaFactory's names."""
 
 from typing import Literal, NotRequired, TypedDict
 
@@ -6,7 +6,7 @@ from loramake.artifact_types.prepare import CellTokens, NumberFormat
 
 
 class EpochsOrSteps(TypedDict):
-    """Passes over the training split: more where these make fewer steps."""
+    """Passes over the training split: more where these give fewer steps."""
 
     min_epochs: float
     min_steps: int
@@ -94,7 +94,7 @@ ValueType = Literal["boolean", "integer", "number", "string", "array", "object",
 
 
 class ValueSchema(TypedDict, total=False):
-    """What a value may be, in words of JSON Schema."""
+    """The allowed values, in JSON Schema."""
 
     type: list[ValueType]
     enum: list[str | float | bool | None]
@@ -108,7 +108,7 @@ class Argument(TypedDict):
 
 
 class LlamaFactoryNames(TypedDict):
-    """What LlamaFactory calls its templates and arguments."""
+    """LlamaFactory's names of templates and arguments."""
 
     templates: list[str]
     arguments: dict[str, Argument]

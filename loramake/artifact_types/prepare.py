@@ -16,10 +16,10 @@ class SelectedFeatures(TypedDict):
 
 
 class ChosenFeatures(SelectedFeatures):
-    """The selection as feedback on the plan leaves it."""
+    """The selection after feedback on the plan."""
 
     wanted: NotRequired[list[str]]
-    """Columns that feedback asks for."""
+    """Columns that feedback requests."""
 
 
 class PlainNumbers(TypedDict):
@@ -41,7 +41,7 @@ NumberFormat = PlainNumbers | BinnedNumbers
 
 
 class CellTokens(TypedDict):
-    """Tokens that stand for a column and its cell in one."""
+    """Tokens that represent a column and its cell together."""
 
     columns: int
     number: str
@@ -51,7 +51,7 @@ class CellTokens(TypedDict):
 
 
 class MissingToken(TypedDict):
-    """What stands for a missing cell, and why."""
+    """The token for a missing cell, and why it was chosen."""
 
     token: str
     reason: str
@@ -66,7 +66,7 @@ class Feature(TypedDict):
 
 
 class Answer(TypedDict):
-    """A label and the answer that stands for it."""
+    """A label and the answer that represents it."""
 
     value: str
     text: str
@@ -100,11 +100,11 @@ class Plan(TypedDict):
 
 
 PrepState = dict[str, Any]
-"""data/prep_state.json: what the generated `fit` found; its keys are the generated code's own."""
+"""data/prep_state.json: the result of the generated `fit`; the generated code defines its keys."""
 
 
 class Prompt(TypedDict):
-    """What is asked about a row."""
+    """The prompt of a row."""
 
     instruction: str
     input: str
@@ -158,7 +158,7 @@ SandboxSetting = Literal["auto", "bubblewrap", "none"]
 
 
 class SandboxUse(TypedDict):
-    """What generated code was to run in, and what it ran in."""
+    """The sandbox configured for generated code, and the one it ran in."""
 
     setting: SandboxSetting
     used: str

@@ -7,7 +7,7 @@ from loramake.artifact_types.explore import Splits
 from loramake.artifact_types.shared import MadeBy
 
 TrustFile = Literal["calibration_measures", "conformal", "risk", "costs", "audit", "label_noise", "robustness"]
-"""Artifacts of the trust stage that say in a sentence what they found."""
+"""Artifacts of the trust stage that summarize their result in a sentence."""
 
 
 class PredictionChecks(TypedDict):

@@ -1,10 +1,10 @@
-"""Parts that artifacts of several stages have."""
+"""Parts shared by artifacts of several stages."""
 
 from typing import Literal, TypedDict
 
 
 class MadeBy(TypedDict):
-    """Which agent made an artifact; `model` is None where no LLM was asked."""
+    """Which agent made an artifact; `model` is None where no LLM was used."""
 
     provider: str
     model: str | None
@@ -35,4 +35,4 @@ BalanceSetting = Strategy | Literal["auto"]
 """auto follows the plan's proposal."""
 
 Outcome = Literal["better", "level", "worse"]
-"""Of a comparison, by its interval."""
+"""The outcome of a comparison, by its interval."""

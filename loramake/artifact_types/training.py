@@ -3,11 +3,11 @@
 from typing import Any, Literal, NotRequired, TypedDict
 
 LlamaFactoryConfig = dict[str, Any]
-"""configs/train.yaml and the predict configurations: LlamaFactory's own arguments, whichever these are."""
+"""configs/train.yaml and the predict configurations: any of LlamaFactory's arguments."""
 
 
 class AlpacaColumns(TypedDict):
-    """The keys of a record, by what LlamaFactory takes them for."""
+    """The keys of a record, by their role for LlamaFactory."""
 
     prompt: Literal["instruction"]
     query: Literal["input"]

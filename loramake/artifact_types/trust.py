@@ -1,4 +1,4 @@
-"""What lies under trust/: calibration, conformal sets, abstention, costs, groups, label noise, robustness."""
+"""The artifacts of trust/: calibration, conformal sets, abstention, costs, groups, label noise, robustness."""
 
 from typing import Literal, TypedDict
 
@@ -16,7 +16,7 @@ class IsotonicLine(TypedDict):
 
 
 class CalibratorRows(TypedDict):
-    """Calibration rows by what they were used for."""
+    """Calibration rows by their use."""
 
     fitted: int
     held_out: int
@@ -25,7 +25,7 @@ class CalibratorRows(TypedDict):
 class Calibrator(TypedDict):
     """trust/calibrator.json."""
 
-    asked: CalibrationMethod
+    requested: CalibrationMethod
     method: CalibrationMethod
     note: str | None
     temperature: float | None
@@ -99,14 +99,14 @@ class ClassQuantile(TypedDict):
 
 
 class ExpectedCoverage(TypedDict):
-    """Where the coverage falls 19 times in 20."""
+    """The interval that contains the coverage 19 times in 20."""
 
     low: float | None
     high: float | None
 
 
 class SetSize(TypedDict):
-    """How many sets have so many labels."""
+    """How many sets have this many labels."""
 
     size: int
     rows: int
@@ -122,7 +122,7 @@ class ClassCoverage(TypedDict):
 
 
 class SetsOnTest(TypedDict):
-    """The sets at the asked confidence on the test split."""
+    """The sets at the configured confidence on the test split."""
 
     rows: int
     coverage: Estimate
@@ -153,7 +153,7 @@ class WorstClass(TypedDict):
 
 
 class ComparedMethod(TypedDict):
-    """Another method at the asked confidence."""
+    """Another method at the configured confidence."""
 
     method: ConformalMethod
     coverage: Estimate
@@ -162,7 +162,7 @@ class ComparedMethod(TypedDict):
 
 
 class FittedSets(TypedDict):
-    """What prediction sets are made by."""
+    """What determines prediction sets."""
 
     labels: list[str]
     method: ConformalMethod
@@ -176,7 +176,7 @@ class FittedSets(TypedDict):
 
 
 class MeasuredSets(FittedSets):
-    """The sets, and how they fare on the test split."""
+    """The sets, and how they perform on the test split."""
 
     test: SetsOnTest
     levels: list[ConformalLevel]
@@ -191,7 +191,7 @@ class Conformal(MeasuredSets):
 
 
 class AnsweredRows(TypedDict):
-    """Rows that are answered and, of these, wrong."""
+    """Rows that are answered, and how many of these are wrong."""
 
     answered: int
     wrong: int
@@ -205,7 +205,7 @@ class AnsweredTestRows(AnsweredRows):
 
 
 class MeasuredLevel(TypedDict):
-    """What one setting of max_selective_error gives, in numbers."""
+    """The result of one value of max_selective_error, in numbers."""
 
     max_selective_error: float
     selective_error_confidence: float
@@ -217,7 +217,7 @@ class MeasuredLevel(TypedDict):
 
 
 class RiskLevel(MeasuredLevel):
-    """What one setting of max_selective_error gives."""
+    """The result of one value of max_selective_error."""
 
     sentence: str
 
@@ -277,7 +277,7 @@ class Risk(TypedDict):
 
 
 class Policy(TypedDict):
-    """What one way to decide costs."""
+    """What one policy costs."""
 
     per_row: Estimate
     total: float
@@ -286,14 +286,14 @@ class Policy(TypedDict):
 
 
 class CostDifference(Estimate):
-    """Cost of a row by loramake less that by the cheapest baseline."""
+    """Cost per row of loramake minus that of the cheapest baseline."""
 
     baseline: str | None
     outcome: Outcome | None
 
 
 class CostsOnTest(TypedDict):
-    """Ways to decide, on the test split."""
+    """Policies on the test split."""
 
     rows: int
     loramake: Policy
@@ -342,7 +342,7 @@ class LabelRates(TypedDict):
 
 
 class GroupMeasures(TypedDict):
-    """How some of the test rows fare."""
+    """Measures of a group of test rows."""
 
     rows: int
     accuracy: Estimate
@@ -369,7 +369,7 @@ class AuditedGroup(GroupMeasures):
 
 
 class Spread(Estimate):
-    """How far the groups of a column lie apart."""
+    """How much the groups of a column differ."""
 
     lowest: str | None
     highest: str | None
@@ -377,7 +377,7 @@ class Spread(Estimate):
 
 
 class Spreads(TypedDict):
-    """Largest less smallest, and smallest by largest (None of what is no share)."""
+    """Largest minus smallest, and smallest over largest (None unless the measure is a share)."""
 
     difference: Spread
     ratio: Spread | None
@@ -445,7 +445,7 @@ class LabelNoise(TypedDict):
 
 
 class Unchanged(TypedDict):
-    """Measures of the rows as they are."""
+    """Measures of the unchanged rows."""
 
     roc_auc: float | None
     log_loss: float | None
@@ -455,7 +455,7 @@ VariantName = Literal["columns reordered", "columns renamed", "numbers rounded"]
 
 
 class Changes(TypedDict):
-    """What the predictions do when the same rows are shown otherwise."""
+    """How predictions change when the same rows are perturbed."""
 
     changed_decisions: float | None
     mean_change: float | None
@@ -464,7 +464,7 @@ class Changes(TypedDict):
 
 
 class Variant(Changes):
-    """One way to show the rows otherwise."""
+    """One perturbation of the rows."""
 
     name: VariantName
     rows: int
@@ -473,7 +473,7 @@ class Variant(Changes):
 
 
 class LogLossIncrease(TypedDict):
-    """In nats a row, with its interval."""
+    """In nats per row, with its interval."""
 
     value: float
     low: float | None
@@ -481,7 +481,7 @@ class LogLossIncrease(TypedDict):
 
 
 class Importance(TypedDict):
-    """What is lost when a feature is missing in all rows."""
+    """How much worse predictions are when a feature is missing in all rows."""
 
     feature: str
     log_loss_increase: LogLossIncrease
@@ -492,7 +492,7 @@ class Importance(TypedDict):
 
 
 class MeasuredRobustness(TypedDict):
-    """All that is measured."""
+    """All measurements."""
 
     rows: int
     test_rows: int

@@ -1,10 +1,10 @@
-"""What is kept beside the experiments."""
+"""What is stored outside the experiments."""
 
 from typing import Any, TypedDict
 
 
 class CommandLineContent(TypedDict):
-    """What `loramake run` was last told of an experiment."""
+    """The settings of an experiment from the last `loramake run`."""
 
     settings: dict[str, Any]
     overruled: list[str]

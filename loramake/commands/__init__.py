@@ -1,1 +1,1 @@
-"""What the command `loramake` can do, a module a subcommand; each does its work by the library."""
+"""The subcommands of `loramake`, one module each; the library does the work."""

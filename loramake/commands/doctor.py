@@ -13,9 +13,9 @@ _MARKS = {"ok": ("✓", "green"), "missing": ("!", "yellow"), "broken": ("✗", 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
-    """Say what this machine has of what loramake can use, and how to get what is missing.
+    """Check what this machine has for loramake, and how to install what is missing.
 
-    Where an endpoint is set up, its model is asked a few words.
+    If an endpoint is configured, its model is sent a short question.
     """
     from loramake.console import SafeConsole, printable
     from loramake.workflow.doctor import examine, exit_code
@@ -30,6 +30,6 @@ def doctor(
             )
             console.print(line, soft_wrap=True, highlight=False)
     if as_json:
-        found = [finding.as_dict() for finding in findings]
-        sys.stdout.write(json.dumps({"exit_code": exit_code(findings), "findings": found}, indent=2) + "\n")
+        listed = [finding.as_dict() for finding in findings]
+        sys.stdout.write(json.dumps({"exit_code": exit_code(findings), "findings": listed}, indent=2) + "\n")
     raise typer.Exit(exit_code(findings))

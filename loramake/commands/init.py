@@ -19,13 +19,13 @@ _REVIEWS = {"me, at the terminal": "ask", "nobody: run through": "approve", "a f
 
 def init(
     csv: Annotated[Path, typer.Argument(help="The table to learn from.")],
-    name: Annotated[str | None, typer.Option(help="Of the experiment; unset, the CSV's.")] = None,
-    directory: Annotated[Path, typer.Option(help="Where config.yaml is to be.")] = Path(),
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the proposed answers.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the experiment; unset, the CSV's.")] = None,
+    directory: Annotated[Path, typer.Option(help="Where to write config.yaml.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing and use the proposed answers.")] = False,
 ) -> None:
-    """Write a commented config.yaml for a CSV, by four questions.
+    """Write a commented config.yaml for a CSV, after four questions.
 
-    An experiment is added to a config.yaml that is there. Nothing else is changed, and Ctrl-C writes nothing.
+    If config.yaml exists, the experiment is added to it. Nothing else is changed, and Ctrl-C writes nothing.
     """
     from loramake.workflow.init import check_free, propose, write_config
     from loramake.workflow.run import name_of
@@ -39,7 +39,7 @@ def init(
         proposal = propose(path)
         answers = _proposed(proposal) if yes else _ask(proposal)
         write_config(experiment, {"csv": str(path), **answers})
-    typer.echo(f"config.yaml has {experiment}; go on with: loramake run --name {experiment}")
+    typer.echo(f"config.yaml now has {experiment}. Next: loramake run --name {experiment}")
 
 
 def _proposed(proposal: "Proposal") -> dict[str, str]:
@@ -55,22 +55,26 @@ def _ask(proposal: "Proposal") -> dict[str, str]:
 
     shown = {printable(f"{name}  ({proposal.values[name]})"): name for name in proposal.columns}
     likely = next((text for text, name in shown.items() if name == proposal.target), None)
-    target = _answer(questionary.select("Which column is to be predicted?", choices=list(shown), default=likely))
+    target = _answer(questionary.select("Which column should be predicted?", choices=list(shown), default=likely))
     model = _answer(questionary.select("Which base model?", choices=[_TINY, _HUB]))
     model = "models/tiny" if model == _TINY else _answer(questionary.text("Its hub id or folder:"))
     agent = _answer(questionary.select("Who plans and writes the preparation code?", choices=[_RULES, _LLM]))
-    reads: dict[str, str] = {"agent": "builtin"}
+    agent_settings: dict[str, str] = {"agent": "builtin"}
     if agent == _LLM:
         base = _answer(questionary.text("Its address:", default="http://127.0.0.1:8000/v1"))
-        reads = {"agent": "openai", "agent_model": _answer(questionary.text("Its name:")), "agent_api_base": base}
-        typer.echo("Its key, if it has one, belongs into OPENAI_API_KEY, in the environment or in .env.")
+        agent_settings = {
+            "agent": "openai",
+            "agent_model": _answer(questionary.text("Its name:")),
+            "agent_api_base": base,
+        }
+        typer.echo("Put its key, if it has one, into OPENAI_API_KEY, in the environment or in .env.")
     review = _answer(questionary.select("Who approves the three reviews?", choices=list(_REVIEWS)))
-    return {"target": shown[target], "model": model, **reads, "review": _REVIEWS[review]}
+    return {"target": shown[target], "model": model, **agent_settings, "review": _REVIEWS[review]}
 
 
 def _answer(question: Any) -> str:
-    """What was answered; ConfigError where nothing was."""
+    """The answer; ConfigError if there is none."""
     answer = question.ask(kbi_msg="")
     if not answer:
-        raise ConfigError("stopped by you; nothing is written.")
+        raise ConfigError("stopped by you; nothing was written.")
     return str(answer)

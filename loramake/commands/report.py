@@ -11,7 +11,7 @@ import typer
 def report(
     experiment: Annotated[str, typer.Argument(help="An experiment, such as exp1.")],
     directory: Annotated[Path, typer.Option(help="Where results/ is.")] = Path(),
-    opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser, where there is one.")] = True,
+    opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser, if there is one.")] = True,
 ) -> None:
     """Open an experiment's report, and print where it is."""
     from loramake import layout
@@ -22,7 +22,7 @@ def report(
         path = find_artifact(find_experiment(experiment), layout.REPORT).resolve()
     put(f"{path}\n")
     if opens and not _open(path):
-        typer.echo("no browser is found here: open the file above in one.", err=True)
+        typer.echo("no browser was found: open the file above yourself.", err=True)
 
 
 def _open(path: Path) -> bool:

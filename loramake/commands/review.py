@@ -8,12 +8,12 @@ import typer
 
 
 def review(
-    experiment: Annotated[str, typer.Argument(help="An experiment, such as exp1, that waits for you.")],
+    experiment: Annotated[str, typer.Argument(help="An experiment, such as exp1, that is waiting for you.")],
     directory: Annotated[Path, typer.Option(help="Where results/ is, and config.yaml, if there is one.")] = Path(),
 ) -> None:
     """Decide on the next open review without running anything.
 
-    The decision is kept for the files as they are; the next run, also one on a cluster with review: file, finds it.
+    The decision applies to the files as they are; the next run uses it, also one on a cluster with review: file.
     """
     from loramake.config import read_config, resolve
     from loramake.experiments import find_experiment

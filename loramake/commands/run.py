@@ -14,9 +14,9 @@ _SETTINGS = {
     "batch_size": "per_device_train_batch_size",
     "grad_accumulation": "gradient_accumulation_steps",
 }
-"""Options that are called otherwise in config.yaml."""
+"""Options that have another name in config.yaml."""
 _OF_THE_RUN = ("name", "directory", "start_from", "ask_api_key", "cores", "profile", "verbose")
-"""Options that are no settings."""
+"""Options that are not settings."""
 
 
 class Start(enum.StrEnum):
@@ -26,7 +26,7 @@ class Start(enum.StrEnum):
 
 
 _FIRST_REVIEW = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
-"""The review that each one asks again first."""
+"""The first review that each start repeats."""
 
 
 def _option(about: str, panel: str | None = None, *names: str) -> Any:
@@ -38,24 +38,24 @@ _AGENT, _TRAINING, _RUNNING = "A language model as the agent", "Training (unset:
 
 def run(
     context: typer.Context,
-    csv: Annotated[Path | None, _option("The table to learn from; unset, config.yaml names it.")] = None,
+    csv: Annotated[Path | None, _option("The table to learn from; unset, the one in config.yaml.")] = None,
     name: Annotated[str | None, _option("Folder under results/; unset, the CSV's name.")] = None,
     directory: Annotated[Path, _option("Where results/ is, and config.yaml, if there is one.")] = Path(),
-    target: Annotated[str | None, _option("The column to predict; unset, it is found.")] = None,
+    target: Annotated[str | None, _option("The column to predict; unset, it is detected.")] = None,
     model: Annotated[str | None, _option("The base model: a folder or a hub id.")] = None,
     test_csv: Annotated[Path | None, _option("A second table to test on.")] = None,
     test_ratio: Annotated[float | None, _option("Share of the rows to test on.")] = None,
     review: Annotated[str | None, _option("Who approves: ask, approve or file.")] = None,
-    start_from: Annotated[Start | None, _option("Ask again from this review on, and run what follows.")] = None,
-    agent_model: Annotated[str | None, _option("The one that decides.", _AGENT)] = None,
-    coder_model: Annotated[str | None, _option("The one that writes code.", _AGENT)] = None,
-    agent_api_base: Annotated[str | None, _option("Where it is: http://host:port/v1.", _AGENT)] = None,
-    ask_api_key: Annotated[bool, _option("Type the endpoint's key, unseen.", _AGENT, "--ask-api-key")] = False,
+    start_from: Annotated[Start | None, _option("Repeat the reviews from this one on, and run what follows.")] = None,
+    agent_model: Annotated[str | None, _option("The model that decides.", _AGENT)] = None,
+    coder_model: Annotated[str | None, _option("The model that writes code.", _AGENT)] = None,
+    agent_api_base: Annotated[str | None, _option("Its address: http://host:port/v1.", _AGENT)] = None,
+    ask_api_key: Annotated[bool, _option("Type the endpoint's key, without echo.", _AGENT, "--ask-api-key")] = False,
     epochs: Annotated[float | None, _option("Passes over the training split.", _TRAINING)] = None,
     lora_rank: Annotated[int | None, _option("Rank of the LoRA matrices.", _TRAINING)] = None,
     lora_alpha: Annotated[int | None, _option("Scale of the LoRA update.", _TRAINING)] = None,
     use_dora: Annotated[bool | None, _option("Weight-decomposed LoRA.", _TRAINING)] = None,
-    learning_rate: Annotated[float | None, _option("Its peak.", _TRAINING)] = None,
+    learning_rate: Annotated[float | None, _option("Peak learning rate.", _TRAINING)] = None,
     batch_size: Annotated[int | None, _option("Rows in one forward pass.", _TRAINING)] = None,
     grad_accumulation: Annotated[int | None, _option("Forward passes in one step.", _TRAINING)] = None,
     cutoff_len: Annotated[int | None, _option("Longest prompt and answer in tokens.", _TRAINING)] = None,
@@ -65,35 +65,35 @@ def run(
     flash_attn: Annotated[str | None, _option("auto, disabled, sdpa or fa2.", _TRAINING)] = None,
     precision: Annotated[str | None, _option("auto, bf16, fp16 or fp32.", _TRAINING)] = None,
     cores: Annotated[int, _option("CPU cores.", _RUNNING)] = 2,
-    profile: Annotated[str | None, _option("slurm, or a profile of Snakemake of your own.", _RUNNING)] = None,
-    verbose: Annotated[bool, _option("Snakemake's own log, too.", _RUNNING, "--verbose", "-v")] = False,
+    profile: Annotated[str | None, _option("slurm, or a Snakemake profile of your own.", _RUNNING)] = None,
+    verbose: Annotated[bool, _option("Show Snakemake's own log, too.", _RUNNING, "--verbose", "-v")] = False,
 ) -> None:
-    """Run everything for one CSV, and go on after each review until all approve.
+    """Run everything for one CSV, and continue after each review until all are approved.
 
-    The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, again after each feedback.
+    The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, repeated after each feedback.
     """
     from loramake.workflow.run import Run, check_name, name_of, profile_options
 
     if csv is None and name is None:
-        raise ConfigError("nothing says what to run: give --csv PATH, or --name of an experiment of config.yaml.")
-    asked = {_SETTINGS.get(key, key): value for key, value in context.params.items() if key not in _OF_THE_RUN}
-    settings = {key: value for key, value in asked.items() if value is not None}
+        raise ConfigError("there is nothing to run: give --csv PATH, or --name with an experiment of config.yaml.")
+    by_setting = {_SETTINGS.get(key, key): value for key, value in context.params.items() if key not in _OF_THE_RUN}
+    settings = {key: value for key, value in by_setting.items() if value is not None}
     if agent_model or agent_api_base:
         settings["agent"] = "openai"
     paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
-    settings |= {key: _seen_from(directory, path) for key, path in paths.items() if path}
+    settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
     if ask_api_key and not sys.stdin.isatty():
         raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
     options = profile_options(profile, cores, directory)
-    one = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
+    workflow_run = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
-        one.forget_reviews(_FIRST_REVIEW[start_from])
-    raise typer.Exit(one.until_approved(settings))
+        workflow_run.forget_reviews(_FIRST_REVIEW[start_from])
+    raise typer.Exit(workflow_run.until_approved(settings))
 
 
-def _seen_from(directory: Path, path: Path) -> str:
-    """A path as it is or, where the run is in another folder, as seen from there; whole where it is not below it."""
+def _relative_to(directory: Path, path: Path) -> str:
+    """A path as it is or, for a run in another folder, relative to that; absolute if it is not below it."""
     if directory == Path():
         return str(path)
     path, directory = path.resolve(), directory.resolve()

@@ -28,7 +28,7 @@ def status(
     directory: Annotated[Path, typer.Option(help="Where results/ is, and config.yaml, if there is one.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
-    """Show which artifacts are fresh, stale or missing, what would run next, and who is waited for.
+    """Show which artifacts are fresh, stale or missing, what would run next, and what waits for you.
 
     Nothing is run or changed. The same as snakemake --summary, for all experiments at once.
     """
@@ -37,22 +37,22 @@ def status(
     from loramake.workflow.status import FRESH, read_status
 
     with contextlib.chdir(directory):
-        names = [_known(experiment)] if experiment else find_experiments()
+        names = [_checked_name(experiment)] if experiment else find_experiments()
         if any(Path(".snakemake/locks").glob("*")):
-            say("a run goes on here, or was killed: what it makes may change while you read.")
+            say("a run is in progress here, or was killed: its files may change while you read.")
         with working("asking Snakemake"):
-            found = read_status(names)
+            statuses = read_status(names)
     if as_json:
-        sys.stdout.write(json.dumps([dataclasses.asdict(one) for one in found], indent=2) + "\n")
-    elif not found:
-        say("no experiment is here: loramake init my.csv, or loramake run --csv my.csv, begins one.")
+        sys.stdout.write(json.dumps([dataclasses.asdict(entry) for entry in statuses], indent=2) + "\n")
+    elif not statuses:
+        say("there are no experiments here: loramake init my.csv, or loramake run --csv my.csv, starts one.")
     else:
-        SafeConsole().print(_one_table(found[0]) if experiment else _table(found))
-    are_fresh = all(not one.note and one.count(FRESH) == len(one.artifacts) for one in found)
+        SafeConsole().print(_artifact_table(statuses[0]) if experiment else _table(statuses))
+    are_fresh = all(not entry.note and entry.count(FRESH) == len(entry.artifacts) for entry in statuses)
     raise typer.Exit(0 if are_fresh else 3)
 
 
-def _known(experiment: str) -> str:
+def _checked_name(experiment: str) -> str:
     """The name of an experiment that is listed or has a folder."""
     from loramake.experiments import find_experiment, find_experiments
 
@@ -60,32 +60,34 @@ def _known(experiment: str) -> str:
     return name if name in find_experiments() else find_experiment(experiment).name
 
 
-def _table(found: "list[Status]") -> Table:
-    """A row an experiment."""
+def _table(statuses: "list[Status]") -> Table:
+    """One row per experiment."""
     table = Table()
     for head in ("experiment", "fresh", "stale", "missing", "next"):
         table.add_column(head, justify="right" if head in ("fresh", "stale", "missing") else "left", overflow="fold")
-    for one in found:
-        if one.note:
-            table.add_row(Text(one.experiment), "", "", "", Text(one.note))
+    for status in statuses:
+        if status.note:
+            table.add_row(Text(status.experiment), "", "", "", Text(status.note))
             continue
-        waiting = Text(f"{one.next_rule}: waiting for you", style=_COLOURS["waiting for you"])
-        following = waiting if one.is_waiting else Text(one.next_rule or "done")
-        missing = one.count("missing") + one.count("waiting for you")
-        table.add_row(Text(one.experiment), str(one.count("fresh")), str(one.count("stale")), str(missing), following)
+        waiting = Text(f"{status.next_rule}: waiting for you", style=_COLOURS["waiting for you"])
+        following = waiting if status.is_waiting else Text(status.next_rule or "done")
+        missing = status.count("missing") + status.count("waiting for you")
+        table.add_row(
+            Text(status.experiment), str(status.count("fresh")), str(status.count("stale")), str(missing), following
+        )
     return table
 
 
-def _one_table(one: "Status") -> Table | Text:
-    """A row an artifact."""
-    if one.note:
-        return Text(f"{one.experiment}: {one.note}")
-    table = Table(title=Text(f"results/{one.experiment}"), title_justify="left")
+def _artifact_table(status: "Status") -> Table | Text:
+    """One row per artifact."""
+    if status.note:
+        return Text(f"{status.experiment}: {status.note}")
+    table = Table(title=Text(f"results/{status.experiment}"), title_justify="left")
     for head in ("rule", "artifact", "state", "made"):
         table.add_column(head, overflow="fold")
     last = ""
-    for artifact in one.artifacts:
-        path = artifact.path.removeprefix(f"results/{one.experiment}/")
+    for artifact in status.artifacts:
+        path = artifact.path.removeprefix(f"results/{status.experiment}/")
         rule, last = "" if artifact.rule == last else artifact.rule, artifact.rule
         table.add_row(rule, Text(path), Text(artifact.state, style=_COLOURS[artifact.state]), artifact.made[4:16])
     return table

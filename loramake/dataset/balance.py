@@ -1,4 +1,4 @@
-"""The training split balanced as the review decided, by code that is checked for having done just that."""
+"""Balances the training split as the review decided, by code whose result is checked."""
 
 import json
 import tempfile
@@ -22,7 +22,7 @@ from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.tables.source import Key
 
 _CHANCE = 1e-9
-"""Of refusing code that draws with equal chances, for each label."""
+"""Probability of refusing code that draws with equal probability, for each label."""
 
 
 def write_balance_code(
@@ -34,9 +34,9 @@ def write_balance_code(
     sandbox: Sandbox,
     out: str | Path,
 ) -> None:
-    """Write balance_data.py for the strategy that the data review decided, or that feedback/balance.yaml asks for.
+    """Write balance_data.py for the strategy that the data review decided, or that feedback/balance.yaml sets.
 
-    What an LLM wrote is run on the training split and checked first; CodeError after its last try.
+    An LLM's code is run on the training split and checked first; CodeError after its last attempt.
     """
     strategy = read_strategy(review, balance)
 
@@ -52,16 +52,16 @@ def write_balance_code(
         return agent.write_balance_code(strategy, failures)
 
     artifacts.write_text(out, write_until_it_works(agent, write, complete, try_out, out))
-    say(f"balancing: {strategy}{', the training records stay as they are' if strategy == 'none' else ''}.")
+    say(f"balancing: {strategy}{'; the training records stay as they are' if strategy == 'none' else ''}.")
 
 
 def read_strategy(review: str | Path, balance: str | None) -> str:
-    """The strategy that counts: of feedback/balance.yaml, else what the data review decided."""
+    """The strategy in force: that of feedback/balance.yaml, else that of the data review."""
     return balance or str(artifacts.read(review, schemas.REVIEW)["balance"])
 
 
 def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandbox) -> Failure | None:
-    """Run a balancing script on the training split; None where it does what its strategy says."""
+    """Run a balancing script on the training split; None if the result follows its strategy."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         try:
             execute_balance_code(script, train, strategy, seed, sandbox, Path(folder, "balanced_data.json"))
@@ -78,7 +78,7 @@ def _render_script(strategy: str, functions: str) -> str:
 
 
 def choose_balance_sandbox(setting: SandboxSetting) -> Sandbox:
-    """The sandbox of balance_data.py by the user's setting; ConfigError where one is needed and none works."""
+    """The sandbox of balance_data.py by the user's setting; ConfigError if one is needed and none works."""
     return choose_sandbox(setting, lambda script: script in map(_render_own_script, STRATEGIES))
 
 
@@ -90,16 +90,16 @@ def _render_own_script(strategy: str) -> bytes:
 def execute_balance_code(
     script: str | Path, train: str | Path, strategy: str, seed: int, sandbox: Sandbox, out: str | Path
 ) -> None:
-    """Run balance_data.py on the training split; write balanced_data.json, which is what `strategy` makes of it.
+    """Run balance_data.py on the training split; write balanced_data.json, balanced by `strategy`.
 
-    CodeError where the records are not those of train.json, or not balanced so: a script edited by hand is checked too.
+    CodeError if the records are not those of train.json, or not balanced so: scripts edited by hand are checked too.
     """
     original = artifacts.read(train, schemas.RECORDS)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(out).parent, prefix=".rows-") as folder:
-        made = Path(folder, "balanced.json")
-        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": made})
-        balanced = _read_balanced(made, original, script)
+        written = Path(folder, "balanced.json")
+        sandbox.run(script, inputs={"records": Path(train)}, values={"seed": seed}, outputs={"out": written})
+        balanced = _read_balanced(written, original, script)
     check_balanced(original, balanced, script)
     check_strategy(strategy, original, balanced, script)
     artifacts.write(out, balanced, schemas.RECORDS)
@@ -107,7 +107,7 @@ def execute_balance_code(
 
 
 def _read_balanced(path: Path, original: list[Record], script: str | Path) -> list[Record]:
-    """What a script wrote, of at most as many records as oversampling makes."""
+    """The records that a script wrote, at most as many as oversampling makes."""
     counts = Counter(record["output"] for record in original)
     most = len(counts) * max(counts.values())
     longest = max(len(json.dumps(record)) for record in original)
@@ -118,26 +118,30 @@ def _read_balanced(path: Path, original: list[Record], script: str | Path) -> li
 
 
 def check_balanced(original: list[Record], balanced: list[Record], script: str | Path) -> None:
-    """Raise CodeError where balancing made records up, changed one, or lost every record of a label."""
-    known = {_key(record): record for record in original}
-    if any(known.get(_key(record)) != record for record in balanced):
-        raise CodeError(f"{script} gave records that are not in the training split.")
+    """Raise CodeError if balancing invented a record, changed one, or lost every record of a label."""
+    by_key = {_key(record): record for record in original}
+    if any(by_key.get(_key(record)) != record for record in balanced):
+        raise CodeError(f"{script} wrote records that are not in the training split.")
     lost = {record["output"] for record in original} - {record["output"] for record in balanced}
     if lost:
         raise CodeError(f"{script} lost every record of {sorted(lost)[0]!r}.")
 
 
 def check_strategy(strategy: str, original: list[Record], balanced: list[Record], script: str | Path) -> None:
-    """Raise CodeError where records of the training split are not balanced as the strategy says."""
+    """Raise CodeError if the records are not balanced as the strategy says."""
     if strategy == "none":
         if balanced != original:
-            raise CodeError(f"{script} changed the list of records: none has to give them as they are, in their order.")
+            raise CodeError(
+                f"{script} changed the list of records: the strategy none must return them as they are, in their order."
+            )
         return
     before, after = (Counter(record["output"] for record in records) for records in (original, balanced))
     rows = max(before.values()) if strategy == "oversample" else min(before.values())
     wanted = dict.fromkeys(before, rows)
     if after != wanted:
-        raise CodeError(f"{script}: {strategy} has to make {wanted} of the labels' records, and made {dict(after)}.")
+        raise CodeError(
+            f"{script}: {strategy} must return these records of each label: {wanted}. It returned {dict(after)}."
+        )
     times = Counter(_key(record) for record in balanced)
     if strategy == "undersample":
         _check_once(times, script)
@@ -152,14 +156,14 @@ def _key(record: Record) -> Key:
 def _check_once(times: Counter[Key], script: str | Path) -> None:
     repeated = sum(count > 1 for count in times.values())
     if repeated:
-        raise CodeError(f"{script}: undersample has to repeat no record, and repeated {repeated:,}.")
+        raise CodeError(f"{script}: undersample must repeat no record, but repeated {repeated:,}.")
 
 
 def _check_oversampled(original: list[Record], times: Counter[Key], rows: int, script: str | Path) -> None:
-    """Raise CodeError where a record is left out, or where chance does not explain how often each is repeated."""
+    """Raise CodeError if a record is left out, or if chance does not explain how often each is repeated."""
     left_out = sum(_key(record) not in times for record in original)
     if left_out:
-        raise CodeError(f"{script}: oversample has to keep every record, and left {left_out:,} out.")
+        raise CodeError(f"{script}: oversample must keep every record, but left out {left_out:,}.")
     for label in dict.fromkeys(record["output"] for record in original):
         repeats = [times[_key(record)] - 1 for record in original if record["output"] == label]
         most, farthest = most_repeats(len(repeats), rows), farthest_repeats(len(repeats), rows)
@@ -167,15 +171,15 @@ def _check_oversampled(original: list[Record], times: Counter[Key], rows: int, s
         if max(repeats) > most or sum(abs(count - even) for count in repeats) > farthest:
             raise CodeError(
                 f"{script}: oversample repeated some of {len(repeats):,} records of {label!r} up to {max(repeats):,} "
-                f"times, others {min(repeats):,} times, which chance does not explain: draw each with the same chance."
+                f"times, others {min(repeats):,} times, which chance does not explain: draw with equal probability."
             )
 
 
 def most_repeats(records: int, rows: int) -> int:
-    """How often any of a label's records is drawn at most, but for one in 10⁹ labels, until there are so many rows.
+    """The most draws of any record of a label, exceeded for one in 10⁹ labels, to reach so many rows.
 
-    Each record's number of draws is binomial; all of them together go beyond k with at most `records` times the
-    probability of one (union bound).
+    Each record's number of draws is binomial; any of them exceeds k with at most `records` times the probability of
+    one (union bound).
     """
     draws = rows - records
     low, high = 0, draws  # bisected for the least k whose tail is small enough
@@ -189,9 +193,9 @@ def most_repeats(records: int, rows: int) -> int:
 
 
 def farthest_repeats(records: int, rows: int) -> float:
-    """What the distances of a label's numbers of draws from their mean add up to at most, but for one in 10⁹ labels.
+    """The largest sum of distances of a label's draw counts from their mean, exceeded for one in 10⁹ labels.
 
-    The sum has a mean of at most sqrt(draws (records - 1)) (Jensen), and one draw changes it by at most 2, so that
+    The sum has a mean of at most sqrt(draws (records - 1)) (Jensen), and one draw changes it by at most 2, so
     McDiarmid's inequality bounds it (On the method of bounded differences, 1989).
     """
     draws = rows - records

@@ -11,5 +11,5 @@ def split_data(all_data: str | Path, splits: str | Path, outs: dict[str, str | P
     records = {(record["source"], record["row"]): record for record in artifacts.read(all_data, schemas.RECORDS)}
     lines = read_splits(splits)
     for split in SPLITS:
-        ours = lines.loc[lines["split"] == split, ["source", "row"]].itertuples(index=False, name=None)
-        artifacts.write(outs[split], [records[key] for key in ours], schemas.RECORDS)
+        keys = lines.loc[lines["split"] == split, ["source", "row"]].itertuples(index=False, name=None)
+        artifacts.write(outs[split], [records[key] for key in keys], schemas.RECORDS)

@@ -1,1 +1,1 @@
-"""How good the predictions are, beside plain baselines."""
+"""How good the predictions are, compared with simple baselines."""

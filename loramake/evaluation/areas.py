@@ -1,4 +1,4 @@
-"""Areas under the ROC and the precision-recall curve, of one set of rows and of many resamples at once.
+"""Areas under the ROC and the precision-recall curve, for one set of rows and for many resamples at once.
 
 Time and memory grow with labels times rows and with resamples times labels, never with the square of the labels.
 """
@@ -10,13 +10,13 @@ from sklearn import metrics as sklearn_metrics
 from loramake.prediction.predictions import Codes, Floats
 
 _FEW = 30
-"""Up to so many rows of a label it is quicker to compare each with every row than to sort and sum."""
+"""For labels with up to this many rows, comparing each with every row is faster than sorting and summing."""
 
 _COMPARED = 2_000_000
 """Pairs of rows compared at once."""
 
 MANY_LABELS = 20
-"""Of more labels the areas are not scikit-learn's, which takes 7 ms a label, but those of one resample, the same."""
+"""With more labels, the areas are computed as those of one resample (the same values): scikit-learn takes 7 ms each."""
 
 
 def mean_areas(truth: Codes, probabilities: Floats, ranked: list[int]) -> Floats:
@@ -31,86 +31,88 @@ def mean_areas(truth: Codes, probabilities: Floats, ranked: list[int]) -> Floats
 
 
 def weighted_areas(truth: Codes, probabilities: Floats, counts: Floats, labels: list[int]) -> Floats:
-    """One-vs-rest ROC-AUC (a tie is half a win) and average precision, shape (2, resamples, labels asked for).
+    """One-vs-rest ROC-AUC (a tie is half a win) and average precision, shape (2, resamples, len(labels)).
 
-    `counts` (resamples, rows) tells how often each resample holds a row; NaN where one has no row of a label, or only.
+    `counts` (resamples, rows) is how often each resample contains a row; NaN where a label has no row in it, or all.
     """
     areas = np.empty((2, len(counts), len(labels)))
     sizes = np.bincount(truth, minlength=probabilities.shape[1])[labels]
     with np.errstate(divide="ignore", invalid="ignore"):
-        for place in np.flatnonzero(sizes > _FEW):
-            label = labels[place]
-            areas[:, :, place] = _areas_by_order(truth == label, probabilities[:, label], counts)
+        for index in np.flatnonzero(sizes > _FEW):
+            label = labels[index]
+            areas[:, :, index] = _areas_by_order(truth == label, probabilities[:, label], counts)
         few = np.flatnonzero(sizes <= _FEW)
         part = np.cumsum(sizes[few]) // max(_FEW, _COMPARED // max(1, len(truth)))
-        for places in np.split(few, np.flatnonzero(np.diff(part)) + 1):
-            if len(places):
-                areas[:, :, places] = _areas_by_pairs(truth, probabilities, counts, np.array(labels)[places])
+        for indices in np.split(few, np.flatnonzero(np.diff(part)) + 1):
+            if len(indices):
+                areas[:, :, indices] = _areas_by_pairs(truth, probabilities, counts, np.array(labels)[indices])
     return areas
 
 
 def _areas_by_pairs(truth: Codes, probabilities: Floats, counts: Floats, labels: Codes) -> Floats:
-    """Areas of labels of few rows, (2, resamples, labels), `labels` rising: each such row compared with every row.
+    """Areas of labels with few rows, (2, resamples, labels), `labels` ascending: compares each row with every row.
 
-    In float32, which holds whole numbers exactly up to 16 million, more than there are rows.
+    In float32, which represents integers exactly up to 16 million, more than there are rows.
     """
     rows = np.flatnonzero(np.isin(truth, labels))
     rows = rows[np.argsort(truth[rows], kind="stable")]
-    own = truth[rows]
-    scores, bars = probabilities[:, own], probabilities[rows, own]
+    codes = truth[rows]
+    scores, bars = probabilities[:, codes], probabilities[rows, codes]
     ranked = np.stack([scores > bars, scores >= bars]).astype(np.float32)
-    same = own[:, None] == own
+    same = codes[:, None] == codes
     weights = counts.astype(np.float32)
-    found = counts[:, rows]
+    positive_counts = counts[:, rows]
     rows_ranked = (weights @ ranked).astype(np.float64)
-    found_ranked = (weights[:, rows] @ (ranked[:, rows] * same)).astype(np.float64)
-    starts = np.flatnonzero(np.diff(own, prepend=-1))
-    positives = np.add.reduceat(found, starts, axis=1)
+    positives_ranked = (weights[:, rows] @ (ranked[:, rows] * same)).astype(np.float64)
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    positives = np.add.reduceat(positive_counts, starts, axis=1)
     negatives = counts.sum(axis=1, keepdims=True) - positives
-    won, precision = _won_and_precise(found, rows_ranked, found_ranked, negatives[:, np.searchsorted(labels, own)])
-    wins, precisions = (np.add.reduceat(each, starts, axis=1) for each in (won, precision))
+    won, precision = _won_and_precise(
+        positive_counts, rows_ranked, positives_ranked, negatives[:, np.searchsorted(labels, codes)]
+    )
+    wins, precisions = (np.add.reduceat(values, starts, axis=1) for values in (won, precision))
     return np.stack([wins / (positives * negatives), precisions / positives])
 
 
 def _areas_by_order(positive: NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:
     """Areas of one label, shape (2, resamples): sums in the order of the scores.
 
-    Rows of one score form a group, since nothing can rank them; only groups that hold a positive row are looked at.
+    Rows of equal score form a group, since they cannot be ranked; only groups with a positive row are used.
     """
     order = np.argsort(-scores, kind="stable")
     hits = positive[order]
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
     ends = np.append(starts[1:], len(order))
-    found_until = np.append(0, np.cumsum(hits))
-    held = found_until[ends] > found_until[starts]
-    places = np.stack([starts[held], ends[held]])
+    positives_until = np.append(0, np.cumsum(hits))
+    relevant = positives_until[ends] > positives_until[starts]
+    edges = np.stack([starts[relevant], ends[relevant]])
     drawn = counts.take(order, axis=1)
-    rows_ranked = _sums_until(drawn, places)
-    found_ranked = _sums_until(drawn[:, hits], found_until[places])
-    positives = found_ranked[1][:, -1]
+    rows_ranked = _sums_until(drawn, edges)
+    positives_ranked = _sums_until(drawn[:, hits], positives_until[edges])
+    positives = positives_ranked[1][:, -1]
     negatives = counts.sum(axis=1) - positives
-    found = found_ranked[1] - found_ranked[0]
-    won, precision = _won_and_precise(found, rows_ranked, found_ranked, negatives[:, None])
+    positive_counts = positives_ranked[1] - positives_ranked[0]
+    won, precision = _won_and_precise(positive_counts, rows_ranked, positives_ranked, negatives[:, None])
     return np.stack([won.sum(axis=1) / (positives * negatives), precision.sum(axis=1) / positives])
 
 
 def _won_and_precise(
-    found: Floats, rows_ranked: Floats, found_ranked: Floats, negatives: Floats
+    positives: Floats, rows_ranked: Floats, positives_ranked: Floats, negatives: Floats
 ) -> tuple[Floats, Floats]:
-    """Pairs won against negative rows, and precision, of positive rows or groups of them: each (resamples, groups).
+    """Pairs won against negative rows, and precision, for positive rows or groups of them: each (resamples, groups).
 
-    `found` (resamples, groups) counts a group's positive rows; `rows_ranked` and `found_ranked`, each
-    (2, resamples, groups), count all rows and the positive ones that rank above it, and above or level.
+    `positives` (resamples, groups) counts a group's positive rows; `rows_ranked` and `positives_ranked`, each
+    (2, resamples, groups), count all rows and the positive ones that rank above it, and above or tied.
     """
-    above = (rows_ranked - found_ranked).sum(axis=0) / 2
-    precision = np.divide(found_ranked[1], rows_ranked[1], out=np.zeros_like(found), where=rows_ranked[1] > 0)
-    return found * (negatives - above), found * precision
+    above = (rows_ranked - positives_ranked).sum(axis=0) / 2
+    precision = np.divide(positives_ranked[1], rows_ranked[1], out=np.zeros_like(positives), where=rows_ranked[1] > 0)
+    return positives * (negatives - above), positives * precision
 
 
-def _sums_until(weights: Floats, places: Codes) -> Floats:
-    """The sum of each line of `weights` up to each place: shapes (lines, columns), (k, places) → (k, lines, places)."""
-    edges = np.unique(np.append(places, 0))
+def _sums_until(weights: Floats, positions: Codes) -> Floats:
+    """Sums of each row of `weights` up to each position: (rows, columns), (k, positions) → (k, rows, positions)."""
+    edges = np.unique(np.append(positions, 0))
     inner = edges[edges < weights.shape[1]]
     sums = np.zeros((len(weights), len(inner) + 1))
     np.cumsum(np.add.reduceat(weights, inner, axis=1), axis=1, out=sums[:, 1:])
-    return np.stack([sums.take(np.searchsorted(edges, line), axis=1) for line in places])
+    return np.stack([sums.take(np.searchsorted(edges, line), axis=1) for line in positions])

@@ -1,7 +1,7 @@
-"""Plain models beside the LLM: what class frequencies, a linear model and boosted trees make of the same rows.
+"""Baselines for the LLM: class frequencies, a linear model and boosted trees on the same rows.
 
-They see the plan's features, of the unbalanced train split, and nothing else. Knows nothing of LLMs or of metrics.
-Texts are TF-IDF (scikit-learn's) of words and word pairs; of many labels the models are smaller, and say so.
+They see only the plan's features of the unbalanced train split. Independent of LLMs and of metrics. Texts become TF-IDF
+(scikit-learn's) of words and word pairs; with many labels, the models are smaller, and their description says so.
 """
 
 import warnings
@@ -37,46 +37,46 @@ from loramake.tasks import read_task
 
 SPLITS: tuple[BaselineSplit, ...] = ("train", "calibration", "test")
 MAX_CATEGORIES = 50
-"""Categories of one column told apart; the rarer ones share one. Gradient boosting takes 255 at most."""
+"""Distinct categories of one column; the rarer ones share one. Gradient boosting allows at most 255."""
 MAX_CHARACTERS = 5_000
-"""Of a text cell; what follows is not read."""
+"""Of a text cell; the rest is ignored."""
 MAX_TERMS = 5_000
 """Words and word pairs of one text column, the most frequent ones."""
 TEXT_COMPONENTS = 30
-"""Numbers that gradient boosting gets of a text column."""
+"""Numbers that gradient boosting gets for a text column."""
 MANY_LABELS = 20
-"""Of more labels, gradient boosting shrinks its leaves: a label of few rows would drive them out of all bounds."""
+"""With more labels, gradient boosting shrinks its leaves: a label with few rows would make them diverge."""
 MAX_TREES = 20_000
-"""Gradient boosting grows one tree a label and iteration; 5,000 rows of 20 numbers take 1 to 2 ms a tree."""
+"""Gradient boosting grows one tree per label and iteration; 5,000 rows of 20 numbers take 1 to 2 ms a tree."""
 
 _DIGITS = 12
-"""Digits kept of a probability: the last ones depend on the processor's arithmetic."""
+"""Digits of a probability that are kept: the last ones depend on the processor's arithmetic."""
 _LARGEST = 1e100
-"""Numbers are cut here, so that their variance stays finite."""
+"""Numbers are clipped here, so that their variance stays finite."""
 _ITERATIONS = 100
 _ROUNDS = 10
-"""Pieces in which trees are grown, so that progress shows."""
+"""Steps in which trees are grown, to report progress."""
 _SOLVER_ITERATIONS = 1_000
 _SOLVER_ITERATIONS_TIMES_LABELS = 100_000
 _TERMS_TIMES_LABELS = 2_000_000
-"""Weights of all terms in the logistic regression, of which its solver holds some twenty copies."""
+"""Weights of all terms in the logistic regression, of which its solver keeps some twenty copies."""
 _PAIRS_UP_TO = 5_000_000
-"""Characters of a text column; of a longer one word pairs would take minutes, so it gets words only."""
+"""Characters of a text column; in a longer one, word pairs would take minutes, so it gets words only."""
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # Thai … Khmer, Japanese, Chinese
 )
 _PUNCTUATION = r"\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20"
 _WORD = rf"[{_UNSPACED}]|[^{_PUNCTUATION}{_UNSPACED}]+"
-"""A sign of a script that puts no spaces between words, or a run of other signs (marks on vowels are no breaks)."""
+"""A character of a script without spaces, or a run of other characters (vowel marks do not end a word)."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The kept columns by how a model takes them.
+    """The kept columns by how a model encodes them.
 
-    Numbers with the way they are written, dates (days since 1970) with whether the day comes first, texts with their
-    number of different terms, and categories.
+    Numbers with their style, dates (days since 1970) with whether the day comes first, texts with their number of
+    distinct terms, and categories.
     """
 
     numbers: dict[str, NumberStyle]
@@ -98,27 +98,27 @@ def fit_baselines(
     out: str | Path,
 ) -> None:
     """Write baselines.json: every baseline's probabilities on the train, calibration and test rows."""
-    asked = read_task(task)
+    target_task = read_task(task)
     planned = artifacts.read(plan, schemas.PLAN)["features"]
     types = {feature["name"]: feature["type"] for feature in planned}
     rows = {split: read_split(source, splits, split) for split in SPLITS}
     train = rows["train"][1]
     if train.empty:
-        raise DataError(f"{splits} has no train row: lower test_ratio, calibration_ratio or validation_ratio.")
-    truth = asked.codes_of(train[asked.target], source.csv.path)
+        raise DataError(f"{splits} has no train rows: lower test_ratio, calibration_ratio or validation_ratio.")
+    truth = target_task.codes_of(train[target_task.target], source.csv.path)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
-        found = find_features(train[list(types)], types, number_styles(planned), len(asked.labels))
+        features = find_features(train[list(types)], types, number_styles(planned), len(target_task.labels))
         with progress("growing trees, iterations") as advance:
-            models = fit_models(asked.baselines, Sample(prepare(train, found), truth, found, seed, advance))
+            models = fit_models(target_task.baselines, Sample(prepare(train, features), truth, features, seed, advance))
         predicted = {
-            name: _predict_splits(model, rows, found, len(asked.labels)) for name, (_, model) in models.items()
+            name: _predict_splits(model, rows, features, len(target_task.labels)) for name, (_, model) in models.items()
         }
     described: dict[str, BaselineModel] = {
         name: {"description": models[name][0], "splits": predicted[name]} for name in models
     }
-    baselines: Baselines = {"features": list(types), "labels": asked.labels, "models": described}
-    # In one line: of 1,000 labels and 5,000 rows these are 15 million numbers.
+    baselines: Baselines = {"features": list(types), "labels": target_task.labels, "models": described}
+    # On one line: with 1,000 labels and 5,000 rows, these are 15 million numbers.
     artifacts.write(out, baselines, schemas.BASELINES, indent=None)
     say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
 
@@ -126,29 +126,29 @@ def fit_baselines(
 def find_features(
     train: pd.DataFrame, types: Mapping[str, str], styles: Mapping[str, NumberStyle], labels: int = 2
 ) -> Features:
-    """How each column is taken, by the plan's types.
+    """How each column is encoded, by the plan's types.
 
-    A column of no readable number, date or word is a category. `labels` bounds the terms of a text.
+    A column without a readable number, date or word is categorical. `labels` bounds the terms of a text.
     """
-    found = Features({}, {}, {}, [])
+    features = Features({}, {}, {}, [])
     most_terms = _most_terms(labels, texts=sum(types[name] == "text" for name in train.columns))
     for name in train.columns:
         column, kind = train[name], types[name]
         day_first = kind == "date" and is_day_first(column)
         if kind == "date" and to_days(column, day_first).notna().any():
-            found.dates[name] = day_first
+            features.dates[name] = day_first
         elif _is_number(column, kind, styles[name]):
-            found.numbers[name] = styles[name]
+            features.numbers[name] = styles[name]
         elif kind == "text" and (terms := _count_terms(_as_text(column), most_terms)):
-            found.texts[name] = terms
+            features.texts[name] = terms
         else:
-            found.categories.append(name)
-    log.info("features: %s", found)
-    return found
+            features.categories.append(name)
+    log.info("features: %s", features)
+    return features
 
 
 def _is_number(column: "pd.Series[str]", kind: str, style: NumberStyle) -> bool:
-    """A numeric column with a number in it; an id that feedback kept, where every filled cell is a number."""
+    """Whether the column is numeric and has a number, or is an id kept by feedback whose filled cells are numbers."""
     numbers = to_numbers(column, style).notna()
     return bool(numbers.any()) and (kind == "numeric" or (kind == "id" and bool(numbers.sum() == column.notna().sum())))
 
@@ -162,25 +162,25 @@ def _most_terms(labels: int, texts: int) -> int:
 
 
 def _count_terms(text: "pd.Series[str]", most: int) -> int:
-    """The number of different terms, `most` at most; 0 where the cells hold spaces and punctuation only."""
+    """The number of distinct terms, at most `most`; 0 where the cells contain only spaces and punctuation."""
     try:
         return len(_vectorizer(most, _longest_term(text)).fit(text).vocabulary_)
-    except ValueError:  # scikit-learn's word for an empty vocabulary
+    except ValueError:  # what scikit-learn raises for an empty vocabulary
         return 0
 
 
 def _longest_term(text: "pd.Series[str]") -> int:
-    """Words in a term: 2 where pairs are cheap, else 1."""
+    """Words in a term: 2 where word pairs are fast, else 1."""
     return 2 if text.str.len().sum() <= _PAIRS_UP_TO else 1
 
 
 def _vectorizer(most: int, longest: int) -> TfidfVectorizer:
-    """TF-IDF of the most frequent terms of up to `longest` words, in lower case, no word left out by a list."""
+    """TF-IDF of the most frequent terms of up to `longest` words, in lower case, without stop words."""
     return TfidfVectorizer(token_pattern=_WORD, ngram_range=(1, longest), max_features=most, sublinear_tf=True)
 
 
 def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
-    """Rows of text as rows of float64 (numbers and dates, NaN where missing), of text categories and of texts."""
+    """Rows of text encoded as float64 (numbers and dates, NaN where missing), text categories and texts."""
     columns: dict[str, Any] = {
         name: to_numbers(table[name], style).clip(-_LARGEST, _LARGEST) for name, style in features.numbers.items()
     }
@@ -194,13 +194,13 @@ class Sample(NamedTuple):
     """What a baseline is fitted on."""
 
     rows: pd.DataFrame
-    """As `prepare` makes them."""
+    """As encoded by `prepare`."""
     truth: NDArray[np.int64]
     """Label codes, shape (rows,)."""
     features: Features
     seed: int
     advance: Advance | None = None
-    """Is told the iterations of gradient boosting, which takes by far the longest."""
+    """Called with the iterations of gradient boosting, which takes by far the longest."""
 
     @property
     def labels(self) -> int:
@@ -213,11 +213,11 @@ Fitted = tuple[str, ClassifierMixin]
 
 
 def fit_models(names: Sequence[str], sample: Sample) -> dict[str, Fitted]:
-    """The named baselines, each fitted on the sample; where one label only occurs, all are the majority."""
+    """The named baselines, each fitted on the sample; where only one label occurs, all equal the majority."""
     if sample.labels > 1:
         return {name: FITTERS[name](sample) for name in names}
     majority = _fit_majority(sample)
-    same = ("The train split has one label only: the same as majority.", majority[1])
+    same = ("The same as majority: the train split has only one label.", majority[1])
     return {name: majority if name == "majority" else same for name in names}
 
 
@@ -254,30 +254,30 @@ def solver_iterations(labels: int) -> int:
 
 
 def tree_iterations(labels: int) -> int:
-    """Iterations of gradient boosting, each of one tree a label (one tree in all of two labels)."""
+    """Iterations of gradient boosting, each with one tree per label (one tree in total for two labels)."""
     return min(_ITERATIONS, max(10, MAX_TREES // labels))
 
 
 def _describe_linear(features: Features, labels: int) -> str:
     words = (
-        f", TF-IDF of {max(features.texts.values()):,} terms a text column at most "
+        f", TF-IDF with at most {max(features.texts.values()):,} terms per text column "
         f"(its first {MAX_CHARACTERS:,} characters)"
         if features.texts
         else ""
     )
     return (
         "Logistic regression: standardised numbers, the median and an indicator for missing ones, "
-        f"{MAX_CATEGORIES} one-hot categories a column at most, missing being one of them{words}; "
-        f"{solver_iterations(labels):,} iterations at most."
+        f"at most {MAX_CATEGORIES} one-hot categories per column, missing included{words}; "
+        f"at most {solver_iterations(labels):,} iterations."
     )
 
 
 def _describe_trees(features: Features, labels: int) -> str:
-    words = f", {TEXT_COMPONENTS} components of its TF-IDF a text column at most" if features.texts else ""
-    shrunk = f", leaves shrunk (l2 1) as for all tasks of more than {MANY_LABELS}" if labels > MANY_LABELS else ""
+    words = f", at most {TEXT_COMPONENTS} TF-IDF components per text column" if features.texts else ""
+    shrunk = f", leaves shrunk (l2 1) as with any more than {MANY_LABELS} labels" if labels > MANY_LABELS else ""
     return (
-        "Gradient-boosted trees on histograms: missing cells as they are, "
-        f"{MAX_CATEGORIES} categories a column at most{words}; "
+        "Histogram-based gradient-boosted trees: missing cells kept as missing, "
+        f"at most {MAX_CATEGORIES} categories per column{words}; "
         f"{tree_iterations(labels)} iterations for {labels:,} labels{shrunk}."
     )
 
@@ -292,7 +292,7 @@ def _logistic_regression(rows: pd.DataFrame, features: Features, seed: int, iter
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
     )
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES)
-    texts = [(f"text {place}", *each) for place, each in enumerate(_vectorizers(rows, features))]
+    texts = [(f"text {index}", *step) for index, step in enumerate(_vectorizers(rows, features))]
     columns = ColumnTransformer(
         [("numbers", numbers, features.ordinal), ("categories", categories, features.categories), *texts]
     )
@@ -307,17 +307,17 @@ def _gradient_boosting(rows: pd.DataFrame, features: Features, seed: int, labels
         max_categories=MAX_CATEGORIES,
     )
     texts = [
-        (f"text {place}", _reduced(vectorizer, features.texts[name], len(rows), seed), name)
-        for place, (vectorizer, name) in enumerate(_vectorizers(rows, features))
+        (f"text {index}", _reduced(vectorizer, features.texts[name], len(rows), seed), name)
+        for index, (vectorizer, name) in enumerate(_vectorizers(rows, features))
     ]
     columns = ColumnTransformer(
         [("numbers", "passthrough", features.ordinal), ("categories", categories, features.categories), *texts],
         sparse_threshold=0.0,
     )
-    places = range(len(features.ordinal), len(features.ordinal) + len(features.categories))
-    # Early stopping would set rows aside, label by label, and fails where a label has one row.
+    positions = range(len(features.ordinal), len(features.ordinal) + len(features.categories))
+    # Early stopping would hold out rows of each label, and fails where a label has only one row.
     trees = HistGradientBoostingClassifier(
-        categorical_features=list(places),
+        categorical_features=list(positions),
         early_stopping=False,
         l2_regularization=1.0 if labels > MANY_LABELS else 0.0,
         random_state=seed,
@@ -327,7 +327,7 @@ def _gradient_boosting(rows: pd.DataFrame, features: Features, seed: int, labels
 
 
 def _reduced(vectorizer: TfidfVectorizer, terms: int, rows: int, seed: int) -> Pipeline | TfidfVectorizer:
-    """The text as TEXT_COMPONENTS numbers at most; as its terms themselves where they are no more."""
+    """The text as at most TEXT_COMPONENTS numbers; as its terms themselves where there are no more of them."""
     if terms <= TEXT_COMPONENTS:
         return vectorizer
     return make_pipeline(vectorizer, TruncatedSVD(min(TEXT_COMPONENTS, rows), random_state=seed))
@@ -336,7 +336,7 @@ def _reduced(vectorizer: TfidfVectorizer, terms: int, rows: int, seed: int) -> P
 def _grow(
     model: Pipeline, rows: pd.DataFrame, truth: NDArray[np.int64], iterations: int, advance: Advance | None
 ) -> Pipeline:
-    """Fit gradient boosting in some pieces, which together are the same as one fit, and tell how far it is."""
+    """Fit gradient boosting in steps, which together equal one fit, and report progress."""
     columns, trees = (step for _, step in model.steps)
     with np.errstate(divide="ignore", invalid="ignore"):  # a variance of 0, where all texts are the same
         numbers = columns.fit_transform(rows)
@@ -364,7 +364,7 @@ def _predict_splits(
 
 
 def predict(model: ClassifierMixin, rows: pd.DataFrame, labels: int) -> NDArray[np.float64]:
-    """P(label | row), shape (rows, labels), rounded; 0 for a label that the model never saw."""
+    """P(label | row), shape (rows, labels), rounded; 0 for a label that was not in the train rows."""
     probabilities = np.zeros((len(rows), labels))
     if len(rows):
         probabilities[:, model.classes_] = model.predict_proba(rows)

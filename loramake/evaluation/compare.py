@@ -1,4 +1,4 @@
-"""Experiments side by side: the settings that differ, metrics with intervals, and the difference on the same rows."""
+"""Compares experiments: settings that differ, metrics with intervals, and the difference on the same rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from loramake.tables.source import Key
 from loramake.tasks import Task, make_task
 from loramake.text import as_percent
 
-_PLACES = ("dataset_dir", "output_dir")
+_PATHS = ("dataset_dir", "output_dir")
 """Settings that only name the experiment."""
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What of a finished experiment is compared."""
+    """The parts of a finished experiment that are compared."""
 
     name: str
     settings: dict[str, Any]
@@ -42,7 +42,7 @@ class Experiment:
 
 
 class Difference(Estimate):
-    """What one experiment gains over another in a metric."""
+    """The difference of a metric between two experiments."""
 
     outcome: Outcome | None
 
@@ -57,7 +57,7 @@ class Comparison(TypedDict):
 
 
 def read_experiment(folder: Path) -> Experiment:
-    """ConfigError, with the next command, where something of it is not there."""
+    """The experiment in a folder; ConfigError, with the next command, where an artifact is missing."""
     results = read_artifact(folder, layout.RESULTS)
     metrics = read_artifact(folder, layout.METRICS)
     plan = read_artifact(folder, layout.PLAN)
@@ -83,7 +83,7 @@ def _settings(results: Results, plan: Plan, train: LlamaFactoryConfig) -> dict[s
         "instruction": plan["instruction"],
         "train rows": results["rows"]["train"],
         "test rows": results["rows"]["test"],
-        **{key: value for key, value in train.items() if key not in _PLACES},
+        **{key: value for key, value in train.items() if key not in _PATHS},
     }
 
 
@@ -91,22 +91,22 @@ def differing_settings(experiments: Sequence[Experiment]) -> dict[str, list[Any]
     """Settings that are not the same everywhere, with the value of each experiment (None where it has none)."""
     names = dict.fromkeys(name for experiment in experiments for name in experiment.settings)
     values = {name: [experiment.settings.get(name) for experiment in experiments] for name in names}
-    return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
+    return {name: entries for name, entries in values.items() if any(value != entries[0] for value in entries)}
 
 
 def compare(first: Experiment, other: Experiment) -> Comparison:
-    """{rows, only_in_one, differences: {metric: {value, low, high, outcome}}, sentence}: `other` less `first`.
+    """{rows, only_in_one, differences: {metric: {value, low, high, outcome}}, sentence}: `other` minus `first`.
 
     Both are measured on the test rows that they share, and on the same bootstrap resamples of these (a paired
     percentile bootstrap; Efron and Tibshirani 1993, chapter 13). ConfigError where they predict different things.
     """
-    for what, ours, theirs in (
+    for aspect, ours, theirs in (
         ("target", first.settings["target"], other.settings["target"]),
         ("set of labels", sorted(first.task.labels), sorted(other.task.labels)),
         ("table", first.table, other.table),
     ):
         if ours != theirs:
-            raise ConfigError(f"{first.name} and {other.name} do not have the same {what}: they cannot be compared.")
+            raise ConfigError(f"{first.name} and {other.name} do not have the same {aspect}: they cannot be compared.")
     ours, theirs = set(first.test.keys), set(other.test.keys)
     shared = sorted(ours & theirs)
     differences = _differences(first.task, *_scores(first, other, shared)) if shared else {}
@@ -119,31 +119,31 @@ def compare(first: Experiment, other: Experiment) -> Comparison:
 
 
 def _scores(first: Experiment, other: Experiment, rows: list[Key]) -> tuple[Codes, Scores]:
-    """True labels, and the probabilities of both, of these rows, in the order of the first one's labels."""
+    """True labels and both experiments' probabilities for these rows, in the first experiment's order of labels."""
     ours, theirs = first.test.pick(rows), other.test.pick(rows)
     order = [other.task.labels.index(label) for label in first.task.labels]
     return ours.truth, {"0": ours.probabilities, "1": theirs.probabilities[:, order]}
 
 
 def _differences(task: Task, truth: Codes, scores: Scores) -> dict[MetricName, Difference]:
-    ours, theirs = (compute_metrics(task, truth, scores[place]) for place in ("0", "1"))
+    ours, theirs = (compute_metrics(task, truth, scores[key]) for key in ("0", "1"))
     resampled = resample(task, truth, scores, _SEED)
-    found: dict[MetricName, Difference] = {}
+    differences: dict[MetricName, Difference] = {}
     for name, _, sign in task.compared_metrics:
         paired = resampled["1"][name] - resampled["0"][name]
         difference = estimate(theirs[name] - ours[name], paired)
-        found[name] = {**difference, "outcome": outcome_of(difference, sign)}
-    return found
+        differences[name] = {**difference, "outcome": outcome_of(difference, sign)}
+    return differences
 
 
 def _sentence(reference: Experiment, other: str, rows: int, differences: Mapping[MetricName, Difference]) -> str:
     first, metric = reference.name, reference.task.verdict_metric
     if not rows:
-        return f"{other} and {first} have no test row in common: no difference can be measured."
+        return f"{other} and {first} cannot be compared: they have no test row in common."
     difference = differences[metric.name]
     if difference["outcome"] is None:
-        return f"{other} and {first} share too few test rows ({rows}) to tell."
-    word = {"better": "better than", "level": "level with", "worse": "worse than"}[difference["outcome"]]
+        return f"Too few shared test rows ({rows}) to compare {other} with {first}."
+    word = {"better": "better than", "level": "on par with", "worse": "worse than"}[difference["outcome"]]
     value, low, high = (f"{end:+.3f}" for end in (difference["value"], difference["low"], difference["high"]))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
     return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {rows:,} rows)."

@@ -1,4 +1,4 @@
-"""Measures with their intervals: bootstrap resamples of rows, and the shares of rows for which a formula serves."""
+"""Measures with intervals: by bootstrap resamples of rows, or by a formula for shares of rows."""
 
 import math
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 
 CELLS = 400_000
-"""Counts held at once while resampling: few enough to stay in the processor's cache."""
+"""Counts in memory at once while resampling: few enough to stay in the processor's cache."""
 
 UNDEFINED: Estimate = {"value": None, "low": None, "high": None}
 
 
 def defined(value: float | None) -> float:
-    """A value that its caller knows to be defined."""
+    """The value, which the caller knows to be defined."""
     if value is None:
         raise ValueError("a measure that should be defined is not")
     return value
 
 
 def draw_counts(rows: int, seed: int, cells: int = CELLS, advance: Advance | None = None) -> Iterator[Floats]:
-    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows) of `cells` at most.
+    """How often each row is drawn in each resample, in blocks of shape (some resamples, rows) of at most `cells`.
 
-    `advance` is told of a block when the next one is asked for.
+    `advance` is called for a block when the next one is requested.
     """
     generator = np.random.default_rng(seed)
     block = max(1, cells // max(1, rows))
@@ -45,7 +45,7 @@ def draw_counts(rows: int, seed: int, cells: int = CELLS, advance: Advance | Non
 def estimate(value: float, resampled: Floats) -> Estimate:
     """A value with its percentile-bootstrap interval (Efron and Tibshirani 1993, chapter 13).
 
-    Resamples where the metric is undefined are left out; where that is more than half of them, so is the interval.
+    Resamples where the metric is undefined are dropped; where that is more than half, there is no interval.
     """
     defined = resampled[~np.isnan(resampled)]
     if np.isnan(value) or 2 * len(defined) < len(resampled):
@@ -55,9 +55,9 @@ def estimate(value: float, resampled: Floats) -> Estimate:
 
 
 def proportion(hits: float, rows: float) -> Estimate:
-    """A share of rows with Wilson's score interval (1927), wide also where all rows agree; null of no rows.
+    """A share of rows with Wilson's score interval (1927), which has a width even if all rows agree; null without rows.
 
-    The closed form, since scipy's binomtest makes a test of each share, and there may be one for each of 1,000 labels.
+    In closed form, since scipy's binomtest runs a test for each share, and there may be one for each of 1,000 labels.
     """
     if rows == 0:
         return UNDEFINED

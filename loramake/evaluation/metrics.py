@@ -1,7 +1,7 @@
 """How good probabilities are: scikit-learn's metrics.
 
-A row counts as predicted with its most probable label (of equals, the first). What is undefined, such as a ROC-AUC
-where all rows have one label, is NaN here and null in metrics.json, never an error and never a number.
+A row's predicted label is its most probable one (the first of ties). An undefined metric, such as a ROC-AUC where all
+rows have the same label, is NaN here and null in metrics.json, never an error and never a number.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def compute_metrics(task: Task, truth: Codes, probabilities: Floats) -> dict[Met
     labels = range(probabilities.shape[1])
     values["log_loss"] = sklearn_metrics.log_loss(truth, probabilities, labels=list(labels))
     if ranked := task.ranked_codes(truth):
-        # balanced_accuracy_score is the same, but warns of labels that are predicted and not true.
+        # balanced_accuracy_score gives the same, but warns about labels that are predicted but never true.
         values["balanced_accuracy"] = sklearn_metrics.recall_score(
             truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
         )
@@ -50,10 +50,10 @@ def _precision_recall_f1(truth: Codes, predicted: Codes, suffix: str, **options:
 
 
 def row_losses(truth: Codes, probabilities: Floats) -> Floats:
-    """-log P(true label) of each row, shape (rows,), probabilities kept off 0 and 1 as scikit-learn's log_loss does."""
+    """-log P(true label) of each row, shape (rows,), with probabilities clipped as in scikit-learn's log_loss."""
     epsilon = np.finfo(np.float64).eps
-    own: Floats = probabilities[np.arange(len(truth)), truth]
-    return -np.log(np.clip(own, epsilon, 1 - epsilon))
+    probability: Floats = probabilities[np.arange(len(truth)), truth]
+    return -np.log(np.clip(probability, epsilon, 1 - epsilon))
 
 
 def confusion_matrix(truth: Codes, probabilities: Floats) -> Codes:

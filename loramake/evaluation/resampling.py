@@ -1,4 +1,4 @@
-"""Every metric of a model on bootstrap resamples of the rows, many resamples at once; a test holds them to metrics.py.
+"""Every metric of a model on many bootstrap resamples of the rows at once; a test compares them with metrics.py.
 
 Time and memory grow with labels times rows and with resamples times labels, never with the square of the labels.
 """
@@ -17,13 +17,13 @@ from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task
 
 _CELLS_OF_MANY_LABELS = 5_000_000
-"""The same for more than MANY_LABELS labels, whose rows are compared with each other anew for each block."""
+"""The same for more than MANY_LABELS labels, whose rows are compared with each other again in each block."""
 
 
 class Tallies(NamedTuple):
-    """Rows of each label in each resample, each (resamples, labels): predicted right, true, predicted."""
+    """Rows of each label in each resample, each (resamples, labels): predicted correctly, true, predicted."""
 
-    right: Floats
+    correct: Floats
     true: Floats
     predicted: Floats
 
@@ -42,8 +42,8 @@ def resample(
         for name, probabilities in scores.items():
             parts[name].append(compute_weighted(task, truth, probabilities, counts))
     return {
-        name: {metric: np.concatenate([part[metric] for part in found]) for metric in found[0]}
-        for name, found in parts.items()
+        name: {metric: np.concatenate([part[metric] for part in blocks]) for metric in blocks[0]}
+        for name, blocks in parts.items()
     }
 
 
@@ -57,9 +57,9 @@ def resample_labels(truth: Codes, probabilities: Floats, seed: int) -> dict[str,
 
 
 def compute_weighted(task: Task, truth: Codes, probabilities: Floats, counts: Floats) -> Resampled:
-    """`compute_metrics` of many resamples at once: `counts` (resamples, rows) tells how often each holds a row.
+    """`compute_metrics` of many resamples at once: `counts` (resamples, rows) is how often each contains a row.
 
-    scikit-learn takes 20 ms for one resample of 5,000 rows, this 1 ms; a test holds the two equal.
+    scikit-learn takes 20 ms for one resample of 5,000 rows, this 1 ms; a test checks that both agree.
     """
     if len(truth) == 0:
         return dict.fromkeys(task.metric_names, np.full(len(counts), np.nan))
@@ -82,9 +82,9 @@ def compute_weighted(task: Task, truth: Codes, probabilities: Floats, counts: Fl
 
 def _tally(truth: Codes, probabilities: Floats, counts: Floats) -> Tallies:
     labels, predicted = probabilities.shape[1], probabilities.argmax(axis=1)
-    right = truth == predicted
+    correct = truth == predicted
     return Tallies(
-        _sums_by_label(truth[right], counts[:, right], labels),
+        _sums_by_label(truth[correct], counts[:, correct], labels),
         _sums_by_label(truth, counts, labels),
         _sums_by_label(predicted, counts, labels),
     )
@@ -102,10 +102,10 @@ def _sums_by_label(codes: Codes, counts: Floats, labels: int) -> Floats:
 
 def _tally_metrics(tallies: Tallies, positive: int | None) -> dict[str, Floats]:
     """The metrics that follow from the tallies of each resample, each of shape (resamples,)."""
-    right, true, predicted = tallies
+    correct, true, predicted = tallies
     rows = true.sum(axis=1)
     by_label = _label_shares(tallies)
-    values = {"accuracy": right.sum(axis=1) / rows}
+    values = {"accuracy": correct.sum(axis=1) / rows}
     if positive is not None:
         values |= {name: shares[:, positive].copy() for name, shares in by_label.items()}
     seen = (true + predicted) > 0
@@ -116,7 +116,7 @@ def _tally_metrics(tallies: Tallies, positive: int | None) -> dict[str, Floats]:
     recall = np.nan_to_num(by_label["recall"], nan=0.0)
     values["balanced_accuracy"] = recall.sum(axis=1) / (true > 0).sum(axis=1)
     # Gorodkin's R_k, as in scikit-learn: 0 where all rows have one prediction.
-    covariance = right.sum(axis=1) * rows - (true * predicted).sum(axis=1)
+    covariance = correct.sum(axis=1) * rows - (true * predicted).sum(axis=1)
     spread = (rows**2 - (true**2).sum(axis=1)) * (rows**2 - (predicted**2).sum(axis=1))
     values["mcc"] = np.where(spread > 0, covariance / np.sqrt(spread), 0.0)
     return values
@@ -124,5 +124,5 @@ def _tally_metrics(tallies: Tallies, positive: int | None) -> dict[str, Floats]:
 
 def _label_shares(tallies: Tallies) -> dict[str, Floats]:
     """Precision, recall and F1 of every label, each of shape (resamples, labels); NaN where it is 0/0."""
-    right, true, predicted = tallies
-    return {"precision": right / predicted, "recall": right / true, "f1": 2 * right / (true + predicted)}
+    correct, true, predicted = tallies
+    return {"precision": correct / predicted, "recall": correct / true, "f1": 2 * correct / (true + predicted)}

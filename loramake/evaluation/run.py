@@ -20,27 +20,27 @@ from loramake.tasks import Task, read_task
 
 LABEL_METRICS = ("precision", "recall", "f1")
 MAX_LABELS_WITH_MATRIX = 100
-"""Of more labels metrics.json has no confusion matrix: a million cells that are nearly all zero."""
+"""With more labels, metrics.json has no confusion matrix: a million cells, nearly all zero."""
 
 
 def run_evaluation(
     task: str | Path, train: str | Path, test: str | Path, baselines: str | Path, seed: int, out: str | Path
 ) -> None:
     """Write metrics.json from the predictions of the train and test splits (JSON lines) and baselines.json."""
-    found = read_task(task)
+    target_task = read_task(task)
     splits: dict[EvaluatedSplit, SplitMetrics] = {}
-    both: tuple[tuple[EvaluatedSplit, str | Path], ...] = (("train", train), ("test", test))
-    for split, predictions in both:
-        truth, scores = read_scores(predictions, baselines, found.labels, split)
-        # One thread: on a busy machine several wait for each other and take ten times as long.
+    predictions_by_split: tuple[tuple[EvaluatedSplit, str | Path], ...] = (("train", train), ("test", test))
+    for split, predictions in predictions_by_split:
+        truth, scores = read_scores(predictions, baselines, target_task.labels, split)
+        # One thread: on a busy machine, several wait for each other and take ten times as long.
         with threadpool_limits(limits=1), progress(f"evaluating {split}, resamples") as advance:
-            resampled = resample(found, truth, scores, seed, advance)
-            models = {name: evaluate(found, truth, scores[name], resampled[name], seed) for name in scores}
+            resampled = resample(target_task, truth, scores, seed, advance)
+            models = {name: evaluate(target_task, truth, scores[name], resampled[name], seed) for name in scores}
         splits[split] = {"rows": len(truth), "models": models}
-    verdict = find_verdict(found.verdict_metric, splits["test"]["models"], resampled)
+    verdict = find_verdict(target_task.verdict_metric, splits["test"]["models"], resampled)
     metrics: Evaluation = {
-        "labels": found.labels,
-        "positive_label": found.positive_label,
+        "labels": target_task.labels,
+        "positive_label": target_task.positive_label,
         "resamples": RESAMPLES,
         "confidence": CONFIDENCE,
         "splits": splits,
@@ -51,7 +51,7 @@ def run_evaluation(
 
 
 def evaluate(task: Task, truth: Codes, probabilities: Floats, resampled: Resampled, seed: int) -> ModelMetrics:
-    """One model on one split as metrics.json has it: metrics with intervals, confusion matrix, per-class table."""
+    """One model on one split as in metrics.json: metrics with intervals, confusion matrix, per-class table."""
     values = compute_metrics(task, truth, probabilities)
     few = len(task.labels) <= MAX_LABELS_WITH_MATRIX
     return {

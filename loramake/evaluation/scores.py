@@ -19,17 +19,17 @@ def read_scores(
 ) -> tuple[Codes, Scores]:
     """True labels (codes, shape (rows,)) and the scores of loramake and of every baseline, rows matched.
 
-    ArtifactError where the two files do not hold the same rows and labels, or a row's true label is not known.
+    ArtifactError where the two files do not contain the same rows and labels, or a row's true label is unknown.
     """
     scored = read_scored(predictions, labels)
-    plain = artifacts.read(baselines, schemas.BASELINES)
-    if plain["labels"] != labels:
-        raise ArtifactError(f"{baselines} was made for other labels: delete it and run the same command again.")
+    content = artifacts.read(baselines, schemas.BASELINES)
+    if content["labels"] != labels:
+        raise ArtifactError(f"{baselines} is for other labels: delete it and run the same command again.")
     scores = {LORAMAKE: scored.probabilities}
-    for name, model in plain["models"].items():
-        found = model["splits"][split]
-        keys = zip(found["sources"], found["rows"], strict=True)
-        rows = dict(zip(keys, found["probabilities"], strict=True))
+    for name, model in content["models"].items():
+        predicted = model["splits"][split]
+        keys = zip(predicted["sources"], predicted["rows"], strict=True)
+        rows = dict(zip(keys, predicted["probabilities"], strict=True))
         _check_same_rows(set(scored.keys), set(rows), predictions, baselines)
         scores[name] = as_matrix([rows[key] for key in scored.keys], labels)
     return scored.truth, scores

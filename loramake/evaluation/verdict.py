@@ -1,4 +1,4 @@
-"""What is said of loramake against the best baseline."""
+"""The verdict: loramake against the best baseline."""
 
 from loramake.artifact_types.evaluation import ModelMetrics, Verdict
 from loramake.artifact_types.shared import Estimate, Outcome
@@ -12,7 +12,7 @@ from loramake.text import as_percent
 def find_verdict(metric: Metric, models: dict[str, ModelMetrics], resampled: dict[str, Resampled]) -> Verdict:
     """loramake against the best baseline on test, with a paired bootstrap interval of the difference.
 
-    The best baseline is picked on the same test rows, which favours the baseline.
+    The best baseline is selected on the same test rows, which favours the baseline.
     """
     if models[LORAMAKE]["metrics"][metric.name]["value"] is None:
         return _no_verdict(metric)
@@ -45,7 +45,7 @@ def _no_verdict(metric: Metric) -> Verdict:
 
 
 def outcome_of(difference: Estimate, sign: int = 1) -> Outcome | None:
-    """What an interval says: better, worse or level; None of none. With `sign` -1 less is better."""
+    """The outcome by the interval: better, worse or level; None without one. With `sign` -1, less is better."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
         return None
@@ -59,7 +59,7 @@ def _sentence(
     against = f"{metric.title} {ours:.3f} against {theirs:.3f} of {best}"
     if outcome is None:
         return f"Too few test rows to tell: {against}."
-    opening = {"better": "Better than", "level": "Level with", "worse": "Worse than"}[outcome]
+    opening = {"better": "Better than", "level": "On par with", "worse": "Worse than"}[outcome]
     value, low, high = (
         f"{round(number or 0.0, 3) + 0.0:.3f}"
         for number in (difference["value"], difference["low"], difference["high"])

@@ -1,4 +1,4 @@
-"""What a CSV holds, column by column. Knows nothing of targets, splits or models."""
+"""What a CSV contains, column by column. Knows nothing of targets, splits or models."""
 
 import heapq
 from pathlib import Path
@@ -19,7 +19,7 @@ QUANTILES: dict[Quantile, float] = {"0": 0, "0.25": 0.25, "0.5": 0.5, "0.75": 0.
 
 
 def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -> None:
-    """Write profile.json of the CSV, and the header and size of the test CSV where there is one."""
+    """Write profile.json of the CSV, with the header and size of the test CSV if there is one."""
     with working(f"profiling {csv}"):
         profile = describe_csv(csv, test_csv)
     artifacts.write(out, profile, schemas.PROFILE)
@@ -30,7 +30,7 @@ def profile_csv(csv: str | Path, test_csv: str | Path | None, out: str | Path) -
 
 
 def describe_csv(csv: str | Path, test_csv: str | Path | None) -> Profile:
-    """profile.json of a CSV, and of the test CSV where there is one."""
+    """profile.json of a CSV, and of the test CSV if there is one."""
     dialect = sniff(csv)
     table = read_table(csv, dialect)
     return {
@@ -64,7 +64,7 @@ def profile_column(column: "pd.Series[str]") -> ProfileColumn:
 
 
 def _top_values(counts: "pd.Series[int]") -> list[tuple[str, int]]:
-    """The most frequent values and their rows, the first by name where rows are equal; sorting all would take long."""
+    """The most frequent values and their rows, ties in alphabetical order; sorting all values would be slow."""
     least = counts.iloc[:TOP_VALUES].min()
     more, equal = counts[counts > least], counts.index[counts == least]
     first = heapq.nsmallest(TOP_VALUES - len(more), equal)
@@ -75,11 +75,11 @@ def _top_values(counts: "pd.Series[int]") -> list[tuple[str, int]]:
 
 
 def _describe_numbers(filled: "pd.Series[str]", kind: ColumnType, style: NumberStyle | None) -> ColumnNumbers:
-    """How a numeric column writes its numbers, how many cells are none, and quantiles; None for other columns."""
+    """A numeric column's number style, how many cells are not numbers, and quantiles; None for other columns."""
     if kind != "numeric" or style is None:
         return {"number_style": None if style is None else style.as_dict(), "words": None, "quantiles": None}
     numbers = to_numbers(filled, style)
-    values = np.percentile(numbers.dropna(), [100 * place for place in QUANTILES.values()])
+    values = np.percentile(numbers.dropna(), [100 * share for share in QUANTILES.values()])
     return {
         "number_style": style.as_dict(),
         "words": int(numbers.isna().sum()),

@@ -1,7 +1,7 @@
 """Which row trains, validates, calibrates and tests: fixed before anything is fitted.
 
-By default the side of a row follows from its content and the seed alone, so that the order of rows or columns changes
-nothing; with a group column from its group and the seed; with a time column from its time.
+By default the split of a row follows from its content and the seed alone, so the order of rows or columns does not
+matter; with a group column, from its group and the seed; with a time column, from its time.
 """
 
 import csv
@@ -27,7 +27,7 @@ _NAMED = 5
 
 
 class Ratios(TypedDict):
-    """Shares of all rows of the CSV; what they leave is train."""
+    """Shares of all rows of the CSV; the rest is train."""
 
     validation_ratio: float
     calibration_ratio: float
@@ -43,24 +43,24 @@ def assign_splits(
     summary: str | Path,
 ) -> None:
     """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary."""
-    found = artifacts.read(task, schemas.TASK)
+    described = artifacts.read(task, schemas.TASK)
     shares = split_shares(ratios, has_test_csv=source.test_csv is not None)
     with working("assigning rows to splits"):
-        table = task_of(found).rows_with_label(source.csv.read())
-        sides, how = assign(table, found, shares, seed, source.csv.path)
+        table = task_of(described).rows_with_label(source.csv.read())
+        sides, how = assign(table, described, shares, seed, source.csv.path)
     lines = [(row, "csv", split) for row, split in sides.items()]
     if source.test_csv is not None:
-        test = _read_test(source.test_csv, table, found)
+        test = _read_test(source.test_csv, table, described)
         lines += [(row, "test_csv", "test") for row in test.index]
-        _compare_test(table, test, found, source.test_csv.path)
+        _compare_test(table, test, described, source.test_csv.path)
     _check_filled(lines, shares, source.csv.path, how)
-    _check_seen(table[found["target"]], sides, source.csv.path, how)
+    _check_seen(table[described["target"]], sides, source.csv.path, how)
     counts = {name: sum(split == name for _, _, split in lines) for name in SPLITS}
     with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
-    described: Splits = {"test": "ratio" if source.test_csv is None else "test_csv", "rows": counts, **how}
-    artifacts.write(summary, described, schemas.SPLITS)
-    say(f"rows by split: {describe_splits(described)}.")
+    summarized: Splits = {"test": "ratio" if source.test_csv is None else "test_csv", "rows": counts, **how}
+    artifacts.write(summary, summarized, schemas.SPLITS)
+    say(f"rows by split: {describe_splits(summarized)}.")
 
 
 def describe_splits(summary: Splits) -> str:
@@ -68,7 +68,7 @@ def describe_splits(summary: Splits) -> str:
     counts = ", ".join(f"{split} {rows:,}" for split, rows in summary["rows"].items() if rows)
     column = summary["column"]
     tested = " (test_csv)" if summary["test"] == "test_csv" else ""
-    how = {"content": "", "group": f"; no {column} is on two sides", "time": f"; in the order of {column}"}
+    how = {"content": "", "group": f"; no {column} is in two splits", "time": f"; in the order of {column}"}
     cut = f", the test rows from {summary['test_from']} on" if summary["test_from"] else ""
     lost = f"; {summary['left_out']:,} rows without a time are left out" if summary["left_out"] else ""
     return f"{counts}{tested}{how[summary['by']]}{cut}{lost}"
@@ -77,7 +77,7 @@ def describe_splits(summary: Splits) -> str:
 def assign(
     table: pd.DataFrame, task: TaskDescription, shares: dict[str, float], seed: int, where: str | Path
 ) -> tuple[dict[int, str], Assignment]:
-    """The split of every row by its place in the CSV, and how it was found (keys of splits.json)."""
+    """The split of every row by its index in the CSV, and how it was assigned (keys of splits.json)."""
     how: Assignment = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
     target, group, time = task["target"], task["group_column"], task["time_column"]
     if time is not None:
@@ -98,7 +98,7 @@ def assign(
 def by_time(column: "pd.Series[str]", shares: dict[str, float], where: str | Path) -> dict[int, str]:
     """The split of every row that has a time: the latest test, those before them calibrate, the earliest train.
 
-    Rows of the same time stay together. DataError where the cells are neither numbers nor dates.
+    Rows of the same time stay together. DataError if the cells are neither numbers nor dates.
     """
     order = _order(column)
     if order.notna().sum() < MOSTLY * column.notna().sum():
@@ -108,13 +108,13 @@ def by_time(column: "pd.Series[str]", shares: dict[str, float], where: str | Pat
         )
     rows_of_time = order.value_counts().sort_index()
     middle = (rows_of_time.cumsum() - rows_of_time / 2) / order.notna().sum()
-    side_of_time = {time: _split_at(place, shares) for time, place in middle.items()}
-    known = order.dropna()
-    return {int(row): side_of_time[time] for row, time in zip(known.index, known, strict=True)}
+    side_of_time = {time: _split_at(position, shares) for time, position in middle.items()}
+    timed = order.dropna()
+    return {int(row): side_of_time[time] for row, time in zip(timed.index, timed, strict=True)}
 
 
 def _order(column: "pd.Series[str]") -> "pd.Series[float]":
-    """A column of times as numbers, NaN where a cell is missing or no time."""
+    """A column of times as numbers, NaN where a cell is missing or not a time."""
     style = find_number_style(column.dropna())
     return to_days(column, is_day_first(column)) if style is None else to_numbers(column, style)
 
@@ -129,30 +129,30 @@ def _read_test(file: TableFile, table: pd.DataFrame, task: TaskDescription) -> p
 
 
 def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: TaskDescription, test_csv: str | Path) -> None:
-    """The test table is the user's choice and stays whole; what it shares with the CSV is said."""
+    """Report what the test table shares with the CSV; it is the user's choice and stays complete."""
     group, time = task["group_column"], task["time_column"]
     if twins := int(row_content(test).isin(row_content(table)).sum()):
-        say(f"{test_csv}: {twins:,} of {len(test):,} rows stand in the CSV too: the test will look better than it is.")
+        say(f"{test_csv}: {twins:,} of {len(test):,} rows are in the CSV too: the test results will be too optimistic.")
     if group is not None and (shared := len(set(test[group].dropna()) & set(table[group].dropna()))):
         raise DataError(
-            f"{test_csv}: {shared:,} values of group_column {group} stand in the CSV too: leave their rows out of one "
+            f"{test_csv}: {shared:,} values of group_column {group} are in the CSV too: leave their rows out of one "
             f"of the two, or unset group_column."
         )
     if time is not None and _order(test[time]).min() < _order(table[time]).max():
-        say(f"{test_csv}: its earliest {time} lies before the latest of the CSV: the test is not of later rows only.")
+        say(f"{test_csv}: its earliest {time} is before the CSV's latest: the test is not on later rows only.")
 
 
 def _check_filled(
     lines: list[tuple[int, str, str]], shares: dict[str, float], csv_path: str | Path, how: Assignment
 ) -> None:
-    """Raise DataError where a split that was asked for is empty."""
+    """Raise DataError if a split with a ratio above 0 is empty."""
     filled = {split for _, _, split in lines}
-    things = {"content": "rows", "group": f"values of {how['column']}", "time": f"different times in {how['column']}"}
+    things = {"content": "rows", "group": f"values of {how['column']}", "time": f"distinct times in {how['column']}"}
     for split, share in shares.items():
         if share > 0 and split not in filled:
-            what = things[how["by"]]
+            thing = things[how["by"]]
             raise DataError(
-                f"{csv_path}: too few {what} for a {split} split ({as_percent(share)}): change the ratios or add rows."
+                f"{csv_path}: too few {thing} for a {split} split ({as_percent(share)}): change the ratios or add rows."
             )
 
 
@@ -171,7 +171,7 @@ def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str |
 
 
 def split_shares(ratios: Ratios, has_test_csv: bool) -> dict[str, float]:
-    """The share of each split in the CSV's rows, train first; a test table leaves none of them to test on."""
+    """The share of each split in the CSV's rows, train first; with a test table, the share of test is 0."""
     test = 0.0 if has_test_csv else ratios["test_ratio"]
     shares = {"validation": ratios["validation_ratio"], "calibration": ratios["calibration_ratio"], "test": test}
     return {"train": 1.0 - sum(shares.values()), **shares}
@@ -181,7 +181,7 @@ def stratified(
     groups: "pd.Series[str]", labels: "pd.Series[str]", shares: dict[str, float], seed: int
 ) -> dict[int, str]:
     """The split of every row, label by label, rows of the same group kept together (with its most frequent label)."""
-    label_of_group = labels.groupby(groups).agg(lambda found: found.value_counts().sort_index().idxmax())
+    label_of_group = labels.groupby(groups).agg(lambda group: group.value_counts().sort_index().idxmax())
     splits: dict[int, str] = {}
     for _, members in groups.groupby(groups.map(label_of_group)):
         splits.update(_cut(members, shares, seed))
@@ -189,9 +189,9 @@ def stratified(
 
 
 def _break_up(content: "pd.Series[str]") -> "pd.Series[str]":
-    """Number the rows of a content that more than a twentieth of all rows share, so that they can be parted.
+    """Number the rows of a content that more than a twentieth of all rows share, so that they can be separated.
 
-    Where a table has few features of few values, keeping such rows together would leave whole splits empty.
+    In a table of few features with few values, keeping such rows together would leave whole splits empty.
     """
     sizes = content.groupby(content).transform("size").astype(int)
     numbered = content + ":" + content.groupby(content).cumcount().astype(str)
@@ -217,11 +217,11 @@ def _cut(content: "pd.Series[str]", shares: dict[str, float], seed: int) -> dict
     return splits
 
 
-def _split_at(place: float, shares: dict[str, float]) -> str:
+def _split_at(position: float, shares: dict[str, float]) -> str:
     end = 0.0
     for split, share in shares.items():
         end += share
-        if place < end:
+        if position < end:
             return split
     return next(split for split in reversed(shares) if shares[split] > 0)
 
@@ -239,7 +239,7 @@ def read_splits(path: str | Path) -> pd.DataFrame:
 
 
 def read_all_splits(source: Source, splits: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The lines of splits.csv (row, source, split) and their rows as text, line by line the same; the index is 0-based.
+    """The lines of splits.csv (row, source, split) and their rows as text, in the same order; the index is 0-based.
 
     ArtifactError for a line whose row is in neither table.
     """
@@ -248,17 +248,17 @@ def read_all_splits(source: Source, splits: str | Path) -> tuple[pd.DataFrame, p
 
 
 def read_split(source: Source, splits: str | Path, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The keys (row, source) of one split and its rows as text, line by line the same; the index is 0-based."""
+    """The keys (row, source) of one split and its rows as text, in the same order; the index is 0-based."""
     lines = read_splits(splits)
     keys = lines.loc[lines["split"] == split, ["row", "source"]].reset_index(drop=True)
     return keys, _rows_of(keys, source, splits)
 
 
 def _rows_of(lines: pd.DataFrame, source: Source, splits: str | Path) -> pd.DataFrame:
-    """The rows of the tables that the lines (row, source) name, in their order."""
+    """The rows of the tables that the lines (row, source) refer to, in their order."""
     tables, keys = source.read(), list(zip(lines["source"], lines["row"], strict=True))
     if find_missing(tables, keys) is not None:
         raise ArtifactError(
-            f"{splits} names rows that are not in the tables: delete it and run the same command again."
+            f"{splits} refers to rows that are not in the tables: delete it and run the same command again."
         )
     return take_rows(tables, keys)

@@ -1,4 +1,4 @@
-"""What is to be predicted, and which columns give it away, say nothing or merely name the row."""
+"""The target, and the columns that give it away, are constant or merely identify the row."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from loramake.tables.source import Source, align
 from loramake.tasks import find_task, rows_by_label
 from loramake.text import shorten
 
-_LABELS_SAID = 8
+_LABELS_SHOWN = 8
 
 
 def explore_data(
@@ -28,33 +28,33 @@ def explore_data(
     agent: Agent,
     out: str | Path,
 ) -> None:
-    """Write task.json: the agent names the target, deterministic evidence names ids, constants and leaks.
+    """Write task.json: the agent chooses the target, deterministic evidence finds ids, constants and leaks.
 
-    `settings` holds target, group_column, time_column and rare_labels.
+    `settings` contains target, group_column, time_column and rare_labels.
     """
     profiled = artifacts.read(profile, schemas.PROFILE)
     table = source.csv.read()
-    asked = read_feedback(feedback) if feedback else {}
-    check_columns(settings, asked, table.columns, source.csv.path)
-    found = agent.explore(profiled, table, settings["target"], asked.get("notes", []))
-    check_columns({**settings, "target": found["target"]}, {}, table.columns, source.csv.path)
-    target = table[found["target"]]
-    task, rows = find_task(source.csv.path, target, found["labels"], settings["rare_labels"])
-    header = _compare_headers(profiled, found["target"])
+    requested = read_feedback(feedback) if feedback else {}
+    check_columns(settings, requested, table.columns, source.csv.path)
+    chosen = agent.explore(profiled, table, settings["target"], requested.get("notes", []))
+    check_columns({**settings, "target": chosen["target"]}, {}, table.columns, source.csv.path)
+    target = table[chosen["target"]]
+    task, rows = find_task(source.csv.path, target, chosen["labels"], settings["rare_labels"])
+    header = _compare_headers(profiled, chosen["target"])
     if source.test_csv is not None:
-        theirs = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
-        task.check_test(source.test_csv.path, theirs)
+        test_labels = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
+        task.check_test(source.test_csv.path, test_labels)
     described: TaskDescription = {
         **task.describe(rows),
-        "reason": found["reason"],
+        "reason": chosen["reason"],
         "rows": _count_rows(target, task.labels),
         "group_column": settings["group_column"],
         "time_column": settings["time_column"],
         **_find_unusable(profiled, task.rows_with_label(table), task.target),
         "feedback": {
-            "keep": asked.get("keep", []),
-            "drop": asked.get("drop", []),
-            "unread_notes": 0 if agent.reads_notes else len(asked.get("notes", [])),
+            "keep": requested.get("keep", []),
+            "drop": requested.get("drop", []),
+            "unread_notes": 0 if agent.reads_notes else len(requested.get("notes", [])),
         },
         "test_header": header,
         "by": agent.by,
@@ -63,10 +63,10 @@ def explore_data(
     _announce(described)
 
 
-def check_columns(settings: Settings, asked: Feedback, names: "pd.Index[str]", csv: str | Path) -> None:
-    """Raise DataError where a setting or feedback names a column that the CSV does not have, or one twice."""
+def check_columns(settings: Settings, requested: Feedback, names: "pd.Index[str]", csv: str | Path) -> None:
+    """Raise DataError if a setting or feedback names a column that the CSV does not have, or one twice."""
     named = {key: settings[key] for key in ("target", "group_column", "time_column") if settings[key] is not None}
-    lists = [(which, name) for which in COLUMN_LISTS for name in asked.get(which, [])]
+    lists = [(key, name) for key in COLUMN_LISTS for name in requested.get(key, [])]
     for key, name in [*named.items(), *lists]:
         if name not in names:
             raise DataError(f"{csv}: {key}: {name!r} is not a column{nearest(name, names)}.")
@@ -76,10 +76,10 @@ def check_columns(settings: Settings, asked: Feedback, names: "pd.Index[str]", c
 
 def find_test_labels(test: pd.DataFrame, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[str]":
     """The labels of the test table's rows, without those that `rare_labels: drop` leaves out of the CSV."""
-    theirs = test[str(target.name)]
+    labels = test[str(target.name)]
     counts = target.value_counts()
     rare = list(counts.index[counts == 1]) if rare_labels == "drop" else []
-    return theirs[~theirs.isin(rare)]
+    return labels[~labels.isin(rare)]
 
 
 def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
@@ -89,62 +89,64 @@ def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
 
 def _announce(task: TaskDescription) -> None:
     rows = rows_by_label(task)
-    labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SAID])
-    more = f", and {len(rows) - _LABELS_SAID:,} more" if len(rows) > _LABELS_SAID else ""
+    labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SHOWN])
+    more = f", and {len(rows) - _LABELS_SHOWN:,} more" if len(rows) > _LABELS_SHOWN else ""
     say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
     if task["rows"]["with_rare_label"]:
-        say(f"{task['rows']['with_rare_label']:,} rows whose label stands nowhere else are left out.")
+        say(f"{task['rows']['with_rare_label']:,} rows whose label occurs only once are left out.")
     renamed = task["test_header"]["renamed"] if task["test_header"] else {}
-    for name, ours in renamed.items():
-        say(f"test_csv: its column {name!r} is taken as {ours!r}.")
+    for name, name_in_csv in renamed.items():
+        say(f"test_csv: its column {name!r} is read as {name_in_csv!r}.")
     for leak in task["leaks"]:
         say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
     if task["feedback"]["unread_notes"]:
-        say("feedback/explore.yaml holds notes, which the builtin agent does not read; it reads target, keep and drop.")
+        say("feedback/explore.yaml has notes, which the builtin agent does not read; it reads target, keep and drop.")
 
 
 def _find_unusable(profile: Profile, table: pd.DataFrame, target: str) -> UnusableColumns:
-    """ids, constants and leaks among the columns, each with its reason; `table` holds the rows with a label."""
+    """ids, constants and leaks among the columns, each with its reason; `table` contains the rows with a label."""
     with working("looking for columns that give the target away"):
         leaks = find_leaks(table, target, profile["columns"])
-    found: UnusableColumns = {"ids": [], "constants": [], "leaks": leaks}
+    unusable: UnusableColumns = {"ids": [], "constants": [], "leaks": leaks}
     for column in profile["columns"]:
         name = column["name"]
         if name == target or name in {leak["name"] for leak in leaks}:
             continue
         if column["type"] == "id":
-            found["ids"].append({"name": name, "reason": "every row has its own value, so it only names the row"})
+            unusable["ids"].append(
+                {"name": name, "reason": "every row has its own value, so it only identifies the row"}
+            )
         elif column["type"] == "constant":
-            found["constants"].append(
+            unusable["constants"].append(
                 {"name": name, "reason": "it never changes" if column["distinct"] else "it is empty"}
             )
-    return found
+    return unusable
 
 
 def _compare_headers(profile: Profile, target: str) -> TestHeader | None:
-    """test_csv's header against the CSV's; DataError where a column is missing there."""
+    """test_csv's header compared with the CSV's; DataError if a column is missing there."""
     if profile["test_csv"] is None:
         return None
     names = [column["name"] for column in profile["columns"]]
-    theirs = profile["test_csv"]["columns"]
-    return compare_headers(profile["csv"], names, profile["test_csv"]["csv"], theirs, target)
+    test_names = profile["test_csv"]["columns"]
+    return compare_headers(profile["csv"], names, profile["test_csv"]["csv"], test_names, target)
 
 
 def compare_headers(
-    csv: str | Path, names: list[str], test_csv: str | Path, theirs: list[str], target: str | None
+    csv: str | Path, names: list[str], test_csv: str | Path, test_names: list[str], target: str | None
 ) -> TestHeader:
-    """Which of a test table's columns are renamed, extra or in another order; DataError where one is missing."""
-    aligned = align_names(theirs, names)
+    """Which of a test table's columns are renamed, extra or reordered; DataError if one is missing."""
+    aligned = align_names(test_names, names)
     missing = [name for name in names if name not in aligned]
     if missing:
         first = target if target in missing else missing[0]
         role = "the target" if first == target else "the column"
         more = f" and {len(missing) - 1:,} more columns" if len(missing) > 1 else ""
         raise DataError(
-            f"{test_csv} lacks {role} {first!r}{nearest(first, theirs)}{more} of {csv}: give both the same columns."
+            f"{test_csv} lacks {role} {first!r}{nearest(first, test_names)}{more} of {csv}: give both the same columns."
         )
     return {
-        "renamed": {old: new for old, new in zip(theirs, aligned, strict=True) if old != new},
+        "renamed": {old: new for old, new in zip(test_names, aligned, strict=True) if old != new},
         "extra": [name for name in aligned if name not in names],
         "reordered": [name for name in aligned if name in set(names)] != names,
     }

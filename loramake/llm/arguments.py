@@ -1,7 +1,7 @@
-"""What LlamaFactory calls its templates and arguments, asked once of a process of its own and remembered.
+"""The names of LlamaFactory's templates and arguments, read once by a separate process and cached.
 
-LlamaFactory takes six seconds and torch to import: too much for every look at the workflow. The answer lies under
-results/.cache, by the installed versions; without the training extra nothing can be asked, and nothing is refused.
+LlamaFactory takes six seconds and torch to import, too much for each planning of the workflow. The cache lies under
+results/.cache, by installed versions; without the training extra there are no names, and nothing is refused.
 """
 
 import dataclasses
@@ -28,10 +28,10 @@ from loramake.settings import defaults
 CACHE = Path("results/.cache")
 
 BEST_OF_ALL = ("early_stopping_steps", "load_best_model_at_end")
-"""Arguments that ask for the adapter of the best checkpoint, not of the last one."""
+"""Arguments that select the best checkpoint's adapter, not the last one's."""
 
 _SHARED = ("per_device_eval_batch_size", "preprocessing_num_workers")
-"""Arguments for predicting that are none of the model's."""
+"""Arguments for predicting besides the model's."""
 
 _TYPES: dict[type, ValueType] = {
     bool: "boolean",
@@ -44,7 +44,7 @@ _TYPES: dict[type, ValueType] = {
 }
 
 _BY_LORAMAKE = "loramake sets it itself"
-_OF_THE_DATA = "loramake makes the data sets"
+_OF_THE_DATA = "loramake writes the data sets"
 _OF_THE_TOKENS = "it would change the tokens that were counted when the data were verified"
 _SECRET = "secrets come from the environment only (HF_TOKEN)"
 
@@ -54,7 +54,7 @@ _OWNED: dict[str, str] = {
     **dict.fromkeys(("bf16", "fp16", "pure_bf16"), "set precision"),
     "cache_dir": "set the environment variable HF_HOME",
     **dict.fromkeys(("dataset", "eval_dataset", "dataset_dir", "media_dir", "tokenized_path"), _OF_THE_DATA),
-    **dict.fromkeys(("packing", "neat_packing"), "rows that share a sequence are not known to train as single ones do"),
+    **dict.fromkeys(("packing", "neat_packing"), "packed rows may not train like single ones"),
     **dict.fromkeys(("stage", "finetuning_type", "do_train", "do_predict", "predict_with_generate"), _BY_LORAMAKE),
     **dict.fromkeys(("output_dir", "overwrite_output_dir", "resume_from_checkpoint"), _BY_LORAMAKE),
     **dict.fromkeys(("adapter_name_or_path", "adapter_folder", "create_new_adapter"), _BY_LORAMAKE),
@@ -65,14 +65,14 @@ _OWNED: dict[str, str] = {
     **dict.fromkeys(("resize_vocab", "split_special_tokens", "add_tokens", "add_special_tokens"), _OF_THE_TOKENS),
     **dict.fromkeys(("new_special_tokens_config", "init_special_tokens"), _OF_THE_TOKENS),
 }
-"""Arguments that extra_training_args may not hold, and what to do."""
+"""Arguments that extra_training_args may not contain, and what to do instead."""
 
 
 def read_names(cache: Path = CACHE) -> LlamaFactoryNames | None:
-    """{templates: [names], arguments: {name: {schema, model}}}, or None where the training extra is absent.
+    """{templates: [names], arguments: {name: {schema, model}}}, or None if the training extra is absent.
 
-    `schema` is a JSON schema of the argument's value, {} where its type is not a simple one; `model` tells whether it
-    is one of LlamaFactory's ModelArguments, which prediction needs too.
+    `schema` is a JSON schema of the argument's value, {} if its type is not a simple one; `model` is whether it is
+    one of LlamaFactory's ModelArguments, which prediction needs too.
     """
     if not has_training_extra():
         return None
@@ -81,17 +81,17 @@ def read_names(cache: Path = CACHE) -> LlamaFactoryNames | None:
     try:
         return _read(path)
     except (OSError, ValueError, ArtifactError):
-        _ask(path)
+        _write_cache(path)
         return _read(path)
 
 
 def _read(path: Path) -> LlamaFactoryNames:
-    """A file that lies among results: a JSON schema that it holds is as simple as _schema_of makes one."""
+    """Read the cache, which lies among results: its JSON schemas are as simple as those of _schema_of."""
     return artifacts.checked(json.loads(path.read_text(encoding="utf-8")), schemas.LMF_NAMES, path)
 
 
-def _ask(path: Path) -> None:
-    say("asking LlamaFactory for its templates and arguments, once.")
+def _write_cache(path: Path) -> None:
+    say("reading LlamaFactory's templates and arguments, once.")
     command = [sys.executable, "-P", "-m", "loramake.llm.arguments", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -107,40 +107,40 @@ def check_template(template: str | None, cache: Path = CACHE) -> None:
 
 
 def unknown_template(name: str, names: Iterable[str]) -> ConfigError:
-    known = list(names)
+    listed = list(names)
     return ConfigError(
-        f"template: LlamaFactory has no template {name!r}{nearest(name, known)}: name another, or leave template unset."
+        f"template: LlamaFactory has no template {name!r}{nearest(name, listed)}: name another, or unset template."
     )
 
 
 def check_scheduler(name: str | None, cache: Path = CACHE) -> None:
     """Raise ConfigError, with the nearest name, for an lr_scheduler_type that the trainer does not have."""
-    usual = defaults()["lr_scheduler_type"]
-    names = read_names(cache) if name not in (None, usual) else None
+    default = defaults()["lr_scheduler_type"]
+    names = read_names(cache) if name not in (None, default) else None
     argument = names["arguments"].get("lr_scheduler_type") if names is not None else None
-    known = argument["schema"].get("enum") if argument is not None else None
-    if known is not None and name not in known:
+    choices = argument["schema"].get("enum") if argument is not None else None
+    if choices is not None and name not in choices:
         raise ConfigError(
-            f"lr_scheduler_type: {name!r} is none of {', '.join(map(str, known))}{nearest(str(name), known)}."
+            f"lr_scheduler_type: {name!r} is not one of {', '.join(map(str, choices))}{nearest(str(name), choices)}."
         )
 
 
 def check_extra(extra: Mapping[str, Any], has_validation: bool, cache: Path = CACHE) -> dict[str, Any]:
-    """extra_training_args as LlamaFactory takes them: numbers that YAML reads as text (1e-4) made numbers.
+    """extra_training_args as LlamaFactory accepts them: numbers that YAML reads as text (1e-4) become numbers.
 
-    ConfigError for a name that is unknown, is loramake's own or is a setting, for a value of the wrong type, and for
-    early stopping without rows to validate on.
+    ConfigError for a name that is unknown, reserved by loramake or a setting, for a value of the wrong type, and for
+    early stopping without validation rows.
     """
     settings = defaults()
     for name in extra:
         if name in settings:
-            raise ConfigError(f"extra_training_args: {name} is a setting of its own: write `{name}:` one level up.")
+            raise ConfigError(f"extra_training_args: {name} is a setting itself: write `{name}:` one level up.")
         if name in _OWNED:
-            raise ConfigError(f"extra_training_args: {name} is not for you to set: {_OWNED[name]}.")
+            raise ConfigError(f"extra_training_args: {name} cannot be set here: {_OWNED[name]}.")
     for name in (*BEST_OF_ALL, "eval_steps"):
         if extra.get(name) and not has_validation:
             raise ConfigError(
-                f"extra_training_args: {name} needs rows to validate on: set validation_ratio, say to 0.1."
+                f"extra_training_args: {name} needs validation rows: set validation_ratio, for example to 0.1."
             )
     names = read_names(cache) if extra else None
     if names is None:
@@ -159,7 +159,7 @@ def _checked(name: str, value: Any, arguments: Mapping[str, Any]) -> Any:
     if value not in schema.get("enum", [value]):
         near = nearest(str(value), schema["enum"])
         raise ConfigError(
-            f"extra_training_args: {name}: {value!r} is none of {', '.join(map(str, schema['enum']))}{near}."
+            f"extra_training_args: {name}: {value!r} is not one of {', '.join(map(str, schema['enum']))}{near}."
         )
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(value))
     if error is not None:
@@ -180,10 +180,14 @@ def _as_meant(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def shared_arguments(extra: Mapping[str, Any], cache: Path = CACHE) -> dict[str, Any]:
-    """Those of `extra` that count when predicting too: how the base is loaded, and how rows are read."""
+    """Those of `extra` that apply to predicting too: how the base is loaded, and how rows are read."""
     names = read_names(cache) if extra else None
-    known = {} if names is None else names["arguments"]
-    return {name: value for name, value in extra.items() if name in _SHARED or (name in known and known[name]["model"])}
+    arguments = {} if names is None else names["arguments"]
+    return {
+        name: value
+        for name, value in extra.items()
+        if name in _SHARED or (name in arguments and arguments[name]["model"])
+    }
 
 
 def _schema_of(hint: Any) -> ValueSchema:
@@ -195,13 +199,13 @@ def _schema_of(hint: Any) -> ValueSchema:
             return {}
         values = [value for kind in choices for value in _choices(kind)]
         return {"enum": values + ([None] if types.NoneType in kinds else [])}
-    found = [_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds]
-    known = {kind for kind in found if kind is not None}
-    return {} if None in found else {"type": sorted(known)}
+    named = [_TYPES.get(typing.get_origin(kind) or kind) for kind in kinds]
+    json_types = {kind for kind in named if kind is not None}
+    return {} if None in named else {"type": sorted(json_types)}
 
 
 def _choices(kind: Any) -> list[Any]:
-    """The values of an enumeration of texts or of a Literal."""
+    """The values of a string enumeration or a Literal."""
     if typing.get_origin(kind) is typing.Literal:
         return list(typing.get_args(kind))
     is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
@@ -209,7 +213,7 @@ def _choices(kind: Any) -> list[Any]:
 
 
 def _describe() -> LlamaFactoryNames:
-    """What read_names gives, by importing LlamaFactory."""
+    """The content of the cache, by importing LlamaFactory."""
     hparams = import_training("llamafactory.hparams")
     kinds = ("ModelArguments", "DataArguments", "TrainingArguments", "FinetuningArguments", "GeneratingArguments")
     arguments: dict[str, Argument] = {}

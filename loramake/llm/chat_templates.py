@@ -1,7 +1,7 @@
-"""Chat templates of tokenizers, tried in a process of limited time and memory before anything else renders them.
+"""Tests tokenizers' chat templates in a process of limited time and memory before anything else renders them.
 
-transformers renders them in Jinja's sandbox, where no template reaches Python; nothing there ends a template that loops
-or grows without end. What is rendered is what LlamaFactory renders to learn a template's parts.
+transformers renders them in Jinja's sandbox, where no template reaches Python; but nothing there stops a template that
+loops or grows without end. The test renders what LlamaFactory renders to learn a template's parts.
 """
 
 import json
@@ -23,7 +23,7 @@ from loramake.llm.models import read_json
 
 _SECONDS = 5
 _MEMORY = 2**29  # bytes
-_LONGEST = 2**20  # characters of a template, and of what it gives
+_LONGEST = 2**20  # characters of a template, and of its output
 _USER, _ANSWER = {"role": "user", "content": "{{content}}"}, {"role": "assistant", "content": "{{content}}"}
 _CHATS: tuple[tuple[list[dict[str, str]], bool], ...] = (
     ([{"role": "system", "content": "{{content}}"}], False),
@@ -31,13 +31,13 @@ _CHATS: tuple[tuple[list[dict[str, str]], bool], ...] = (
     ([_USER], True),
     ([_USER, _ANSWER], False),
 )
-"""Messages, and whether the answer's header is asked for: those of LlamaFactory's parse_template."""
+"""Messages, and whether the answer's header is added: those of LlamaFactory's parse_template."""
 
 
 def check_chat_template(template: str, where: str, tokens: Mapping[str, Any] | None = None) -> None:
-    """Raise ConfigError, naming `where`, for a template that takes too long, too much memory or gives too much text.
+    """Raise ConfigError, naming `where`, for a template that takes too much time or memory, or outputs too much.
 
-    One that fails in another way is left to LlamaFactory's own words. `tokens` are the tokenizer's special ones.
+    Other failures are left to LlamaFactory's own message. `tokens` are the tokenizer's special tokens.
     """
     if len(template) > _LONGEST:
         raise ConfigError(f"template: the chat template in {where} is too long: set template to one of LlamaFactory's.")
@@ -56,7 +56,7 @@ def check_chat_template(template: str, where: str, tokens: Mapping[str, Any] | N
 
 
 def check_chat_templates(folder: Path) -> None:
-    """check_chat_template of what a model's folder holds."""
+    """check_chat_template for the templates in a model's folder."""
     path = folder / "chat_template.jinja"
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -68,7 +68,7 @@ def check_chat_templates(folder: Path) -> None:
 
 
 class _Generation(Extension):
-    """`{% generation %}`, which transformers adds to Jinja, as the block that it is."""
+    """`{% generation %}`, a block that transformers adds to Jinja."""
 
     tags = {"generation"}  # noqa: RUF012 - Jinja's own attribute
 
@@ -78,7 +78,7 @@ class _Generation(Extension):
 
 
 def _render(template: str, tokens: Mapping[str, Any]) -> None:
-    """All that LlamaFactory renders, as transformers renders it; ValueError where it gives too much text."""
+    """Render all that LlamaFactory renders, as transformers does; MemoryError for too much text."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
@@ -87,9 +87,9 @@ def _render(template: str, tokens: Mapping[str, Any]) -> None:
     environment.globals["raise_exception"] = _raise
     compiled = environment.from_string(template)
     for messages, has_header in _CHATS:
-        given = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": has_header}
+        variables = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": has_header}
         length = 0
-        for part in compiled.generate(**given, **tokens):
+        for part in compiled.generate(**variables, **tokens):
             length += len(part)
             if length > _LONGEST:
                 raise MemoryError
@@ -102,7 +102,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """transformers' filter of this name: a template could tell another one from it, and behave here alone."""
+    """transformers' filter of this name: a template could detect another one, and behave well only here."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
@@ -118,7 +118,7 @@ def _main() -> None:
         _render(task["template"], task["tokens"])
     except MemoryError:
         sys.exit("it takes too much memory")
-    except Exception as error:  # in the process that renders it next it fails likewise, with a sentence
+    except Exception as error:  # the process that renders it next fails too, with a message
         print(type(error).__name__, file=sys.stderr)
 
 

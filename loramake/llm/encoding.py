@@ -1,8 +1,8 @@
 """From a record and a label to tokens, exactly as LlamaFactory's supervised processor trains on them.
 
 Knows tokenizers and templates; knows nothing of models' weights. LlamaFactory's own converter and processor do the
-encoding, so there is nothing here to keep in step with them. torch and LlamaFactory are imported where they are
-used, so that planning works without the training extra.
+encoding, so nothing here has to be kept in sync with them. torch and LlamaFactory are imported where they are used, so
+that planning works without the training extra.
 """
 
 import contextlib
@@ -23,15 +23,15 @@ from loramake.llm.failures import explain, first_line, text_of
 from loramake.llm.models import fetch_model, read_json
 from loramake.paths import locate_model
 
-_UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would drop the assistant header without a word
+_UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would silently drop the assistant header
 _PROBE = "0"
 
 
 @contextlib.contextmanager
 def quiet(model: str) -> Iterator[None]:
-    """Keep LlamaFactory's and transformers' chatter off the terminal, and the network out where `model` is a folder.
+    """Silence LlamaFactory and transformers, and block the network if `model` is a folder.
 
-    Only errors are let through. All is as before afterwards.
+    Only errors are logged. Everything is restored afterwards.
     """
     with contextlib.ExitStack() as stack:
         if Path(model).is_dir():
@@ -45,7 +45,7 @@ def quiet(model: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _offline() -> Iterator[None]:
-    # The environment variable is read once, at import; the constant is what every request looks at.
+    # The environment variable is read once, at import; every request checks the constant.
     constants = import_training("huggingface_hub.constants")
     bars = import_training("transformers.utils.logging")
     offline, showing = constants.HF_HUB_OFFLINE, bars.is_progress_bar_enabled()
@@ -83,10 +83,10 @@ def _errors_only(logger: logging.Logger) -> Iterator[None]:
 
 
 def find_template(model: str, configured: str | None, trust_remote_code: bool = False) -> str | None:
-    """The name of LlamaFactory's template for `model`; None where LlamaFactory shall parse the tokenizer's own one.
+    """The name of LlamaFactory's template for `model`; None if LlamaFactory is to parse the tokenizer's own.
 
     The configured name wins, then LlamaFactory's registry by exact hub id (never by part of a name). ConfigError for
-    an unknown name, and where there is neither a registered template nor a chat template in the tokenizer.
+    an unknown name, and if there is neither a registered template nor a chat template in the tokenizer.
     A folder with a chat template needs no training extra.
     """
     model = locate_model(model)
@@ -94,7 +94,7 @@ def find_template(model: str, configured: str | None, trust_remote_code: bool = 
         return None
     with quiet(model):
         if configured is not None:
-            return _known(configured)
+            return _checked_name(configured)
         registered = _registered_templates().get(model)
         if registered is None and not _has_chat_template(model, trust_remote_code):
             raise ConfigError(_no_template(model))
@@ -108,7 +108,7 @@ def _folder_has_chat_template(folder: Path) -> bool:
     return config.is_file() and isinstance(read_json(config).get("chat_template"), str)
 
 
-def _known(name: str) -> str:
+def _checked_name(name: str) -> str:
     names = list(import_training("llamafactory.data.template").TEMPLATES)
     if name in names:
         return name
@@ -118,15 +118,15 @@ def _known(name: str) -> str:
 def _no_template(model: str) -> str:
     return (
         f"template: {model} is not in LlamaFactory's registry of chat models and its tokenizer has no chat template: "
-        "name the one it was trained with as `template:` in config.yaml."
+        "set template in config.yaml to the one it was trained with."
     )
 
 
 def _no_tokenizer(model: str, error: BaseException) -> ConfigError:
-    if known := explain(text_of(error), model, model, "name another model"):
-        return ConfigError(f"{known}.")
+    if explained := explain(text_of(error), model, model, "name another model"):
+        return ConfigError(f"{explained}.")
     reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
-    return ConfigError(f"model: the tokenizer of {model} cannot be loaded ({reason}): mend it, or name another model.")
+    return ConfigError(f"model: the tokenizer of {model} cannot be loaded ({reason}): fix it, or name another model.")
 
 
 @functools.cache
@@ -145,15 +145,15 @@ def _has_chat_template(model: str, trust_remote_code: bool) -> bool:
         tokenizer = auto.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         raise _no_tokenizer(model, error) from error
-    # A dict of named chat templates is none for LlamaFactory: it would take its `empty` template without a word.
+    # LlamaFactory ignores a dict of named chat templates: it would silently use its `empty` template.
     return isinstance(tokenizer.chat_template, str)
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Tokens of prompts and labels. A prompt's do not depend on the label nor a label's on the prompt.
+    """Tokens of prompts and labels. A prompt's do not depend on the label, nor a label's on the prompt.
 
-    `processor` is the multimodal one that templates of image or audio models ask for even where there is only text.
+    `processor` is the multimodal one that templates of image or audio models require even for text alone.
     """
 
     tokenizer: Any
@@ -161,22 +161,22 @@ class Encoder:
     processor: Any = None
 
     def prompt_ids(self, record: Mapping[str, Any]) -> list[int]:
-        """What LlamaFactory puts before the loss for a record {instruction, input}, never cut off.
+        """The tokens that LlamaFactory excludes from the loss for a record {instruction, input}, never cut off.
 
-        PredictionError where LlamaFactory itself cannot encode the record.
+        PredictionError if LlamaFactory itself cannot encode the record.
         """
         row = f"Row {record['row']}" if "row" in record else "A row"
         prompt, _ = self._encoded(str(record["instruction"]), str(record.get("input") or ""), _PROBE, row)
         return prompt
 
     def label_ids(self, text: str) -> list[int]:
-        """What LlamaFactory trains on for this label: think block, label, end of turn, as the template has them.
+        """The tokens that LlamaFactory trains on for this label: think block, label, end of turn, as in the template.
 
-        PredictionError where the text changes the prompt (think tags in it) or cannot be encoded.
+        PredictionError if the text changes the prompt (by think tags) or cannot be encoded.
         """
         prompt, label = self._encoded("", "", text, f"Label {text!r}")
         if prompt != self._bare_prompt:
-            raise PredictionError(f"Label {text!r} holds the template's think tags: rename it.")
+            raise PredictionError(f"Label {text!r} contains the template's think tags: rename it.")
         return label
 
     @functools.cached_property
@@ -192,15 +192,15 @@ class Encoder:
         supervised = import_training("llamafactory.data.processor").SupervisedDatasetProcessor
         return converter, supervised(self.template, self.tokenizer, self.processor, arguments)
 
-    def _encoded(self, instruction: str, text: str, label: str, what: str) -> tuple[list[int], list[int]]:
-        """Token ids before the loss and inside it, of what an error calls `what`."""
+    def _encoded(self, instruction: str, text: str, label: str, subject: str) -> tuple[list[int], list[int]]:
+        """Token ids outside and inside the loss; errors name the `subject`."""
         converter, processor = self._llamafactory
         example = converter({"instruction": instruction, "input": text, "output": label})
         try:
             batch = processor.preprocess_dataset({key: [value] for key, value in example.items()})
         except (ValueError, TypeError, AttributeError) as error:
             raise PredictionError(
-                f"{what} cannot be encoded by LlamaFactory ({first_line(error)}): name another template or model."
+                f"{subject} cannot be encoded by LlamaFactory ({first_line(error)}): name another template or model."
             ) from error
         ids: list[int] = batch["input_ids"][0]
         start = batch["labels"][0].count(import_training("llamafactory.extras.constants").IGNORE_INDEX)
@@ -210,8 +210,8 @@ class Encoder:
 def load_encoder(model: str, template: str | None, trust_remote_code: bool = False) -> Encoder:
     """The encoder of a model folder or hub id, its tokenizer loaded and its special tokens fixed by LlamaFactory.
 
-    `template` as find_template gives it. ConfigError where tokenizer or template cannot be used, PredictionError for
-    a template that trains no end of the label.
+    `template` as from find_template. ConfigError if tokenizer or template cannot be used, PredictionError for a
+    template without an end of the label.
     """
     model = locate_model(model)
     fetch_model(model, weights=False, trust_remote_code=trust_remote_code)
@@ -230,7 +230,7 @@ def encoder_for(tokenizer: Any, data_arguments: Any, processor: Any = None) -> E
     if data_arguments.template is None and not isinstance(tokenizer.chat_template, str):
         raise ConfigError(_no_template(tokenizer.name_or_path))
     encoder = Encoder(tokenizer, _fixed_template(tokenizer, data_arguments), processor)
-    # Without an end P("1") would include P("10"): such probabilities cannot be normalised over the labels.
+    # Without an end, P("1") would include P("10"): such probabilities cannot be normalised over the labels.
     if tokenizer.decode(encoder.label_ids(_PROBE), skip_special_tokens=False).endswith(_PROBE):
         name = data_arguments.template or "in the tokenizer"
         raise PredictionError(
@@ -243,7 +243,7 @@ def _fixed_template(tokenizer: Any, data_arguments: Any) -> Any:
     module = import_training("llamafactory.data.template")
     name = data_arguments.template
     if name is not None:
-        _known(name)
+        _checked_name(name)
     else:
         check_chat_template(tokenizer.chat_template, tokenizer.name_or_path, tokenizer.special_tokens_map)
     pristine = copy.deepcopy(module.TEMPLATES.get(name))

@@ -1,4 +1,4 @@
-"""The training extra (torch, transformers, LlamaFactory): imported where it is used, so that planning needs none."""
+"""The training extra (torch, transformers, LlamaFactory): imported where used, so that planning works without it."""
 
 import importlib
 import importlib.util
@@ -11,7 +11,7 @@ from loramake.threads import available_cpus, sleeping_threads
 
 
 def import_training(module: str) -> Any:
-    """A module of the training extra (torch, transformers, llamafactory); ConfigError where the extra is absent."""
+    """A module of the training extra (torch, transformers, llamafactory); ConfigError if the extra is absent."""
     fresh = "torch" not in sys.modules
     os.environ |= sleeping_threads(os.environ)
     try:
@@ -25,15 +25,15 @@ def import_training(module: str) -> Any:
 
 
 def has_training_extra() -> bool:
-    """Whether LlamaFactory is installed; costs no import."""
+    """Whether LlamaFactory is installed; does not import it."""
     return importlib.util.find_spec("llamafactory") is not None
 
 
 def check_quantization(bits: int | None, method: str | None = None) -> None:
-    """Raise ConfigError where quantization_bit is set and bitsandbytes is not installed; costs no import.
+    """Raise ConfigError if quantization_bit is set and bitsandbytes is not installed; does not import it.
 
-    `method` is LlamaFactory's quantization_method, bnb where unset. Without the training extra nothing is refused:
-    training is for another machine.
+    `method` is LlamaFactory's quantization_method, bnb if unset. Without the training extra nothing is refused:
+    another machine will train.
     """
     needed = bits is not None and method in (None, "bnb") and has_training_extra()
     if needed and importlib.util.find_spec("bitsandbytes") is None:

@@ -1,6 +1,6 @@
-"""What goes wrong while a model is downloaded, loaded or trained, and the way on: one table, looked up by text.
+"""What goes wrong when a model is downloaded, loaded or trained, and what to do next: one table, matched by text.
 
-Knows what huggingface_hub, transformers, safetensors and torch say; each pattern is from a message that was raised.
+Knows the messages of huggingface_hub, transformers, safetensors and torch; each pattern is from a real one.
 """
 
 import re
@@ -13,16 +13,16 @@ _FAILURES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Invalid user token|Invalid credentials|Invalid username or password|Illegal header value",
-        "the hub does not accept HF_TOKEN: make a new one at https://huggingface.co/settings/tokens, or unset it",
+        "the hub does not accept HF_TOKEN: create a new one at https://huggingface.co/settings/tokens, or unset it",
     ),
     (
         r"RepositoryNotFound|Repository Not Found|not a valid model identifier|HFValidationError",
         "model: {model} is not on the hub, or is private: check the id at https://huggingface.co/models, and set "
-        "HF_TOKEN where the model is private",
+        "HF_TOKEN if the model is private",
     ),
     (
         r"(contains|references) custom code",
-        "model: {model} needs code of its own to be loaded, which is not run: read it, and set trust_remote_code: true "
+        "model: {model} needs its own code to be loaded, which is not run: read it, and set trust_remote_code: true "
         "in your own config.yaml (loramake predict: --trust-remote-code), or name another model",
     ),
     (
@@ -36,7 +36,7 @@ _FAILURES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"exit code (-9|137)\b|Signal 9 \(SIGKILL\)",
-        "the training was killed, mostly by the kernel because the machine's memory ran out (dmesg tells): {smaller}",
+        "the training was killed, probably by the kernel because memory ran out (see dmesg): {smaller}",
     ),
     (
         r"\bMemoryError|DefaultCPUAllocator: can't allocate memory|Cannot allocate memory",
@@ -46,20 +46,20 @@ _FAILURES: tuple[tuple[str, str], ...] = (
         r"ConnectError|ConnectTimeout|ConnectionError|ReadTimeout|ProxyError|Connection refused"
         r"|Name or service not known|Temporary failure in name resolution|LocalEntryNotFound|couldn't connect to"
         r"|outgoing traffic has been disabled|OfflineModeIsEnabled",
-        "the hub cannot be reached for the model {model}: look at the network (and at HF_ENDPOINT and HF_HUB_OFFLINE), "
-        "or set model to a folder that holds it",
+        "the hub cannot be reached for the model {model}: check the network (and HF_ENDPOINT and HF_HUB_OFFLINE), or "
+        "set model to a folder that contains it",
     ),
 )
-"""(what the text holds, the sentence), the first that fits wins: a cause stands before what follows from it."""
+"""(pattern, sentence), the first match wins: a cause precedes its consequences."""
 
 
 def explain(
-    text: str, model: str, where: str, elsewhere: str, smaller: str = "set quantization_bit: 4, or take a smaller model"
+    text: str, model: str, where: str, elsewhere: str, smaller: str = "set quantization_bit: 4, or use a smaller model"
 ) -> str | None:
-    """The sentence for a failure's text, without its full stop, or None where the table does not know it.
+    """The sentence for a failure's text, without its full stop, or None if no pattern matches.
 
-    `model` is the base model; `where` the folder that is written to and `elsewhere` what to do to take another one;
-    `smaller` what to set so that less memory is asked for.
+    `model` is the base model; `where` the folder that is written to and `elsewhere` how to use another one; `smaller`
+    what to set to use less memory.
     """
     for pattern, sentence in _FAILURES:
         if re.search(pattern, text):
@@ -68,12 +68,12 @@ def explain(
 
 
 def text_of(error: BaseException) -> str:
-    """The names and messages of an error and of all that caused it, newest first."""
+    """The names and messages of an error and its causes, newest first."""
     lines: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None:
-        lines.append(f"{type(seen).__name__}: {seen}")
-        seen = seen.__cause__ or seen.__context__
+    current: BaseException | None = error
+    while current is not None:
+        lines.append(f"{type(current).__name__}: {current}")
+        current = current.__cause__ or current.__context__
     return "\n".join(lines)
 
 

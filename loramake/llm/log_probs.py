@@ -1,7 +1,7 @@
-"""The log-probability of every label behind every prompt, from tokens and a causal language model.
+"""The log-probability of every label after every prompt, from tokens and a causal language model.
 
 Knows tensors; knows nothing of templates, files or LlamaFactory. One forward pass scores all labels of a batch of
-rows: the labels' tokens stand behind the prompt as a prefix tree, each seeing its prompt and its own ancestors
+rows: the labels' tokens follow the prompt as a prefix tree, each seeing its prompt and its own ancestors
 only, its position counted from the end of the prompt (tree attention, as in SpecInfer, arXiv 2305.09781).
 """
 
@@ -20,7 +20,7 @@ from loramake.errors import PredictionError
 Tokens = Sequence[int]
 Scores = NDArray[np.float64]
 
-_NODES_PER_PASS = 512  # more label tokens than this go in several passes: attention among them grows with the square
+_NODES_PER_PASS = 512  # more label tokens than this take several passes: attention among them is quadratic
 _LOGITS_PER_TOKEN = 2**14  # the vocabulary head's share of a batch, so that one number bounds a batch's memory
 _SPREAD = 32  # prompt lengths in a one-by-one batch differ by no more, since the head runs over the difference
 _TRIAL_LABELS = 8
@@ -36,13 +36,13 @@ def label_log_probs(
     tokens_per_batch: int | None = None,
     advance: Advance | None = None,
 ) -> Scores:
-    """Summed natural log-probability of each label's tokens behind each prompt, shape (rows, labels), float64.
+    """Summed natural log-probability of each label's tokens after each prompt, shape (rows, labels), float64.
 
-    `tokens_per_batch` bounds a batch (padding and labels included; 1024 on a CPU, 32768 on a GPU when left out) and
+    `tokens_per_batch` bounds a batch (padding and labels included; 1024 on a CPU, 32768 on a GPU by default) and
     is halved whenever the GPU runs out of memory. Where an architecture ignores the mask or the positions that the
     packing needs, which a few rows scored both ways show, labels are scored one by one, as with `together` off: one
-    plain forward pass a label, slow, but right for every causal model. PredictionError for an empty prompt or label,
-    and for a row that does not fit into the memory alone.
+    plain forward pass a label, slow, but correct for every causal model. PredictionError for an empty prompt or label,
+    and for a single row that does not fit into memory.
     """
     _refuse_empty(prompts, labels)
     if not together:
@@ -57,14 +57,14 @@ def label_log_probs(
 
 def _refuse_empty(prompts: Sequence[Tokens], labels: Sequence[Tokens]) -> None:
     if not labels or not all(labels):
-        raise PredictionError("There is a label without a token: every label needs one.")
+        raise PredictionError("A label has no tokens: every label needs at least one.")
     if not all(prompts):
-        raise PredictionError("There is a prompt without a token: its first label token has nothing to stand behind.")
+        raise PredictionError("A prompt has no tokens: every prompt needs at least one.")
 
 
 @dataclass(frozen=True)
 class _Method:
-    """A way to score some prompts at once, and what it costs: tokens behind each prompt, positions under the head."""
+    """A way to score some prompts at once, and what it costs: tokens after each prompt, positions to score."""
 
     score: Callable[[list[Tokens]], Scores]
     labels: int
@@ -76,7 +76,7 @@ class _Method:
 def _in_batches(
     method: _Method, model: Any, prompts: Sequence[Tokens], budget: int | None, advance: Advance | None
 ) -> Scores:
-    """Longest prompts first, so that memory runs out at once if at all, and padding is short."""
+    """Longest prompts first, so that memory runs out early if at all, and padding is short."""
     import torch
 
     budget = budget or (32768 if _device(model).type == "cuda" else 1024)
@@ -130,18 +130,18 @@ def _device(model: Any) -> Any:
 
 
 def _dtype(model: Any) -> Any:
-    """Of the first weights that are numbers: a quantized model's linear layers are packed bytes."""
+    """The dtype of the first floating-point weights: a quantized model's linear layers are packed bytes."""
     return next(weight.dtype for weight in model.parameters() if weight.is_floating_point())
 
 
 def _objection(
     model: Any, packed: _Method, prompts: Sequence[Tokens], labels: Sequence[Tokens], budget: int | None
 ) -> str | None:
-    """Why the packed scores of the shortest, median and longest prompt cannot be trusted; None where they can."""
+    """Why the packed scores of the shortest, median and longest prompt cannot be trusted; None if they can."""
     by_length = sorted(prompts, key=len)
     rows = [by_length[round(share * (len(by_length) - 1))] for share in (0, 0.5, 1)] if by_length else []
-    chosen = sorted({round(at) for at in np.linspace(0, len(labels) - 1, _TRIAL_LABELS)})
-    expected = _in_batches(_one_by_one(model, [labels[at] for at in chosen]), model, rows, budget, None)
+    chosen = sorted({round(index) for index in np.linspace(0, len(labels) - 1, _TRIAL_LABELS)})
+    expected = _in_batches(_one_by_one(model, [labels[index] for index in chosen]), model, rows, budget, None)
     try:
         together = _in_batches(packed, model, rows, budget, None)[:, chosen]
     except _REFUSALS as error:
@@ -159,15 +159,15 @@ def _tolerance(model: Any) -> tuple[float, float]:
     """
     import torch
 
-    known = {torch.float64: (1e-4, 1e-5), torch.float32: (1e-3, 1e-4), torch.float16: (0.05, 0.01)}
-    return known.get(_dtype(model), (0.3, 0.03))
+    by_dtype = {torch.float64: (1e-4, 1e-5), torch.float32: (1e-3, 1e-4), torch.float16: (0.05, 0.01)}
+    return by_dtype.get(_dtype(model), (0.3, 0.03))
 
 
 @dataclass(frozen=True)
 class _Tree:
-    """Label tokens behind a prompt, shared prefixes once: node i stands behind node parents[i], -1 is the prompt.
+    """Label tokens after a prompt, shared prefixes once: node i follows node parents[i], -1 is the prompt.
 
-    Only tokens that something is predicted from are nodes. `columns`, `targets` and `owners` list every label token
+    Only tokens that precede another label token are nodes. `columns`, `targets` and `owners` list every label token
     to score: the logits' column (0 the prompt's end, i + 1 node i), the token id and the label it belongs to.
     """
 
@@ -196,14 +196,14 @@ def _chunks(labels: Sequence[Tokens]) -> list[list[int]]:
     chunks: list[list[int]] = []
     room = 0
     prefixes: set[tuple[int, ...]] = set()
-    for number in sorted(range(len(labels)), key=lambda at: tuple(labels[at])):
-        own = {tuple(labels[number][:end]) for end in range(1, len(labels[number]))}
-        if not chunks or len(own - prefixes) > room:
+    for number in sorted(range(len(labels)), key=lambda index: tuple(labels[index])):
+        label_prefixes = {tuple(labels[number][:end]) for end in range(1, len(labels[number]))}
+        if not chunks or len(label_prefixes - prefixes) > room:
             chunks.append([])
             room, prefixes = _NODES_PER_PASS, set()
         chunks[-1].append(number)
-        room -= len(own - prefixes)
-        prefixes |= own
+        room -= len(label_prefixes - prefixes)
+        prefixes |= label_prefixes
     return chunks
 
 
@@ -246,7 +246,7 @@ def _tree_scores(model: Any, prompts: list[Tokens], tree: _Tree, labels: int) ->
 
 
 def _ancestry(tree: _Tree) -> tuple[Any, Any]:
-    """Which node sees which (itself and its ancestors), bool (nodes, nodes), and how deep each stands, (nodes,)."""
+    """Which node sees which (itself and its ancestors), bool (nodes, nodes), and the depth of each, (nodes,)."""
     import torch
 
     sees = torch.eye(len(tree.tokens), dtype=torch.bool)
@@ -257,7 +257,7 @@ def _ancestry(tree: _Tree) -> tuple[Any, Any]:
 
 
 def _allowed(lengths: Any, width: int, sees: Any) -> Any:
-    """Who sees whom, bool (rows, queries, keys): causal in the prompt, by ancestry behind it, padding only itself."""
+    """Who sees whom, bool (rows, queries, keys): causal in the prompt, by ancestry after it, padding only itself."""
     import torch
 
     total = width + len(sees)
@@ -312,10 +312,10 @@ def _token_log_probs(logits: Any, columns: Any, targets: Any) -> Any:
     targets = targets.expand(columns.shape)
     step = max(1, 2**24 // (logits.shape[1] * logits.shape[2]))
     parts = []
-    for some, at, token in zip(logits.split(step), columns.split(step), targets.split(step), strict=True):
-        wide = some.to(dtype)
-        rows = torch.arange(len(some), device=logits.device)[:, None]
-        parts.append(wide[rows, at, token] - wide.logsumexp(dim=-1)[rows, at])
+    for chunk, index, token in zip(logits.split(step), columns.split(step), targets.split(step), strict=True):
+        wide = chunk.to(dtype)
+        rows = torch.arange(len(chunk), device=logits.device)[:, None]
+        parts.append(wide[rows, index, token] - wide.logsumexp(dim=-1)[rows, index])
     return torch.cat(parts).double().cpu()
 
 
@@ -328,9 +328,9 @@ def _one_by_one(model: Any, labels: Sequence[Tokens]) -> _Method:
 
 
 def _label_scores(model: Any, prompts: list[Tokens], label: Tokens) -> Scores:
-    """Log-probability of one label behind each prompt, shape (rows,): right-padded, default positions, no mask.
+    """Log-probability of one label after each prompt, shape (rows,): right-padded, default positions, no mask.
 
-    What comes later needs no mask in a causal model; with one, padding beyond a sliding window turns into NaN in
+    Later tokens need no mask in a causal model; with one, padding beyond a sliding window turns into NaN in
     transformers' eager attention, and spreads.
     """
     import torch

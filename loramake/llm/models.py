@@ -1,4 +1,4 @@
-"""Base models: a folder looked at before anything is done with it, a hub id downloaded with its progress shown.
+"""Base models: checks a folder before anything uses it; downloads a hub id with progress.
 
 Knows files, headers and the hub; knows nothing of tensors, and imports torch nowhere.
 """
@@ -21,7 +21,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vo
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx")
 _TEXTS = (".json", ".jinja", "vocab.txt", "merges.txt", ".model", ".tiktoken", ".py")
-"""Ends of the small files that a tokenizer and a configuration may need."""
+"""Suffixes of the small files that a tokenizer and a configuration may need."""
 _LONGEST_HEADER = 16 * 10**6  # bytes; 100,000 tensors have some 15 MB
 _LONGEST_INDEX = 16 * 10**6  # bytes
 _LONGEST_SETTINGS = {"tokenizer_config.json": 4 * 10**6}  # bytes; Gemma 3 has 1.2 MB of tokens there
@@ -34,14 +34,14 @@ _SETTINGS = (
 _KERNELS = ("attn_implementation", "experts_implementation")
 """Keys of config.json that may name a repository of compiled kernels, which transformers would download and run."""
 _NAMES = {"config.json": ("auto_mappings", "configuration_auto"), "tokenizer_config.json": ("tokenization_auto",)}
-"""Modules of transformers.models.auto that list the names it has code for."""
+"""Modules of transformers.models.auto that list the names with code in transformers."""
 
 
 def check_model(model: str, trust_remote_code: bool = False) -> None:
-    """Raise ConfigError where `model` is a folder that lacks a part of a model or would run code of its own.
+    """Raise ConfigError if `model` is a folder that lacks a part of a model or would run its own code.
 
-    Also for weights that are damaged or that are none of the safetensors in the folder. Reads headers and settings
-    only; a hub id is passed over.
+    Also for damaged weights and for weights other than safetensors in the folder. Reads headers and settings only; a
+    hub id is not checked.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -51,39 +51,39 @@ def check_model(model: str, trust_remote_code: bool = False) -> None:
             raise ConfigError(f"model: {model} is an adapter, not a base model: name the model it was trained on.")
         raise ConfigError(f"model: {model} has no config.json: name a folder that save_pretrained wrote, or a hub id.")
     if not any((folder / name).is_file() for name in _TOKENIZERS):
-        raise ConfigError(f"model: {model} has no tokenizer (tokenizer.json): copy it from where the model is from.")
+        raise ConfigError(f"model: {model} has no tokenizer (tokenizer.json): copy it from the model's source.")
     check_texts(folder, trust_remote_code)
     for path in _weight_files(folder):
         check_header(path)
 
 
 def check_texts(folder: Path, trust_remote_code: bool = False) -> None:
-    """Raise ConfigError where the settings in a model's folder name code, or weights that nobody looked at."""
+    """Raise ConfigError if the settings in a model's folder name code, or unchecked weights."""
     if (folder / "adapter_config.json").is_file():
         raise ConfigError(
-            f"model: {folder / 'adapter_config.json'} lies beside a base model and would be loaded over it: move it, "
+            f"model: {folder / 'adapter_config.json'} lies beside a base model and would be loaded on top: move it, "
             "or name the folder of the base model alone."
         )
-    found = {name: read_json(folder / name) for name in _SETTINGS if (folder / name).is_file()}
-    if any("transformers_weights" in part for part in _mappings(found.get("config.json"))):
+    contents = {name: read_json(folder / name) for name in _SETTINGS if (folder / name).is_file()}
+    if any("transformers_weights" in part for part in _mappings(contents.get("config.json"))):
         raise ConfigError(
             f"model: {folder / 'config.json'} names its weights (transformers_weights), and only {_WEIGHTS} and what "
             f"{_INDEX} lists are read: delete that line."
         )
     if not trust_remote_code:
-        _refuse_code(folder, found)
+        _refuse_code(folder, contents)
 
 
-def _refuse_code(folder: Path, found: dict[str, Any]) -> None:
-    """Raise ConfigError for settings that transformers would have to run somebody's code for.
+def _refuse_code(folder: Path, contents: dict[str, Any]) -> None:
+    """Raise ConfigError for settings that make transformers run somebody's code.
 
-    Many models name code that transformers has long had itself: it takes its own, unless trust_remote_code is on.
+    Many models name code that is now part of transformers: it uses its own, unless trust_remote_code is on.
     """
     named = (("config.json", "model_type"), ("tokenizer_config.json", "tokenizer_class"))
-    names = [str(found[name].get(key)) for name, key in named if name in found]
-    for name, content in found.items():
+    names = [str(contents[name].get(key)) for name, key in named if name in contents]
+    for name, content in contents.items():
         has_map = any(part.get("auto_map") for part in _mappings(content))
-        if has_map and name in _NAMES and not any(_has_transformers(name, known) for known in names):
+        if has_map and name in _NAMES and not any(_has_transformers(name, listed) for listed in names):
             raise ConfigError(_own_code(folder / name, "code of its own (auto_map)"))
         for part in _mappings(content):
             for key in _KERNELS:
@@ -91,15 +91,15 @@ def _refuse_code(folder: Path, found: dict[str, Any]) -> None:
                     raise ConfigError(_own_code(folder / name, f"kernels to download and run ({key})"))
 
 
-def _own_code(path: Path, what: str) -> str:
+def _own_code(path: Path, feature: str) -> str:
     return (
-        f"model: {path} asks for {what}, which is not run: read it, and set trust_remote_code: true in your own "
+        f"model: {path} asks for {feature}, which is not run: read it, and set trust_remote_code: true in your own "
         "config.yaml (loramake predict: --trust-remote-code), or name another model."
     )
 
 
 def _has_transformers(file: str, name: str) -> bool:
-    """Whether transformers has code for a model type or tokenizer class; costs no import. Yes, where it cannot tell."""
+    """Whether transformers has code for a model type or tokenizer class; does not import it. True if unknown."""
     spec = importlib.util.find_spec("transformers")
     if spec is None or spec.origin is None:
         return True
@@ -121,17 +121,17 @@ def _mappings(content: Any) -> Iterator[dict[str, Any]]:
 
 
 def read_json(path: Path, longest: int | None = None) -> dict[str, Any]:
-    """A mapping in a file of a model's folder; ConfigError where it is none, or longer than any model needs.
+    """A mapping in a file of a model's folder; ConfigError if it is not one, or longer than any model needs.
 
-    `longest` are bytes; unset, those of settings.
+    `longest` is in bytes; unset, the limit for settings.
     """
     try:
-        read = json_text.read_json(path, longest or _LONGEST_SETTINGS.get(path.name, _LONGEST_OTHER))
+        content = json_text.read_json(path, longest or _LONGEST_SETTINGS.get(path.name, _LONGEST_OTHER))
     except (ParsingError, OSError) as error:
         raise ConfigError(f"model: {path} is damaged ({error}): copy or download it again.") from error
-    if not isinstance(read, dict):
+    if not isinstance(content, dict):
         raise ConfigError(f"model: {path} is damaged (it is not a mapping): copy or download it again.")
-    return read
+    return content
 
 
 def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -160,7 +160,7 @@ def _weight_files(folder: Path) -> list[Path]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ConfigError(
-            f"model: {folder / missing[0]} is not there, {index.name} names it: copy or download it again."
+            f"model: {folder / missing[0]}, which {index.name} names, does not exist: copy or download it again."
         )
     return [folder / name for name in names]
 
@@ -171,46 +171,48 @@ def _no_weights(model: str, names: Iterable[str]) -> str:
         return f"model: {model} has no weights ({_WEIGHTS}): copy or download them."
     return (
         f"model: {model} has its weights as {other}, and only safetensors are read: load it with transformers and "
-        "write it with save_pretrained, or name another model."
+        "save it with save_pretrained, or name another model."
     )
 
 
-def check_header(path: Path, what: str = "model") -> None:
-    """Raise ConfigError where a safetensors file's header is unreadable or speaks of another size than the file's.
+def check_header(path: Path, kind: str = "model") -> None:
+    """Raise ConfigError if a safetensors file's header is unreadable or implies another size than the file's.
 
-    The format: eight bytes that hold the header's length, the header in JSON, the tensors
+    The format: eight bytes with the header's length, the header in JSON, the tensors
     (https://github.com/huggingface/safetensors#format).
     """
     size = path.stat().st_size
     try:
-        ends = [tensor["data_offsets"][1] for name, tensor in read_header(path, what).items() if name != "__metadata__"]
+        ends = [tensor["data_offsets"][1] for name, tensor in read_header(path, kind).items() if name != "__metadata__"]
         with path.open("rb") as file:
             expected = 8 + int.from_bytes(file.read(8), "little") + max(ends, default=0)
     except (ValueError, KeyError, AttributeError, TypeError, IndexError, RecursionError):
-        raise ConfigError(f"{what}: {path} is no safetensors file, or damaged: copy or download it again.") from None
+        raise ConfigError(
+            f"{kind}: {path} is not a safetensors file, or is damaged: copy or download it again."
+        ) from None
     if expected != size:
         raise ConfigError(
-            f"{what}: {path} is cut off ({size:,} bytes, its header says {expected:,}): copy or download it again."
+            f"{kind}: {path} is cut off ({size:,} bytes, its header says {expected:,}): copy or download it again."
         )
 
 
-def read_header(path: Path, what: str = "model") -> dict[str, Any]:
-    """What stands in a safetensors file's header; ValueError where there is none."""
+def read_header(path: Path, kind: str = "model") -> dict[str, Any]:
+    """The content of a safetensors file's header; ValueError if there is none."""
     with path.open("rb") as file:
         start = file.read(8)
         if start == b"version ":
-            raise ConfigError(f"{what}: {path} is a Git LFS pointer, not the weights: run `git lfs pull` there.")
+            raise ConfigError(f"{kind}: {path} is a Git LFS pointer, not the weights: run `git lfs pull` there.")
         length = int.from_bytes(start, "little")
         header = file.read(length) if length <= min(_LONGEST_HEADER, path.stat().st_size) else b""
-    read: dict[str, Any] = json_text.parse_json(header)
-    return read
+    tensors: dict[str, Any] = json_text.parse_json(header)
+    return tensors
 
 
 def fetch_model(model: str, weights: bool = True, trust_remote_code: bool = False) -> Path:
-    """The folder of `model`, a hub id being downloaded first (without its weights where none are asked for).
+    """The folder of `model`; a hub id is downloaded first (without weights if `weights` is off).
 
-    Progress is shown. What is in the cache already is not downloaded again, and serves where the hub cannot be
-    reached. ConfigError says why a download failed, or what in the folder is not to be loaded (see check_model).
+    Progress is shown. Cached files are not downloaded again, and are used if the hub cannot be reached. ConfigError
+    says why a download failed, or what in the folder must not be loaded (see check_model).
     """
     model = locate_model(model)
     folder = Path(model) if Path(model).is_dir() or _from_another_hub() else _fetched(model, weights)
@@ -233,30 +235,30 @@ def _fetched(model: str, weights: bool) -> Path:
         if cached is None:
             raise ConfigError(_refusal(model, error)) from error
         if not hub.constants.HF_HUB_OFFLINE:
-            say(f"the hub does not give {model} ({first_line(error)}); going on with the copy in {cached}.")
+            say(f"the hub does not serve {model} ({first_line(error)}); using the copy in {cached}.")
         return cached
 
 
 def _from_another_hub() -> bool:
-    """Whether LlamaFactory is told to download from ModelScope or OpenMind, which it does by itself."""
-    asked = (os.environ.get(name, "") for name in ("USE_MODELSCOPE_HUB", "USE_OPENMIND_HUB"))
-    return any(value.lower() in ("true", "y", "1") for value in asked)
+    """Whether LlamaFactory is configured to download from ModelScope or OpenMind, which it does by itself."""
+    values = (os.environ.get(name, "") for name in ("USE_MODELSCOPE_HUB", "USE_OPENMIND_HUB"))
+    return any(value.lower() in ("true", "y", "1") for value in values)
 
 
 def _refusal(model: str, error: Exception) -> str:
     cache = import_training("huggingface_hub.constants").HF_HUB_CACHE
-    known = explain(text_of(error), model, str(cache), "set the environment variable HF_HOME to a folder with more")
-    return f"{known or f'model: {model} cannot be downloaded ({first_line(error)})'}."
+    explained = explain(text_of(error), model, str(cache), "set the environment variable HF_HOME to a folder with more")
+    return f"{explained or f'model: {model} cannot be downloaded ({first_line(error)})'}."
 
 
 def _cached(hub: Any, model: str, weights: bool) -> Path | None:
-    """The folder of a whole copy in the cache."""
+    """The folder of a complete copy in the cache."""
     try:
-        found = hub.try_to_load_from_cache(model, "config.json")
-        folder = Path(found).parent
+        config = hub.try_to_load_from_cache(model, "config.json")
+        folder = Path(config).parent
         if weights:
             check_model(str(folder), trust_remote_code=True)
-    except (ConfigError, TypeError, ValueError):  # not whole, not there, no id at all
+    except (ConfigError, TypeError, ValueError):  # incomplete, absent, or not an id
         return None
     return folder if any((folder / name).is_file() for name in _TOKENIZERS) else None
 
@@ -278,14 +280,14 @@ def _download(hub: Any, model: str, weights: bool) -> Path:
         for name, size in absent.items():
             hub.hf_hub_download(model, name, revision=info.sha, tqdm_class=_bar(advance, done, total))
             done += size
-    # Without a revision, so that the cache remembers which one `main` is, for the day the hub does not answer.
+    # Without a revision, so that the cache records which one `main` is, for when the hub does not answer.
     return Path(hub.hf_hub_download(model, "config.json")).parent
 
 
 def _check_space(model: str, needed: int, cache: Path) -> None:
     """huggingface_hub only warns, and fills the disk."""
-    there = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
+    existing = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise ConfigError(
             f"model: {model} needs {_megabytes(needed):,} MB and the disk of {cache} has {free // 10**6:,} MB left: "
@@ -294,7 +296,7 @@ def _check_space(model: str, needed: int, cache: Path) -> None:
 
 
 def _is_wanted(name: str, weights: bool, in_one_file: bool) -> bool:
-    """Whether transformers loads a file of a model's folder: its texts, and one set of its weights."""
+    """Whether transformers loads a file of a model's folder: its texts, and one set of weights."""
     if name.endswith(_TEXTS):
         return True
     return weights and (
@@ -303,10 +305,10 @@ def _is_wanted(name: str, weights: bool, in_one_file: bool) -> bool:
 
 
 def _bar(advance: Advance, before: int, total: int) -> type:
-    """A tqdm class for huggingface_hub that draws nothing: it tells how many of all bytes are there, in megabytes.
+    """A tqdm class for huggingface_hub that draws nothing: it reports the megabytes so far of all files.
 
-    `before` bytes were there when the file was begun. A file from Xet storage has two bars, for bytes received and
-    bytes written: the one further on is told.
+    `before` is the number of bytes before this file. A file from Xet storage has two bars, for bytes received and
+    bytes written: the one that is further is reported.
     """
     drawn: Any = import_training("tqdm.auto").tqdm
     furthest = 0

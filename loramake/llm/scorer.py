@@ -1,6 +1,6 @@
 """A trained LlamaFactory adapter as a scorer of labels: from records to a probability for every label.
 
-Knows labels as text, and what is refused; leaves tokens to `encoding` and the model to a `backend`.
+Knows labels as text, and what to refuse; leaves tokens to `encoding` and the model to a `backend`.
 """
 
 import itertools
@@ -35,7 +35,7 @@ class LabelScorer:
         """P(label | row), shape (rows, labels), each row summing to 1, in the order of `label_texts`.
 
         PredictionError for labels that are the same to the tokenizer, tokens that the model has no embedding for, a
-        row that does not fit into cutoff_len, and a model that answers with no number.
+        row that does not fit into cutoff_len, and a model whose output is not a number.
         """
         labels = [self.encoder.label_ids(text) for text in label_texts]
         _refuse_ambiguous(label_texts, labels)
@@ -60,7 +60,7 @@ class LabelScorer:
             token = self.encoder.tokenizer.convert_ids_to_tokens(highest)
             raise PredictionError(
                 f"The template uses the token {token!r}, which the model has no embedding for: "
-                "set template: to the one it was trained with."
+                "set template to the one it was trained with."
             )
 
 
@@ -69,10 +69,10 @@ def _name(record: Mapping[str, Any], index: int) -> Any:
 
 
 def _refuse_ambiguous(texts: Sequence[str], labels: list[list[int]]) -> None:
-    """Refuse labels one of which begins with, or is, another one's tokens: their probabilities overlap."""
+    """Refuse labels if the tokens of one are a prefix of another's: their probabilities overlap."""
     if not labels:
         raise PredictionError("There are no labels to score.")
-    order = sorted(range(len(labels)), key=lambda at: labels[at])
+    order = sorted(range(len(labels)), key=lambda index: labels[index])
     for first, second in itertools.pairwise(order):
         if labels[second][: len(labels[first])] == labels[first]:
             raise PredictionError(
@@ -85,15 +85,15 @@ def _refuse_non_numbers(records: Sequence[Mapping[str, Any]], log_probs: NDArray
     if len(broken):
         name = _name(records[broken[0]], int(broken[0]))
         raise PredictionError(
-            f"The model's answer to row {name} is not a number ({len(broken)} such rows): "
-            "the adapter is damaged, or the training went astray: lower learning_rate and train again."
+            f"The model's output for row {name} is not a number ({len(broken)} such rows): "
+            "the adapter is damaged, or the training diverged: lower learning_rate and train again."
         )
 
 
 def load_scorer(
     config: Mapping[str, Any], adapter: str | Path | None = None, trust_remote_code: bool = False
 ) -> LabelScorer:
-    """The scorer of a base and an adapter as LlamaFactory loads them for inference; without `adapter`, of the base.
+    """The scorer of a base model and an adapter as LlamaFactory loads them for inference; `adapter` is optional.
 
     `config` is a predict YAML. ConfigError for a setting, ArtifactError for an adapter that is more than a LoRA,
     PredictionError for a model or adapter that cannot be loaded.

@@ -23,17 +23,17 @@ _READ = (
     *("quantization_bit", "quantization_method", "quantization_type", "double_quantization"),
     *("infer_dtype", "flash_attn", "rope_scaling", "upcast_layernorm", "upcast_lmhead_output"),
 )
-"""All of a predict YAML that a prediction follows from; the rest is LlamaFactory's own predict's, or nobody's."""
+"""All keys of a predict YAML that affect a prediction; the rest is for LlamaFactory's own predict, or unused."""
 
 
 class TransformersBackend:
     """A ScoringBackend; adapters are merged into the base unless it is quantized.
 
-    What was merged cannot be taken out again to the last digit, so that another adapter means to load the base again.
+    A merged adapter cannot be removed exactly, so another adapter means loading the base again.
     """
 
     def __init__(self, settings: Mapping[str, Any], tokenizer: Any, adapter: str | Path | None = None) -> None:
-        """`settings` as `read_settings` gives them; the model is loaded at once.
+        """`settings` as from `read_settings`; the model is loaded immediately.
 
         ConfigError for a setting, ArtifactError for an adapter that is more than a LoRA, PredictionError for a model
         or adapter that cannot be loaded.
@@ -58,7 +58,7 @@ class TransformersBackend:
 
     def load_adapter(self, folder: str | Path) -> None:
         adapter = check_folder(folder)
-        self.close()  # both models at once might not fit into the memory
+        self.close()  # both models at once might not fit into memory
         self._model = self._load(adapter)
         self._adapter = adapter
 
@@ -75,18 +75,18 @@ class TransformersBackend:
             torch.cuda.empty_cache()
 
     def _load(self, adapter: str | None) -> Any:
-        asked = dict(self._settings) if adapter is None else {**self._settings, "adapter_name_or_path": adapter}
-        with quiet(asked["model_name_or_path"]), _loading(asked):
-            model_args, _, finetuning_args = _arguments(asked)
+        settings = dict(self._settings) if adapter is None else {**self._settings, "adapter_name_or_path": adapter}
+        with quiet(settings["model_name_or_path"]), _loading(settings):
+            model_args, _, finetuning_args = _arguments(settings)
             model = import_training("llamafactory.model").load_model(self._tokenizer, model_args, finetuning_args)
             return _settled(model, model_args)
 
 
 def read_settings(config: Mapping[str, Any], trust_remote_code: bool) -> dict[str, Any]:
-    """LlamaFactory's settings for inference of a predict YAML, which may come from anybody: only _READ counts."""
-    asked = {key: value for key, value in config.items() if key in _READ}
-    asked |= {"model_name_or_path": locate_model(str(config["model_name_or_path"]))}
-    return asked | {"stage": "sft", "finetuning_type": "lora", "trust_remote_code": trust_remote_code}
+    """LlamaFactory's settings for inference from a predict YAML, which may come from anybody: only _READ is used."""
+    settings = {key: value for key, value in config.items() if key in _READ}
+    settings |= {"model_name_or_path": locate_model(str(config["model_name_or_path"]))}
+    return settings | {"stage": "sft", "finetuning_type": "lora", "trust_remote_code": trust_remote_code}
 
 
 def load_inference_encoder(settings: Mapping[str, Any]) -> tuple[Encoder, int]:
@@ -98,10 +98,10 @@ def load_inference_encoder(settings: Mapping[str, Any]) -> tuple[Encoder, int]:
 
 
 def check_folder(adapter: str | Path) -> str:
-    """An adapter's folder, looked at; LlamaFactory would take a comma in its path for two of them."""
+    """An adapter's folder, checked; LlamaFactory would read a comma in its path as two folders."""
     adapter = Path(adapter)
     if not adapter.is_dir():
-        raise PredictionError(f"{adapter} is not there: ask snakemake for the adapter.")
+        raise PredictionError(f"{adapter} does not exist: run snakemake to make the adapter.")
     if "," in str(adapter):
         raise PredictionError(f"{adapter} has a comma in its path, which LlamaFactory cannot read: rename the folder.")
     check_adapter(adapter)
@@ -109,22 +109,22 @@ def check_folder(adapter: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def _loading(asked: Mapping[str, Any]) -> Iterator[None]:
-    """Whatever a model, tokenizer or adapter fails with is one sentence."""
+def _loading(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Turn any failure of a model, tokenizer or adapter into one sentence."""
     try:
         yield
     except LoramakeError:
         raise
     except Exception as error:
         cache = str(import_training("huggingface_hub.constants").HF_HUB_CACHE)
-        reason = explain(text_of(error), asked["model_name_or_path"], cache, "set HF_HOME to a folder with more")
+        reason = explain(text_of(error), settings["model_name_or_path"], cache, "set HF_HOME to a folder with more")
         reason = reason or str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
-        raise PredictionError(f"{_described(asked)} cannot be loaded ({reason}).") from error
+        raise PredictionError(f"{_described(settings)} cannot be loaded ({reason}).") from error
 
 
-def _described(asked: Mapping[str, Any]) -> str:
-    adapter = asked.get("adapter_name_or_path")
-    model = asked["model_name_or_path"]
+def _described(settings: Mapping[str, Any]) -> str:
+    adapter = settings.get("adapter_name_or_path")
+    model = settings["model_name_or_path"]
     return f"The model {model} with the adapter {adapter}" if adapter else f"The model {model}"
 
 
@@ -139,10 +139,10 @@ def _arguments(config: Mapping[str, Any]) -> tuple[Any, Any, Any]:
 
 
 def _settled(model: Any, model_args: Any) -> Any:
-    """The model in the dtype asked for, with an attention that honours a 4-D mask.
+    """The model in the requested dtype, with an attention that supports a 4-D mask.
 
-    LlamaFactory 0.9.5 loads the checkpoint's dtype whatever infer_dtype says, and takes flash attention, which knows
-    no such mask, where it is asked for or the model is a Gemma 2.
+    LlamaFactory 0.9.5 loads the checkpoint's dtype whatever infer_dtype says, and uses flash attention, which does not
+    support such a mask, if it is set or the model is a Gemma 2.
     """
     import torch
 

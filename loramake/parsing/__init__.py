@@ -1,6 +1,6 @@
-"""Bytes that somebody else wrote, read within limits: of bytes, nesting, values and digits.
+"""Parses untrusted bytes within limits: of bytes, nesting, values and digits.
 
-ParsingError gives a reason (`line 3: the key 'csv' is there twice`); the caller names the file and what to do next.
+ParsingError gives a reason (`line 3: the key 'csv' appears twice`); the caller names the file and what to do next.
 Knows formats; knows nothing of what a file means.
 """
 
@@ -16,11 +16,11 @@ MIB = 1 << 20
 DEPTH = 64
 """Levels of lists and mappings inside one another."""
 DIGITS = 1_000
-"""Characters of one number: reading one takes the square of them."""
+"""Characters of one number: reading one takes quadratic time."""
 
 
 class ParsingError(ValueError):
-    """Why bytes cannot be read, with the line where that is known."""
+    """Why bytes cannot be read, with the line if it is known."""
 
 
 class EncodingError(ParsingError):
@@ -28,7 +28,7 @@ class EncodingError(ParsingError):
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The bytes of an ordinary file; ParsingError where it is larger than `most` or not one, such as a pipe."""
+    """The bytes of an ordinary file; ParsingError if it is larger than `most` or not one, such as a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
@@ -59,28 +59,28 @@ def shown_size(size: int) -> str:
 
 
 def check_size(value: Any, values: int) -> None:
-    """Raise ParsingError where a value, what it holds several times counted each time, is too large or too deep.
+    """Raise ParsingError if a value, with repeated parts counted each time, is too large or too deep.
 
-    `values` counts lists, mappings, and texts by 256 characters begun.
+    `values` counts lists, mappings, and texts once per 256 characters.
     """
     left, waiting = values, [(value, 1)]
     while waiting:
-        one, level = waiting.pop()
-        left -= 1 + (len(one) >> 8 if isinstance(one, str) else 0)
+        part, level = waiting.pop()
+        left -= 1 + (len(part) >> 8 if isinstance(part, str) else 0)
         if left < 0:
             raise ParsingError(f"it contains more than {values:,} values")
-        if isinstance(one, dict | list):
+        if isinstance(part, dict | list):
             if level > DEPTH:
                 raise ParsingError(f"it is nested more than {DEPTH} levels deep")
-            inside = [*one, *one.values()] if isinstance(one, dict) else one
-            if len(inside) > left:
+            children = [*part, *part.values()] if isinstance(part, dict) else part
+            if len(children) > left:
                 raise ParsingError(f"it contains more than {values:,} values")
-            waiting += [(part, level + 1) for part in inside]
+            waiting += [(child, level + 1) for child in children]
 
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """No search for garbage while many values are made, none of which is any: it took most of the time."""
+    """No garbage collection while many live values are created: it took most of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What runs in the child process: reads JSON from standard input under limits, and tells what is wrong with it.
+"""Runs in the child process: reads JSON from standard input under limits, and reports what is wrong with it.
 
 Needs nothing of the project but the parser; imports little, since it is started for every file.
 """
@@ -17,7 +17,7 @@ from loramake.parsing.shape import find_error
 
 
 def main(task: dict[str, Any]) -> None:
-    """Answer with the reason why standard input is not what the task asks for, null where it is, in JSON."""
+    """Print, as JSON, why standard input does not meet the task; null if it does."""
     gc.disable()
     for name, most in task["limits"].items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
@@ -38,5 +38,5 @@ def _reason(task: dict[str, Any]) -> str | None:
         return str(error)
     if task["schema"] is None:
         return None
-    found = find_error(jsonschema_rs.validator_for(task["schema"], mask="the value"), value, quotes=False)
-    return None if found is None else ": ".join(found)
+    fault = find_error(jsonschema_rs.validator_for(task["schema"], mask="the value"), value, quotes=False)
+    return None if fault is None else ": ".join(fault)

@@ -1,6 +1,6 @@
-"""JSON and JSON lines within limits. What is too deep or too much is refused by its brackets, before it is parsed.
+"""JSON and JSON lines within limits. Too deep or too large input is refused by its brackets, before it is parsed.
 
-Stricter than Python's own: no NaN and no infinity, no lone surrogate. Of a key given twice the last value counts.
+Stricter than Python's own: no NaN and no infinity, no lone surrogate. Of a repeated key the last value counts.
 """
 
 import json
@@ -23,9 +23,9 @@ Pairs = Callable[[list[tuple[str, Any]]], dict[str, Any]]
 
 
 def parse_json(data: bytes, containers: int | None = None, pairs: Pairs | None = None, takes_nan: bool = False) -> Any:
-    """The value that JSON stands for; ParsingError where it is not JSON, or too much.
+    """The value of JSON text; ParsingError if it is not JSON, or too large.
 
-    `containers` is the most lists and mappings, `pairs` makes the mappings, `takes_nan` takes NaN as Python writes it.
+    `containers` is the most lists and mappings, `pairs` makes the mappings, `takes_nan` accepts Python's NaN.
     """
     check_brackets(data, containers)
     decoder = _decoder(pairs, float if takes_nan else _refuse_constant)
@@ -36,7 +36,7 @@ def parse_json(data: bytes, containers: int | None = None, pairs: Pairs | None =
 
 
 def parse_json_lines(data: bytes, containers: int | None = None) -> list[Any]:
-    """The values of JSON lines as a list; ParsingError, with the line, where one is not JSON or too long."""
+    """The values of JSON lines as a list; ParsingError, with the line, if one is not JSON or too long."""
     check_brackets(data, containers)
     decoder, values = _decoder(), list[Any]()
     with without_collector():
@@ -60,13 +60,13 @@ def read_json_lines(path: Path, most: int = 64 * MIB) -> list[Any]:
 
 
 def check_brackets(data: bytes, containers: int | None) -> None:
-    """Raise ParsingError where JSON holds more lists and mappings than `containers`, or deeper ones than DEPTH.
+    """Raise ParsingError if JSON contains more lists and mappings than `containers`, or deeper ones than DEPTH.
 
     Linear in the bytes. Brackets that do not match are left to the parser.
     """
     brackets = _brackets(data)
-    if containers is not None and (found := brackets.count(b"[")) > containers:
-        raise ParsingError(f"it contains {found:,} lists and mappings, more than the {containers:,} of a file like it")
+    if containers is not None and (count := brackets.count(b"[")) > containers:
+        raise ParsingError(f"it contains {count:,} lists and mappings, more than the {containers:,} of a file like it")
     for _ in range(DEPTH):  # each time the innermost ones go
         outer = brackets.replace(b"[]", b"")
         if len(outer) == len(brackets):
@@ -80,7 +80,7 @@ def _brackets(data: bytes) -> bytes:
     """The brackets of JSON that are not inside a text, braces as brackets."""
     if b'\\"' in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Two quotes side by side change for no bracket whether it stands inside: most texts go with that at once.
+    # Adjacent quotes do not change whether a bracket is inside a text: this removes most texts at once.
     marks = data.translate(_BRACKETS, _OTHERS).replace(b'""', b"")
     return b"".join(marks.split(b'"')[::2])
 
@@ -118,12 +118,12 @@ def _integer(text: str) -> int:
 
 
 def _check_text(data: bytes, value: Any) -> None:
-    """Raise ParsingError where a text of the value has a lone surrogate: it could be written nowhere."""
+    """Raise ParsingError if a text of the value has a lone surrogate: it could not be written."""
     if not _SURROGATE.search(data):
         return
-    for index, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
+    for index, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
         try:
-            json.dumps(one, ensure_ascii=False).encode("utf-8")
+            json.dumps(part, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:
             where = "" if index is None else f": row {index}"
             raise ParsingError(f"it contains a lone surrogate, which is not text{where}") from error

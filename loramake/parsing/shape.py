@@ -1,4 +1,4 @@
-"""What is wrong with a value by its schema, in moments, however much is wrong: the first error only."""
+"""How a value breaks its schema: the first error only, so that it is fast however much is wrong."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,10 +9,10 @@ from loramake.text import quoted, shorten
 
 
 def find_error(validator: jsonschema_rs.Validator, value: Any, quotes: bool = True) -> tuple[str, str] | None:
-    """Where a value breaks its schema first, and how: (`[3].input`, `5 is not of type "string"`); None if nowhere.
+    """Where a value breaks its schema first, and how: (`[3].input`, `5 is not of type "string"`); None if it doesn't.
 
-    Without `quotes` nothing of the value is in it: neither keys that the schema does not name nor values, as far as
-    the validator was made with a mask.
+    Without `quotes` the result contains nothing of the value: no keys that the schema does not name and, if the
+    validator has a mask, no values.
     """
     try:
         if not validator.is_valid(value):
@@ -23,12 +23,12 @@ def find_error(validator: jsonschema_rs.Validator, value: Any, quotes: bool = Tr
         path = [part for part in error.instance_path if isinstance(part, int) or part in error.schema_path]
         is_key = isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties)
         return shown_path(path), "it has a key that is not one of its keys" if is_key else quoted(error.message)
-    except ValueError as error:  # of something that JSON does not have, or does not have so deep
+    except ValueError as error:  # for what JSON does not have, or not so deep
         return shown_path(()), quoted(str(error))
     return None
 
 
 def shown_path(path: Iterable[str | int]) -> str:
-    """Where in a value something is: `features[2].name`."""
+    """A path inside a value: `features[2].name`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{shorten(part, 60)}" for part in path)
     return "".join(parts).removeprefix(".") or "the top level"

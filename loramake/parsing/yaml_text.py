@@ -1,7 +1,7 @@
-"""YAML within limits: the only place of the project that loads it.
+"""YAML within limits: the only module of the project that loads it.
 
-Anchors, aliases and merge keys work, as far as what they expand to stays small. Stricter than PyYAML: a key may not be
-given twice, nothing may contain itself, and only the tags of JSON's types and of dates are taken.
+Anchors, aliases and merge keys work as long as their expansion stays small. Stricter than PyYAML: a key may not be
+repeated, nothing may contain itself, and only the tags of JSON's types and of dates are accepted.
 """
 
 import re
@@ -18,7 +18,7 @@ from loramake.parsing import DEPTH, DIGITS, MIB, ParsingError, decode, read_byte
 from loramake.text import quoted, shorten
 
 VALUES = 50_000
-"""In one file, aliases expanded; long texts count by 256 characters."""
+"""Values in one file, aliases expanded; long texts count once per 256 characters."""
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
@@ -29,18 +29,18 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten
 
 
 def read_yaml(path: Path, most: int = MIB, values: int = VALUES, as_text: bool = False) -> Any:
-    """What a YAML file of at most so many bytes holds, None where that is nothing; `parse_yaml` tells the rest."""
+    """The content of a YAML file of at most so many bytes, None if it is empty; see `parse_yaml`."""
     return parse_yaml(decode(read_bytes(path, most)), values, as_text)
 
 
 def parse_yaml(text: str, values: int = VALUES, as_text: bool = False) -> Any:
-    """What YAML stands for; ParsingError, with the line, where it is not YAML, or too much.
+    """The value of YAML text; ParsingError, with the line, if it is not YAML, or too large.
 
-    `as_text` leaves every scalar as the text that is there: No is not False.
+    `as_text` leaves every scalar as the text written: No is not False.
     """
-    if strange := _NOT_YAML.search(text):
-        line = text.count("\n", 0, strange.start()) + 1
-        raise ParsingError(f"line {line}: the character U+{ord(strange[0]):04X} has no place in YAML")
+    if invalid := _NOT_YAML.search(text):
+        line = text.count("\n", 0, invalid.start()) + 1
+        raise ParsingError(f"line {line}: the character U+{ord(invalid[0]):04X} is not allowed in YAML")
     loader = _Loader(text, values, as_text)
     try:
         with without_collector():
@@ -48,7 +48,7 @@ def parse_yaml(text: str, values: int = VALUES, as_text: bool = False) -> Any:
     except yaml.MarkedYAMLError as error:
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         mark, last = error.problem_mark or error.context_mark, text.rstrip().count("\n")
-        line = last if mark is None else min(mark.line, last)  # libyaml may point behind the end
+        line = last if mark is None else min(mark.line, last)  # libyaml may point past the end
         raise ParsingError(f"line {line + 1}: {quoted(' '.join(reason.split()))}") from error
     except yaml.YAMLError as error:
         raise ParsingError(quoted(" ".join(str(error).split()))) from error
@@ -61,7 +61,7 @@ def _at(mark: Any, reason: str) -> str:
 
 
 class _Limits(Composer, SafeConstructor):
-    """What a loader refuses beyond what PyYAML does."""
+    """Checks of a loader beyond PyYAML's."""
 
     peek_event: Any  # the parser's
     check_event: Any
@@ -71,7 +71,7 @@ class _Limits(Composer, SafeConstructor):
         self._most, self._as_text = values, as_text
         self._values, self._depth, self._deepest = 0, 0, 0
         self._extents: dict[int, tuple[int, int]] = {}
-        """Of each whole node: its values and levels, aliases expanded."""
+        """The values and levels of each complete node, aliases expanded."""
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         mark, is_alias = self.peek_event().start_mark, self.check_event(yaml.AliasEvent)
@@ -82,7 +82,7 @@ class _Limits(Composer, SafeConstructor):
         node = super().compose_node(parent, index)
         if is_alias:
             if id(node) not in self._extents:
-                raise ParsingError(_at(mark, "an alias stands inside of what it repeats"))
+                raise ParsingError(_at(mark, "an alias is inside what it repeats"))
             values, levels = self._extents[id(node)]
             self._values += values
             self._deepest = self._depth + levels
@@ -91,7 +91,7 @@ class _Limits(Composer, SafeConstructor):
             self._values += 1 + (len(node.value) >> 8 if isinstance(node, ScalarNode) else 0)
             self._extents[id(node)] = self._values - before, self._deepest - self._depth
         if self._values > self._most:
-            raise ParsingError(_at(mark, f"more than {self._most:,} values, as far as here with aliases expanded"))
+            raise ParsingError(_at(mark, f"more than {self._most:,} values up to here, with aliases expanded"))
         self._depth -= 1
         self._deepest = max(outer, self._deepest)
         return node
@@ -105,11 +105,11 @@ class _Limits(Composer, SafeConstructor):
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
             if not isinstance(key, ScalarNode):
-                raise ParsingError(_at(key.start_mark, "a list or a mapping is used as a key: put a text into quotes"))
+                raise ParsingError(_at(key.start_mark, "a list or a mapping is used as a key: put text into quotes"))
             name = (key.tag, key.value)
             if name in lines and key.tag != _MERGE:
                 first = f"first in line {lines[name] + 1}"
-                raise ParsingError(_at(key.start_mark, f"the key {shorten(key.value, 60)!r} is there twice, {first}"))
+                raise ParsingError(_at(key.start_mark, f"the key {shorten(key.value, 60)!r} appears twice, {first}"))
             lines[name] = key.start_mark.line
         return node
 
@@ -120,7 +120,7 @@ class _Limits(Composer, SafeConstructor):
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         if node.tag not in _TAGS:
             tag = shorten(str(node.tag).removeprefix(_TAG), 60)
-            raise ParsingError(_at(node.start_mark, f"the tag {tag} is not taken here: leave it out"))
+            raise ParsingError(_at(node.start_mark, f"the tag {tag} is not accepted here: leave it out"))
         if node.tag in _NUMBERS and len(node.value) > DIGITS:
             raise ParsingError(_at(node.start_mark, f"a number of {len(node.value):,} characters"))
         try:

@@ -1,1 +1,1 @@
-"""The pictures: figure.py is how all look, and each rule that draws has a module of its word."""
+"""The pictures: figure.py sets the style of all, and each rule that draws has a module of the same name."""

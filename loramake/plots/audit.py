@@ -19,45 +19,45 @@ PANELS: dict[GroupMeasure, str] = {
     "coverage": "coverage of sets",
 }
 MAX_GROUPS = 60
-"""Groups that are drawn, columns whole; the audit itself holds all."""
+"""Groups that are drawn, in whole columns; the audit itself contains all."""
 
 _PALE = "#BBBBBB"
 
 
 def plot_audit(audit: str | Path, out: str | Path) -> None:
     """Draw audit.json: each group's measures, with those of all test rows as a line across; small groups in grey."""
-    found = artifacts.read(audit, schemas.AUDIT)
-    shown = _first_columns(found["columns"])
-    panels = [name for name in PANELS if found["overall"][name]["value"] is not None]
+    content = artifacts.read(audit, schemas.AUDIT)
+    shown = _first_columns(content["columns"])
+    panels = [name for name in PANELS if content["overall"][name]["value"] is not None]
     lines = _lines(shown)
     if not lines or not panels:
         with figure(out, 7.2, 1.6) as axes:
             axes.set(title="Groups of the test rows", xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            say_instead(axes, "no audit_columns are set" if not found["columns"] else "no test row has a group")
+            say_instead(axes, "audit_columns is not set" if not content["columns"] else "no test row has a group")
         return
     with figure(out, 2.4 + 1.9 * len(panels), 1.5 + 0.27 * len(lines)) as axes:
         drawing = axes.figure
         axes.remove()
         row = drawing.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for panel, name in zip(row, panels, strict=True):
-            _draw_panel(panel, name, lines, defined(found["overall"][name]["value"]))
+            _draw_panel(panel, name, lines, defined(content["overall"][name]["value"]))
         _name_lines(row[0], lines)
-        drawing.suptitle(_title(found, shown), fontsize=11)
+        drawing.suptitle(_title(content, shown), fontsize=11)
 
 
 def _first_columns(columns: Sequence[AuditedColumn]) -> list[AuditedColumn]:
-    """The columns whose groups fit into the picture, the first one in any case."""
+    """The columns whose groups fit into the picture, and always the first one."""
     shown: list[AuditedColumn] = []
     for column in columns:
-        if shown and sum(len(one["groups"]) for one in [*shown, column]) > MAX_GROUPS:
+        if shown and sum(len(entry["groups"]) for entry in [*shown, column]) > MAX_GROUPS:
             break
         shown.append(column)
     return shown
 
 
 def _lines(columns: Sequence[AuditedColumn]) -> list[tuple[str, AuditedGroup | None]]:
-    """Name and group of each line from the top; a column's name has a line of its own, without a group."""
+    """Name and group of each line, from the top; a column's name has a line without a group."""
     lines: list[tuple[str, AuditedGroup | None]] = []
     for column in columns:
         lines.append((readable(column["name"]), None))
@@ -70,9 +70,13 @@ def _draw_panel(
 ) -> None:
     axes.axvline(overall, color=_PALE, linewidth=1, zorder=1)
     for small, colour, inside in ((False, BLUE, BLUE), (True, GREY, "white")):
-        found = [(place, group[measure]) for place, (_, group) in enumerate(lines) if group and group["small"] == small]
-        dots = [(one["value"], place) for place, one in found if one["value"] is not None]
-        intervals = [(place, one["low"], one["high"]) for place, one in found if one["low"] is not None]
+        measures = [
+            (line, group[measure]) for line, (_, group) in enumerate(lines) if group and group["small"] == small
+        ]
+        dots = [(measured["value"], line) for line, measured in measures if measured["value"] is not None]
+        intervals = [
+            (line, measured["low"], measured["high"]) for line, measured in measures if measured["low"] is not None
+        ]
         if intervals:
             axes.hlines(*zip(*intervals, strict=True), color=colour, linewidth=1.4, zorder=2)
         if dots:
@@ -87,7 +91,7 @@ def _draw_panel(
 
 
 def _name_lines(axes: Axes, lines: Sequence[tuple[str, AuditedGroup | None]]) -> None:
-    """Groups by name and rows, columns in bold above theirs."""
+    """Labels each group with name and rows, and each column in bold above its groups."""
     axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=9)
     axes.set_ylim(len(lines) - 0.4, -0.6)
     for name, (_, group) in zip(axes.get_yticklabels(), lines, strict=True):
@@ -97,10 +101,10 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, AuditedGroup | None]]) ->
 
 def _title(audit: Audit, shown: Sequence[AuditedColumn]) -> str:
     interval = f"{as_percent(audit['confidence'])} intervals"
-    title = f"Groups of the test rows and how many these are, with {interval}; the grey line is all rows"
+    title = f"Groups of the test rows and their sizes, with {interval}; the grey line is all rows"
     notes = []
     if any(column["too_small"] for column in shown):
-        notes.append(f"groups in grey have under {audit['min_rows']} rows")
+        notes.append(f"groups in grey have fewer than {audit['min_rows']} rows")
     if more := len(audit["columns"]) - len(shown):
         notes.append(f"{more:,} more columns are in audit.json")
     return "\n".join([title, "; ".join(notes)]) if notes else title

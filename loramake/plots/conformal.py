@@ -1,4 +1,4 @@
-"""How often the sets hold the true label, and how large they are, at every confidence."""
+"""How often the prediction sets contain the true label, and how large they are, at every confidence."""
 
 from pathlib import Path
 
@@ -15,35 +15,35 @@ _NAMES = {"lac": "LAC", "aps": "APS", "raps": "RAPS", "class_conditional": "clas
 
 
 def plot_conformal(conformal: str | Path, path: str | Path) -> None:
-    """Draw conformal.json: coverage of the test split against the confidence asked for, and below it the set size."""
-    found = artifacts.read(conformal, schemas.CONFORMAL)
-    with figure(path, 6.4, 6.4) as whole:
-        title = f"Prediction sets of the test split ({_NAMES[found['method']]})"
-        if found["test"]["rows"] == 0:
-            whole.set(title=title, xticks=[], yticks=[])
-            say_instead(whole, "no test rows to try the sets on")
+    """Draw conformal.json: coverage of the test split by confidence, and below it the set size."""
+    content = artifacts.read(conformal, schemas.CONFORMAL)
+    with figure(path, 6.4, 6.4) as axes:
+        title = f"Prediction sets of the test split ({_NAMES[content['method']]})"
+        if content["test"]["rows"] == 0:
+            axes.set(title=title, xticks=[], yticks=[])
+            say_instead(axes, "no test rows to measure coverage on")
             return
-        upper, lower = whole.figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-        whole.remove()  # its place is taken by the two
+        upper, lower = axes.figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        axes.remove()  # replaced by the two panels
         upper.set_title(title)
-        _draw_coverage(upper, found)
-        _draw_sizes(lower, found)
-        for axes in (upper, lower):
-            axes.axvline(100 * found["conformal_confidence"], color=GREY, linewidth=1, linestyle=":", zorder=1)
-            axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-            axes.set_axisbelow(True)
-        upper.figure.legend(loc="outside lower center", ncols=3, fontsize=9)  # below, where it hides nothing
+        _draw_coverage(upper, content)
+        _draw_sizes(lower, content)
+        for panel in (upper, lower):
+            panel.axvline(100 * content["conformal_confidence"], color=GREY, linewidth=1, linestyle=":", zorder=1)
+            panel.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+            panel.set_axisbelow(True)
+        upper.figure.legend(loc="outside lower center", ncols=3, fontsize=9)
 
 
-def _draw_coverage(axes: Axes, found: Conformal) -> None:
-    levels = found["levels"]
-    asked = [100 * level["conformal_confidence"] for level in levels]
+def _draw_coverage(axes: Axes, content: Conformal) -> None:
+    levels = content["levels"]
+    confidences = [100 * level["conformal_confidence"] for level in levels]
     measured = [100 * defined(level["coverage"]["value"]) for level in levels]
     low, high = ([100 * defined(end) for end in ends] for ends in zip(*(_ends(level) for level in levels), strict=True))
-    axes.fill_between(asked, low, high, color="#DDDDDD", linewidth=0, label="within chance, 19 times in 20")
-    axes.plot(asked, asked, color=GREY, linewidth=1, linestyle="--", label="as asked")
-    axes.plot(asked, measured, color=BLUE, marker="o", ms=5, linewidth=1.6, label="measured")
-    axes.set_ylabel("sets that hold the true label")
+    axes.fill_between(confidences, low, high, color="#DDDDDD", linewidth=0, label="expected by chance, 19 times in 20")
+    axes.plot(confidences, confidences, color=GREY, linewidth=1, linestyle="--", label="target")
+    axes.plot(confidences, measured, color=BLUE, marker="o", ms=5, linewidth=1.6, label="measured")
+    axes.set_ylabel("sets with the true label")
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_ylim(top=102)
 
@@ -52,17 +52,17 @@ def _ends(level: ConformalLevel) -> tuple[float | None, float | None]:
     return level["expected"]["low"], level["expected"]["high"]
 
 
-def _draw_sizes(axes: Axes, found: Conformal) -> None:
-    levels = found["levels"]
-    asked = [100 * level["conformal_confidence"] for level in levels]
+def _draw_sizes(axes: Axes, content: Conformal) -> None:
+    levels = content["levels"]
+    confidences = [100 * level["conformal_confidence"] for level in levels]
     sizes = [defined(level["mean_set_size"]) for level in levels]
-    axes.plot(asked, sizes, color=VERMILION, marker="s", ms=4, linewidth=1.6)
-    dotted = as_percent(found["conformal_confidence"])
-    axes.set(xlabel=f"confidence (dotted: the {dotted} asked for)", ylabel="labels in a set")
+    axes.plot(confidences, sizes, color=VERMILION, marker="s", ms=4, linewidth=1.6)
+    dotted = as_percent(content["conformal_confidence"])
+    axes.set(xlabel=f"confidence (dotted: the configured {dotted})", ylabel="labels per set")
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_ylim(0, 1.2 * max(*sizes, 1))
-    place = [level["conformal_confidence"] for level in levels].index(found["conformal_confidence"])
-    side, shift = ("left", 6) if place < 3 else ("right", -6)
-    text = f"{sizes[place]:.2f} of {len(found['labels']):,}"
-    point = (asked[place], sizes[place])
+    index = [level["conformal_confidence"] for level in levels].index(content["conformal_confidence"])
+    side, shift = ("left", 6) if index < 3 else ("right", -6)
+    text = f"{sizes[index]:.2f} of {len(content['labels']):,}"
+    point = (confidences[index], sizes[index])
     axes.annotate(text, point, (shift, 8), textcoords="offset points", ha=side, color=VERMILION)

@@ -22,9 +22,9 @@ from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task, read_task
 
 MAX_LABELS_WITH_NUMBERS = 20
-"""A confusion matrix of more labels has colours only."""
+"""With more labels, a confusion matrix has only colours."""
 MAX_LABELS_WITH_CURVES = 6
-"""Of more labels, loramake's ROC curve is the average only."""
+"""With more labels, loramake's ROC curve is only the average."""
 
 _MAX_TICKS = 40
 _MARKERS_UP_TO = 30
@@ -40,12 +40,12 @@ def plot_evaluation(
     precision_recall_out: str | Path,
     loss_out: str | Path,
 ) -> None:
-    """Draw four pictures: three of the test split, one of the training."""
-    found = read_task(task)
-    truth, scores = read_scores(test, baselines, found.labels, "test")
-    plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), found.labels, confusion_matrix_out)
-    plot_roc(found, truth, scores, roc_out)
-    plot_precision_recall(found, truth, scores, precision_recall_out)
+    """Draw four pictures: three of the test split, one of training."""
+    target_task = read_task(task)
+    truth, scores = read_scores(test, baselines, target_task.labels, "test")
+    plot_confusion_matrix(confusion_matrix(truth, scores[LORAMAKE]), target_task.labels, confusion_matrix_out)
+    plot_roc(target_task, truth, scores, roc_out)
+    plot_precision_recall(target_task, truth, scores, precision_recall_out)
     lines = artifacts.read(trainer_log, schemas.TRAINER_LOG)
     plot_loss(lines, loss_out)
 
@@ -53,7 +53,7 @@ def plot_evaluation(
 def plot_confusion_matrix(
     matrix: Codes, labels: Sequence[str], path: str | Path, title: str = "Confusion matrix of the test split"
 ) -> None:
-    """Rows and shares of each true label, by predicted label; `matrix` is (labels, labels), true labels down."""
+    """Rows and shares of each true label, by predicted label; `matrix` is (labels, labels), true labels as rows."""
     count = len(labels)
     rows = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
@@ -71,13 +71,13 @@ def plot_confusion_matrix(
 
 
 def _name_cells(axes: Axes, labels: Sequence[str]) -> None:
-    """Label names on both sides, slanted where they are long or many; of very many, one in a few."""
-    places = range(0, len(labels), -(-len(labels) // _MAX_TICKS))
-    names = [readable(labels[place]) for place in places]
+    """Label names on both axes, slanted where they are long or many; of very many, only some."""
+    positions = range(0, len(labels), -(-len(labels) // _MAX_TICKS))
+    names = [readable(labels[position]) for position in positions]
     size = 10.0 if len(labels) <= 12 else 8.0
     slanted = len(labels) > 6 or max(map(len, names)) > 10
-    axes.set_yticks(list(places), names, fontsize=size)
-    axes.set_xticks(list(places), names, fontsize=size)
+    axes.set_yticks(list(positions), names, fontsize=size)
+    axes.set_xticks(list(positions), names, fontsize=size)
     if slanted:
         for name in axes.get_xticklabels():
             name.set(rotation=45, ha="right", rotation_mode="anchor")
@@ -85,7 +85,7 @@ def _name_cells(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _write_cells(axes: Axes, matrix: Codes, shares: Floats, size: float) -> None:
-    """The rows of each cell and their share; an empty cell stays pale, a label without rows has no share."""
+    """The rows of each cell and their share; an empty cell is pale, a label without rows has no share."""
     for (true, predicted), rows in np.ndenumerate(matrix):
         share = shares[true, predicted]
         percent = f"\n{share:.0%}" if matrix[true].any() else "\n–"
@@ -96,9 +96,9 @@ def _write_cells(axes: Axes, matrix: Codes, shares: Floats, size: float) -> None
 def plot_roc(
     task: Task, truth: Codes, scores: Scores, path: str | Path, title: str = "ROC curves of the test split"
 ) -> None:
-    """One curve a model: of the positive label, or of more than two labels the average one-vs-rest curve.
+    """One curve per model: of the positive label, or with more than two labels the average one-vs-rest curve.
 
-    `truth` holds codes, shape (rows,); `scores` holds P(label | row) by model, each (rows, labels).
+    `truth` are codes, shape (rows,); `scores` are P(label | row) by model, each (rows, labels).
     """
     with _curves(task, truth, scores, path, _ROC) as axes:
         axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
@@ -112,7 +112,7 @@ def plot_precision_recall(
     path: str | Path,
     title: str = "Precision and recall of the test split",
 ) -> None:
-    """The same for precision by recall; the grey line is what chance gives: the label's share of the rows."""
+    """The same for precision by recall; the grey line is the chance level: the label's share of the rows."""
     with _curves(task, truth, scores, path, _PRECISION_RECALL) as axes:
         axes.set(title=title, xlabel="recall", ylabel="precision")
         if ranked := task.ranked_codes(truth):
@@ -121,7 +121,7 @@ def plot_precision_recall(
 
 
 class _Kind(NamedTuple):
-    """One of the two kinds of curves: its points, and the place and name of its area in `mean_areas`."""
+    """One of the two kinds of curves: its points, and the index and name of its area in `mean_areas`."""
 
     points: Callable[[Codes, Floats, Sequence[int]], tuple[Floats, Floats]]
     area: int
@@ -130,7 +130,7 @@ class _Kind(NamedTuple):
 
 @contextmanager
 def _curves(task: Task, truth: Codes, scores: Scores, path: str | Path, kind: _Kind) -> Iterator[Axes]:
-    """Axes for what is particular to a kind; the models' curves are drawn where the split has two labels."""
+    """Axes for the specifics of a kind; the models' curves are drawn if the split has at least two labels."""
     ranked = task.ranked_codes(truth)
     with figure(path, 6.4, 6.8) as axes:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
@@ -164,7 +164,7 @@ def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int], ki
 def _draw_labels(
     axes: Axes, truth: Codes, probabilities: Floats, labels: Sequence[str], ranked: list[int], kind: _Kind
 ) -> None:
-    """loramake's curve of each label against the rest, in thin lines of ever lighter blue."""
+    """loramake's curve of each label against the rest, in thin lines of increasingly light blue."""
     colours = matplotlib.colormaps["Blues"](np.linspace(0.75, 0.35, len(ranked)))
     for label, colour in zip(ranked, colours, strict=True):
         area = mean_areas(truth, probabilities, [label])[kind.area]
@@ -193,10 +193,10 @@ def average_precision_recall(truth: Codes, probabilities: Floats, ranked: Sequen
     A curve is a staircase, as average precision takes it: between two recalls it has the precision of the upper one.
     """
     curves = [precision_recall_curve(truth == label, probabilities[:, label])[:2] for label in ranked]
-    recall: Floats = np.unique(np.concatenate([found for _, found in curves]))
+    recall: Floats = np.unique(np.concatenate([recalls for _, recalls in curves]))
     mean = np.zeros(len(recall) - 1)
-    for precision, found in curves:
-        ends, first = np.unique(found[::-1], return_index=True)
+    for precision, recalls in curves:
+        ends, first = np.unique(recalls[::-1], return_index=True)
         steps = np.searchsorted(ends, recall[1:])
         mean += precision[::-1][first][steps] / len(curves)
     return np.repeat(recall, 2)[1:-1], np.repeat(mean, 2)
@@ -230,5 +230,5 @@ def plot_loss(lines: Sequence[LoggedStep], path: str | Path, title: str = "Loss 
 
 def _points(lines: Sequence[LoggedStep], key: Literal["loss", "eval_loss"]) -> list[tuple[int, float]]:
     """Step and value of the lines that have a finite one."""
-    found = [(line["current_steps"], line.get(key)) for line in lines]
-    return [(step, value) for step, value in found if value is not None and isfinite(value)]
+    values = [(line["current_steps"], line.get(key)) for line in lines]
+    return [(step, value) for step, value in values if value is not None and isfinite(value)]

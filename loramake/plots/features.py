@@ -12,13 +12,13 @@ from loramake.prepare.ranking import METHODS
 from loramake.spreadsheet import original
 
 MAX_BARS = 40
-"""Of more features, the best ones have bars."""
+"""With more features, only the best ones have bars."""
 
 
 def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
-    """A bar for each of the best features, from feature_rankings.csv, as long as its average rank is good.
+    """A bar for each of the best features, from feature_rankings.csv; the better the average rank, the longer the bar.
 
-    The parts of a bar are the places that each method puts the feature ahead of those it cannot tell from chance.
+    The segments of a bar are the ranks by which each method puts the feature ahead of those at chance level.
     """
     table = pd.read_csv(rankings, dtype={"feature": str}, keep_default_na=False, na_values=[""])
     ranked = table[np.isfinite(table["average_rank"])]
@@ -26,11 +26,11 @@ def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
     with figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
         if shown.empty:
             axes.set(title="Feature ranking", xticks=[], yticks=[])
-            say_instead(axes, "few enough features: all are kept and none is ranked")
+            say_instead(axes, "not ranked: there are few enough features to keep all")
             return
         axes.set(title=f"The best {len(shown)} of {len(table):,} features, by average rank on the train rows")
         _draw_bars(axes, shown, ranked)
-        axes.set_xlabel("places ahead of chance (in grey: the average rank)")
+        axes.set_xlabel("ranks ahead of chance (in grey: the average rank)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.tick_params(axis="y", length=0)
         axes.margins(x=0.08, y=0.01)
@@ -38,14 +38,14 @@ def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
 
 
 def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
-    """Best feature at the top, with its average rank behind the bar."""
-    places, ends = np.arange(len(shown)), np.zeros(len(shown))
+    """Best feature at the top, with its average rank after the bar."""
+    positions, ends = np.arange(len(shown)), np.zeros(len(shown))
     for method, colour in zip(METHODS, (BLUE, ORANGE, GREEN), strict=True):
         ahead = (ranked[f"{method}_rank"].max() - shown[f"{method}_rank"]).to_numpy()
-        axes.barh(places, ahead, left=ends, color=colour, height=0.75, label=method.replace("_", " "))
+        axes.barh(positions, ahead, left=ends, color=colour, height=0.75, label=method.replace("_", " "))
         ends += ahead
-    for place, end, average in zip(places, ends, shown["average_rank"], strict=True):
+    for position, end, average in zip(positions, ends, shown["average_rank"], strict=True):
         text = f"{average:,.1f}"
-        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
-    axes.set_yticks(places, [readable(original(name)) for name in shown["feature"]], fontsize=8)
+        axes.annotate(text, (end, position), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
+    axes.set_yticks(positions, [readable(original(name)) for name in shown["feature"]], fontsize=8)
     axes.invert_yaxis()

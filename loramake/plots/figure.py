@@ -1,7 +1,7 @@
-"""How every picture looks: its figure, its colours, and names that fit.
+"""The style of every picture: its figure, its colours, and names that fit.
 
-Same data, same bytes. Drawn on figures of their own, without pyplot, whose state is global. Text stays text in the SVG,
-so that the browser's fonts draw labels of every script.
+The same data gives the same bytes. Drawn without pyplot, whose state is global. Text stays text in the SVG, so that the
+browser's fonts draw labels of every script.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from loramake import artifacts
 from loramake.text import shorten
 
-# Okabe and Ito's palette, told apart with every kind of colour vision; dashes tell the lines apart without colour.
+# Okabe and Ito's palette, distinguishable with every kind of colour vision; dashes distinguish lines without colour.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
 PURPLE = "#CC79A7"
 LINES: tuple[tuple[str, Any], ...] = (
@@ -31,7 +31,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "loramake",
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans"],
-    "text.parse_math": False,  # a label may hold dollar signs
+    "text.parse_math": False,  # a label may contain dollar signs
     "font.size": 10.0,
     "axes.titlesize": 11.0,
     "axes.spines.top": False,
@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def figure(path: str | Path, width: float, height: float) -> Iterator[Axes]:
-    """Axes of a figure (inches) that is written to `path`, SVG or PNG, when the block ends well."""
+    """Axes of a figure (inches) that is written to `path`, SVG or PNG, when the block ends without an error."""
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawing = Figure(figsize=(width, height), layout="constrained")
@@ -54,8 +54,8 @@ def figure(path: str | Path, width: float, height: float) -> Iterator[Axes]:
 
 
 def readable(label: str) -> str:
-    """A label on one line, short, without signs that an SVG may not hold."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in label).split())
+    """A label on one line, shortened, without characters that an SVG may not contain."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in label).split())
     return shorten(line, _LABEL_LENGTH)
 
 
@@ -64,7 +64,7 @@ def say_instead(axes: Axes, sentence: str) -> None:
 
 
 def explain_below(axes: Axes, title: str) -> None:
-    """The legend under the axes, where it hides no curve."""
+    """The legend below the axes, where it hides no curve."""
     names = axes.get_legend_handles_labels()[1]
     columns = 2 if max(map(len, names)) <= 40 else 1
     axes.figure.legend(loc="outside lower center", ncols=columns, title=title, fontsize=9, title_fontsize=9)

@@ -1,4 +1,4 @@
-"""Predictions of rows whose label is known, as arrays: what everything that measures begins with."""
+"""Predictions of labelled rows as arrays: the input of every measurement."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,36 +21,38 @@ class Scored(NamedTuple):
 
     keys: list[Key]
     truth: Codes
-    """Place of the true label among the labels, shape (rows,)."""
+    """Code of the true label, shape (rows,)."""
     probabilities: Floats
     """P(label | row), shape (rows, labels)."""
 
-    def take(self, places: Sequence[int] | Codes) -> "Scored":
-        """The rows at these places, in this order."""
-        at = np.asarray(places, dtype=np.int64)
-        return Scored([self.keys[place] for place in at.tolist()], self.truth[at], self.probabilities[at])
+    def take(self, indices: Sequence[int] | Codes) -> "Scored":
+        """The rows at these indices, in this order."""
+        order = np.asarray(indices, dtype=np.int64)
+        return Scored([self.keys[index] for index in order.tolist()], self.truth[order], self.probabilities[order])
 
     def pick(self, keys: Sequence[Key]) -> "Scored":
         """The rows of these keys, in this order."""
-        places = {key: place for place, key in enumerate(self.keys)}
-        return self.take([places[key] for key in keys])
+        indices = {key: index for index, key in enumerate(self.keys)}
+        return self.take([indices[key] for key in keys])
 
     def in_order(self) -> "Scored":
-        """The rows in the order of their keys, so that what is drawn by a seed does not depend on the file's."""
+        """The rows in the order of their keys, so that seeded draws do not depend on the file's order."""
         return self.take(sorted(range(len(self.keys)), key=self.keys.__getitem__))
 
 
 def read_scored(predictions: str | Path, labels: list[str], max_rows: int | None = None) -> Scored:
     """The rows of a predictions file (JSON lines), their true labels and their probabilities in the order of `labels`.
 
-    `max_rows` is how many there are by another artifact. ArtifactError where a row stands there twice, its label is not
+    `max_rows` is the number of rows by another artifact. ArtifactError where a row appears twice, its label is not
     known, or a probability is missing.
     """
     lines = _by_row(artifacts.read(predictions, schemas.PREDICTIONS, max_rows), predictions)
-    places = {label: place for place, label in enumerate(labels)}
-    truth = [_code(line["label"], places, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
-    found = [_ordered(line["probabilities"], labels, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
-    return Scored(list(lines), np.array(truth, dtype=np.int64), as_matrix(found, labels))
+    codes = {label: code for code, label in enumerate(labels)}
+    truth = [_code(line["label"], codes, f"{predictions}: {name_of(key)}") for key, line in lines.items()]
+    probabilities = [
+        _ordered(line["probabilities"], labels, f"{predictions}: {name_of(key)}") for key, line in lines.items()
+    ]
+    return Scored(list(lines), np.array(truth, dtype=np.int64), as_matrix(probabilities, labels))
 
 
 def scored_lines(scored: Scored, labels: list[str]) -> list[Prediction]:
@@ -68,13 +70,13 @@ def scored_lines(scored: Scored, labels: list[str]) -> list[Prediction]:
 
 
 def _by_row(lines: list[Prediction], where: str | Path) -> dict[Key, Prediction]:
-    found: dict[Key, Prediction] = {}
+    lines_by_key: dict[Key, Prediction] = {}
     for line in lines:
         key = (line["source"], line["row"])
-        if key in found:
-            raise ArtifactError(f"{where} holds {name_of(key)} twice: delete it and run the same command again.")
-        found[key] = line
-    return found
+        if key in lines_by_key:
+            raise ArtifactError(f"{where} contains {name_of(key)} twice: delete it and run the same command again.")
+        lines_by_key[key] = line
+    return lines_by_key
 
 
 def name_of(key: Key) -> str:
@@ -82,11 +84,11 @@ def name_of(key: Key) -> str:
     return f"row {key[1]} of {key[0]}"
 
 
-def _code(label: str | None, places: dict[str, int], where: str) -> int:
-    if label is None or label not in places:
-        known = "has no label" if label is None else f"has the label {label!r}, which the task does not know"
-        raise ArtifactError(f"{where} {known}: delete the file and run the same command again.")
-    return places[label]
+def _code(label: str | None, codes: dict[str, int], where: str) -> int:
+    if label is None or label not in codes:
+        problem = "has no label" if label is None else f"has the label {label!r}, which is not one of the task's"
+        raise ArtifactError(f"{where} {problem}: delete the file and run the same command again.")
+    return codes[label]
 
 
 def _ordered(probabilities: dict[str, float], labels: list[str], where: str) -> list[float]:

@@ -36,23 +36,23 @@ def run_prediction(
         scored = _score(scorer, path, texts, f"scoring {split}, rows")
         artifacts.write(outs[split], scored_lines(scored, labels), schemas.PREDICTIONS)
         if scored.keys:
-            right = np.mean(scored.probabilities.argmax(axis=1) == scored.truth)
-            say(f"{split}: {len(scored.keys):,} rows scored, {right:.1%} of the most probable labels are right.")
+            accuracy = np.mean(scored.probabilities.argmax(axis=1) == scored.truth)
+            say(f"{split}: {len(scored.keys):,} rows scored; the most probable label is correct for {accuracy:.1%}.")
 
 
-def _score(scorer: LabelScorer, where: str | Path, texts: list[str], what: str) -> Scored:
+def _score(scorer: LabelScorer, where: str | Path, texts: list[str], message: str) -> Scored:
     """The rows of a file of records with P(label | row), the labels those whose answers are `texts`."""
     records = artifacts.read(where, schemas.RECORDS)
-    places = {text: place for place, text in enumerate(texts)}
+    codes = {text: code for code, text in enumerate(texts)}
     keys: list[Key] = [(record.get("source", "csv"), record["row"]) for record in records]
     for key, record in zip(keys, records, strict=True):
-        if record["output"] not in places:
+        if record["output"] not in codes:
             raise ArtifactError(
-                f"{where}: {name_of(key)} has the answer {record['output']!r}, which the plan does not know: delete "
+                f"{where}: {name_of(key)} has the answer {record['output']!r}, which is not one of the plan's: delete "
                 "the file and run the same command again."
             )
-    truth = np.array([places[record["output"]] for record in records], dtype=np.int64)
+    truth = np.array([codes[record["output"]] for record in records], dtype=np.int64)
     if not records:
         return Scored(keys, truth, np.zeros((0, len(texts))))
-    with progress(what) as advance:
+    with progress(message) as advance:
         return Scored(keys, truth, scorer.probabilities(records, texts, advance))

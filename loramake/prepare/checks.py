@@ -1,4 +1,4 @@
-"""Deterministic checks of prepared records: by what the code does with changed rows, not by how it reads."""
+"""Deterministic checks of prepared records, by what the code does with changed rows, not by its text."""
 
 import hashlib
 import random
@@ -21,7 +21,7 @@ _CELLS = 8
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold, whether it did, and the evidence."""
+    """One requirement, whether it was met, and the evidence."""
 
     name: str
     passed: bool
@@ -32,7 +32,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is checked: the records, the code that made them, and the tables they were made from."""
+    """What to check: the records, the code that made them, and the tables they were made from."""
 
     records: list[Record]
     plan: Plan
@@ -44,10 +44,10 @@ class Prepared:
 
 
 def check_records(prepared: Prepared) -> list[Check]:
-    """Each row once, nothing empty, the right answer for every row, one instruction."""
+    """Each row once, nothing empty, the correct answer for every row, one instruction."""
     records, splits = prepared.records, prepared.splits
     keys = Counter((record.get("source"), record["row"]) for record in records)
-    wanted = Counter(zip(splits["source"], splits["row"], strict=True))
+    expected = Counter(zip(splits["source"], splits["row"], strict=True))
     empty = [
         r["row"]
         for r in records
@@ -62,7 +62,7 @@ def check_records(prepared: Prepared) -> list[Check]:
     ]
     instructions = {record["instruction"] for record in records}
     return [
-        Check("each row once", keys == wanted, f"{len(records):,} records for {len(splits):,} rows"),
+        Check("each row once", keys == expected, f"{len(records):,} records for {len(splits):,} rows"),
         Check("nothing empty", not empty, _rows_text(empty, "with an empty instruction, input or output"), empty),
         Check(
             "outputs are the labels", not wrong, _rows_text(wrong, "whose output is not the label in the CSV"), wrong
@@ -75,12 +75,12 @@ def check_records(prepared: Prepared) -> list[Check]:
     ]
 
 
-def _rows_text(rows: list[int], what: str) -> str:
-    return f"{len(rows):,} records {what}" + (f", first of data row {rows[0]}" if rows else "")
+def _rows_text(rows: list[int], fault: str) -> str:
+    return f"{len(rows):,} records {fault}" + (f", first of data row {rows[0]}" if rows else "")
 
 
 def check_behaviour(prepared: Prepared) -> list[Check]:
-    """Transform rows again, other rows beside them: nothing may change; and no prompt is made of what is left out."""
+    """Transform rows again among other rows: no prompt may change; and no prompt may use a dropped column."""
     inputs = {(record.get("source", "csv"), record["row"]): record["input"] for record in prepared.records}
     most = max(1, min(SAMPLE_ROWS, len(inputs) // 2))  # never the whole table
     keys = sample(sorted(inputs), most, _seed_of(prepared))
@@ -90,7 +90,7 @@ def check_behaviour(prepared: Prepared) -> list[Check]:
         Check(
             "a row's prompt is the same whichever rows are beside it",
             not changed,
-            f"{len(changed)} of {len(keys)} sampled rows changed when transformed in another order and company",
+            f"{len(changed)} of {len(keys)} sampled rows changed when transformed in another order, among other rows",
             changed,
         ),
         _check_left_out(prepared.plan),
@@ -98,13 +98,13 @@ def check_behaviour(prepared: Prepared) -> list[Check]:
 
 
 def _seed_of(prepared: Prepared) -> str:
-    """A seed that no code can foresee: it follows from all prompts together with their labels, which no code sees."""
+    """A seed that no code can predict: it follows from all prompts together with their labels, which no code sees."""
     text = "\0".join(f"{record['input']}\0{record.get('output', '')}" for record in prepared.records)
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 def _check_left_out(plan: Plan) -> Check:
-    """The code is given the plan's features alone, so that a plan is all that could let a column in."""
+    """The code gets the plan's features alone, so only the plan could let such a column in."""
     left_out = {plan["target"], *(entry["name"] for entry in plan["dropped"])}
     inside = [name for name in feature_names(plan) if name in left_out]
     detail = f"{len(inside)} of {len(left_out)} such columns are among the features"
@@ -113,26 +113,26 @@ def _check_left_out(plan: Plan) -> Check:
 
 
 def check_features(prepared: Prepared) -> Check:
-    """Every feature reaches the prompt: of several different cells put into one row, some change its prompt."""
+    """Every feature reaches the prompt: if several of its cells are put into one row, some change the prompt."""
     table, seed = prepared.tables["csv"], _seed_of(prepared)
     first = table.iloc[[0]]
     names, parts = [], [first]
     for feature in prepared.plan["features"]:
-        cells = list({_meant(cell, prepared.plan): cell for cell in table[feature["name"]].dropna()}.values())
+        cells = list({_cell_key(cell, prepared.plan): cell for cell in table[feature["name"]].dropna()}.values())
         for cell in sample(cells, _CELLS, seed) if len(cells) > 1 else []:
             names.append(feature["name"])
             parts.append(first.assign(**{feature["name"]: cell}))
     usual, *others = _inputs(prepared, pd.concat(parts, ignore_index=True))
-    heard = {name for name, text in zip(names, others, strict=True) if text != usual}
-    unheard = [name for name in dict.fromkeys(names) if name not in heard]
-    detail = f"{len(unheard)} of {len(set(names))} features change nothing in the prompt" + (
-        f": {', '.join(map(repr, unheard[:5]))}" if unheard else ""
+    effective = {name for name, text in zip(names, others, strict=True) if text != usual}
+    ineffective = [name for name in dict.fromkeys(names) if name not in effective]
+    detail = f"{len(ineffective)} of {len(set(names))} features change nothing in the prompt" + (
+        f": {', '.join(map(repr, ineffective[:5]))}" if ineffective else ""
     )
-    return Check("every feature is in the prompt", not unheard, detail)
+    return Check("every feature is in the prompt", not ineffective, detail)
 
 
-def _meant(cell: str, plan: Plan) -> str:
-    """Cells that may be written alike are one: equal numbers, and those of the same significant digits."""
+def _cell_key(cell: str, plan: Plan) -> str:
+    """One key for cells that may be written alike: equal numbers, and those with the same significant digits."""
     try:
         return f"{float(cell):.{plan['number_format'].get('significant_digits', 17)}g}"
     except ValueError:

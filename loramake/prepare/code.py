@@ -1,7 +1,7 @@
-"""Writing the preparation code from the plan, and trying it until it does what it has to.
+"""Writes the preparation code from the plan, and retries until it works.
 
 The code is two functions, `fit(train) -> state` and `transform(rows, state) -> records`, inside a fixed main part
-that reads the rows and writes the result. What each of them is given, `preparation` decides.
+that reads the rows and writes the result. `execution` decides what each of them is given.
 """
 
 import tempfile
@@ -35,7 +35,7 @@ def write_prep_code(
 ) -> None:
     """Write prepare_data.py: the agent's two functions inside the fixed main part.
 
-    What an LLM wrote is run on the data and checked first; CodeError after its last try. Every try is kept.
+    An LLM's code is run on the data and checked first; CodeError after its last attempt. Every attempt is kept.
     """
     planned = artifacts.read(plan, schemas.PLAN)
     described = artifacts.read(profile, schemas.PROFILE)
@@ -57,7 +57,7 @@ def write_prep_code(
 def _try_out(
     script: Path, plan: str | Path, planned: Plan, source: Source, splits: str | Path, sandbox: Sandbox
 ) -> Failure | None:
-    """Run a script on the data, and check what it made; None where nothing is wrong."""
+    """Run a script on the data and check its records; None if nothing is wrong."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         all_data, state = Path(folder, "all_data.json"), Path(folder, "prep_state.json")
         try:
@@ -78,7 +78,7 @@ def _try_out(
 
 
 def _first_failure(prepared: Prepared) -> Check | None:
-    """The first check that fails; the later ones need what the earlier ones check."""
+    """The first check that fails; the later ones rely on the earlier ones."""
     for check in check_records(prepared):
         if not check.passed:
             return check
@@ -98,7 +98,7 @@ def render_script(plan: Plan, functions: str) -> str:
 
 
 def choose_prep_sandbox(setting: SandboxSetting, plan: str | Path) -> Sandbox:
-    """The sandbox of prepare_data.py by the user's setting; ConfigError where one is needed and none works."""
+    """The sandbox of prepare_data.py by the user's setting; ConfigError if one is needed and none works."""
     return choose_sandbox(setting, lambda script: script == _render_own_script(plan).encode())
 
 

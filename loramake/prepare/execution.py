@@ -1,9 +1,9 @@
-"""The generated preparation code at work: fitted on the train rows, and turning rows into prompts.
+"""Runs the generated preparation code: fits it on the train rows, and turns rows into prompts.
 
-The code never meets a label. `fit` and `transform` run in a sandbox of their own each, which holds the plan's features
-and nothing else of the table. Their rows are ordered by a hash of these cells and numbered in that order; equal rows
-are transformed as one. So neither the number of a row nor its neighbours say anything that its cells do not. Labels are
-joined here, outside.
+The code never sees a label. `fit` and `transform` each run in a sandbox of their own, which contains the
+plan's features and nothing else of the table. Their rows are ordered by a hash of these cells and numbered in that
+order; equal rows are transformed as one. So neither a row's number nor its neighbours reveal anything that its cells do
+not. Labels are joined here, outside.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from loramake.tables.source import Source
 from loramake.tasks.answers import Answers
 
 _STATE_BYTES, _STATE_BYTES_A_FEATURE = 1 << 20, 1 << 12
-"""The most that fit may remember: room for bins and categories, not for the rows of a table."""
+"""The most bytes of state: room for bins and categories, not for the rows of a table."""
 _HASH_KEYS = ("loramake rows, 1", "loramake rows, 2")
 """Two hashes of 64 bits together tell rows apart."""
 _RECORD_BYTES = 1 << 13
-"""The most that a feature adds to a record: a cell is cut after some hundred characters."""
+"""The most bytes that a feature adds to a record: a cell is cut after some hundred characters."""
 
 
 def execute_prep_code(
@@ -52,14 +52,14 @@ def execute_prep_code(
         train = rows[(lines["split"] == "train").to_numpy()]
         artifacts.write(fitted, _fit(script, features, train, sandbox, folder), schemas.PREP_STATE)
         records = _transform(script, features, rows, fitted, sandbox, folder)
-        made = _join_labels(records, lines, rows[planned["target"]], planned)
+        labelled = _join_labels(records, lines, rows[planned["target"]], planned)
         artifacts.write(state, artifacts.read(fitted, schemas.PREP_STATE), schemas.PREP_STATE)
-        artifacts.write(out, made, schemas.RECORDS)
-    say(f"{len(made):,} records prepared, the first: {made[0]['input'][:100]!r} → {made[0]['output']!r}.")
+        artifacts.write(out, labelled, schemas.RECORDS)
+    say(f"{len(labelled):,} records prepared, the first: {labelled[0]['input'][:100]!r} → {labelled[0]['output']!r}.")
 
 
 def feature_names(plan: Plan) -> list[str]:
-    """The columns that prompts are made of, in their order."""
+    """The columns that make up the prompts, in their order."""
     return [feature["name"] for feature in plan["features"]]
 
 
@@ -74,27 +74,27 @@ def _join_labels(records: Sequence[Prompt], lines: pd.DataFrame, target: "pd.Ser
 
 
 def _fit(script: str | Path, features: Sequence[str], train: pd.DataFrame, sandbox: Sandbox, folder: Path) -> PrepState:
-    """What the code learns from the train rows (text cells, missing ones None); CodeError where it keeps too much.
+    """The state that the code learns from the train rows (text cells, missing ones None); CodeError if it is too large.
 
-    `folder` is a private one, for the time of the run.
+    `folder` is private, for the duration of the run.
     """
-    distinct, place = _distinct(train, features)
-    cells = distinct.iloc[np.sort(place)].reset_index(drop=True)
-    learnt = folder / "state.json"
+    distinct, indices = _distinct(train, features)
+    cells = distinct.iloc[np.sort(indices)].reset_index(drop=True)
+    learnt_state = folder / "state.json"
     inputs = {"csv": _write_rows(cells, folder)}
-    sandbox.run(script, inputs=inputs, values={"mode": "fit"}, outputs={"state": learnt})
-    _check_state(script, learnt, features)
-    with _as_code_error(script, learnt, "a state"):
-        return artifacts.read_untrusted(learnt, schemas.PREP_STATE)
+    sandbox.run(script, inputs=inputs, values={"mode": "fit"}, outputs={"state": learnt_state})
+    _check_state(script, learnt_state, features)
+    with _as_code_error(script, learnt_state, "a state"):
+        return artifacts.read_untrusted(learnt_state, schemas.PREP_STATE)
 
 
 def _check_state(script: str | Path, state: Path, features: Sequence[str]) -> None:
-    """CodeError for a state that holds more than summaries of so many columns."""
+    """CodeError for a state larger than summaries of so many columns."""
     most, size = _STATE_BYTES + _STATE_BYTES_A_FEATURE * len(features), state.stat().st_size
     if size > most:
         raise CodeError(
-            f"{script}: fit remembers {size:,} bytes, more than the {most:,} that bins and categories need: keep "
-            "summaries of the columns, not the rows."
+            f"{script}: the state of fit has {size:,} bytes, more than the {most:,} that bins and categories need: "
+            "keep summaries of the columns, not the rows."
         )
 
 
@@ -103,7 +103,7 @@ def transform_rows(
 ) -> list[Prompt]:
     """The prompts of rows (text cells, missing ones None), without labels; `row` is the position in `rows`.
 
-    CodeError where the script fails with any of them.
+    CodeError if the script fails for any of them.
     """
     with private_folder(Path(state).parent) as folder:
         return _transform(script, features, rows, state, sandbox, folder)
@@ -112,54 +112,54 @@ def transform_rows(
 def _transform(
     script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox, folder: Path
 ) -> list[Prompt]:
-    """`transform_rows` in a private folder that is there already."""
-    cells, place = _distinct(rows, features)
+    """`transform_rows` in an existing private folder."""
+    cells, indices = _distinct(rows, features)
     out = _run_on(script, cells, state, sandbox, folder, "transform")
     with _as_code_error(script, out, "records"):
-        made = artifacts.read_untrusted(out, schemas.RECORDS, _most_bytes(cells), len(cells))
-    if [record["row"] for record in made] != list(range(len(cells))):
-        raise CodeError(f"{script} did not give one record for each of the {len(cells):,} rows, in their order.")
-    return [_only_prompt(made[own], row) for row, own in enumerate(place)]
+        prompts = artifacts.read_untrusted(out, schemas.RECORDS, _most_bytes(cells), len(cells))
+    if [record["row"] for record in prompts] != list(range(len(cells))):
+        raise CodeError(f"{script} did not return one record for each of the {len(cells):,} rows, in their order.")
+    return [_only_prompt(prompts[index], row) for row, index in enumerate(indices)]
 
 
 def _only_prompt(record: Prompt, row: int) -> Prompt:
-    """What the code may say of a row: it knows no labels and no sources."""
+    """The fields that the code may set: it knows no labels and no sources."""
     return {"instruction": record["instruction"], "input": record["input"], "row": row}
 
 
 def transform_each_row(
     script: str | Path, features: Sequence[str], rows: pd.DataFrame, state: str | Path, sandbox: Sandbox
 ) -> list[Prompt | str]:
-    """`transform_rows` one row at a time, in place of the record of a row with which the script fails its failure.
+    """`transform_rows` one row at a time; for a row that the script fails on, its failure in place of the prompt.
 
-    Slower, by a few milliseconds a row. CodeError where the script fails whatever the rows.
+    Slower, by a few milliseconds a row. CodeError if the script fails regardless of the rows.
     """
-    cells, place = _distinct(rows, features)
+    cells, indices = _distinct(rows, features)
     with private_folder(Path(state).parent) as folder:
         out = _run_on(script, cells, state, sandbox, folder, "transform_each")
         with _as_code_error(script, out, "records"):
-            made = artifacts.read_untrusted(out, schemas.TRANSFORMED, _most_bytes(cells), len(cells))
-    if len(made) != len(cells):
-        raise CodeError(f"{script} did not give one record for each of the {len(cells):,} rows.")
-    return [_checked(made[own], own, row) for row, own in enumerate(place)]
+            results = artifacts.read_untrusted(out, schemas.TRANSFORMED, _most_bytes(cells), len(cells))
+    if len(results) != len(cells):
+        raise CodeError(f"{script} did not return one record for each of the {len(cells):,} rows.")
+    return [_checked(results[index], index, row) for row, index in enumerate(indices)]
 
 
-def _checked(made: Transformed, place: int, row: int) -> Prompt | str:
-    """What one row gave: its record, or why there is none."""
-    if made["failure"] is not None:
-        return made["failure"]
-    if made["record"] is None or made["record"]["row"] != place:
-        return "it gave the record of another row"
-    return _only_prompt(made["record"], row)
+def _checked(result: Transformed, index: int, row: int) -> Prompt | str:
+    """The result for one row: its prompt, or why there is none."""
+    if result["failure"] is not None:
+        return result["failure"]
+    if result["record"] is None or result["record"]["row"] != index:
+        return "it returned the record of another row"
+    return _only_prompt(result["record"], row)
 
 
 def _distinct(rows: pd.DataFrame, features: Sequence[str]) -> tuple[pd.DataFrame, list[int]]:
-    """Each different row of the features' cells once, ordered by a hash of its own cells, and the place of each row."""
+    """The distinct rows of the features' cells, ordered by a hash of their cells, and the index of each row in them."""
     cells = rows[list(features)].astype(object)
     hashes = [pd.util.hash_pandas_object(cells, index=False, hash_key=key).to_numpy() for key in _HASH_KEYS]
-    _, first, place = np.unique(np.stack(hashes, axis=1), axis=0, return_index=True, return_inverse=True)
-    places: list[int] = place.reshape(-1).tolist()
-    return cells.iloc[first].reset_index(drop=True), places
+    _, first, inverse = np.unique(np.stack(hashes, axis=1), axis=0, return_index=True, return_inverse=True)
+    indices: list[int] = inverse.reshape(-1).tolist()
+    return cells.iloc[first].reset_index(drop=True), indices
 
 
 def _run_on(
@@ -175,20 +175,20 @@ def _run_on(
 
 def _write_rows(cells: pd.DataFrame, folder: Path) -> Path:
     table = folder / "rows.csv"
-    # Quoted throughout: pandas would leave a lone carriage return bare, and read it back as the end of a row.
+    # All quoted: pandas would leave a lone carriage return unquoted, and read it back as the end of a row.
     cells.to_csv(table, index=False, na_rep=MISSING[1], quoting=QUOTE_ALL)
     return table
 
 
 def _most_bytes(cells: pd.DataFrame) -> int:
-    """Of the records of so many rows and features."""
+    """The most bytes of the records of so many rows and features."""
     return _RECORD_BYTES * (1 + len(cells) * (1 + len(cells.columns)))
 
 
 @contextlib.contextmanager
-def _as_code_error(script: str | Path, path: Path, what: str) -> Iterator[None]:
-    """What a script wrote is its author's to fix."""
+def _as_code_error(script: str | Path, path: Path, content: str) -> Iterator[None]:
+    """Turn an error in a script's output into one for the script's author to fix."""
     try:
         yield
     except ArtifactError as error:
-        raise CodeError(f"{script} did not write {what}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise CodeError(f"{script} did not write {content}: {str(error).removeprefix(f'{path}: ')}") from error

@@ -18,11 +18,11 @@ from loramake.spreadsheet import escape_formula
 from loramake.tables.source import Source
 
 RANK_FROM = 50
-"""Tables of fewer features than this are not ranked."""
+"""Tables with fewer features than this are not ranked."""
 
 _SPLIT_COLUMNS: dict[Literal["group_column", "time_column"], str] = {
-    "group_column": "the splits are by its values, so those of new rows are never known from training",
-    "time_column": "the splits are by time, so new rows are later than all that training saw",
+    "group_column": "the splits are by its values, so training has not seen those of new rows",
+    "time_column": "the splits are by time, so new rows are later than all training rows",
 }
 
 
@@ -37,32 +37,32 @@ def select_features(
     rankings: str | Path,
 ) -> None:
     """Write selected_features.json and feature_rankings.csv, fitted on the train rows only."""
-    found = artifacts.read(task, schemas.TASK)
+    described = artifacts.read(task, schemas.TASK)
     columns = artifacts.read(profile, schemas.PROFILE)["columns"]
     names = [column["name"] for column in columns]
-    dropped = find_dropped(found)
+    dropped = find_dropped(described)
     candidates = [
-        name for name in names if name != found["target"] and name not in {entry["name"] for entry in dropped}
+        name for name in names if name != described["target"] and name not in {entry["name"] for entry in dropped}
     ]
     if not candidates:
         raise DataError(
-            f"{source.csv.path}: no feature is left beside the target {found['target']}: every other column was "
-            f"dropped; name those to use under keep: in feedback/explore.yaml beside the results."
+            f"{source.csv.path}: no feature is left besides the target {described['target']}: every other column was "
+            f"dropped. List those to use under keep: in feedback/explore.yaml beside the results."
         )
     ranked = len(candidates) >= RANK_FROM
     table = unranked(candidates)
     if ranked:
         _, train = read_split(source, splits, "train")
         with progress(f"ranking {len(candidates):,} features", unit="batches of trees") as advance:
-            table = rank(train[candidates], train[found["target"]], columns, seed, advance=advance)
+            table = rank(train[candidates], train[described["target"]], columns, seed, advance=advance)
     kept, note = _keep(table, candidates, max_features, ranked)
     if not kept:
         raise DataError(
-            f"{source.csv.path}: no feature changes on the train rows: lower the ratios of the other splits or add "
+            f"{source.csv.path}: every feature is constant on the train rows: lower the ratios of other splits or add "
             f"rows."
         )
     constant = set(table.loc[np.isinf(table["average_rank"]), "feature"])
-    reasons = {True: "it never changes on the train rows", False: f"ranked below the {max_features} best"}
+    reasons = {True: "it is constant on the train rows", False: f"ranked below the {max_features} best"}
     dropped += [{"name": name, "reason": reasons[name in constant]} for name in candidates if name not in kept]
     with artifacts.atomic(rankings) as temporary:
         table.assign(feature=table["feature"].map(escape_formula)).to_csv(temporary, index=False, lineterminator="\n")
@@ -72,7 +72,7 @@ def select_features(
 
 
 def find_dropped(task: TaskDescription) -> list[ExcludedColumn]:
-    """Ids, constants and leaks, unless feedback keeps them, and what feedback drops; each with its reason."""
+    """Ids, constants and leaks unless feedback keeps them, and what feedback drops, each with its reason."""
     keep = set(task["feedback"]["keep"])
     dropped: list[ExcludedColumn] = [
         {"name": column["name"], "reason": f"{kind}: {column['reason']}"}
@@ -86,9 +86,9 @@ def find_dropped(task: TaskDescription) -> list[ExcludedColumn]:
         for key, reason in _SPLIT_COLUMNS.items()
         if (name := task[key]) is not None and name not in kept_or_dropped
     ]
-    known = {column["name"] for column in dropped}
-    asked = [name for name in task["feedback"]["drop"] if name not in known and name != task["target"]]
-    return dropped + [{"name": name, "reason": "dropped by feedback"} for name in asked]
+    dropped_names = {column["name"] for column in dropped}
+    requested = [name for name in task["feedback"]["drop"] if name not in dropped_names and name != task["target"]]
+    return dropped + [{"name": name, "reason": "dropped by feedback"} for name in requested]
 
 
 def _keep(table: pd.DataFrame, candidates: list[str], max_features: int, ranked: bool) -> tuple[list[str], str]:

@@ -1,4 +1,4 @@
-"""How a row becomes a prompt: decided by the agent, checked against the data."""
+"""How a row becomes a prompt: the agent decides, and the plan is checked against the data."""
 
 from pathlib import Path
 
@@ -24,32 +24,34 @@ def plan_preparation(
     out: str | Path,
 ) -> None:
     """Write plan.yaml."""
-    asked = read_feedback(feedback) if feedback else {}
-    chosen = _apply_feedback(artifacts.read(selected, schemas.SELECTED_FEATURES), asked, str(feedback))
-    found = artifacts.read(task, schemas.TASK)
-    plan = agent.plan(artifacts.read(profile, schemas.PROFILE), found, chosen, read_card(model), asked.get("notes", []))
-    plan = _worded(plan, asked, str(feedback))
-    check_plan(plan, found, chosen)
+    requested = read_feedback(feedback) if feedback else {}
+    chosen = _apply_feedback(artifacts.read(selected, schemas.SELECTED_FEATURES), requested, str(feedback))
+    described = artifacts.read(task, schemas.TASK)
+    plan = agent.plan(
+        artifacts.read(profile, schemas.PROFILE), described, chosen, read_card(model), requested.get("notes", [])
+    )
+    plan = _worded(plan, requested, str(feedback))
+    check_plan(plan, described, chosen)
     artifacts.write(out, plan, schemas.PLAN)
     if plan["unread_notes"]:
-        say("feedback/plan.yaml holds notes, which the builtin agent does not read; it reads keep and drop.")
+        say("feedback/plan.yaml has notes, which the builtin agent does not read; it reads keep and drop.")
 
 
-def _apply_feedback(selected: SelectedFeatures, asked: Feedback, where: str) -> ChosenFeatures:
+def _apply_feedback(selected: SelectedFeatures, requested: Feedback, where: str) -> ChosenFeatures:
     """The selection with the columns that feedback/plan.yaml drops or takes back in."""
     dropped = {entry["name"]: entry for entry in selected["dropped"]}
-    known = [*selected["kept"], *dropped]
-    for name in [*asked.get("keep", []), *asked.get("drop", []), *asked.get("only", [])]:
-        if name not in known:
-            raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, known)}.")
-    usual = asked.get("only", selected["kept"])
-    kept = [name for name in [*usual, *asked.get("keep", [])] if name not in asked.get("drop", [])]
+    features = [*selected["kept"], *dropped]
+    for name in [*requested.get("keep", []), *requested.get("drop", []), *requested.get("only", [])]:
+        if name not in features:
+            raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, features)}.")
+    initial = requested.get("only", selected["kept"])
+    kept = [name for name in [*initial, *requested.get("keep", [])] if name not in requested.get("drop", [])]
     kept = list(dict.fromkeys(kept))
     if not kept:
-        raise ConfigError(f"{where}: nothing is left to predict from: drop fewer columns.")
-    for name in [*asked.get("drop", []), *selected["kept"]]:
+        raise ConfigError(f"{where}: no feature is left: drop fewer columns.")
+    for name in [*requested.get("drop", []), *selected["kept"]]:
         dropped.setdefault(name, {"name": name, "reason": "dropped by feedback"})
-    wanted = [*asked.get("keep", []), *asked.get("only", [])]
+    wanted = [*requested.get("keep", []), *requested.get("only", [])]
     return {
         **selected,
         "wanted": wanted,
@@ -58,20 +60,20 @@ def _apply_feedback(selected: SelectedFeatures, asked: Feedback, where: str) -> 
     }
 
 
-def _worded(plan: Plan, asked: Feedback, where: str) -> Plan:
+def _worded(plan: Plan, requested: Feedback, where: str) -> Plan:
     """The plan with the instruction and the answers for labels that feedback/plan.yaml gives."""
-    texts = {str(value): str(text) for value, text in asked.get("labels", {}).items()}
-    usual = Answers.of(plan)
+    texts = {str(value): str(text) for value, text in requested.get("labels", {}).items()}
+    default = Answers.of(plan)
     for value in texts:
-        if value not in usual.labels:
-            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, usual.labels)}.")
-    answers = usual._replace(texts=[texts.get(label, text) for label, text in usual.by_label.items()])
-    worded = plan["instruction"].replace(", ".join(usual.texts), ", ".join(answers.texts))
-    return {**plan, "labels": answers.entries(), "instruction": asked.get("instruction", worded)}
+        if value not in default.labels:
+            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, default.labels)}.")
+    answers = default._replace(texts=[texts.get(label, text) for label, text in default.by_label.items()])
+    worded = plan["instruction"].replace(", ".join(default.texts), ", ".join(answers.texts))
+    return {**plan, "labels": answers.entries(), "instruction": requested.get("instruction", worded)}
 
 
 def check_plan(plan: Plan, task: TaskDescription, selected: SelectedFeatures) -> None:
-    """Raise AgentError where a plan speaks of columns or labels that the data does not have."""
+    """Raise AgentError if a plan names columns or labels that the data does not have."""
     names = [feature["name"] for feature in plan["features"]]
     unknown = [name for name in names if name not in selected["kept"]]
     if unknown or plan["target"] != task["target"] or len(set(names)) < len(names):

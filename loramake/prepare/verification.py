@@ -1,4 +1,4 @@
-"""Verifying the prepared records before anybody is asked to approve them: checks first, then the agent's critique."""
+"""Verifies the prepared records before anybody has to approve them: checks first, then the agent's critique."""
 
 import importlib.util
 from pathlib import Path
@@ -35,9 +35,9 @@ def verify_prepared_data(
     sandbox: Sandbox,
     out: str | Path,
 ) -> None:
-    """Write verification.json; CodeError, after all checks ran and before the agent is asked, where one failed.
+    """Write verification.json; CodeError, after all checks and before the agent's critique, if one failed.
 
-    `encoder` holds the settings model, template and trust_remote_code.
+    `encoder` contains the settings model, template and trust_remote_code.
     """
     prepared = Prepared(
         artifacts.read(all_data, schemas.RECORDS),
@@ -55,7 +55,7 @@ def verify_prepared_data(
     passed = [f"{check.name}: {check.detail}" for check in checks]
     described = artifacts.read(profile, schemas.PROFILE)
     critique = agent.verify(prepared.plan, described, passed, _samples(by_split, prepared.tables))
-    found: Verification = {
+    verification: Verification = {
         "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks],
         "tokens": tokens,
         "classes": {
@@ -66,14 +66,14 @@ def verify_prepared_data(
         "sandbox": {"setting": sandbox.setting, "used": sandbox.name},
         "by": agent.by,
     }
-    artifacts.write(out, found, schemas.VERIFICATION)
+    artifacts.write(out, verification, schemas.VERIFICATION)
     for finding in critique:
-        say(f"the agent finds ({finding['severity']}): {finding['issue']}: {finding['suggestion']}")
+        say(f"the agent's finding ({finding['severity']}): {finding['issue']}: {finding['suggestion']}")
     say(f"all {len(checks)} checks passed; the longest prompt and answer have {_tokens_text(tokens)}.")
 
 
 def _samples(by_split: dict[str, list[Record]], tables: dict[str, pd.DataFrame]) -> dict[str, list[Sample]]:
-    """Some records of each split, the same ones each time, with the rows that they were made from."""
+    """Some records of each split, the same ones each time, with the rows they were made from."""
     return {
         split: [
             {"record": record, "cells": tables[record.get("source", "csv")].loc[record["row"]]}
@@ -89,22 +89,22 @@ def _refuse_failures(checks: list[Check], script: str | Path) -> None:
         log.info("%s: %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)
     if failed:
         raise CodeError(
-            f"{script}: {len(failed)} of {len(checks)} checks failed, first {failed[0].name}: {failed[0].detail}"
+            f"{script}: {len(failed)} of {len(checks)} checks failed; the first is {failed[0].name}: {failed[0].detail}"
         )
 
 
 def records_by_split(prepared: Prepared) -> dict[str, list[Record]]:
     """The records of each split, in the order of splits.csv."""
-    of_key = {(record["source"], record["row"]): record for record in prepared.records if "source" in record}
+    by_key = {(record["source"], record["row"]): record for record in prepared.records if "source" in record}
     by_split: dict[str, list[Record]] = {name: [] for name in SPLITS}
     for row, source, split in prepared.splits.itertuples(index=False, name=None):
-        if (source, row) in of_key:
-            by_split[split].append(of_key[source, row])
+        if (source, row) in by_key:
+            by_split[split].append(by_key[source, row])
     return by_split
 
 
 def count_tokens(prepared: Prepared, encoder: Settings, cutoff_len: int) -> TokenCounts:
-    """Tokens of prompt and longest answer by the model's own tokenizer, or an estimate without the training extra."""
+    """Tokens of prompt and longest answer by the model's tokenizer; an estimate without the training extra."""
     answers = Answers.of(prepared.plan).texts
     estimated = importlib.util.find_spec("llamafactory") is None
     if estimated:

@@ -1,1 +1,1 @@
-"""What people read at the end: the page, the model card, results.json."""
+"""What people read at the end of a run: the page, the model card, results.json."""

@@ -1,4 +1,4 @@
-"""model_card.md: what a stranger who gets the adapter has to know, in the form that model hubs read."""
+"""model_card.md: what anyone who receives the adapter should know, in the format that model hubs read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from loramake.rendering import render
 
 
 def render_model_card(facts: Mapping[str, Any]) -> str:
-    """The text of model_card.md from what the page is made of, too: `report.gather_facts`."""
+    """The text of model_card.md, from the same facts as the page: `report.gather_facts`."""
     front = yaml.safe_dump(front_matter(facts), allow_unicode=True, sort_keys=False)
     return render("render_report/model_card.md.j2", front_matter=front, **facts).lstrip()
 

@@ -1,4 +1,4 @@
-"""report.html, a self-contained page that a manager and an engineer both read, and model_card.md of the same facts."""
+"""report.html, a self-contained page for managers and engineers alike, and model_card.md, from the same facts."""
 
 import base64
 import csv
@@ -34,27 +34,27 @@ FILES = (
     *("train_config", "adapter", "metrics", "calibrator", "calibrated_test", "calibration_measures", "conformal"),
     *("risk", "costs", "audit", "label_noise", "suspects", "robustness"),
 )
-"""The artifacts that the page speaks of and signs, by their words in layout.FILES."""
+"""The artifacts that the page uses and lists with hashes, by their words in layout.FILES."""
 
 CONTENTS = {
     "verdict": "Verdict",
     "performance": "How well it predicts",
     "calibration": "Can the probabilities be trusted?",
-    "conformal": "Sets that hold the true label",
+    "conformal": "Prediction sets",
     "risk": "When to abstain",
-    "costs": "What it costs",
+    "costs": "What decisions cost",
     "audit": "Groups and requirements",
-    "robustness": "What it looks at",
-    "samples": "Right and wrong",
+    "robustness": "What the model relies on",
+    "samples": "Correct and incorrect predictions",
     "data": "The data",
     "decisions": "Who decided what",
     "making": "Settings, time, versions, hashes",
 }
-"""The page's sections, each a template of this name, with their titles."""
+"""The page's sections with their titles; each has a template of this name."""
 
 MEASURE_NAMES = {
     "ece": "expected calibration error",
-    "adaptive_ece": "the same, bins of equal rows",
+    "adaptive_ece": "the same, equal-mass bins",
     "mce": "maximum calibration error",
     "classwise_ece": "classwise calibration error",
     "brier": "Brier score",
@@ -64,7 +64,7 @@ MEASURE_NAMES = {
 }
 
 SHOWN = {"labels": 20, "names": 20, "suspects": 10, "columns": 16, "points": 20}
-"""Of what a table can have many of, so many are shown, and how many more there are is said."""
+"""Limits on long tables and lists; the page says how many more entries there are."""
 
 _SAMPLES_SHOWN = 3
 
@@ -81,17 +81,17 @@ def render_report(
     out: str | Path,
     model_card_out: str | Path,
 ) -> None:
-    """Write report.html, which asks nothing of a network and runs no script but its own, and model_card.md.
+    """Write report.html, which needs no network and runs no script but its own, and model_card.md.
 
-    `source` has the rows that are shown; `files` are the artifacts that FILES names, by those words;
-    `plots` are SVG files; `transcripts` is the folder of what an LLM was asked, `history` the lines of who decided what
-    (either may be absent).
+    `source` has the rows that are shown; `files` are the artifacts by their names in FILES; `plots` are SVG files;
+    `transcripts` is the folder of an LLM's requests and answers, `history` the lines of who decided what (either may be
+    absent).
     """
     facts = gather_facts(experiment, files, history)
     page = render(
         "render_report.html.j2",
         **facts,
-        **_look(),
+        **_layout(),
         trained_on=Answers.of(facts["plan"]).count_outputs(record["output"] for record in facts["balanced"]),
         sample=facts["all_data"][0],
         samples=find_samples(facts, source),
@@ -109,24 +109,24 @@ def render_report(
 
 
 def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str | Path) -> dict[str, Any]:
-    """What the page and the model card both tell: every artifact by its word in FILES, and what goes with them."""
-    read = {
+    """The facts that the page and the model card share: every artifact by its name in FILES, and derived values."""
+    contents = {
         word: artifacts.read(files[word], layout.ARTIFACTS[word].schema) for word in FILES if word in layout.ARTIFACTS
     }
     return {
-        **read,
+        **contents,
         "experiment": experiment,
-        "rows_by_split": describe_splits(read["splits_summary"]),
+        "rows_by_split": describe_splits(contents["splits_summary"]),
         "history": read_history(history),
         "versions": package_versions(),
         "interval_confidence": CONFIDENCE,
-        "shown_metrics": task_of(read["task"]).shown_metrics,
+        "shown_metrics": task_of(contents["task"]).shown_metrics,
         "shown": SHOWN,
     }
 
 
-def _look() -> dict[str, Any]:
-    """Style and script of the page with the hashes that let them through, the order of its parts, names of measures."""
+def _layout() -> dict[str, Any]:
+    """Style and script of the page with the hashes that allow them, the order of its sections, names of measures."""
     style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
     return {
         "contents": CONTENTS,
@@ -143,12 +143,12 @@ def _static(name: str) -> str:
 
 
 def _hash_of_inline(text: str) -> str:
-    """What the page's Content-Security-Policy lets through (base64 of the sha256): this text, and none from a cell."""
+    """What the page's Content-Security-Policy allows (base64 of the sha256): this text, and none from a cell."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 class Sample(TypedDict):
-    """A test row to look at."""
+    """A test row that the page shows."""
 
     key: Key
     label: str | None
@@ -156,28 +156,28 @@ class Sample(TypedDict):
     probability: float
     prompt: str
     cells: NotRequired[dict[Hashable, Any]]
-    """What the row holds by column, missing cells None."""
+    """The row's cells by column, missing ones None."""
 
 
 Samples = dict[str, list[Sample]]
 
 
 def find_samples(facts: Mapping[str, Any], source: Source) -> Samples:
-    """The picked samples with their cells."""
+    """The selected samples with their cells."""
     names = [feature["name"] for feature in facts["plan"]["features"]]
     return add_cells(pick_samples(facts["calibrated_test"], facts["all_data"]), source, names)
 
 
 def pick_samples(lines: Sequence[Prediction], records: Sequence[Record]) -> Samples:
-    """Test rows to look at: right and wrong ones of the highest probability, and those of the lowest, with prompts."""
+    """Test rows to show, with prompts: correct and incorrect ones of the highest probability, and the least certain."""
     prompts = {(record.get("source", "csv"), record["row"]): record for record in records}
     ordered = sorted(lines, key=lambda line: -_highest(line))
-    right = [line for line in ordered if line["predicted"] == line["label"]]
-    wrong = [line for line in ordered if line["predicted"] != line["label"]]
-    picked = {"right": right, "wrong": wrong, "unsure": ordered[::-1]}
+    correct = [line for line in ordered if line["predicted"] == line["label"]]
+    incorrect = [line for line in ordered if line["predicted"] != line["label"]]
+    picked = {"correct": correct, "incorrect": incorrect, "unsure": ordered[::-1]}
     return {
-        name: [_sample(line, prompts[line["source"], line["row"]]) for line in found[:_SAMPLES_SHOWN]]
-        for name, found in picked.items()
+        name: [_sample(line, prompts[line["source"], line["row"]]) for line in candidates[:_SAMPLES_SHOWN]]
+        for name, candidates in picked.items()
     }
 
 
@@ -186,10 +186,10 @@ def _highest(line: Prediction) -> float:
 
 
 def add_cells(samples: Samples, source: Source, names: list[str]) -> Samples:
-    """The samples with what their rows hold in these columns, missing cells None: a prompt may be tokens alone."""
-    keys = [sample["key"] for found in samples.values() for sample in found]
+    """The samples with their rows' cells in these columns, missing ones None: a prompt may consist of tokens only."""
+    keys = [sample["key"] for picked in samples.values() for sample in picked]
     rows = iter(read_cells(source, keys)[names].to_dict("records"))
-    return {name: [{**sample, "cells": next(rows)} for sample in found] for name, found in samples.items()}
+    return {name: [{**sample, "cells": next(rows)} for sample in picked] for name, picked in samples.items()}
 
 
 def _sample(line: Prediction, record: Record) -> Sample:
@@ -203,14 +203,14 @@ def _sample(line: Prediction, record: Record) -> Sample:
 
 
 def spread(points: Sequence[Any], most: int) -> list[Any]:
-    """At most so many of the points, evenly spread, the first and the last among them."""
+    """At most `most` of the points, evenly spread, including the first and the last."""
     if len(points) <= most:
         return list(points)
-    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV that the workflow made for a spreadsheet, their cells as they were before."""
+    """The rows of a CSV that the workflow wrote for a spreadsheet, with their original cells."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         return [{original(name): original(cell) for name, cell in line.items()} for line in csv.DictReader(file)]
 
@@ -225,10 +225,10 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
 
 
 def read_transcripts(folder: str | Path) -> dict[str, list[Call | Refusal]]:
-    """By step, in the order of the steps: what a model was asked and answered; {} where none was asked."""
+    """A model's requests and answers by step, in the order of the steps; {} where no model was used."""
     paths = sorted(Path(folder).glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
-    read = {path.stem: artifacts.read(path, schemas.TRANSCRIPT) for path in paths}
-    return {step: lines for step, lines in read.items() if lines}
+    lines_by_step = {path.stem: artifacts.read(path, schemas.TRANSCRIPT) for path in paths}
+    return {step: lines for step, lines in lines_by_step.items() if lines}
 
 
 def _as_data_url(path: str | Path) -> str:

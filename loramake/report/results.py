@@ -1,4 +1,4 @@
-"""The last step: collects what matters into results.json, checks it, and signs every artifact with its hash."""
+"""The last step: collects the main results in results.json, checks them, and records the hash of every artifact."""
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from loramake.report.timings import read_timings, timings_table
 from loramake.tasks import task_of
 
 TRUST: tuple[TrustFile, ...] = get_args(TrustFile)
-"""Artifacts of the trust stage that say in a sentence what they found, by their words in layout.FILES."""
+"""Artifacts of the trust stage that summarize their result in a sentence, by their names in layout.FILES."""
 
 _PACKAGES = ("loramake", "snakemake", "scikit-learn", "llamafactory", "torch", "transformers", "peft")
 
@@ -36,15 +36,15 @@ def summarize_results(
     out: str | Path,
 ) -> None:
     """Write results.json; ArtifactError where a test prediction is not a distribution over the task's labels."""
-    found = artifacts.read(task, schemas.TASK)
+    described = artifacts.read(task, schemas.TASK)
     measured = artifacts.read(metrics, schemas.METRICS)
-    labels = task_of(found).labels
+    labels = task_of(described).labels
     seconds = read_timings(benchmarks)
     test = measured["splits"]["test"]["models"]
     results: Results = {
         "experiment": experiment,
-        "target": found["target"],
-        "task_type": found["task_type"],
+        "target": described["target"],
+        "task_type": described["task_type"],
         "labels": labels,
         "rows": {split: part["rows"] for split, part in measured["splits"].items()},
         "splits": artifacts.read(splits, schemas.SPLITS),
@@ -63,7 +63,7 @@ def summarize_results(
     artifacts.write(out, results, schemas.RESULTS)
     console.print(timings_table(seconds))
     say(f"{measured['verdict']['sentence']}")
-    say(f"done: {out}; to look at: {layout.REPORT.within(Path(out).parent.parent)}")
+    say(f"done: results in {out}, report in {layout.REPORT.within(Path(out).parent.parent)}")
 
 
 def _values(metrics: Metrics) -> dict[str, float | None]:
@@ -71,7 +71,7 @@ def _values(metrics: Metrics) -> dict[str, float | None]:
 
 
 def check_predictions(test: Scored, where: str | Path) -> PredictionChecks:
-    """Rows counted, and how far the sum of a row's probabilities is from 1 at most; ArtifactError beyond 1e-6."""
+    """The number of rows, and the largest deviation of a row's probability sum from 1; ArtifactError above 1e-6."""
     largest = float(np.abs(test.probabilities.sum(axis=1) - 1).max(initial=0.0))
     if not largest <= 1e-6:
         raise ArtifactError(
@@ -81,7 +81,7 @@ def check_predictions(test: Scored, where: str | Path) -> PredictionChecks:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that shape a result, of those that are installed."""
+    """Versions of the installed packages that affect results."""
     versions = {}
     for package in _PACKAGES:
         try:

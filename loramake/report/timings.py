@@ -1,4 +1,4 @@
-"""Where the time went: Snakemake's benchmark files, one a rule."""
+"""How long each rule took, from Snakemake's benchmark files, one per rule."""
 
 import csv
 import math
@@ -13,8 +13,8 @@ _LONGEST = 1 << 16
 
 def read_timings(folder: str | Path) -> dict[str, float]:
     """Wall-clock seconds of the latest run of each rule, longest first."""
-    found = {path.stem: _read_seconds(path) for path in Path(folder).glob("*.tsv")}
-    seconds = {rule: spent for rule, spent in found.items() if spent is not None}
+    measured = {path.stem: _read_seconds(path) for path in Path(folder).glob("*.tsv")}
+    seconds = {rule: spent for rule, spent in measured.items() if spent is not None}
     return dict(sorted(seconds.items(), key=lambda entry: -entry[1]))
 
 
@@ -30,7 +30,7 @@ def _read_seconds(path: Path) -> float | None:
 
 def timings_table(seconds: dict[str, float]) -> Table:
     """The table that a finished run prints."""
-    table = Table(title="Where the time went", title_justify="left")
+    table = Table(title="Time by rule", title_justify="left")
     table.add_column("rule")
     table.add_column("seconds", justify="right")
     for rule, spent in seconds.items():

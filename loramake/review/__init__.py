@@ -1,1 +1,1 @@
-"""What a person sees, decides and changes on the way."""
+"""What a person sees, decides and changes during a run."""

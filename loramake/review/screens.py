@@ -1,4 +1,4 @@
-"""The three reviews: what a person sees of what was made, before it is approved, changed or stopped."""
+"""The three reviews: what a person sees before approving, changing or stopping."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +25,7 @@ from loramake.training.estimates import estimate_memory, estimate_training
 
 _REASONS_SHOWN = 10
 _LEAK = "suspected leak"
-"""What the reason of a column that select_features leaves out as one begins with."""
+"""How select_features begins the reason of such a dropped column."""
 _KEY_SETTINGS = (
     "model_name_or_path",
     "template",
@@ -42,7 +42,7 @@ _KEY_SETTINGS = (
     "quantization_bit",
     "seed",
 )
-"""Of LlamaFactory's configuration: what is looked at first."""
+"""The most important keys of LlamaFactory's configuration."""
 _REVIEWED = (layout.PLAN, layout.VERIFICATION, layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT)
 _BALANCING = (layout.TRAIN, layout.BALANCED, layout.BALANCE_SCRIPT)
 _CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TEST_CONFIG, layout.DATASET_INFO)
@@ -59,8 +59,8 @@ def review_prep_data(
     balance: BalanceSetting,
     out: str | Path,
 ) -> None:
-    """Approve the prepared data, the code that made them, and their balancing; writes review/data.json."""
-    with _alone(mode):
+    """Approve the prepared data, the code that made them, and the balancing; writes review/data.json."""
+    with _exclusive(mode):
         question = show_prep_data(verification, plan, all_data, splits, script, balance)
         Approval(question, Path(out), history).decide(mode)
 
@@ -75,7 +75,7 @@ def review_balanced_data(
     out: str | Path,
 ) -> None:
     """Approve the balanced training split and the code that balanced it; writes review/balance.json."""
-    with _alone(mode):
+    with _exclusive(mode):
         Approval(show_balanced_data(plan, train, balanced, script), Path(out), history).decide(mode)
 
 
@@ -89,34 +89,36 @@ def review_lmf_config(
     out: str | Path,
 ) -> None:
     """Approve LlamaFactory's configuration; writes review/config.json."""
-    is_asked = mode == "ask" and console.is_terminal
-    with _alone(mode):
-        Approval(show_lmf_config(plan, verification, balanced, configs, is_asked), Path(out), history).decide(mode)
+    is_interactive = mode == "ask" and console.is_terminal
+    with _exclusive(mode):
+        Approval(show_lmf_config(plan, verification, balanced, configs, is_interactive), Path(out), history).decide(
+            mode
+        )
 
 
-def _alone(mode: str) -> AbstractContextManager[None]:
-    """The terminal for the screen and its question together: another job's line between them would tear it."""
+def _exclusive(mode: str) -> AbstractContextManager[None]:
+    """Keep the terminal for the screen and its question together, without another job's lines between them."""
     return held() if mode == "ask" and console.is_terminal else nullcontext()
 
 
 def review_next(results: Path, balance: BalanceSetting) -> None:
-    """Decide, outside of a run, on the first review of an experiment's folder that is not decided on."""
+    """Decide, outside of a run, on the first open review of an experiment's folder."""
     experiment = results.name
     for name in REVIEWS:
         files = _files(results, name)
         if missing := next((path for path in files if not path.is_file()), None):
-            say(f"nothing to decide: {missing} is not there; loramake run --name {experiment} goes on from here.")
+            say(f"nothing to decide: {missing} does not exist. Next: loramake run --name {experiment}.")
             return
         if _is_decided(results, name):
             continue
-        with _alone("ask"):
+        with _exclusive("ask"):
             Approval(_question(results, name, balance), DECISIONS[name].within(results)).decide_ahead()
         return
-    say(f"all three reviews of {experiment} are decided on; loramake run --start-from asks again.")
+    say(f"all three reviews of {experiment} are decided; loramake run --start-from repeats them.")
 
 
 def _is_decided(results: Path, name: str) -> bool:
-    """Whether a decision is there, and on the files as they are."""
+    """Whether there is a decision on the files as they are."""
     path = DECISIONS[name].within(results)
     if not path.is_file():
         return False
@@ -127,14 +129,14 @@ def _is_decided(results: Path, name: str) -> bool:
 
 
 def _files(results: Path, name: str) -> list[Path]:
-    """What has to be there before a review can be asked."""
+    """The files that a review needs."""
     parts = dict(zip(REVIEWS, (_REVIEWED, _BALANCING, _CONFIGS), strict=True))
-    asked = REVIEWS[: REVIEWS.index(name) + 1]
-    return [part.within(results) for review in asked for part in parts[review]]
+    reviews = REVIEWS[: REVIEWS.index(name) + 1]
+    return [part.within(results) for review in reviews for part in parts[review]]
 
 
 def _question(results: Path, name: str, balance: BalanceSetting) -> Question:
-    """Show what a review is about."""
+    """Show a review's screen."""
     plan, verification, all_data, splits, script, *rest = _files(results, name)
     if name == "data":
         return show_prep_data(verification, plan, all_data, splits, script, balance)
@@ -153,28 +155,28 @@ def show_prep_data(
     balance: BalanceSetting,
 ) -> Question:
     """The data review's screen: classes, columns, a record, the code, checks, the agent's critique."""
-    found = artifacts.read(verification, schemas.VERIFICATION)
+    verified = artifacts.read(verification, schemas.VERIFICATION)
     planned, records = artifacts.read(plan, schemas.PLAN), artifacts.read(all_data, schemas.RECORDS)
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
-    why = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
+    reason = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     _head(plan, "prepared data")
-    console.print(_class_table(found["classes"]))
-    _show("sizes", _sizes(len(records), len(planned["features"]), found["tokens"]))
+    console.print(_class_table(verified["classes"]))
+    _show("sizes", _sizes(len(records), len(planned["features"]), verified["tokens"]))
     _show_columns(planned)
-    _show("balancing", f"{strategy} ({why})")
+    _show("balancing", f"{strategy} ({reason})")
     _show("a record", f"{records[0]['instruction']} {records[0]['input']} → {records[0]['output']}")
     _show_code(script, planned)
-    _show("checks passed", "; ".join(check["name"] for check in found["checks"]))
-    _show("sandbox", found["sandbox"]["used"], is_loud=found["sandbox"]["used"].startswith("NONE"))
-    for finding in found["critique"]:
-        _show(f"the agent finds ({finding['severity']})", f"{finding['issue']}: {finding['suggestion']}")
-    _show("the agent judged", found["judged"])
+    _show("checks passed", "; ".join(check["name"] for check in verified["checks"]))
+    _show("sandbox", verified["sandbox"]["used"], is_loud=verified["sandbox"]["used"].startswith("NONE"))
+    for finding in verified["critique"]:
+        _show(f"the agent's finding ({finding['severity']})", f"{finding['issue']}: {finding['suggestion']}")
+    _show("the agent judged", verified["judged"])
     first: dict[str, Decided] = {f"approve, balancing: {strategy}": {"balance": strategy}}
     others: dict[str, Decided] = {
         f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy
     }
     files = [verification, plan, all_data, splits, script]
-    return Question("data", files, _feedback_context(planned, found), {**first, **others}, is_set=balance != "auto")
+    return Question("data", files, _feedback_context(planned, verified), {**first, **others}, is_set=balance != "auto")
 
 
 def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
@@ -196,7 +198,7 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
 def show_lmf_config(
     plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
 ) -> Question:
-    """The config review's screen: what matters as a table, the files `whole`, what the training will take."""
+    """The config review's screen: what matters as a table, the files if `whole`, the cost of the training."""
     settings = artifacts.read(configs[0], schemas.LMF_CONFIG)
     _head(plan, "training configuration")
     console.print(_key_table(settings))
@@ -222,7 +224,7 @@ def _key_table(settings: LlamaFactoryConfig) -> Table:
 
 
 def _show_file(path: str | Path) -> None:
-    """A YAML or JSON file whole, its keys in bold."""
+    """Print a YAML or JSON file, its keys in bold."""
     console.print(Rule(Text(printable(str(path))), align="left"))
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         key, colon, value = line.partition(":")
@@ -230,7 +232,7 @@ def _show_file(path: str | Path) -> None:
 
 
 def _show_columns(plan: Plan) -> None:
-    """Features, what is dropped on one line to copy from, and why."""
+    """Show the features, the dropped columns on one line to copy from, and why they were dropped."""
     _show("features", ", ".join(feature["name"] for feature in plan["features"]))
     _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none", is_to_copy=True)
     leaks = [entry for entry in plan["dropped"] if entry["reason"].startswith(_LEAK)]
@@ -245,30 +247,30 @@ def _show_columns(plan: Plan) -> None:
 
 
 def _show_code(script: str | Path, plan: Plan) -> None:
-    for what, text, is_loud in summarize_code(script, plan["by"]["provider"]):
-        _show(what, text, is_loud)
+    for heading, text, is_loud in summarize_code(script, plan["by"]["provider"]):
+        _show(heading, text, is_loud)
 
 
-def _show(what: str, text: str, is_loud: bool = False, is_to_copy: bool = False) -> None:
-    """A line of a review, broken between words; one to copy from is broken by the terminal itself."""
-    shown = Text.assemble((f"{printable(what)}: ", "bold"), (printable(text), "bold red" if is_loud else ""))
+def _show(heading: str, text: str, is_loud: bool = False, is_to_copy: bool = False) -> None:
+    """Print a line of a review, wrapped between words; the terminal itself wraps one to copy from."""
+    shown = Text.assemble((f"{printable(heading)}: ", "bold"), (printable(text), "bold red" if is_loud else ""))
     console.print(shown, soft_wrap=is_to_copy or not console.is_terminal)
 
 
-def _head(plan: str | Path, what: str) -> None:
-    """What is shown, and of which experiment: several may be asked about in one run."""
+def _head(plan: str | Path, title: str) -> None:
+    """Print the screen's title with its experiment: a run may review several."""
     experiment = Path(plan).resolve().parent.name
-    console.print(Text(printable(f"{experiment}: {what}"), style="bold reverse"), soft_wrap=True)
+    console.print(Text(printable(f"{experiment}: {title}"), style="bold reverse"), soft_wrap=True)
 
 
 def _sizes(records: int, features: int, tokens: TokenCounts) -> str:
-    about = "guessed: " if tokens["estimated"] else ""
+    about = "estimated: " if tokens["estimated"] else ""
     length = f"{about}{tokens['mean']:.0f} tokens a row, {tokens['longest']:,} at most of {tokens['cutoff_len']:,}"
     return f"{records:,} records of {features:,} feature{'' if features == 1 else 's'}; {length}"
 
 
 def _class_table(classes: dict[str, dict[str, int]]) -> Table:
-    """Labels down, splits across; at most 20 labels are shown."""
+    """Labels as rows, splits as columns; at most 20 labels are shown."""
     table = Table()
     table.add_column("label", style="bold", max_width=40)
     for name in classes:
@@ -283,7 +285,7 @@ def _class_table(classes: dict[str, dict[str, int]]) -> Table:
 
 
 def _feedback_context(plan: Plan, verification: Verification | None = None) -> FeedbackContext:
-    """What feedback may name, by the plan, and by the verified records where they are at hand."""
+    """What feedback may name, from the plan, and from the verification if given."""
     features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
     labels = Answers.of(plan).labels
     is_validated = verification is None or any(verification["classes"].get("validation", {"": 1}).values())

@@ -1,7 +1,7 @@
-"""What runs on the other side of the sandbox: sets limits, runs the script, hands its output files over as bytes.
+"""Runs inside the sandbox: sets limits, runs the script, and writes its output files to a pipe.
 
-Its text is given to the sandbox's Python with -c, so nothing of the project is imported there. Everything it says is
-as untrusted as the script: the script might have replaced it.
+Its text is passed to the sandbox's Python with -c, so nothing of the project is imported there. Its output is as
+untrusted as the script: the script might have replaced it.
 """
 
 import contextlib
@@ -14,16 +14,16 @@ import sys
 from typing import Any
 
 _MISSING = 2**64 - 1
-"""In place of the size of an output that is not there, or is no plain file."""
+"""In place of the size of an output that does not exist or is not a plain file."""
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set the limits of this process and its children, and let the kernel end them first where memory is short."""
+    """Set the limits of this process and its children, and let the kernel kill them first if memory is short."""
     for name, most in limits.items():
-        what = getattr(resource, f"RLIMIT_{name}")
-        hard = resource.getrlimit(what)[1]
+        kind = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(kind)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(kind, (most, most))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
         file.write("1000")
 
@@ -35,18 +35,18 @@ def hand_over(path: str, pipe: int) -> None:
     except OSError:
         os.write(pipe, _MISSING.to_bytes(8))
         return
-    found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode):
         os.write(pipe, _MISSING.to_bytes(8))
         return
-    os.write(pipe, found.st_size.to_bytes(8))
+    os.write(pipe, status.st_size.to_bytes(8))
     while part := os.read(file, 1 << 20):
         while part:
             part = part[os.write(pipe, part) :]
 
 
 def main(task: dict[str, Any]) -> int:
-    """Run the script of a task; its exit code, negative where a signal ended it."""
+    """Run the script of a task; its exit code, or 128 plus the signal that ended it."""
     limit(task["limits"])
     os.chdir(task["folder"])
     done = subprocess.run([sys.executable, "-I", "-B", *task["command"]], stdin=subprocess.DEVNULL, check=False)

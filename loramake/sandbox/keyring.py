@@ -1,7 +1,7 @@
-"""Runs the rest of its command line behind a fresh session keyring, where the kernel has keyrings.
+"""Runs the rest of its command line with a fresh session keyring, if the kernel has keyrings.
 
-A process inherits the session keyring of its parent, and bubblewrap does not take it away: code in the sandbox could
-search and read the keys of the user's session (keyrings(7)). Its text is given to Python with -c.
+A process inherits the session keyring of its parent, and bubblewrap does not remove it: code in the sandbox could
+search and read the keys of the user's session (keyrings(7)). Its text is passed to Python with -c.
 """
 
 import ctypes
@@ -16,13 +16,13 @@ _JOIN_SESSION_KEYRING = 1
 
 
 def join_fresh_keyring() -> None:
-    """Leave the session keyring for a new, empty one; OSError where the kernel has keyrings and gives none.
+    """Replace the session keyring with a new, empty one; OSError if the kernel has keyrings and refuses.
 
-    Where keyctl is not to be had (an older kernel, a container's filter) the code in the sandbox has none either.
+    Where keyctl is unavailable (an older kernel, a container's filter), the code in the sandbox has none either.
     """
     number = KEYCTL.get(platform.machine())
     if number is None:
-        raise OSError(errno.ENOSYS, f"no number of keyctl is known for {platform.machine()}")
+        raise OSError(errno.ENOSYS, f"the number of keyctl is unknown for {platform.machine()}")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(number, _JOIN_SESSION_KEYRING, None) < 0:
         reason = ctypes.get_errno()

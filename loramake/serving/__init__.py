@@ -1,1 +1,1 @@
-"""A finished experiment at work on new rows."""
+"""Predicts new rows with a finished experiment."""

@@ -1,7 +1,7 @@
-"""New rows as the text cells that an experiment learnt from: of a DataFrame, of JSON, of a CSV in batches.
+"""New rows as text cells like those of training: from a DataFrame, from JSON, from a CSV in batches.
 
-Knows columns and cells; knows nothing of models. A number is written as the training CSV wrote it, as far as that is
-known, since a prompt that reads 3.0 is another one than a prompt that reads 3.
+Knows columns and cells; knows nothing of models. If known, numbers are written as in the training CSV, since 3.0 and 3
+make different prompts.
 """
 
 import codecs
@@ -46,24 +46,24 @@ class Columns:
     """The columns of an experiment, and how its CSV wrote their cells."""
 
     features: tuple[str, ...]
-    """What the prompt is made of, in the plan's order."""
+    """The features, in the plan's order."""
     others: tuple[str, ...]
-    """What training saw and does not read: the columns that the plan dropped."""
+    """The columns that the plan dropped: training saw them but does not use them."""
     target: str
     decimals: Mapping[str, str]
-    """The decimal sign of each feature of numbers."""
+    """The decimal separator of each numeric feature."""
     usual: Mapping[str, frozenset[str]]
     """The most frequent cells of every other feature."""
     numbers: Mapping[str, NumberStyle] = field(default_factory=dict)
-    """How the CSV wrote the numbers of each feature that it held nothing else of."""
+    """The number style of each feature with nothing but numbers in the CSV."""
     categories: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """All cells, shortened, that the CSV held of each feature of few categories."""
+    """All cells in the CSV, shortened, of each feature with few categories."""
 
     @classmethod
     def of(cls, plan: Plan, profile: Profile) -> "Columns":
         """From plan.yaml and profile.json."""
         styles = {feature["name"]: feature["number_style"] for feature in plan["features"]}
-        tops = {column["name"]: column["top_values"] for column in profile["columns"]}
+        top_values = {column["name"]: column["top_values"] for column in profile["columns"]}
         features = [column for column in profile["columns"] if column["name"] in styles]
         return cls(
             tuple(styles),
@@ -71,7 +71,7 @@ class Columns:
             plan["target"],
             {name: style["decimal"] for name, style in styles.items() if style},
             {
-                name: frozenset(top["value"] for top in tops.get(name) or [])
+                name: frozenset(entry["value"] for entry in top_values.get(name) or [])
                 for name, style in styles.items()
                 if not style
             },
@@ -81,16 +81,16 @@ class Columns:
                 if column["words"] == 0 and column["number_style"] is not None
             },
             {
-                column["name"]: frozenset(top["value"] for top in column["top_values"])
+                column["name"]: frozenset(entry["value"] for entry in column["top_values"])
                 for column in features
                 if column["type"] in ("categorical", "boolean") and len(column["top_values"]) == column["distinct"]
             },
         )
 
     def align(self, names: Sequence[str], where: str) -> list[str]:
-        """The names, those that differ from a feature's in case or spaces alone written as it.
+        """The names, with those that differ from a feature's only in case or spaces replaced by it.
 
-        DataError, with the nearest name, where a feature is missing or stands twice.
+        DataError, with the nearest name, if a feature is missing or repeated.
         """
         aligned = align_names(names, self.features)
         for name in self.features:
@@ -106,14 +106,14 @@ class Columns:
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """The names that training never saw."""
-        known = {*self.features, *self.others, self.target}
-        return [name for name in dict.fromkeys(names) if name not in known]
+        seen = {*self.features, *self.others, self.target}
+        return [name for name in dict.fromkeys(names) if name not in seen]
 
     def unlike(self, table: pd.DataFrame) -> Counter[str]:
-        """By feature, how many of these text cells are unlike all of the CSV's: no numbers, or new categories."""
+        """By feature, how many of these text cells are unlike all in the CSV: not numbers, or new categories."""
         filled = {name: table[name].dropna() for name in self.features}
         words = {name: to_numbers(filled[name], style).isna() for name, style in self.numbers.items()}
-        new = {name: ~filled[name].map(shorten).isin(known) for name, known in self.categories.items()}
+        new = {name: ~filled[name].map(shorten).isin(cells) for name, cells in self.categories.items()}
         return Counter({name: int(odd.sum()) for name, odd in {**words, **new}.items()})
 
     def only(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -122,9 +122,9 @@ class Columns:
         return pd.DataFrame(columns, index=range(len(table)), dtype=object)
 
     def as_text(self, table: pd.DataFrame, where: str, first: int = 0) -> pd.DataFrame:
-        """`only` of a table of any cells; DataError for a cell that is no single value, its row counted from `first`.
+        """`only` of a table of any cells; DataError for a cell that is no single value, rows counted from `first`.
 
-        The table's columns are named as `align` names them.
+        The table's columns are named as by `align`.
         """
         columns = {
             name: [self._text(name, value, f"{where}, row {row}") for row, value in enumerate(table[name], first)]
@@ -136,18 +136,18 @@ class Columns:
         wordings = _wordings(value)
         if wordings is None:
             kind = type(value).__name__
-            raise DataError(f"{where}: the column {name!r} holds a {kind}: give it one text or one number.")
-        usual = self.usual.get(name, ())
-        text = next((wording for wording in wordings if wording in usual), wordings[0]).strip()
+            raise DataError(f"{where}: the column {name!r} contains a {kind}: give it one text or one number.")
+        frequent = self.usual.get(name, ())
+        text = next((wording for wording in wordings if wording in frequent), wordings[0]).strip()
         if not isinstance(value, str) and name in self.decimals:
             text = text.replace(".", self.decimals[name])
-        if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text):
-            raise DataError(f"{where}: the column {name!r} holds a sign that no text file can hold: mend that cell.")
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise DataError(f"{where}: the column {name!r} contains a character that no text file can: fix that cell.")
         return None if text in MISSING else text
 
 
 def _wordings(value: Any) -> tuple[str, ...] | None:
-    """How a CSV may write a value, the likeliest first; None where it is no single value."""
+    """How a CSV may write a value, most likely first; None if it is not a single value."""
     if isinstance(value, str):
         return (value,)
     if value is None or value is pd.NA or value is pd.NaT:
@@ -169,31 +169,31 @@ def _wordings(value: Any) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to predict, given in batches, so that a long table never is in memory whole."""
+    """Rows to predict, in batches, so that a long table is never in memory as a whole."""
 
     where: str
-    """How errors call their source."""
+    """The name of their source in errors."""
     form: str
     """csv or jsonl."""
     sha256: str
-    """Of what they are read from."""
+    """Hash of their source."""
     count: int
     names: list[str]
-    """All columns that stand somewhere in it, as `Columns.align` names them."""
+    """All columns that occur in it, as named by `Columns.align`."""
     batches: Callable[[int], Iterator[pd.DataFrame]]
-    """Tables of so many rows each, the last one of fewer, as `Columns.only` gives them."""
+    """Tables of so many rows each, the last one possibly shorter, as from `Columns.only`."""
 
 
 def open_csv(path: Path, columns: Columns) -> Rows:
-    """The rows of a CSV; DataError, before any row is given, for a file that is none and for a column it lacks."""
+    """The rows of a CSV; DataError, before the first batch, if the file is not a CSV or lacks a column."""
     if not path.exists():
-        raise DataError(f"{path} is not there: give --csv the path of a table with a header.")
+        raise DataError(f"{path} does not exist: give --csv the path of a table with a header.")
     dialect = sniff(path)
     names = columns.align(check_shape(path, dialect), str(path))
 
-    def read(size: int, only: list[str]) -> Iterator[pd.DataFrame]:
-        how = {**how_to_read(dialect, names), "usecols": only}
-        with pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, chunksize=size, **how) as chunks:
+    def read(size: int, columns_read: list[str]) -> Iterator[pd.DataFrame]:
+        options = {**how_to_read(dialect, names), "usecols": columns_read}
+        with pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, chunksize=size, **options) as chunks:
             yield from chunks
 
     count = sum(map(len, read(_LINES_AT_ONCE, names[:1])))
@@ -211,7 +211,7 @@ def open_csv(path: Path, columns: Columns) -> Rows:
 
 
 def open_json_lines(path: Path, columns: Columns) -> Rows:
-    """The rows of a file of JSON objects, one a line; DataError, with the line, before any row is given."""
+    """The rows of a file with one JSON object per line; DataError, with the line, before the first batch."""
 
     def read() -> Iterator[Any]:
         with path.open("rb") as file:
@@ -229,68 +229,68 @@ def open_json_lines(path: Path, columns: Columns) -> Rows:
 def open_objects(text: str, columns: Columns) -> Rows:
     """The rows of the option --json: one object, or a list of them."""
     data = text.encode("utf-8", "surrogateescape")
-    found = _parsed(data, "--json", 'give an object, such as {"age": 40}, or a list of them')
-    objects = found if isinstance(found, list) else [found]
+    value = _parsed(data, "--json", 'give an object, such as {"age": 40}, or a list of them')
+    objects = value if isinstance(value, list) else [value]
     digest = hashlib.sha256(data).hexdigest()
     return _rows_of_objects(lambda: iter(objects), "--json", digest, columns)
 
 
 @contextlib.contextmanager
 def open_standard_input(columns: Columns, folder: Path, form: str | None) -> Iterator[Rows]:
-    """The rows of standard input, in the format `form` (csv or jsonl), which is looked for where it is None.
+    """The rows of standard input, in the format `form` (csv or jsonl), which is detected if None.
 
-    They are kept in `folder` meanwhile: a CSV is looked at whole before its first row is predicted.
+    They are stored in `folder` meanwhile: a CSV is checked completely before its first row is predicted.
     """
     if sys.stdin.isatty():
-        say("reading rows from the terminal; Ctrl-D ends them.")
-    with private_folder(folder) as place:
-        path = place / "input"
+        say("reading rows from the terminal; end them with Ctrl-D.")
+    with private_folder(folder) as private:
+        path = private / "input"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        opened = {"csv": open_csv, "jsonl": open_json_lines}[form or _find_form(path)]
+        open_file = {"csv": open_csv, "jsonl": open_json_lines}[form or _find_form(path)]
         try:
-            yield dataclasses.replace(opened(path, columns), where=_STANDARD_INPUT)
+            yield dataclasses.replace(open_file(path, columns), where=_STANDARD_INPUT)
         except DataError as error:
             raise DataError(str(error).replace(str(path), _STANDARD_INPUT)) from error
 
 
 def _find_form(path: Path) -> str:
-    """JSON lines where the first sign is a brace or bracket, else CSV."""
+    """JSON lines if the first character is a brace or bracket, else CSV."""
     with path.open("rb") as file:
         start = file.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
     return "jsonl" if start[:1] in (b"{", b"[") else "csv"
 
 
 def _parsed_line(line: bytes, where: str) -> Any:
-    ask = 'give one object a line, such as {"age": 40} (--json takes a list of them)'
+    request = 'give one object a line, such as {"age": 40} (--json takes a list of them)'
     if len(line) > LONGEST_LINE:
-        raise DataError(f"{where} is longer than {shown_size(LONGEST_LINE)}: {ask}.")
-    found = _parsed(line, where, ask)
-    if not isinstance(found, dict):
-        raise DataError(f"{where} is not a JSON object but a {type(found).__name__}: {ask}.")
-    return found
+        raise DataError(f"{where} is longer than {shown_size(LONGEST_LINE)}: {request}.")
+    value = _parsed(line, where, request)
+    if not isinstance(value, dict):
+        raise DataError(f"{where} is not a JSON object but a {type(value).__name__}: {request}.")
+    return value
 
 
-def _parsed(data: bytes, where: str, ask: str) -> Any:
-    """What the JSON says; DataError, which asks for something else, for what is none and for a key given twice."""
+def _parsed(data: bytes, where: str, request: str) -> Any:
+    """The value of JSON; DataError, which ends with `request`, if it is not JSON or repeats a key."""
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        by_key = dict(pairs)
+        if len(by_key) < len(pairs):
             name, _ = Counter(key for key, _ in pairs).most_common(1)[0]
             raise DataError(f"{where} has the column {name!r} more than once: rename or drop one of them.")
-        return found
+        return by_key
 
     try:
         return parse_json(data, pairs=checked, takes_nan=True)
     except EncodingError as error:
         raise DataError(f"{where} is not written in UTF-8: save it as UTF-8.") from error
     except ParsingError as error:
-        raise DataError(f"{where} is not valid JSON ({str(error).removeprefix('line 1: ')}): {ask}.") from error
+        raise DataError(f"{where} is not valid JSON ({str(error).removeprefix('line 1: ')}): {request}.") from error
 
 
 def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str, columns: Columns) -> Rows:
-    """Reads all once, so that what is wrong with any object is said before the first is predicted."""
+    """Reads everything once, so that an error in any object is raised before the first is predicted."""
     seen: dict[str, None] = {}
 
     def batches(size: int) -> Iterator[pd.DataFrame]:
@@ -303,7 +303,7 @@ def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str,
 
     count = sum(map(len, batches(_LINES_AT_ONCE)))
     if not count:
-        raise DataError(f"{where} holds no object: give one for each row.")
+        raise DataError(f"{where} contains no object: give one for each row.")
     return Rows(where, "jsonl", digest, count, list(seen), batches)
 
 
@@ -312,17 +312,17 @@ def table_of_objects(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Objects as a table of text cells, and all names in them; DataError, rows counted from `first`, as in `align`.
 
-    A key that is absent is a missing column, said so; null is a missing cell.
+    An absent key is a missing column, which is an error; null is a missing cell.
     """
     aligned: dict[tuple[str, ...], list[str]] = {}
-    found = []
-    for row, one in enumerate(objects, first):
-        if not isinstance(one, Mapping):
-            raise DataError(f"{where}, row {row} is not a JSON object but a {type(one).__name__}: name its columns.")
-        keys = tuple(map(str, one))
+    rows = []
+    for row, entry in enumerate(objects, first):
+        if not isinstance(entry, Mapping):
+            raise DataError(f"{where}, row {row} is not a JSON object but a {type(entry).__name__}: name its columns.")
+        keys = tuple(map(str, entry))
         if keys not in aligned:
             aligned[keys] = columns.align(keys, f"{where}, row {row}")
-        found.append(dict(zip(aligned[keys], one.values(), strict=True)))
-    cells = {name: pd.Series([one[name] for one in found], dtype=object) for name in columns.features}
+        rows.append(dict(zip(aligned[keys], entry.values(), strict=True)))
+    cells = {name: pd.Series([entry[name] for entry in rows], dtype=object) for name in columns.features}
     names = dict.fromkeys(itertools.chain.from_iterable(aligned.values()))
     return columns.as_text(pd.DataFrame(cells), where, first), list(names)

@@ -20,28 +20,28 @@ from loramake.spreadsheet import write_csv
 
 _FIRST_NAMES = ("row", "decision", "abstain", "reason")
 _STARTS = (",".join(_FIRST_NAMES).encode() + b",", b'{"row": 0, "decision": ')
-"""What a file of predictions begins with, by which an earlier one is known."""
+"""How a file of predictions begins, which identifies an earlier one."""
 
 Line = dict[str, Any]
 
 
 def check_output(output: Path, source: Path, force: bool) -> None:
-    """ConfigError where predictions of the rows in `source` would destroy anything at `output` but earlier ones.
+    """ConfigError if predicting the rows in `source` would destroy anything at `output` but earlier predictions.
 
-    `force` gives up any other file there, though never the rows themselves nor a part of an experiment.
+    With `force` any other file may be replaced, except the rows themselves and the files of an experiment.
     """
     path = output.resolve()
     partial, state = files_beside(path)
-    if any(_is_same(each, source) for each in (path, partial, state)):
-        raise ConfigError(f"{output} would replace the rows that are to be predicted: give another --output.")
+    if any(_is_same(file, source) for file in (path, partial, state)):
+        raise ConfigError(f"{output} would replace the input rows: give another --output.")
     for folder in path.parents:
         if layout.TASK.within(folder).is_file() and layout.PROFILE.within(folder).is_file():
             raise ConfigError(f"{output} is among the files of the experiment {folder.name}: give another --output.")
     at_stake = [path] if parse_state(state) else [path, partial, state]
-    if not force and (lost := next((each for each in at_stake if not _may_go(each)), None)):
+    if not force and (lost := next((file for file in at_stake if not _is_replaceable(file)), None)):
         shown = output if lost == path else lost
         raise ConfigError(
-            f"{shown} is there and holds no predictions: give another --output, or --force to replace it."
+            f"{shown} exists and contains no predictions: give another --output, or --force to replace it."
         )
 
 
@@ -51,8 +51,8 @@ def _is_same(one: Path, other: Path) -> bool:
     return False
 
 
-def _may_go(path: Path) -> bool:
-    """Whether nothing is at a place that another prediction could not tell again."""
+def _is_replaceable(path: Path) -> bool:
+    """Whether a path has nothing that another prediction could not reproduce."""
     if not path.is_file():
         return True
     try:
@@ -68,14 +68,14 @@ class Sink(Protocol):
 
     @property
     def rows(self) -> int:
-        """Rows that are there already."""
+        """Rows written already."""
 
     def append(self, text: str, rows: int) -> None:
         """Add the text of so many rows."""
 
 
 class _Terminal:
-    """Standard output, which nothing can go on with."""
+    """Standard output, which cannot be resumed."""
 
     rows = 0
 
@@ -91,10 +91,10 @@ def predict_new_rows(
     conformal_confidence: float | None,
     batch_size: int,
 ) -> None:
-    """Write what is decided about new rows to `output` (None: standard output), one line each, `form` csv or jsonl.
+    """Write the decisions about new rows to `output` (None: standard output), one line each, `form` csv or jsonl.
 
-    The rows are predicted in batches of `batch_size`, each written before the
-    next is begun, so that a run that is killed is gone on with by the same call, to the same bytes.
+    The rows are predicted in batches of `batch_size`, each written before the next starts, so that the same call
+    resumes a killed run, with the same bytes as a result.
     """
     predictor.say_unused(rows.names, rows.where)
     options = f"{form}, confidence {conformal_confidence or 'of the experiment'}, batches of {batch_size}"
@@ -109,7 +109,7 @@ def predict_new_rows(
     if output is not None:
         say(f"{rows.count:,} rows predicted: {output}.")
     if unpredicted:
-        say(f"{unpredicted:,} of them could not be predicted: their reason says why.")
+        say(f"{unpredicted:,} of them could not be predicted: see their reason.")
 
 
 def _predict_all(
@@ -121,25 +121,25 @@ def _predict_all(
     batch_size: int,
     advance: Advance | None,
 ) -> tuple[int, Counter[str]]:
-    """Every batch that is not in the sink yet; how many of their rows could not be predicted, and `Columns.unlike`."""
+    """Predict the batches not in the sink yet; returns how many rows could not be predicted, and `Columns.unlike`."""
     unpredicted, unlike, first, done = 0, Counter[str](), 0, sink.rows
     for cells in rows.batches(batch_size):
         unlike += predictor.columns.unlike(cells)
         if first >= done:
-            found = predictor.decide_cells(cells, conformal_confidence, first, _shifted(advance, first, rows.count))
-            sink.append(_rendered(found, predictor.labels, first, form), len(cells))
-            unpredicted += int(np.isnan(found.probabilities[:, 0]).sum())
+            decisions = predictor.decide_cells(cells, conformal_confidence, first, _shifted(advance, first, rows.count))
+            sink.append(_rendered(decisions, predictor.labels, first, form), len(cells))
+            unpredicted += int(np.isnan(decisions.probabilities[:, 0]).sum())
         first += len(cells)
     return unpredicted, unlike
 
 
 def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:
-    """Progress inside a batch as progress of the whole."""
+    """Progress inside a batch as overall progress."""
     return None if advance is None else lambda done, _: advance(first + done, count)
 
 
-def _rendered(found: Decisions, labels: list[str], first: int, form: str) -> str:
-    lines = _lines(found, labels, first)
+def _rendered(decisions: Decisions, labels: list[str], first: int, form: str) -> str:
+    lines = _lines(decisions, labels, first)
     if form == "jsonl":
         return "".join(f"{printable_json(line)}\n" for line in lines)
     text = io.StringIO()
@@ -150,14 +150,17 @@ def _rendered(found: Decisions, labels: list[str], first: int, form: str) -> str
     return text.getvalue()
 
 
-def _lines(found: Decisions, labels: list[str], first: int) -> Iterator[Line]:
-    """One JSON object a row; what is not known is null."""
+def _lines(decisions: Decisions, labels: list[str], first: int) -> Iterator[Line]:
+    """One JSON object per row; unknown values are null."""
     values = zip(
-        *(each.tolist() for each in (found.codes, found.probabilities, found.sets, found.expected_costs)),
-        found.reasons,
+        *(
+            array.tolist()
+            for array in (decisions.codes, decisions.probabilities, decisions.sets, decisions.expected_costs)
+        ),
+        decisions.reasons,
         strict=True,
     )
-    for row, (code, probabilities, inside, cost, reason) in enumerate(values, first):
+    for row, (code, probabilities, members, cost, reason) in enumerate(values, first):
         yield {
             "row": row,
             "decision": labels[code] if code >= 0 else None,
@@ -166,13 +169,13 @@ def _lines(found: Decisions, labels: list[str], first: int) -> Iterator[Line]:
             "probabilities": dict(zip(labels, probabilities, strict=True))
             if not math.isnan(probabilities[0])
             else None,
-            "set": [label for label, is_inside in zip(labels, inside, strict=True) if is_inside],
+            "set": [label for label, is_member in zip(labels, members, strict=True) if is_member],
             "expected_cost": None if math.isnan(cost) else cost,
         }
 
 
 def _cells(line: Line, labels: list[str]) -> list[Any]:
-    """A line of the CSV, but the cells that a spreadsheet would compute: what is null is an empty cell."""
+    """A line of the CSV before formulas are escaped; null is an empty cell."""
     probabilities = line["probabilities"] or dict.fromkeys(labels)
     decided = [line["row"], line["decision"], str(line["abstain"]).lower(), line["reason"]]
     return [*decided, *probabilities.values(), line["set"], line["expected_cost"]]

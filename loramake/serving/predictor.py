@@ -45,9 +45,9 @@ _FILES = (
     *(layout.PREDICT_TEST_CONFIG, layout.ADAPTER_CONFIG, layout.ADAPTER),
     *(layout.CALIBRATOR, layout.HELD_OUT, layout.CONFORMAL, layout.RISK, layout.COSTS),
 )
-"""All that a prediction follows from."""
+"""All files that a prediction depends on."""
 _MOST_BROKEN = 10
-"""Of more rows of one batch that cannot be predicted, it is not the rows that are wrong."""
+"""If more rows of a batch than this cannot be predicted, the rows are not the cause."""
 
 Table = pd.DataFrame | Sequence[Mapping[str, Any]]
 _Given = ParamSpec("_Given")
@@ -55,41 +55,41 @@ _Result = TypeVar("_Result")
 
 
 class Decisions(NamedTuple):
-    """What is decided about rows."""
+    """Decisions about rows."""
 
     codes: Codes
-    """Place of the decision among the labels, or ABSTAIN where a person should decide, shape (rows,)."""
+    """Index of the decision among the labels, or ABSTAIN if a person should decide, shape (rows,)."""
     reasons: list[str | None]
     """Why a row is left to a person."""
     probabilities: Floats
     """Calibrated P(label | row), shape (rows, labels); NaN in a row that could not be predicted."""
     sets: Sets
-    """Conformal set of each row, shape (rows, labels); every label of a row that could not be predicted."""
+    """Conformal set of each row, shape (rows, labels); all labels for a row that could not be predicted."""
     expected_costs: Floats
-    """Of the decision, shape (rows,); NaN without costs."""
+    """Expected cost of the decision, shape (rows,); NaN without costs."""
 
 
 def find_results(experiment: str | Path) -> Path:
-    """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError without."""
+    """The folder of an experiment, by its name in the working folder's results/ or by a path; ConfigError if none."""
     path = Path(experiment)
     if layout.TASK.within(path).is_file():
         refuse_links(path)
         return path
     if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
         raise ConfigError(
-            f"{path} is no experiment's folder: give one such as results/exp1, which holds a {layout.TASK.path}."
+            f"{path} is not an experiment's folder: give one such as results/exp1, which contains {layout.TASK.path}."
         )
     return find_experiment(str(experiment))
 
 
 def name_here(experiment: str | Path) -> str | None:
-    """The name of an experiment that lies in the working folder's results/; None of one from elsewhere."""
+    """The name of an experiment in the working folder's results/; None for one from elsewhere."""
     folder = find_results(experiment).resolve()
     return folder.name if folder.parent == RESULTS.resolve() else None
 
 
 def _refusing_renamed(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
-    """The method, which raises ConfigError for an argument by the old name of a setting."""
+    """The method, raising ConfigError for an argument with the old name of a setting."""
 
     @functools.wraps(method)
     def checked(*positional: _Given.args, **named: _Given.kwargs) -> _Result:
@@ -103,15 +103,15 @@ def _refusing_renamed(method: Callable[_Given, _Result]) -> Callable[_Given, _Re
 class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated probabilities, decisions and conformal sets of new rows from a finished experiment.
 
-    A table is a DataFrame or a list of dicts, of cells of any kind, with the columns that the experiment was trained
-    on; None and NaN are missing cells. DataError names a column that is missing; a column that training never saw is
-    not used, and cells unlike all of its own are predicted, both said once. Everything is read when it is first needed.
+    A table is a DataFrame or a list of dicts, with cells of any kind and the columns that the experiment was trained
+    on; None and NaN are missing cells. DataError names a missing column; a column that training never saw is ignored,
+    and cells unlike all in training are predicted, both reported once. Everything is read when first needed.
 
-    The folder may be somebody else's: what its code runs in, and whether its base may run code of its own, is said by
-    `sandbox` and `trust_remote_code`, as the settings of these names, and by nothing in the folder.
+    The folder may be somebody else's: only `sandbox` and `trust_remote_code`, like the settings of these names, decide
+    what its code runs in and whether its base model may run its own code; nothing in the folder does.
 
-    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text; rows that it is
-    compared with have to be read as text, too (`pd.read_csv(..., dtype=str)`).
+    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text; labels to compare
+    them with must be read as text, too (`pd.read_csv(..., dtype=str)`).
     """
 
     def __init__(
@@ -124,24 +124,24 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.folder = find_results(experiment).resolve()
         for file in _FILES:
             find_artifact(self.folder, file)
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     @property
     def classes_(self) -> NDArray[np.str_]:
         """The labels in the order of predict_proba and predict_set, shape (labels,).
 
-        scikit-learn takes it for granted that they are sorted; the task's order, in `labels`, may be another.
+        scikit-learn assumes that they are sorted; the task's order, in `labels`, may differ.
         """
         return np.unique(self.labels)
 
     @functools.cached_property
     def labels(self) -> list[str]:
-        """The labels in the task's order, which all but classes_, predict_proba and predict_set keeps."""
+        """The labels in the task's order, used by all but classes_, predict_proba and predict_set."""
         return read_task(self._path(layout.TASK)).labels
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
-        """The columns that it reads, shape (features,)."""
+        """The columns that it uses, shape (features,)."""
         return np.array(self.columns.features, dtype=object)
 
     @property
@@ -149,24 +149,24 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return len(self.columns.features)
 
     def fit(self, X: Any, y: Any = None) -> NoReturn:  # noqa: ARG002 - scikit-learn's signature
-        """Refuses: fitted anew on each fold it would be tested on rows that it was trained on."""
+        """Refuses: fitted anew on each fold, it would be tested on rows that it was trained on."""
         raise ConfigError(
             "a Predictor is trained by `loramake run`, not by fit: where scikit-learn has to fit something around it, "
-            "give it sklearn.frozen.FrozenEstimator(predictor)."
+            "pass sklearn.frozen.FrozenEstimator(predictor)."
         )
 
     def set_params(self, **params: Any) -> "Predictor":
-        """Refuses any: all that it has read is of the experiment that it was made with."""
+        """Refuses any: everything it has read belongs to its experiment."""
         if params:
-            raise ConfigError('a Predictor stays with its experiment: make another one, Predictor("exp1").')
+            raise ConfigError('a Predictor stays with its experiment: create another one, Predictor("exp1").')
         return self
 
     def predict_proba(self, X: Table) -> Floats:
-        """Calibrated P(label | row), shape (rows, labels); an error of the row where one cannot be predicted."""
+        """Calibrated P(label | row), shape (rows, labels); the row's error if one cannot be predicted."""
         return self._calibrated(X)[:, self._sorted]
 
     def predict(self, X: Table) -> NDArray[np.str_]:
-        """The label of each row: of the lowest expected cost where costs are set, else the most probable one.
+        """The label of each row: the one with the lowest expected cost if costs are set, else the most probable.
 
         A label for every row; `decide` says which rows should be left to a person.
         """
@@ -176,7 +176,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_set(self, X: Table, conformal_confidence: float | None = None) -> Sets:
         """Whether each label is in the row's conformal set, shape (rows, labels).
 
-        The set holds the true label of new rows with a probability of at least `conformal_confidence`; unset, the
+        The set contains the true label of new rows with a probability of at least `conformal_confidence`; unset, the
         experiment's.
         """
         return self._sets.predict(self._calibrated(X), conformal_confidence)[:, self._sorted]
@@ -185,18 +185,18 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decide(self, X: Table, conformal_confidence: float | None = None) -> pd.DataFrame:
         """Everything about each row: decision, abstain, reason, p_<label> of every label, set and expected_cost.
 
-        A row that cannot be predicted is one to abstain from, with the reason.
+        A row that cannot be predicted is abstained from, with the reason.
         """
-        found = self.decide_cells(self._cells(X), conformal_confidence)
+        decisions = self.decide_cells(self._cells(X), conformal_confidence)
         labels = np.array(self.labels)
         return pd.DataFrame(
             {
-                "decision": [labels[code] if code >= 0 else None for code in found.codes],
-                "abstain": found.codes < 0,
-                "reason": found.reasons,
-                **{f"p_{label}": found.probabilities[:, place] for place, label in enumerate(labels)},
-                "set": [labels[inside].tolist() for inside in found.sets],
-                "expected_cost": found.expected_costs,
+                "decision": [labels[code] if code >= 0 else None for code in decisions.codes],
+                "abstain": decisions.codes < 0,
+                "reason": decisions.reasons,
+                **{f"p_{label}": decisions.probabilities[:, index] for index, label in enumerate(labels)},
+                "set": [labels[members].tolist() for members in decisions.sets],
+                "expected_cost": decisions.expected_costs,
             },
             index=X.index if isinstance(X, pd.DataFrame) else None,
         )
@@ -208,48 +208,56 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         first: int = 0,
         advance: Advance | None = None,
     ) -> Decisions:
-        """`decide` of text cells as `Columns` gives them, as arrays; errors count rows from `first`."""
-        # Of no rows first: an artifact that is broken is named before the work.
+        """`decide` for text cells as from `Columns`, as arrays; errors count rows from `first`."""
+        # Decide on no rows first: a broken artifact is reported before the work.
         self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
         probabilities, failures = self._probabilities(cells, first, advance)
-        good = np.array([row not in failures for row in range(len(cells))], dtype=bool)
-        found = self._decided(probabilities[good], conformal_confidence)
+        is_predicted = np.array([row not in failures for row in range(len(cells))], dtype=bool)
+        decided = self._decided(probabilities[is_predicted], conformal_confidence)
         codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
         sets = np.ones(probabilities.shape, dtype=np.bool_)
-        codes[good], costs[good], sets[good] = found.codes, found.expected_costs, found.sets
-        reasons = iter(found.reasons)
-        said = [next(reasons) if fine else str(failures[row]) for row, fine in enumerate(good.tolist())]
-        return Decisions(codes, said, probabilities, sets, costs)
+        codes[is_predicted], costs[is_predicted], sets[is_predicted] = (
+            decided.codes,
+            decided.expected_costs,
+            decided.sets,
+        )
+        reasons = iter(decided.reasons)
+        all_reasons = [
+            next(reasons) if is_fine else str(failures[row]) for row, is_fine in enumerate(is_predicted.tolist())
+        ]
+        return Decisions(codes, all_reasons, probabilities, sets, costs)
 
     def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
-        found = decide_rows(self._costs, self._risk, probabilities)
-        reasons: list[str | None] = [_DEAR if asked else None for asked in found.by_cost.tolist()]
+        decided = decide_rows(self._costs, self._risk, probabilities)
+        reasons: list[str | None] = [_ASKING_COSTS_LESS if is_asked else None for is_asked in decided.by_cost.tolist()]
         if (chosen := self._risk["chosen"]) is not None:
-            for row in np.flatnonzero(found.by_risk).tolist():
-                reasons[row] = _uncertain(chosen, float(found.top_probability[row]))
+            for row in np.flatnonzero(decided.by_risk).tolist():
+                reasons[row] = _uncertain(chosen, float(decided.top_probability[row]))
         sets = self._sets.predict(probabilities, conformal_confidence)
-        return Decisions(found.codes, reasons, probabilities, sets, found.expected)
+        return Decisions(decided.codes, reasons, probabilities, sets, decided.expected)
 
     def say_unused(self, names: Sequence[str], where: str) -> None:
-        """Name, once each, the columns of a table that training never saw."""
-        if new := [name for name in self.columns.unknown(names) if name not in self._said]:
-            self._said.update(new)
-            say(f"{where}: not used, since training never saw them: {listed([shorten(name, 40) for name in new])}.")
+        """Report, once each, the columns of a table that training never saw."""
+        if new := [name for name in self.columns.unknown(names) if name not in self._reported]:
+            self._reported.update(new)
+            say(f"{where}: ignored, since training never saw them: {listed([shorten(name, 40) for name in new])}.")
 
     def say_unlike(self, cells: Mapping[str, int], where: str) -> None:
-        """Name, once each, the features with cells unlike all that training saw, as `Columns.unlike` counts them."""
-        if new := {name: count for name, count in cells.items() if count and name not in self._said}:
-            self._said.update(new)
-            said = listed([self._told(name, count) for name, count in new.items()])
-            say(f"{where}: predicted, though training saw no such cells: {said}.")
+        """Report, once each, the features with cells unlike all in training, as counted by `Columns.unlike`."""
+        if new := {name: count for name, count in cells.items() if count and name not in self._reported}:
+            self._reported.update(new)
+            cells_by_feature = listed([self._describe_unlike(name, count) for name, count in new.items()])
+            say(f"{where}: predicted, though training saw no such cells: {cells_by_feature}.")
 
-    def _told(self, name: str, count: int) -> str:
-        kinds = ("no number", "no numbers") if name in self.columns.numbers else ("a new category", "new categories")
+    def _describe_unlike(self, name: str, count: int) -> str:
+        kinds = (
+            ("not a number", "not numbers") if name in self.columns.numbers else ("a new category", "new categories")
+        )
         cells, kind = ("cell", kinds[0]) if count == 1 else ("cells", kinds[1])
         return f"{shorten(name, 40)} ({count:,} {cells}, {kind})"
 
     def fingerprint(self) -> str:
-        """A sha256 of all that a prediction follows from but the rows and the base model."""
+        """A sha256 of everything a prediction depends on except the rows and the base model."""
         together = hashlib.sha256(importlib.metadata.version("loramake").encode())
         for file in _FILES:
             together.update(f"{file.path} {artifacts.sha256(self._path(file))}\n".encode())
@@ -257,7 +265,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def columns(self) -> Columns:
-        """What new rows need."""
+        """The columns that new rows need."""
         return Columns.of(self._plan, self._read(layout.PROFILE))
 
     def _cells(self, table: Table) -> pd.DataFrame:
@@ -275,7 +283,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _sorted(self) -> Codes:
-        """Where each of `classes_` stands among `labels`."""
+        """The index in `labels` of each of `classes_`."""
         return np.argsort(self.labels)
 
     def _calibrated(self, table: Table) -> Floats:
@@ -295,38 +303,38 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         records, failures = self._records(cells, first)
         if records:
             scorer = self._scorer
-            found = _sifted(
+            scored = _score_with_failures(
                 list(records),
                 lambda rows: scorer.probabilities([records[row] for row in rows], texts, advance),
                 failures,
             )
-            if found:
-                probabilities[list(found)] = apply_calibrator(calibrator, np.stack(list(found.values())))
+            if scored:
+                probabilities[list(scored)] = apply_calibrator(calibrator, np.stack(list(scored.values())))
         return probabilities, failures
 
     def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, Prompt], dict[int, LoramakeError]]:
-        """The records of rows by their place, which count from `first`, and why others have none."""
-        made = self._transformed(cells) if len(cells) else []
+        """The records by row index, numbered from `first`, and why other rows have none."""
+        prompts = self._transformed(cells) if len(cells) else []
         records: dict[int, Prompt] = {
-            row: {**each, "row": first + row} for row, each in enumerate(made) if not isinstance(each, str)
+            row: {**prompt, "row": first + row} for row, prompt in enumerate(prompts) if not isinstance(prompt, str)
         }
         failures: dict[int, LoramakeError] = {
-            row: CodeError(f"Row {first + row} cannot be prepared ({each}).")
-            for row, each in enumerate(made)
-            if isinstance(each, str)
+            row: CodeError(f"Row {first + row} cannot be prepared ({prompt}).")
+            for row, prompt in enumerate(prompts)
+            if isinstance(prompt, str)
         }
         return records, failures
 
     def _transformed(self, cells: pd.DataFrame) -> Sequence[Prompt | str]:
-        """The record of each row, or why it has none; CodeError where nearly any row would have none."""
+        """The record of each row, or why it has none; CodeError if no row has one."""
         script, state = self._path(layout.PREP_SCRIPT), self._path(layout.PREP_STATE)
         try:
             return transform_rows(script, self.columns.features, cells, state, self._sandbox)
         except CodeError:
-            made = transform_each_row(script, self.columns.features, cells, state, self._sandbox)
-            if len(made) > _MOST_BROKEN and all(isinstance(each, str) for each in made):
+            prompts = transform_each_row(script, self.columns.features, cells, state, self._sandbox)
+            if len(prompts) > _MOST_BROKEN and all(isinstance(prompt, str) for prompt in prompts):
                 raise
-            return made
+            return prompts
 
     def _path(self, file: File) -> Path:
         return file.within(self.folder)
@@ -344,7 +352,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @functools.cached_property
     def _scorer(self) -> LabelScorer:
-        """With this very experiment's adapter and its base: one beside results/, loramake's own, or one of a hub."""
+        """The scorer with this experiment's adapter and base model: beside results/, loramake's own, or from a hub."""
         config = self._read(layout.PREDICT_TEST_CONFIG)
         beside = self.folder.parent.parent / config["model_name_or_path"]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
@@ -375,33 +383,35 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
     def __sklearn_clone__(self) -> "Predictor":
-        """The same: there is nothing in it that fitting would change, and a model is large."""
+        """The same object: fitting would change nothing in it, and a model is large."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """The folder and what was asked for, so that another process reads its own model."""
-        return {name: self.__dict__[name] for name in ("experiment", "sandbox", "trust_remote_code", "folder", "_said")}
+        """The arguments and the folder, so that another process loads its own model."""
+        return {
+            name: self.__dict__[name] for name in ("experiment", "sandbox", "trust_remote_code", "folder", "_reported")
+        }
 
 
-_DEAR = "asking a person costs less than any decision is expected to"
+_ASKING_COSTS_LESS = "asking a person costs less than the expected cost of any decision"
 
 
 def _uncertain(chosen: RiskLevel, top_probability: float) -> str:
     """Why risk control abstains from a row."""
-    asked = f"at most {as_percent(chosen['max_selective_error'])} of the answers are wrong"
+    promise = f"at most {as_percent(chosen['max_selective_error'])} of the predictions are incorrect"
     if chosen["threshold"] is None:
-        return f"the calibration rows show no threshold from which on {asked}"
+        return f"the calibration rows show no threshold above which {promise}"
     least = chosen["threshold"]
     shown, needed = format_threshold(top_probability, least), format_threshold(least, top_probability)
-    return f"its label has {shown}, below the {needed} from which on {asked}"
+    return f"its label has probability {shown}, below the threshold {needed} at which {promise}"
 
 
-def _sifted(
+def _score_with_failures(
     rows: list[int], score: Callable[[list[int]], Floats], failures: dict[int, LoramakeError]
 ) -> dict[int, Floats]:
-    """The probabilities of each row; rows that cannot be scored are found by halving and put among the failures.
+    """The probabilities of each row; rows that cannot be scored are located by bisection and added to the failures.
 
-    Where more than a few cannot be, the last failure is raised: then it is not the rows that are wrong.
+    If there are more than a few, the last failure is raised: then the rows are not the cause.
     """
     try:
         return dict(zip(rows, score(rows), strict=True))
@@ -412,4 +422,7 @@ def _sifted(
             failures[rows[0]] = error
             return {}
         half = len(rows) // 2
-        return {**_sifted(rows[:half], score, failures), **_sifted(rows[half:], score, failures)}
+        return {
+            **_score_with_failures(rows[:half], score, failures),
+            **_score_with_failures(rows[half:], score, failures),
+        }

@@ -1,7 +1,7 @@
-"""A file that grows in parts and that a killed run goes on with: nothing stands at its place before it is whole.
+"""A file written in parts, which a killed run resumes: it appears at its path only when complete.
 
-Beside FILE lie FILE.partial, what is written so far, and FILE.progress.json, which says how many rows and bytes of it
-count and what it belongs to. Bytes behind that are of a part that was not finished, and are cut off.
+Beside FILE lie FILE.partial, the text so far, and FILE.progress.json, which records how many rows and bytes of it are
+valid and what it belongs to. Bytes after these are of an unfinished part, and are cut off.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ class ResumableFile:
     """The open partial file."""
 
     rows: int
-    """Rows that are in it."""
+    """Rows in it."""
     _file: BinaryIO
     _state: Path
     _belongs_to: Mapping[str, str]
 
     def append(self, text: str, rows: int) -> None:
-        """Add text that holds so many rows; once this returns, neither a kill nor a power cut loses it."""
+        """Add text of so many rows; once this returns, neither a kill nor a power cut loses it."""
         with _writing(self._state.parent):
             self._file.write(text.encode("utf-8"))
             self._file.flush()
@@ -49,30 +49,30 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def files_beside(path: Path) -> tuple[Path, Path]:
-    """Where what is written so far lies while `path` grows, and where how far it is."""
+    """The paths of the partial text and of the progress while `path` is written."""
     return path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.progress.json")
 
 
 def parse_state(state: Path) -> tuple[int, int, dict[str, str]] | None:
-    """Rows and bytes that count, and what they belong to; None of a file that is not there or says something else."""
+    """The valid rows and bytes, and what they belong to; None if the file is missing or invalid."""
     try:
-        found = read_json(state)
-        rows, size, of = int(found["rows"]), int(found["bytes"]), dict(found["belongs_to"])
+        content = read_json(state)
+        rows, size, owner = int(content["rows"]), int(content["bytes"]), dict(content["belongs_to"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return (rows, size, of) if min(rows, size) >= 0 else None
+    return (rows, size, owner) if min(rows, size) >= 0 else None
 
 
 @contextlib.contextmanager
 def resumable_file(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[ResumableFile]:
-    """Go on with `path` where an earlier run stopped, or begin; it is put in place when the block ends well.
+    """Resume writing `path` where an earlier run stopped, or start; the file is put in place if the block succeeds.
 
-    `belongs_to` names what the text follows from, each with its value: text that follows from anything else is not
-    gone on with. ConfigError where `path` is no ordinary file, and while another run writes it.
+    `belongs_to` names what the text depends on, with values: text that depends on anything else is not resumed.
+    ConfigError if `path` is not an ordinary file, and while another run writes it.
     """
     path = Path(path).resolve()
     if path.exists() and not path.is_file():
-        raise ConfigError(f"{path} is no ordinary file: give --output the path of one.")
+        raise ConfigError(f"{path} is not an ordinary file: give --output the path of one.")
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     partial, state = files_beside(path)
@@ -80,11 +80,11 @@ def resumable_file(path: str | Path, belongs_to: Mapping[str, str]) -> Iterator[
         rows, size = _read_state(state, belongs_to, file, path)
         file.truncate(size)
         file.seek(size)
-        grown = ResumableFile(rows, file, state, belongs_to)
+        growing = ResumableFile(rows, file, state, belongs_to)
         try:
-            yield grown
+            yield growing
         except BaseException:
-            if not grown.rows:
+            if not growing.rows:
                 partial.unlink()
             raise
         partial.replace(path)
@@ -114,21 +114,21 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 
 def _read_state(state: Path, belongs_to: Mapping[str, str], file: BinaryIO, path: Path) -> tuple[int, int]:
-    """Rows and bytes of the partial file that count; says where it is gone on with, and why not where it is not."""
+    """The valid rows and bytes of the partial file; reports where it resumes, or why it does not."""
     if not state.exists():
         return 0, 0
-    found = parse_state(state)
-    if found is None:
-        say(f"{state} cannot be read: beginning with the first row.")
+    recorded = parse_state(state)
+    if recorded is None:
+        say(f"{state} cannot be read: starting with the first row.")
         return 0, 0
-    rows, size, of = found
-    other = [name for name, value in belongs_to.items() if of.get(name) != value]
-    if other:
-        say(f"what lies in {path}.partial was made with another {' and another '.join(other)}: beginning anew.")
+    rows, size, owner = recorded
+    changed = [name for name, value in belongs_to.items() if owner.get(name) != value]
+    if changed:
+        say(f"{path}.partial was made with another {' and another '.join(changed)}: starting over.")
         return 0, 0
     if file.seek(0, os.SEEK_END) < size:
-        say(f"{path}.partial is shorter than it was: beginning anew.")
+        say(f"{path}.partial is shorter than it was: starting over.")
         return 0, 0
     if rows:
-        say(f"going on behind row {rows - 1:,}: {rows:,} rows are in {path}.partial.")
+        say(f"continuing after row {rows - 1:,}: {rows:,} rows are in {path}.partial.")
     return rows, size

@@ -1,6 +1,6 @@
-"""Cells of text as numbers and days: how a column writes its numbers, and in which order its dates.
+"""Text cells as numbers and days: the number style of a column, and the order of its dates.
 
-Cells stay text until they are read here, so that what one row holds never changes how another is read.
+Cells stay text until they are read here, so that one row's content never changes how another is read.
 """
 
 import re
@@ -21,7 +21,7 @@ _DAY_FIRST = re.compile(r"(1[3-9]|2\d|3[01])[-/.]\d")
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How a column writes its numbers: `1,234.5` has the decimal sign `.` and the thousands sign `,`."""
+    """How a column writes its numbers: `1,234.5` has the decimal separator `.` and the thousands separator `,`."""
 
     decimal: DecimalSign = "."
     thousands: ThousandsSign | None = None
@@ -31,17 +31,17 @@ class NumberStyle:
 
     @property
     def pattern(self) -> str:
-        """What a cell that is a number looks like, as a regular expression without groups."""
-        sign, whole = re.escape(self.decimal), r"\d+"
+        """The regular expression of a number, without capturing groups."""
+        point, whole = re.escape(self.decimal), r"\d+"
         if self.thousands is not None:
             whole = rf"(?:\d+|\d{{1,3}}(?:{re.escape(self.thousands)}\d{{3}})+)"
-        return rf"[-+]?(?:{whole}(?:{sign}\d*)?|{sign}\d+)(?:[eE][-+]?\d+)?"
+        return rf"[-+]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?"
 
 
 PLAIN = NumberStyle()
 
 _OTHER_STYLES = (
-    NumberStyle(".", ","),  # before the decimal comma: `1,234` is a thousand where no other cell speaks against it
+    NumberStyle(".", ","),  # before the decimal comma: `1,234` is read as a thousand unless another cell contradicts it
     NumberStyle(",", None),
     NumberStyle(",", "."),
     *(NumberStyle(decimal, sign) for sign in (" ", "\u00a0", "\u202f", "'", "\u2019") for decimal in (".", ",")),
@@ -52,7 +52,7 @@ MOSTLY = 0.9
 
 
 def find_number_style(filled: "pd.Series[str]") -> NumberStyle | None:
-    """How a column's filled cells write numbers, by most cells; None where too few of them are numbers at all."""
+    """The number style that fits most of a column's filled cells; None if too few of them are numbers."""
     if filled.empty:
         return None
     plain = float(to_numbers(filled).notna().mean())
@@ -68,12 +68,12 @@ def find_number_style(filled: "pd.Series[str]") -> NumberStyle | None:
 
 
 def _starts_with_zero(cells: Any, style: NumberStyle) -> bool:
-    """Whether a thousands sign follows a lone zero, as in `0,125`: then it is a decimal sign."""
+    """Whether a thousands separator follows a lone zero, as in `0,125`: then it is a decimal separator."""
     return style.thousands is not None and bool(cells.str.match(rf"[-+]?0{re.escape(style.thousands)}").any())
 
 
 def to_numbers(column: "pd.Series[str]", style: NumberStyle = PLAIN) -> "pd.Series[float]":
-    """A column of text as float64, NaN where a cell is missing, infinite or no number of that style."""
+    """A column of text as float64, NaN where a cell is missing, infinite or not a number in that style."""
     if style != PLAIN:
         column = column.where(column.str.fullmatch(style.pattern).eq(True))
         column = column.str.replace(style.thousands, "", regex=False) if style.thousands else column
@@ -83,17 +83,17 @@ def to_numbers(column: "pd.Series[str]", style: NumberStyle = PLAIN) -> "pd.Seri
 
 
 def is_day_first(column: "pd.Series[str]") -> bool:
-    """Whether a column of dates writes 31/12/2024: some cell starts with a number that is no month."""
+    """Whether a column of dates writes 31/12/2024: some cell starts with a number that is not a month."""
     return bool(column.str.match(_DAY_FIRST).eq(True).any())
 
 
 def to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
-    """A column of dates as days since 1970, NaN where a cell is missing or no date; zones become UTC."""
-    short = column.where(column.str.len() <= _LONGEST_DATE)  # pandas may take the square of a cell's length
+    """A column of dates as days since 1970, NaN where a cell is missing or not a date; zones become UTC."""
+    short = column.where(column.str.len() <= _LONGEST_DATE)  # pandas may take quadratic time in a cell's length
     moments = pd.to_datetime(short, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
     return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
 
 
 def number_styles(columns: Sequence[ProfileColumn | Feature]) -> dict[str, NumberStyle]:
-    """The number style of each column of a profile, or feature of a plan; plain where it has none."""
+    """The number style of each column of a profile, or feature of a plan; plain if it has none."""
     return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}

@@ -1,6 +1,6 @@
-"""Reading a CSV as text: delimiter and encoding found, cells stripped, missing cells None.
+"""Reads a CSV as text: delimiter and encoding detected, cells stripped, missing cells None.
 
-Cells stay text, so that what one row holds never changes how another is read. Knows nothing of targets or splits.
+Cells stay text, so that one row's content never changes how another is read. Knows nothing of targets or splits.
 """
 
 import codecs
@@ -24,7 +24,7 @@ DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
 csv.field_size_limit(2**24)  # Python's own limit of 128 KiB is less than a long text cell
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")
-"""Cells, after stripping, that stand for no value."""
+"""Cells, after stripping, that count as missing."""
 
 _OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook or another zip file",
@@ -56,7 +56,7 @@ class Dialect:
 
 
 def sniff(path: str | Path) -> Dialect:
-    """Find a CSV's encoding and delimiter; raise DataError where it is no CSV at all."""
+    """Detect a CSV's encoding and delimiter; raise DataError if it is not a CSV at all."""
     path = check_file(path)
     encoding = _find_encoding(path)
     with path.open(encoding=encoding, newline="") as file:
@@ -65,47 +65,51 @@ def sniff(path: str | Path) -> Dialect:
 
 
 def check_file(path: str | Path) -> Path:
-    """The path of a readable, non-empty file; DataError otherwise. Looks at no content, so it costs nothing."""
+    """The path of a readable, non-empty file; DataError otherwise. Fast: reads no content."""
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{path} is a folder: set csv to a file.")
     if not path.exists():
-        raise DataError(f"{path} is not there: set csv in config.yaml, or --config csv=PATH.")
+        raise DataError(f"{path} does not exist: set csv in config.yaml, or --config csv=PATH.")
     if not path.is_file():
-        raise DataError(f"{path} is no ordinary file: it is read more than once, so save it as one first.")
+        raise DataError(f"{path} is not an ordinary file: it is read more than once, so save it as one first.")
     if not os.access(path, os.R_OK):
-        raise DataError(f"{path} may not be read by you: ask for the right to (chmod +r), or copy it.")
+        raise DataError(f"you may not read {path}: get permission (chmod +r), or copy it.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty: it needs a header line and rows.")
     return path
 
 
 def _find_encoding(path: Path) -> Encoding:
-    """UTF-8 (with or without a byte-order mark) where every byte agrees, else Windows-1252 or Latin-1.
+    """UTF-8 (with or without a byte-order mark) if every byte agrees, else Windows-1252 or Latin-1.
 
-    DataError, with the byte and its line, for other files and for bytes that no such text has.
+    DataError, with the byte and its line, for other files and for bytes that no such text contains.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for start, name in _OTHER_FORMATS.items():
             if content[: len(start)] == start:
                 raise DataError(f"{path} is {name}, not a CSV: export it as CSV in UTF-8.")
         if (nul := content.find(b"\0")) >= 0:
-            raise DataError(f"{path}: {_place(content, nul)} is NUL, so it is not a text file: export it as CSV.")
+            raise DataError(
+                f"{path}: {_describe_byte(content, nul)} is NUL, so it is not a text file: export it as CSV."
+            )
         wrong = _first_not_utf8(content)
         if wrong is None:
             return "utf-8-sig" if content[:3] == codecs.BOM_UTF8 else "utf-8"
         beyond = sum(1 for _ in _BEYOND_ASCII.finditer(content))
-        if sum(len(found[0]) for found in _UTF8_SEQUENCE.finditer(content)) > beyond / 2:
-            raise DataError(f"{path}: {_place(content, wrong)} is no UTF-8, as the rest is: save the file as UTF-8.")
-        if strange := _IN_NO_CODE_PAGE.search(content):
+        if sum(len(match[0]) for match in _UTF8_SEQUENCE.finditer(content)) > beyond / 2:
             raise DataError(
-                f"{path}: {_place(content, strange.start())} is neither UTF-8 nor Latin-1: save the file as UTF-8."
+                f"{path}: {_describe_byte(content, wrong)} is not UTF-8, unlike the rest: save it as UTF-8."
+            )
+        if undefined := _IN_NO_CODE_PAGE.search(content):
+            raise DataError(
+                f"{path}: {_describe_byte(content, undefined.start())} is neither UTF-8 nor Latin-1: save it as UTF-8."
             )
         return "cp1252" if _WINDOWS_ONLY.search(content) else "latin-1"
 
 
 def _first_not_utf8(content: mmap.mmap) -> int | None:
-    """The place of the first byte that is no UTF-8; None where all are."""
+    """The index of the first byte that is not UTF-8; None if all are."""
     done, size, chunk = 0, len(content), 1 << 20
     while done < size:
         try:
@@ -116,7 +120,7 @@ def _first_not_utf8(content: mmap.mmap) -> int | None:
     return None
 
 
-def _place(content: mmap.mmap, byte: int) -> str:
+def _describe_byte(content: mmap.mmap, byte: int) -> str:
     line = content[:byte].count(b"\n") + 1
     return f"line {line}: byte {content[byte]:#04x} at {byte:,}"
 
@@ -132,8 +136,8 @@ def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
 def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame:
     """All cells as stripped text, missing ones as None; the index is the 0-based data row.
 
-    Without a dialect it is found from the file: only where there is no profile.json that says it. Raises DataError
-    for a header with blank or repeated names, ragged rows, quotes left open, and a table of no rows.
+    Without a dialect it is detected, which is only for before profile.json exists. Raises DataError for a header with
+    blank or repeated names, ragged rows, unclosed quotes, and a table without rows.
     """
     dialect = dialect or sniff(path)
     names = check_shape(path, dialect)
@@ -144,7 +148,7 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame
 
 
 def align_names(names: Sequence[str], like: Sequence[str]) -> list[str]:
-    """The names, those that differ from one (and only one) of `like` in case or spaces alone written as it."""
+    """The names, with those that differ from exactly one of `like` only in case or spaces replaced by it."""
     missing = {_plain(name): name for name in set(like) - set(names)}
     new = {_plain(name): name for name in set(names) - set(like)}
     unclear = {plain for plain, times in Counter(map(_plain, [*like, *(set(names) - set(like))])).items() if times > 2}
@@ -169,7 +173,7 @@ def how_to_read(dialect: Dialect, names: list[str]) -> dict[str, Any]:
 
 
 def check_shape(path: str | Path, dialect: Dialect) -> list[str]:
-    """The header's names; DataError, with the line, for a bad header and for a row that is not as wide as it."""
+    """The header's names; DataError, with the line, for a bad header and for a row of another width."""
     names: list[str] = []
     with Path(path).open(encoding=dialect.encoding, newline="") as file:
         for line, record in _records(file, dialect.delimiter, path):
@@ -177,14 +181,14 @@ def check_shape(path: str | Path, dialect: Dialect) -> list[str]:
                 names = _checked_names(record, path)
             elif len(record) != len(names) and (len(record) < len(names) or any(record[len(names) :])):
                 raise DataError(
-                    f"{path}: line {line}: {len(record)} cells where the header has {len(names)}: mend "
-                    f"that line (a cell that holds {dialect.delimiter!r} needs quotes)."
+                    f"{path}: line {line}: {len(record)} cells where the header has {len(names)}: fix "
+                    f"that line (a cell that contains {dialect.delimiter!r} needs quotes)."
                 )
     return names
 
 
 def _records(file: Iterator[str], delimiter: str, path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the line it starts in; DataError where a quote is never closed."""
+    """The records that are not blank, each with the line it starts in; DataError if a quote is never closed."""
     lines: list[str] = []
     records = csv.reader(_kept(file, lines), delimiter=delimiter, skipinitialspace=True)
     start = 1
@@ -196,23 +200,23 @@ def _records(file: Iterator[str], delimiter: str, path: str | Path) -> Iterator[
                 yield start, record
             start = records.line_num + 1
             lines.clear()
-    except csv.Error as error:  # the record grew beyond what a cell may hold
+    except csv.Error as error:  # the record exceeds the limit of a cell
         raise _never_closed(path, start) from error
 
 
 def _never_closed(path: str | Path, line: int) -> DataError:
-    return DataError(f"{path}: line {line}: a quote that opens in this row is never closed: mend that line.")
+    return DataError(f"{path}: line {line}: a quote that opens in this row is never closed: fix that line.")
 
 
 def _kept(file: Iterator[str], lines: list[str]) -> Iterator[str]:
-    """The lines of a file, each kept in `lines` as well."""
+    """The lines of a file, each also appended to `lines`."""
     for line in file:
         lines.append(line)
         yield line
 
 
 def _is_open(lines: list[str], delimiter: str) -> bool:
-    """Whether a record ends inside a quote; csv.reader says so in its strict mode only."""
+    """Whether a record ends inside a quote; csv.reader reports it in strict mode only."""
     try:
         list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
@@ -224,17 +228,17 @@ def _checked_names(header: list[str], path: str | Path) -> list[str]:
     names = [name.strip() for name in header]
     while names and not names[-1]:
         names.pop()
-    blank = [place for place, name in enumerate(names, 1) if not name]
+    blank = [position for position, name in enumerate(names, 1) if not name]
     if blank:
         raise DataError(f"{path}: line 1: column {blank[0]} has no name: give every column a name.")
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
-        raise DataError(f"{path}: line 1: column {repeated[0]!r} stands more than once: rename one of them.")
+        raise DataError(f"{path}: line 1: column {repeated[0]!r} appears more than once: rename one of them.")
     return names
 
 
 def blank_missing(table: pd.DataFrame) -> pd.DataFrame:
-    """Strip every cell and turn what stands for no value into None."""
+    """Strip every cell and turn missing ones into None."""
     stripped = table.apply(lambda column: column.str.strip())
     filled: pd.DataFrame = stripped.astype(object).where(~stripped.isin(MISSING) & stripped.notna(), None)
     return filled

@@ -1,6 +1,6 @@
-"""The rows of an experiment: its CSV and, where there is one, its test CSV.
+"""The rows of an experiment: its CSV and, if there is one, its test CSV.
 
-How each is written is found once, by profile_csv; every later step reads by what profile.json says.
+profile_csv detects each dialect once; every later step reads as profile.json says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ Key = tuple[SourceName, int]
 
 
 class TableFile(NamedTuple):
-    """A CSV and how it is written."""
+    """A CSV and its dialect."""
 
     path: Path
     dialect: Dialect
 
     def read(self) -> pd.DataFrame:
-        """Its rows as text; DataError where it is not written so any more."""
+        """Its rows as text; DataError if its dialect has changed."""
         try:
             return read_table(check_file(self.path), self.dialect)
         except UnicodeDecodeError as error:
@@ -39,7 +39,7 @@ class TableFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The CSV and the test CSV (None where there is none)."""
+    """The CSV and the test CSV (None if there is none)."""
 
     csv: TableFile
     test_csv: TableFile | None = None
@@ -56,7 +56,7 @@ class Source:
 
 
 def describe_source(csv: str | Path, test_csv: str | Path | None, profile: str | Path) -> Source:
-    """The tables, written as profile.json says; ArtifactError where it does not describe the test CSV."""
+    """The tables, written as profile.json says; ArtifactError if it does not describe the test CSV."""
     described = artifacts.read(profile, schemas.PROFILE)
     if test_csv is None:
         return Source(_file_of(csv, described))
@@ -75,7 +75,7 @@ def sniff_source(csv: str | Path, test_csv: str | Path | None = None) -> Source:
 
 
 def align(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """A table with the columns of another one; those that differ in case or spaces alone are renamed."""
+    """A table with the columns of another one; those that differ only in case or spaces are renamed."""
     names = list(other.columns)
     return table.set_axis(align_names(list(table.columns), names), axis="columns").reindex(columns=names)
 
@@ -87,7 +87,7 @@ def find_missing(tables: Mapping[str, pd.DataFrame], keys: Sequence[Key]) -> Key
 
 
 def take_rows(tables: Mapping[str, pd.DataFrame], keys: Sequence[Key]) -> pd.DataFrame:
-    """The rows of the keys in their order; the index counts up. Every row has to be there: see find_missing."""
+    """The rows of the keys in their order; the index counts up. Every row must exist: see find_missing."""
     # One table under the other: a row's index is its number, after the rows of the tables before.
     first = {"csv": 0, "test_csv": len(tables["csv"])}
     whole = pd.concat(tables.values(), ignore_index=True)

@@ -1,4 +1,4 @@
-"""The type of a column, as a person would call it. Knows nothing of targets."""
+"""The type of a column, as a person would name it. Knows nothing of targets."""
 
 import re
 
@@ -29,7 +29,7 @@ def find_type_and_style(
 ) -> tuple[ColumnType, NumberStyle | None]:
     """The type, and the number style of a numeric column or an id of numbers.
 
-    `filled` are the column's cells that are not missing, `distinct` how many different ones there are.
+    `filled` are the column's cells that are not missing, `distinct` is the number of distinct ones.
     """
     if distinct == 0 or (distinct == 1 and len(filled) == len(column)):
         return "constant", None
@@ -46,7 +46,7 @@ def find_type_and_style(
 
 
 def _looks_like_id(name: str, filled: "pd.Series[str]", distinct: int) -> bool:
-    """Every row its own value, and either a name that says so, whole numbers in sequence, or codes of one word."""
+    """Unique values, with a name that says so, whole numbers in sequence, or one-word codes."""
     if len(filled) < _MIN_ROWS_OF_ID or distinct < len(filled):
         return False
     numbers = to_numbers(filled)
@@ -59,6 +59,6 @@ def _looks_like_id(name: str, filled: "pd.Series[str]", distinct: int) -> bool:
 
 
 def _looks_like_text(filled: "pd.Series[str]", distinct: int) -> bool:
-    """Several words a cell, and hardly any cell twice; or cells too long for a category."""
+    """Several words per cell, and hardly any cell repeated; or cells too long for a category."""
     words = filled.str.split().str.len().mean()
     return bool((words >= 3 and distinct > 0.5 * len(filled)) or filled.str.len().median() > CELL_LENGTH)

@@ -1,4 +1,4 @@
-"""What a target is: what may be one, and what follows from that for every stage.
+"""What a target can be, and what that means for every stage.
 
 A new kind of task is a module with a subclass of `Task` and a line in KINDS.
 """
@@ -11,7 +11,7 @@ import pandas as pd
 from loramake import artifacts, schemas
 from loramake.artifact_types.explore import TaskDescription
 from loramake.tasks.classification import Classification
-from loramake.tasks.contract import Found, Metric, Task
+from loramake.tasks.contract import CountedTask, Metric, Task
 
 __all__ = [
     "KINDS",
@@ -50,6 +50,6 @@ def read_task(path: str | Path) -> Task:
     return task_of(artifacts.read(path, schemas.TASK))
 
 
-def find_task(csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> Found:
-    """The task of a column of the CSV; DataError where it cannot be learnt from."""
+def find_task(csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> CountedTask:
+    """The task of a column of the CSV; DataError where the column cannot be a target."""
     return Classification.find(csv, target, order, rare_labels)

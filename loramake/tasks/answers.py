@@ -1,4 +1,4 @@
-"""What the model answers for each label, as plan.yaml has it."""
+"""The model's answer for each label, as in plan.yaml."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from loramake.artifact_types.prepare import Answer, Plan
 
 
 class Answers(NamedTuple):
-    """Labels and the text of each, in the task's order."""
+    """Labels and the answer of each, in the task's order."""
 
     labels: list[str]
     texts: list[str]
@@ -30,7 +30,7 @@ class Answers(NamedTuple):
         return [{"value": label, "text": text} for label, text in self.by_label.items()]
 
     def count_outputs(self, outputs: Iterable[str]) -> dict[str, int]:
-        """Outputs of records by the label they stand for, zeros included."""
+        """How many outputs of records there are for each label, zeros included."""
         counts = Counter(outputs)
         return {label: counts.get(text, 0) for label, text in self.by_label.items()}
 

@@ -11,7 +11,7 @@ from loramake.artifact_types.evaluation import MetricName
 from loramake.artifact_types.explore import TaskType
 from loramake.artifact_types.llm import LabelFormat
 from loramake.artifact_types.prepare import Answer
-from loramake.tasks.contract import Codes, Found, Metric, Task
+from loramake.tasks.contract import Codes, CountedTask, Metric, Task
 from loramake.tasks.labels import check_test_labels, find_labels
 
 ROC_AUC = Metric("roc_auc", "ROC-AUC")
@@ -50,22 +50,22 @@ class Classification(Task):
         return 1 if len(self.labels) == 2 else None
 
     def ranked_codes(self, truth: Codes) -> list[int]:
-        """The positive label, or all that occur; none where one label only occurs."""
+        """The positive label, or all that occur; [] where only one label occurs."""
         present: list[int] = np.unique(truth).tolist()
         return [] if len(present) < 2 else present if self.positive is None else [self.positive]
 
     def answers(self, label_format: LabelFormat) -> list[Answer]:
-        """The label itself, or the token of its place where the base has as many."""
+        """The label itself, or the token of its code where the base has enough tokens."""
         if label_format["kind"] == "plain" or len(self.labels) > label_format["labels"]:
             return [{"value": label, "text": label} for label in self.labels]
         token = label_format["token"]
-        return [{"value": label, "text": token.format(place)} for place, label in enumerate(self.labels)]
+        return [{"value": label, "text": token.format(code)} for code, label in enumerate(self.labels)]
 
     @classmethod
-    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> Found:
+    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> CountedTask:
         rows = find_labels(csv, target, rare_labels)
-        return Found(cls(str(target.name), [label for label in order if label in rows.index]), rows)
+        return CountedTask(cls(str(target.name), [label for label in order if label in rows.index]), rows)
 
     def check_test(self, test_csv: str | Path, target: "pd.Series[str]") -> None:
-        """Every label there is one of the task's, and there is a label."""
+        """Raise DataError unless there is a label, and every label is one of the task's."""
         check_test_labels(test_csv, target, self.labels)

@@ -1,4 +1,4 @@
-"""What every stage may ask of a task. A kind of task is a module beside this one, named in tasks.KINDS."""
+"""The interface of a task, used by every stage. A kind of task is a module beside this one, listed in tasks.KINDS."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ class Task(ABC):
     """In the order of codes and of columns of probabilities."""
 
     verdict_metric: ClassVar[Metric]
-    """By which loramake is compared with the baselines."""
+    """The metric by which loramake is compared with the baselines."""
     compared_metrics: ClassVar[tuple[Metric, ...]]
-    """What `loramake compare` shows."""
+    """The metrics that `loramake compare` shows."""
     shown_metrics: ClassVar[tuple[MetricName, ...]]
-    """What the report's main table shows."""
+    """The metrics in the report's main table."""
     baselines: ClassVar[tuple[str, ...]]
     """The models of `evaluation.baselines` that are fitted beside the LLM."""
 
@@ -61,7 +61,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def positive(self) -> int | None:
-        """The code of the label that true positives are of; None where no label is set apart."""
+        """The code of the positive label; None where there is none."""
 
     @property
     def positive_label(self) -> str | None:
@@ -69,12 +69,12 @@ class Task(ABC):
 
     @property
     def free_codes(self) -> list[int]:
-        """The labels whose probabilities say all: with two, one less is the other's."""
+        """The labels whose probabilities determine the others: with two labels, one suffices."""
         return list(range(len(self.labels))) if self.positive is None else [self.positive]
 
     @abstractmethod
     def ranked_codes(self, truth: Codes) -> list[int]:
-        """The labels whose scores can be ranked against the rest where these rows are true; none if none can."""
+        """The labels whose scores can be ranked against the rest, given these true labels; [] if none can."""
 
     def codes_of(self, cells: "pd.Series[str]", where: str | Path) -> Codes:
         """The code of each cell's label, shape (rows,); DataError where a cell is not a label of the task."""
@@ -87,12 +87,12 @@ class Task(ABC):
         return np.array([codes[cell] for cell in cells], dtype=np.int64)
 
     def rows_with_label(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows whose target cell is a label of the task; the index still tells the place in the CSV."""
-        found: pd.DataFrame = table[table[self.target].isin(self.labels)]
-        return found
+        """The rows whose target cell is a label of the task; the index is still that of the CSV."""
+        labelled: pd.DataFrame = table[table[self.target].isin(self.labels)]
+        return labelled
 
     def describe(self, rows: "pd.Series[int]") -> DescribedTarget:
-        """What task.json says of the target; `rows` counts the CSV's rows by label."""
+        """The target as described in task.json; `rows` counts the CSV's rows by label."""
         return {
             "target": self.target,
             "task_type": self.kind,
@@ -106,18 +106,18 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> "Found":
-        """The task of a column of the CSV; DataError where it cannot be learnt from.
+    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> "CountedTask":
+        """The task of a column of the CSV; DataError where the column cannot be a target.
 
         `order` names the column's values in the order of the labels.
         """
 
     @abstractmethod
     def check_test(self, test_csv: str | Path, target: "pd.Series[str]") -> None:
-        """Raise DataError where the test table's target cannot be tested on."""
+        """Raise DataError where the test table's target cannot be used for testing."""
 
 
-class Found(NamedTuple):
+class CountedTask(NamedTuple):
     """A task and the rows of the CSV by label."""
 
     task: Task

@@ -1,7 +1,7 @@
 """LlamaFactory's own files, as a person could run them: `llamafactory-cli train results/exp1/configs/train.yaml`.
 
 Arithmetic (bf16, fp16) and attention kernels depend on the machine that trains, so `precision: auto` and
-`flash_attn: auto` leave them out of the YAML: `run_finetuning` adds what it finds there.
+`flash_attn: auto` leave them out of the YAML: `run_finetuning` adds what the machine supports.
 """
 
 import math
@@ -25,7 +25,7 @@ _WRITTEN = (
     *("output_dir", "overwrite_output_dir", "save_strategy", "plot_loss"),
     *("eval_dataset", "per_device_eval_batch_size", "eval_strategy", "eval_steps", "load_best_model_at_end"),
 )
-"""Further keys that train_config writes; output_dir and trust_remote_code are given anew when the training starts."""
+"""Further keys that train_config writes; output_dir and trust_remote_code are set again when the training starts."""
 
 
 def generate_lmf_config(
@@ -39,7 +39,7 @@ def generate_lmf_config(
 ) -> None:
     """Write train.yaml, predict_train.yaml, predict_test.yaml and dataset_info.json (`outs`, by those words).
 
-    `settings` holds the training keys, model, template, trust_remote_code, seed, precision, flash_attn and
+    `settings` contains the training keys, model, template, trust_remote_code, seed, precision, flash_attn and
     extra_training_args; `results` is the experiment's folder.
     """
     _check_cutoff(settings["cutoff_len"], artifacts.read(verification, schemas.VERIFICATION)["tokens"]["longest"])
@@ -59,7 +59,7 @@ def generate_lmf_config(
 
 
 def _check_cutoff(cutoff_len: int, longest: int) -> None:
-    """LlamaFactory would cut the end off a longer prompt, the assistant's header with it, and not say so."""
+    """Raise ConfigError for a longer prompt: LlamaFactory would silently cut its end and the assistant's header off."""
     if longest > cutoff_len:
         raise ConfigError(
             f"cutoff_len {cutoff_len} is shorter than the longest prompt and answer ({longest}): raise it."
@@ -67,23 +67,23 @@ def _check_cutoff(cutoff_len: int, longest: int) -> None:
 
 
 def count_epochs(settings: Settings, rows: int) -> float:
-    """Passes over so many training rows; where a number of steps is asked for too, enough of them on one device."""
-    asked = settings["num_train_epochs"]
-    if not isinstance(asked, dict):
-        return float(asked)
+    """Passes over so many training rows; enough for min_steps on one device, if that is set."""
+    epochs = settings["num_train_epochs"]
+    if not isinstance(epochs, dict):
+        return float(epochs)
     per_step = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
-    return float(max(asked["min_epochs"], math.ceil(asked["min_steps"] / math.ceil(rows / per_step))))
+    return float(max(epochs["min_epochs"], math.ceil(epochs["min_steps"] / math.ceil(rows / per_step))))
 
 
 def _extra(extra: LlamaFactoryConfig, has_validation: bool) -> LlamaFactoryConfig:
-    """extra_training_args, checked where LlamaFactory is sure to be there to ask."""
+    """extra_training_args, checked, which needs LlamaFactory."""
     if extra:
         import_training("llamafactory")
     return check_extra(extra, has_validation)
 
 
 def _base(settings: Settings, results: Path) -> LlamaFactoryConfig:
-    """What training and predicting share."""
+    """The arguments that training and predicting share."""
     template = find_template(settings["model"], settings["template"], settings["trust_remote_code"])
     shared = {
         "model_name_or_path": settings["model"],
@@ -108,8 +108,8 @@ def train_config(
     base: LlamaFactoryConfig, settings: Settings, results: Path, has_validation: bool
 ) -> LlamaFactoryConfig:
     """The arguments of the training."""
-    own = {key: settings[key] for key in TRAINING_KEYS if key not in base and settings[key] is not None}
-    config = {**base, "do_train": True, "dataset": "train", **own, "seed": settings["seed"]}
+    training = {key: settings[key] for key in TRAINING_KEYS if key not in base and settings[key] is not None}
+    config = {**base, "do_train": True, "dataset": "train", **training, "seed": settings["seed"]}
     config |= {"output_dir": str(results / "adapter"), "save_strategy": "steps", "plot_loss": False}
     if has_validation:
         config |= {"eval_dataset": "validation", "per_device_eval_batch_size": _PREDICT_BATCH}
@@ -118,7 +118,7 @@ def train_config(
 
 
 def _evaluation(settings: Settings) -> LlamaFactoryConfig:
-    """When to evaluate: after each epoch, at the steps asked for, or, for the best checkpoint, with each."""
+    """When to evaluate: after each epoch, at the configured steps, or, for the best checkpoint, at each checkpoint."""
     if settings["extra_training_args"].get("eval_steps"):
         return {"eval_strategy": "steps"}
     if any(settings["extra_training_args"].get(name) for name in BEST_OF_ALL):
@@ -147,32 +147,32 @@ def predict_config(
 def check_train_config(path: str | Path, own: Settings) -> LlamaFactoryConfig:
     """The arguments in train.yaml; ConfigError for one that only the user's own settings may decide.
 
-    The file lies among results, which may be somebody else's, and whoever reviews it may edit it: its numbers count as
-    they stand there, while model, data, paths and further arguments have to be those of `own` (the settings model,
-    trust_remote_code and extra_training_args). Its trust_remote_code never counts.
+    The file lies among results, which may be somebody else's, and a reviewer may edit it: its numbers are used as they
+    are, while model, data, paths and further arguments must be those of `own` (the settings model, trust_remote_code
+    and extra_training_args). Its trust_remote_code is never used.
     """
     config = artifacts.read(path, schemas.LMF_CONFIG)
     data = Path(path).parents[1] / "data"
     artifacts.read(data / Path(layout.DATASET_INFO.path).name, schemas.DATASET_INFO)
     extra = check_extra(own["extra_training_args"], has_validation=True)
-    meant = {"model_name_or_path": own["model"], "report_to": "none", "dataset_dir": str(data), "dataset": "train"}
+    expected = {"model_name_or_path": own["model"], "report_to": "none", "dataset_dir": str(data), "dataset": "train"}
     for key, value in config.items():
         if key in extra:
             is_own = value == extra[key]
-        elif key in meant:
-            is_own = value == meant[key]
+        elif key in expected:
+            is_own = value == expected[key]
         else:
             is_own = key in _WRITTEN and (key != "eval_dataset" or value == "validation")
         if not is_own:
             raise ConfigError(
-                f"{path}: {key}: {str(value)[:100]} is not of your own settings: delete the file and run the same "
-                f"command again, or set {key} in your own config.yaml (under extra_training_args, if it is no setting)."
+                f"{path}: {key}: {str(value)[:100]} is not one of your settings: delete the file and run the "
+                f"same command again, or set {key} in config.yaml (under extra_training_args if it is not a setting)."
             )
     return config
 
 
 def dataset_info(has_validation: bool) -> DatasetInfo:
-    """LlamaFactory's register: the balanced training split, and the splits to predict."""
+    """LlamaFactory's list of data sets: the balanced training split, and the splits to predict."""
     files: dict[str, File] = {"train": layout.BALANCED, "predict_train": layout.TRAIN, "predict_test": layout.TEST}
     files |= {"validation": layout.VALIDATION} if has_validation else {}
     return {name: {"file_name": Path(file.path).name, "columns": _COLUMNS} for name, file in files.items()}

@@ -1,4 +1,4 @@
-"""What a training will take: steps and tokens and, where a GPU is seen, the memory that can be counted beforehand."""
+"""Estimates for a training: steps, tokens and, if there is a GPU, the memory that is known beforehand."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from loramake.programs import output_lines
 
 _GIB = 1 << 30
 _NOT_ADAPTED = ("embed", "lm_head", "wte", "wpe")
-"""Parts of the names of matrices that `lora_target: all` leaves alone."""
+"""Parts of the names of matrices that `lora_target: all` does not adapt."""
 _BYTES_PER_TRAINED = 16
 """A trained weight, its gradient and Adam's two moments, each in 32 bits."""
 
@@ -19,30 +19,32 @@ _BYTES_PER_TRAINED = 16
 def estimate_training(settings: LlamaFactoryConfig, rows: int, tokens: TokenCounts) -> str:
     """Steps and tokens of a training on one device: `tokens` as in verification.json."""
     steps = count_steps(settings, rows)
-    read = rows * settings["num_train_epochs"] * tokens["mean"]
-    about = "" if not tokens["estimated"] else ", guessed from characters"
-    return f"{steps:,} steps over {rows:,} rows, about {read:,.0f} tokens ({tokens['mean']:.0f} a row{about})"
+    tokens_read = rows * settings["num_train_epochs"] * tokens["mean"]
+    note = "" if not tokens["estimated"] else ", estimated from characters"
+    return f"{steps:,} steps over {rows:,} rows, about {tokens_read:,.0f} tokens ({tokens['mean']:.0f} a row{note})"
 
 
 def count_steps(settings: LlamaFactoryConfig, rows: int) -> int:
-    """Optimizer steps on one device: an epoch's last, smaller step counts, too."""
+    """Optimizer steps on one device, including an epoch's last, smaller step."""
     per_step: int = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
     epochs: float = settings["num_train_epochs"]
     return math.ceil(math.ceil(rows / per_step) * epochs)
 
 
 def estimate_memory(settings: LlamaFactoryConfig) -> str | None:
-    """Weights and adapter against the memory of the first GPU; None where no GPU is seen."""
+    """Weights and adapter compared with the memory of the first GPU; None without a GPU."""
     gpu = _first_gpu()
     if gpu is None:
         return None
-    name, has = gpu
+    name, total = gpu
     model = Path(locate_model(settings["model_name_or_path"]))
     if not model.is_dir():
-        return f"{name} has {has / _GIB:.0f} GiB; the base is not a folder here, so its size is not known"
+        return f"{name} has {total / _GIB:.0f} GiB; the base model is not a local folder, so its size is unknown"
     weights, adapter = memory_of(settings, read_shapes(model))
-    needs = f"{weights / _GIB:.2f} GiB for the base and {adapter / _GIB:.2f} GiB for the adapter and its optimizer"
-    return f"{needs}, activations on top, of {has / _GIB:.0f} GiB on {name}"
+    needs = (
+        f"{weights / _GIB:.2f} GiB for the base model and {adapter / _GIB:.2f} GiB for the adapter and its optimizer"
+    )
+    return f"{needs}, plus activations, of {total / _GIB:.0f} GiB on {name}"
 
 
 def memory_of(settings: LlamaFactoryConfig, shapes: dict[str, tuple[int, ...]]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""The LoRA training: LlamaFactory's own command, watched, resumable, its adapter put in place when it is whole.
+"""The LoRA training: LlamaFactory's own command, monitored and resumable; its adapter is published when complete.
 
-Checkpoints live in an undeclared folder, keyed by a hash of configuration, data and base, so that a killed training
-goes on where it stopped and a changed one starts afresh. A finished training clears them.
+Checkpoints live in an undeclared folder, keyed by a hash of configuration, data and base model, so that a killed
+training resumes where it stopped and a changed one starts over. A finished training deletes them.
 """
 
 import collections
@@ -40,16 +40,16 @@ from loramake.training.config import check_train_config
 ADAPTER_FILES = (WEIGHTS, CONFIG)
 TRAINER_LOG = Path(layout.TRAINER_LOG.path).name
 _TRAINED_ON = [Path(file.path).name for file in (layout.BALANCED, layout.VALIDATION)]
-"""Files of records that a training reads; each counts by content."""
+"""Files of records that a training reads; each is hashed by content."""
 _HASHED_WHOLE = 64 * 2**20
-"""Model files up to this size count by content, larger ones by name and size."""
+"""Model files up to this size are hashed by content, larger ones by name and size."""
 
 _TRAINER_BAR = re.compile(r"^\s*\d+%\|[^|]*\| *(\d+)/(\d+) \[")
 _ANY_BAR = re.compile(r"\d%\|[^|]*\|")
 _ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]*(Error|Exception)\b.*: ")
 _LAST_LINES = 200
 _LONGEST_LINE = 2**16
-"""Bytes after which a line of a training's output is taken for ended."""
+"""Bytes after which a line of a training's output is cut."""
 _MEMORY_SETTINGS = ("per_device_train_batch_size", "gradient_accumulation_steps", "cutoff_len", "quantization_bit")
 
 
@@ -58,7 +58,7 @@ def run_finetuning(
 ) -> None:
     """Train, and put adapter_model.safetensors, adapter_config.json and trainer_log.jsonl into the folder `out`.
 
-    `own` are the user's settings model, trust_remote_code and extra_training_args, which `config` has to keep to.
+    `own` are the user's settings model, trust_remote_code and extra_training_args, which `config` must match.
     """
     settings = check_train_config(config, dict(own))
     check_gpu(settings)
@@ -73,26 +73,26 @@ def run_finetuning(
     with locked(work) as lock:
         if not is_finished(work):
             set_broken_checkpoints_aside(work)
-            places = {"model_name_or_path": base, "output_dir": str(work), "overwrite_output_dir": "false"}
-            _train(config, {**overrides, **places}, work, threads, lock)
+            paths = {"model_name_or_path": base, "output_dir": str(work), "overwrite_output_dir": "false"}
+            _train(config, {**overrides, **paths}, work, threads, lock)
         if not is_finished(work):
-            raise TrainingError(f"the training ended without an adapter in {work}: look into the step's log.")
+            raise TrainingError(f"the training ended without an adapter in {work}: read the step's log.")
         publish(work, Path(out), settings["model_name_or_path"])
         shutil.rmtree(work)
 
 
 def check_gpu(settings: LlamaFactoryConfig) -> None:
-    """Raise TrainingError where quantization is asked for without a GPU, ConfigError without bitsandbytes."""
+    """Raise TrainingError for quantization without a GPU, ConfigError without bitsandbytes."""
     bits = settings.get("quantization_bit")
     check_quantization(bits, settings.get("quantization_method"))
     if bits is not None and not import_training("torch").cuda.is_available():
         raise TrainingError(
-            f"quantization_bit: {bits} needs a CUDA GPU and none is here: leave it out, or train elsewhere."
+            f"quantization_bit: {bits} needs a CUDA GPU, and there is none: unset it, or train elsewhere."
         )
 
 
 def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
-    """LlamaFactory arguments that this machine calls for where the settings say `auto`."""
+    """LlamaFactory arguments for this machine where the settings say `auto`."""
     if precision != "auto" and flash_attn != "auto":
         return {}
     torch = import_training("torch")
@@ -123,7 +123,7 @@ def _work_folder(config: str | Path, settings: LlamaFactoryConfig, overrides: di
 
 @contextlib.contextmanager
 def locked(work: Path) -> Iterator[int]:
-    """Hold the folder's lock, whose descriptor a training process inherits: no orphan of a killed run is raced."""
+    """Hold the folder's lock, whose descriptor the training process inherits: an orphan of a killed run keeps it."""
     path = work.with_suffix(".lock")
     with locked_file(path) as lock:
         if lock is None:
@@ -136,12 +136,12 @@ def locked(work: Path) -> Iterator[int]:
 
 
 def is_finished(work: Path) -> bool:
-    """Whether a training ran to its end here: LlamaFactory writes train_results.json after the adapter."""
+    """Whether a training finished here: LlamaFactory writes train_results.json after the adapter."""
     return all((work / name).is_file() for name in (*ADAPTER_FILES, "train_results.json"))
 
 
 def set_broken_checkpoints_aside(work: Path) -> None:
-    """Move checkpoints that a kill left incomplete out of LlamaFactory's sight; it would resume from the newest."""
+    """Hide checkpoints that a kill left incomplete from LlamaFactory, which would resume from the newest."""
     for checkpoint in work.glob("checkpoint-*"):
         if not is_complete_checkpoint(checkpoint):
             say(f"{checkpoint.name} is incomplete and is not resumed from.")
@@ -152,7 +152,7 @@ def set_broken_checkpoints_aside(work: Path) -> None:
 
 
 def is_complete_checkpoint(checkpoint: Path) -> bool:
-    """The trainer writes trainer_state.json last: whole and beside non-empty weights, the checkpoint is whole."""
+    """The trainer writes trainer_state.json last: valid, beside non-empty weights, it marks a complete checkpoint."""
     try:
         parse_json(read_bytes(checkpoint / "trainer_state.json", 64 * MIB), takes_nan=True)
     except (OSError, ValueError):
@@ -162,10 +162,10 @@ def is_complete_checkpoint(checkpoint: Path) -> bool:
 
 
 def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: int) -> None:
-    """Run llamafactory-cli to its end; TrainingError, with its last words, where it fails."""
+    """Run llamafactory-cli to its end; TrainingError, with its last error, if it fails."""
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if newest is not None:
-        say(f"going on from {newest.name}.")
+        say(f"resuming from {newest.name}.")
     command = [*training_command(), str(config), *(f"{key}={value}" for key, value in overrides.items())]
     log.info("%s", " ".join(command))
     process = subprocess.Popen(
@@ -183,22 +183,24 @@ def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: i
 
 
 def failure(exit_code: int, lines: list[str], settings: LlamaFactoryConfig, work: Path) -> str:
-    """Why a training failed and the way on, by its last lines; those themselves where the reason is not known."""
-    now = {name: settings.get(name, "unset") for name in _MEMORY_SETTINGS}
+    """Why a training failed and what to do next, from its last lines; the last error if the reason is unknown."""
+    current = {name: settings.get(name, "unset") for name in _MEMORY_SETTINGS}
     smaller = "lower {} (now {}) and raise {} (now {}) by as much, lower {} (now {}), or set {}: 4 (now {})".format(
-        *itertools.chain.from_iterable(now.items())
+        *itertools.chain.from_iterable(current.items())
     )
-    # What was said before the first traceback is no reason: a warning of a download that was tried again, say.
-    crash = next((at for at, line in enumerate(lines) if "Traceback (most recent call last)" in line), len(lines) - 1)
+    # Output before the first traceback is not the reason: it may be a warning about a retried download.
+    crash = next(
+        (index for index, line in enumerate(lines) if "Traceback (most recent call last)" in line), len(lines) - 1
+    )
     text = "\n".join([*lines[max(0, crash) :], f"exit code {exit_code}"])
-    known = explain(text, str(settings["model_name_or_path"]), str(work), "work on a larger disk", smaller)
-    return f"{known or f'llamafactory-cli failed (exit code {exit_code}): {last_words(lines)}'}."
+    explained = explain(text, str(settings["model_name_or_path"]), str(work), "work on a larger disk", smaller)
+    return f"{explained or f'llamafactory-cli failed (exit code {exit_code}): {last_words(lines)}'}."
 
 
 def last_words(lines: list[str]) -> str:
-    """The last line that names an error; torchrun puts a table and errors of its own below it."""
+    """The last line that names an error; torchrun prints a table and its own errors below it."""
     errors = [line for line in lines if _ERROR.match(line) and "torchrun" not in line]
-    return (errors or lines or ["it said nothing"])[-1].rstrip(".")
+    return (errors or lines or ["no output"])[-1].rstrip(".")
 
 
 def training_command() -> list[str]:
@@ -222,7 +224,7 @@ def _ended_with_us(process: "subprocess.Popen[bytes]", work: Path) -> Iterator[N
         process.wait()
         if isinstance(reason, SystemExit):
             kept = newest_checkpoint(work)
-            follows = f"the next run goes on from {kept}" if kept else "no checkpoint was saved yet"
+            follows = f"the next run resumes from {kept}" if kept else "no checkpoint was saved yet"
             say(f"{training_process.ASKED_TO_END} {follows}.")
         raise
     finally:
@@ -236,11 +238,11 @@ def newest_checkpoint(folder: Path) -> str:
 
 
 def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:
-    """The environment of a training: no row is cached outside results/, no network is asked for a local base."""
+    """The environment of a training: no row is cached outside results/, no network is used for a local base model."""
     model = locate_model(artifacts.read(config, schemas.LMF_CONFIG)["model_name_or_path"])
     environment = {
         **os.environ,
-        # With several GPUs llamafactory-cli starts `torchrun`, which it looks for there.
+        # With several GPUs llamafactory-cli starts `torchrun`, which it finds there.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "OMP_NUM_THREADS": str(min(threads, available_cpus())),
         **sleeping_threads(os.environ),
@@ -248,14 +250,14 @@ def training_environment(config: str | Path, work: Path, threads: int) -> dict[s
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }
-    # Checkpoints may be somebody else's: torch unpickles tensors and numbers of theirs, and nothing that runs.
+    # Checkpoints may be somebody else's: torch unpickles only tensors and numbers, nothing that runs.
     environment.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     environment["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     return environment | ({"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() else {})
 
 
 def follow(stream: IO[bytes], advance: Advance) -> list[str]:
-    """Read a training's output as it comes: bars move the progress, other lines go to the log; gives the last lines."""
+    """Read a training's output: bars move the progress, other lines go to the log; returns the last lines."""
     last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
     steps = None
     for line in _lines(stream):
@@ -283,16 +285,16 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def publish(work: Path, out: Path, base: str) -> None:
-    """Copy the adapter and its log into `out`, each file whole or not at all; its base is called `base` there.
+    """Copy the adapter and its log into `out`, each file atomically, with `base` as the name of the base model.
 
-    LlamaFactory was told where the base lies on this machine, which says nothing on another one. Where the best
-    checkpoint was asked for, it is the one that LlamaFactory has put into `work`.
+    LlamaFactory was given the base model's path on this machine, which means nothing on another. If the best
+    checkpoint is configured, LlamaFactory has put it into `work`.
     """
     _refuse_non_numbers(work)
     weights, config = ADAPTER_FILES
     with artifacts.atomic(out / weights) as temporary:
         shutil.copyfile(work / weights, temporary)
-    # Not checked against its schema, which is for adapters of others: a training of hours would be refused here.
+    # Not checked against its schema, which is for adapters of others: hours of training could be refused here.
     written = parse_json(read_bytes(work / config, MIB))
     named = {**written, "base_model_name_or_path": base}
     artifacts.write_text(out / config, json.dumps(named, indent=2, ensure_ascii=False) + "\n")
@@ -303,18 +305,18 @@ def publish(work: Path, out: Path, base: str) -> None:
 
 
 def _refuse_non_numbers(work: Path) -> None:
-    """Raise TrainingError for an adapter with weights that are no numbers: the trainer itself ends without a word."""
+    """Raise TrainingError for an adapter with weights that are not numbers: the trainer itself does not report it."""
     torch = import_training("torch")
     weights = import_training("safetensors.torch").load_file(work / ADAPTER_FILES[0])
     if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
         raise TrainingError(
-            "the training went astray, the adapter's weights are not numbers: lower learning_rate, or set precision to "
-            "bf16 or fp32 where it is fp16."
+            "the training diverged, the adapter's weights are not numbers: lower learning_rate, or set precision to "
+            "bf16 or fp32 if it is fp16."
         )
 
 
 def read_trainer_log(work: Path) -> list[LoggedStep]:
-    """LlamaFactory's log, each step once (a resumed training logs some twice); empty where nothing was logged."""
+    """LlamaFactory's log, each step once (a resumed training logs some twice); empty if nothing was logged."""
     path = work / TRAINER_LOG
     if not path.is_file():
         return []

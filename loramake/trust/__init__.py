@@ -1,1 +1,1 @@
-"""What makes probabilities something to act on: calibration, sets, abstention, cost, audit."""
+"""What makes probabilities usable for decisions: calibration, prediction sets, abstention, costs, audit."""

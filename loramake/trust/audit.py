@@ -1,4 +1,4 @@
-"""Whether groups of rows fare alike, and whether the test meets its requirements."""
+"""Whether predictions are equally good for all groups of rows, and whether the requirements are met."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -36,11 +36,13 @@ from loramake.trust.sentences.requirements import summarize_requirements
 
 
 def check_audit_columns(columns: Sequence[str], names: Iterable[str], target: str | None, where: str | Path) -> None:
-    """Raise ConfigError where an audit column is none of the table's (`names`), or the target itself."""
-    known = list(names)
+    """Raise ConfigError where an audit column is not one of the table's (`names`), or is the target itself."""
+    available = list(names)
     for column in columns:
-        if column not in known:
-            raise ConfigError(f"{where}: audit_columns: {column!r} is not a column{nearest(column, known)}: name one.")
+        if column not in available:
+            raise ConfigError(
+                f"{where}: audit_columns: {column!r} is not a column{nearest(column, available)}: name an existing one."
+            )
         if column == target:
             raise ConfigError(
                 f"{where}: audit_columns: {column} is the target, whose groups are the labels themselves: name another."
@@ -60,28 +62,28 @@ def audit_groups(
 ) -> None:
     """Write audit.json: the measures of each group of each audit column on the test rows, and the requirements.
 
-    `measured` holds the paths of what `requirements.FILES` names; `held_out` and `test` the calibrated probabilities.
+    `measured` maps each of `requirements.FILES` to its path; `held_out` and `test` are calibrated predictions.
     """
-    found = read_task(task)
+    target_task = read_task(task)
     conformal = artifacts.read(measured["conformal"], schemas.CONFORMAL)
     risk, costs = artifacts.read(measured["risk"], schemas.RISK), artifacts.read(measured["costs"], schemas.COSTS)
-    read = {
+    contents = {
         "metrics": artifacts.read(measured["metrics"], schemas.METRICS),
         "calibration_measures": artifacts.read(measured["calibration_measures"], schemas.CALIBRATION_MEASURES),
         "conformal": conformal,
         "risk": risk,
         "costs": costs,
     }
-    scored = read_scored(test, found.labels).in_order()
-    sets = load_sets(conformal, read_scored(held_out, found.labels)).predict(scored.probabilities)
-    asked = decide_rows(costs, risk, scored.probabilities).codes == ABSTAIN
-    rows = count_rows(scored, decide_labels(costs, scored.probabilities), sets, asked, found)
+    scored = read_scored(test, target_task.labels).in_order()
+    sets = load_sets(conformal, read_scored(held_out, target_task.labels)).predict(scored.probabilities)
+    abstained = decide_rows(costs, risk, scored.probabilities).codes == ABSTAIN
+    rows = count_rows(scored, decide_labels(costs, scored.probabilities), sets, abstained, target_task)
     cells = read_cells(source, scored.keys) if columns else pd.DataFrame()
-    check_audit_columns(columns, cells.columns, found.target, source.csv.path)
-    # One thread: on a busy machine several wait for each other.
+    check_audit_columns(columns, cells.columns, target_task.target, source.csv.path)
+    # One thread: on a busy machine, several wait for each other.
     with threadpool_limits(limits=1), progress("auditing, resamples") as advance:
         overall, audited = audit(rows, [cells[name] for name in columns], seed, advance)
-    judged = check_requirements(requirements, {**read, "audit": {"overall": overall}}, audited)
+    judged = check_requirements(requirements, {**contents, "audit": {"overall": overall}}, audited)
     content = evaluate(rows, overall, audited, judged)
     artifacts.write(out, content, schemas.AUDIT)
     say(content["groups_sentence"])
@@ -91,9 +93,9 @@ def audit_groups(
 def evaluate(
     rows: Rows, overall: GroupMeasures, columns: list[AuditedColumn], requirements: list[JudgedRequirement]
 ) -> Audit:
-    """audit.json of what `audit` and `check_requirements` found."""
-    passed = sum(each["passed"] for each in requirements)
-    told = " ".join(column["sentence"] for column in columns)
+    """The content of audit.json, from the results of `audit` and `check_requirements`."""
+    passed = sum(requirement["passed"] for requirement in requirements)
+    sentences = " ".join(column["sentence"] for column in columns)
     return {
         "rows": len(rows.summands),
         "rates_of": rows.labels,
@@ -102,7 +104,7 @@ def evaluate(
         "confidence": CONFIDENCE,
         "overall": overall,
         "columns": columns,
-        "groups_sentence": told or "No audit_columns are set, so no groups are compared.",
+        "groups_sentence": sentences or "No groups are compared: audit_columns is not set.",
         "requirements": requirements,
         "summary": {"passed": passed, "failed": len(requirements) - passed},
         "sentence": summarize_requirements(requirements),
@@ -113,32 +115,32 @@ def audit(
     rows: Rows, columns: Sequence["pd.Series[str]"], seed: int, advance: Advance | None = None
 ) -> tuple[GroupMeasures, list[AuditedColumn]]:
     """`overall` and `columns` of audit.json; each column is of text, shape (rows,)."""
-    parted = [split_groups(column) for column in columns]
-    everybody = np.arange(len(rows.summands))
-    members = [everybody, *(group.rows for _, groups in parted for group in groups)]
-    whole, *sums = resample_sums(rows.summands, members, seed, advance)
-    found = iter(sums)
+    grouped = [split_groups(column) for column in columns]
+    all_rows = np.arange(len(rows.summands))
+    members = [all_rows, *(group.rows for _, groups in grouped for group in groups)]
+    overall, *sums = resample_sums(rows.summands, members, seed, advance)
+    remaining = iter(sums)
     audited = [
-        _audit_column(str(column.name), kind, groups, [next(found) for _ in groups], rows, seed)
-        for column, (kind, groups) in zip(columns, parted, strict=True)
+        _audit_column(str(column.name), kind, groups, [next(remaining) for _ in groups], rows, seed)
+        for column, (kind, groups) in zip(columns, grouped, strict=True)
     ]
-    return describe_group(whole, rows), audited
+    return describe_group(overall, rows), audited
 
 
 def _audit_column(
     name: str, kind: ColumnKind, groups: list[Group], sums: list[Sums], rows: Rows, seed: int
 ) -> AuditedColumn:
     described: list[AuditedGroup] = [
-        {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **describe_group(own, rows)}
-        for group, own in zip(groups, sums, strict=True)
+        {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **describe_group(summed, rows)}
+        for group, summed in zip(groups, sums, strict=True)
     ]
-    large = [place for place, group in enumerate(described) if not group["small"]]
+    large = [index for index, group in enumerate(described) if not group["small"]]
     column: MeasuredColumn = {
         "name": name,
         "kind": kind,
         "groups": described,
         "differences": compare_groups(
-            [groups[place].name for place in large], [sums[place] for place in large], rows, seed
+            [groups[index].name for index in large], [sums[index] for index in large], rows, seed
         ),
         "too_small": [group["name"] for group in described if group["small"]],
     }

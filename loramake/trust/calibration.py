@@ -1,7 +1,7 @@
 """Calibrated probabilities: temperature scaling or isotonic regression, fitted on one half of the calibration split.
 
-The other half stays unseen, so that the scores of conformal sets and of risk control may be fitted on it. Never looks
-at the true labels of test rows.
+The other half is held out, so that conformal sets and risk control can be fitted on it. The true labels of test rows
+are never used.
 """
 
 from hashlib import sha256
@@ -22,26 +22,26 @@ from loramake.tasks import read_task
 from loramake.trust.sentences.calibration import METHOD_NAMES, note_on_calibrator, summarize_calibrator
 
 METHODS: tuple[CalibrationMethod, ...] = ("isotonic", "temperature", "none")
-"""From the one that needs most rows; where one can't be fitted, the next takes its place."""
+"""Ordered by the rows they need, most first; where one cannot be fitted, the next is used instead."""
 
 MIN_ROWS = {"isotonic": 200, "temperature": 20}
-"""Rows to fit on. Isotonic regression overfits below 200 to 1,000 (Niculescu-Mizil and Caruana 2005). What either costs
-a model that is calibrated already, and saves one that is not, is what `benchmarks/calibration.py` prints.
+"""Rows to fit on. Isotonic regression overfits below 200 to 1,000 (Niculescu-Mizil and Caruana 2005).
+`benchmarks/calibration.py` prints what either costs a model that is already calibrated, and gains for one that is not.
 """
-MIN_ANSWERS = 3
-"""Right and wrong answers each that a temperature needs. Without a wrong one it goes to 0, and with one or two it
-follows those.
+MIN_PREDICTIONS = 3
+"""Correct and incorrect predictions each that a temperature needs. Without an incorrect one it goes to 0, and with one
+or two it depends on those alone.
 """
 MIN_LABEL_ROWS = 10
-"""Rows of each label that isotonic regression needs, since each label has a line of its own."""
+"""Rows of each label that isotonic regression needs, since it fits a line for each label."""
 
 TEMPERATURES = (0.01, 100.0)
-"""The lowest and the highest; at 100 a model is as good as asked to say nothing."""
+"""The lowest and the highest; at 100 the probabilities are all but uniform."""
 
 _LEAST = np.finfo(np.float64).smallest_subnormal
-"""What a probability of 0 counts as: any more would make it equal to others that are above 0."""
+"""Replaces a probability of 0: anything larger would equal other probabilities that are above 0."""
 _SAME_LOSS = 1e-9
-"""Nats a row by which two log losses may differ and count as equal."""
+"""Log losses that differ by less than this many nats per row count as equal."""
 
 
 def calibrate_probabilities(
@@ -64,46 +64,49 @@ def calibrate_probabilities(
     say(calibrator["sentence"])
 
 
-def fit_on_half(scored: Scored, labels: list[str], asked: CalibrationMethod, seed: int) -> tuple[Calibrator, Scored]:
-    """A calibrator fitted on one half of the rows, and those that are left for sets and thresholds: the other half.
+def fit_on_half(
+    scored: Scored, labels: list[str], requested: CalibrationMethod, seed: int
+) -> tuple[Calibrator, Scored]:
+    """A calibrator fitted on one half of the rows, and the held-out rows for sets and thresholds: the other half.
 
-    All rows are left where nothing is asked for, and where they are too few for any method. They are not where a
-    method gave way for what its rows hold: rows that were looked at and found to have few errors promise too much.
+    All rows are held out where no calibration is requested, and where there are too few rows for any method. They are
+    not where a method was rejected because of what its rows contain: rows selected for having few errors are biased.
     """
-    seen, unseen = halve(scored, labels, seed)
-    calibrator = fit_calibrator(seen, labels, asked)
-    left = scored if asked == "none" or len(seen.keys) < min(MIN_ROWS.values()) else unseen
-    calibrator["rows"]["held_out"] = len(left.keys)
-    return calibrator, left
+    fitting, unseen = halve(scored, labels, seed)
+    calibrator = fit_calibrator(fitting, labels, requested)
+    held_out = scored if requested == "none" or len(fitting.keys) < min(MIN_ROWS.values()) else unseen
+    calibrator["rows"]["held_out"] = len(held_out.keys)
+    return calibrator, held_out
 
 
 def halve(scored: Scored, labels: list[str], seed: int) -> tuple[Scored, Scored]:
-    """The rows parted in two, each label's as evenly as can be; of an odd number the first half has one more.
+    """The rows split in two, stratified by label; of an odd number, the first half has one more.
 
-    What decides is the name of a row and of its label, and the seed: neither the order of the rows nor that of the
-    labels. The first half comes in an order of its own, so that its sums don't depend on the file's; the second in
-    the file's.
+    The split depends on the key of a row, the name of its label and the seed, not on the order of rows or labels. The
+    first half has an order of its own, so that its sums do not depend on the file's; the second has the file's order.
     """
-    order = sorted(range(len(scored.keys)), key=lambda row: (labels[scored.truth[row]], _lot(scored.keys[row], seed)))
+    order = sorted(
+        range(len(scored.keys)), key=lambda row: (labels[scored.truth[row]], _hash_key(scored.keys[row], seed))
+    )
     return scored.take(order[::2]), scored.take(sorted(order[1::2]))
 
 
-def _lot(key: Key, seed: int) -> bytes:
+def _hash_key(key: Key, seed: int) -> bytes:
     source, row = key
     return sha256(f"{seed} {source} {row}".encode()).digest()
 
 
-def fit_calibrator(scored: Scored, labels: list[str], asked: CalibrationMethod) -> Calibrator:
-    """calibrator.json, fitted on all of `scored`, by the method asked for or the next one that these rows allow.
+def fit_calibrator(scored: Scored, labels: list[str], requested: CalibrationMethod) -> Calibrator:
+    """calibrator.json, fitted on all of `scored`, by the requested method or the next one that these rows allow.
 
-    A method that raises their log loss is passed over too: isotonic regression does where the model is always right
-    and surer than that allows.
+    A method that raises their log loss is skipped too: isotonic regression does where the model is always correct and
+    more confident than the line's bounds allow.
     """
     reasons: list[str] = []
-    for method in METHODS[METHODS.index(asked) :]:
+    for method in METHODS[METHODS.index(requested) :]:
         reason = _obstacle(method, scored, labels)
         if reason is None:
-            calibrator = _fit(scored, labels, asked, method)
+            calibrator = _fit(scored, labels, requested, method)
             reason = _harm(calibrator, scored)
         if reason is None:
             break
@@ -113,10 +116,10 @@ def fit_calibrator(scored: Scored, labels: list[str], asked: CalibrationMethod) 
     return calibrator
 
 
-def _fit(scored: Scored, labels: list[str], asked: CalibrationMethod, method: CalibrationMethod) -> Calibrator:
+def _fit(scored: Scored, labels: list[str], requested: CalibrationMethod, method: CalibrationMethod) -> Calibrator:
     _, truth, probabilities = scored
     return {
-        "asked": asked,
+        "requested": requested,
         "method": method,
         "note": None,
         "temperature": fit_temperature(truth, probabilities) if method == "temperature" else None,
@@ -128,16 +131,19 @@ def _fit(scored: Scored, labels: list[str], asked: CalibrationMethod, method: Ca
 
 
 def _obstacle(method: str, scored: Scored, labels: list[str]) -> str | None:
-    """Why these rows don't do for the method."""
+    """Why the method cannot be fitted on these rows."""
     if method == "none":
         return None
     rows, name = len(scored.keys), METHOD_NAMES[method]
     if rows < MIN_ROWS[method]:
-        return f"{name} needs {MIN_ROWS[method]} rows to be fitted on and has {rows} (half of the calibration rows)"
+        return f"{name} needs {MIN_ROWS[method]} rows to fit and has {rows} (half of the calibration rows)"
     if method == "temperature":
-        right = int((scored.probabilities.argmax(axis=1) == scored.truth).sum())
-        if min(right, rows - right) < MIN_ANSWERS:
-            return f"{name} needs {MIN_ANSWERS} right and as many wrong answers and has {right} and {rows - right}"
+        correct = int((scored.probabilities.argmax(axis=1) == scored.truth).sum())
+        if min(correct, rows - correct) < MIN_PREDICTIONS:
+            return (
+                f"{name} needs at least {MIN_PREDICTIONS} correct and {MIN_PREDICTIONS} incorrect predictions and has "
+                f"{correct} and {rows - correct}"
+            )
         return None
     counts = np.bincount(scored.truth, minlength=len(labels))
     rarest = int(counts.argmin())
@@ -147,14 +153,15 @@ def _obstacle(method: str, scored: Scored, labels: list[str]) -> str | None:
 
 
 def _harm(calibrator: Calibrator, scored: Scored) -> str | None:
-    """Why a fitted calibrator should not be used: on its own rows it is worse than doing nothing."""
+    """Why a fitted calibrator should not be used: on the rows it was fitted on, it is worse than none."""
     if calibrator["method"] == "none":
         return None
     before = _log_loss(scored.truth, scored.probabilities)
     after = _log_loss(scored.truth, apply_calibrator(calibrator, scored.probabilities))
     if after <= before + _SAME_LOSS:
         return None
-    return f"{METHOD_NAMES[calibrator['method']]} raised the log loss of its own rows from {before:.3f} to {after:.3f}"
+    name = METHOD_NAMES[calibrator["method"]]
+    return f"{name} raised the log loss on the rows it was fitted on from {before:.3f} to {after:.3f}"
 
 
 def _log_loss(truth: Codes, probabilities: Floats) -> float:
@@ -162,16 +169,16 @@ def _log_loss(truth: Codes, probabilities: Floats) -> float:
 
 
 def _log_probs(probabilities: Floats) -> Floats:
-    found: Floats = np.log(np.maximum(probabilities, _LEAST))
-    return found
+    log_probs: Floats = np.log(np.maximum(probabilities, _LEAST))
+    return log_probs
 
 
 def fit_temperature(truth: Codes, probabilities: Floats) -> float:
     """The temperature of the lowest log loss (Guo et al. 2017, section 4.2), within TEMPERATURES.
 
-    Of b = 1/T the log loss is convex, so that its slope, the mean of log p as the softened probabilities expect it
-    less that of the true label, has one root at most. scikit-learn's CalibratedClassifierCV(method="temperature")
-    finds the same, but adds 1e-12 to every probability, and is newer than the scikit-learn that loramake asks for.
+    The log loss is convex in b = 1/T, so its slope (the mean of log p expected under the scaled probabilities, less
+    that of the true label) has at most one root. scikit-learn's CalibratedClassifierCV(method="temperature") gives the
+    same, but adds 1e-12 to every probability, and is newer than the scikit-learn that loramake requires.
     """
     log_probs = _log_probs(probabilities)
     true = log_probs[np.arange(len(truth)), truth].mean()
@@ -188,17 +195,17 @@ def fit_temperature(truth: Codes, probabilities: Floats) -> float:
 
 
 def fit_isotonic(truth: Codes, probabilities: Floats, labels: list[str]) -> list[IsotonicLine]:
-    """Isotonic regression of each label against the rest (Zadrozny and Elkan 2002), of two labels of the positive one.
+    """Isotonic regression of each label against the rest (Zadrozny and Elkan 2002); of two labels, of the positive one.
 
-    No line touches 0 or 1, as no number of rows proves that something never happens: what was seen in none of n rows
+    No line reaches 0 or 1, since no number of rows proves that something never happens: what occurs in none of n rows
     counts as 1/labels of a row in n + 1 (Perks 1947; of two labels, Krichevsky and Trofimov 1981).
     """
     count = len(labels)
     least = 1 / (count * (len(truth) + 1))
     lines: list[IsotonicLine] = []
-    for place in [1] if count == 2 else range(count):
-        line = IsotonicRegression(y_min=least, y_max=1 - least).fit(probabilities[:, place], truth == place)
-        lines.append({"label": labels[place], "x": line.X_thresholds_.tolist(), "y": line.y_thresholds_.tolist()})
+    for code in [1] if count == 2 else range(count):
+        line = IsotonicRegression(y_min=least, y_max=1 - least).fit(probabilities[:, code], truth == code)
+        lines.append({"label": labels[code], "x": line.X_thresholds_.tolist(), "y": line.y_thresholds_.tolist()})
     return lines
 
 
@@ -209,19 +216,19 @@ def apply_calibrator(calibrator: Calibrator, probabilities: Floats) -> Floats:
     """
     if probabilities.shape[1] != len(calibrator["labels"]):
         raise ArtifactError(
-            f"{layout.CALIBRATOR.path} is for {len(calibrator['labels'])} labels and the predictions have "
+            f"{layout.CALIBRATOR.path} is for {len(calibrator['labels'])} labels, but the predictions have "
             f"{probabilities.shape[1]}: delete it and run the experiment again."
         )
     calibrated: Floats = probabilities
     if calibrator["temperature"] is not None:
         calibrated = softmax(_log_probs(probabilities) / calibrator["temperature"], axis=1)
     elif calibrator["isotonic"] is not None:
-        calibrated = _along(calibrator["isotonic"], probabilities)
+        calibrated = _interpolate(calibrator["isotonic"], probabilities)
     return calibrated
 
 
-def _along(lines: list[IsotonicLine], probabilities: Floats) -> Floats:
-    """Each label's probabilities read off its line, then made to add up to 1."""
+def _interpolate(lines: list[IsotonicLine], probabilities: Floats) -> Floats:
+    """Each label's probabilities interpolated on its line, then normalised to add up to 1."""
     if len(lines) == 1:
         positive = np.interp(probabilities[:, 1], lines[0]["x"], lines[0]["y"])
         return np.stack([1 - positive, positive], axis=1)

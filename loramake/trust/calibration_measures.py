@@ -1,7 +1,7 @@
-"""How far probabilities can be taken at their word: calibration errors and proper scores, with bootstrap intervals.
+"""How well calibrated probabilities are: calibration errors and proper scores, with bootstrap intervals.
 
-Bins are of equal width and open below, as in Guo et al. 2017; only those of the adaptive error hold equal numbers of
-rows. Calibration errors are biased upwards: of few rows, even perfect probabilities have some.
+Bins are of equal width and open below, as in Guo et al. 2017; only those of the adaptive error have equal numbers of
+rows. Calibration errors are biased upwards: on few rows, even perfect probabilities show some.
 
 Time and memory grow with resamples times rows times bins in use.
 """
@@ -49,16 +49,16 @@ def evaluate_calibration(
     _check_same_rows(scored[0], scored[1], before, after)
     fitted = artifacts.read(calibrator, schemas.CALIBRATOR)
     truth = scored[0].truth
-    found_before, found_after = evaluate(truth, [each.probabilities for each in scored], seed)
+    measured_before, measured_after = evaluate(truth, [split.probabilities for split in scored], seed)
     measures: CalibrationMeasures = {
         "rows": len(truth),
         "method": fitted["method"],
         "bins": BINS,
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
-        "before": found_before,
-        "after": found_after,
-        "sentence": summarize_calibration(found_before, found_after, len(truth), fitted),
+        "before": measured_before,
+        "after": measured_after,
+        "sentence": summarize_calibration(measured_before, measured_after, len(truth), fitted),
     }
     artifacts.write(out, measures, schemas.CALIBRATION_MEASURES)
     say(measures["sentence"])
@@ -75,48 +75,48 @@ def _check_same_rows(ours: Scored, theirs: Scored, before: str | Path, after: st
 def evaluate(truth: Codes, several: list[Floats], seed: int) -> list[MeasuredCalibration]:
     """Measures with intervals and reliability bins of each (rows, labels) in `several`, all on the same resamples."""
     parts: list[list[dict[CalibrationMeasure, Floats]]] = [[] for _ in several]
-    # One thread: on a busy machine several wait for each other.
+    # One thread: on a busy machine, several wait for each other.
     with threadpool_limits(limits=1), progress("evaluating calibration, resamples") as advance:
         for counts in draw_counts(len(truth), seed, _CELLS, advance):
-            for found, probabilities in zip(parts, several, strict=True):
-                found.append(compute_measures(truth, probabilities, counts))
+            for blocks, probabilities in zip(parts, several, strict=True):
+                blocks.append(compute_measures(truth, probabilities, counts))
         values = [compute_measures(truth, probabilities, np.ones((1, len(truth)))) for probabilities in several]
     return [
         {
             "measures": {
-                name: estimate(value[name][0], np.concatenate([part[name] for part in found])) for name in MEASURES
+                name: estimate(value[name][0], np.concatenate([block[name] for block in blocks])) for name in MEASURES
             },
             "ece_if_calibrated": error_if_calibrated(probabilities, seed),
             "reliability": reliability_bins(truth, probabilities),
         }
-        for value, found, probabilities in zip(values, parts, several, strict=True)
+        for value, blocks, probabilities in zip(values, parts, several, strict=True)
     ]
 
 
 def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dict[CalibrationMeasure, Floats]:
-    """Every measure of each resample, each of shape (resamples,); `counts` (resamples, rows) tells what it holds.
+    """Every measure of each resample, each of shape (resamples,); `counts` (resamples, rows) counts its rows.
 
     - ece, mce: top-label, bins of equal width (Naeini et al. 2015; Guo et al. 2017, equations 3 and 5).
     - adaptive_ece: top-label, bins of equal mass (Nguyen and O'Connor 2015), `equal_mass_error`.
     - classwise_ece: mean over the labels of the error of each one's probability (Kull et al. 2019).
     - brier: summed over the labels (Brier 1950); and its parts, summed over the labels, such that
-      brier = reliability - resolution + uncertainty holds exactly: the resolution is Stephenson et al.'s generalised
-      one (2008), which has the spread within bins in it and may therefore fall below 0.
-    - log_loss: probabilities kept off 0 and 1 as scikit-learn's log_loss does.
+      brier = reliability - resolution + uncertainty exactly: the resolution is Stephenson et al.'s generalised one
+      (2008), which includes the spread within bins and may therefore fall below 0.
+    - log_loss: probabilities clipped away from 0 and 1 as in scikit-learn's log_loss.
 
     All are NaN where there is no row.
     """
     rows, labels = probabilities.shape
     if rows == 0:
         return dict.fromkeys(MEASURES, np.full(len(counts), np.nan))
-    confidence, right = _top_label(truth, probabilities)
-    gaps, held = _binned(confidence[:, None], (right - confidence)[:, None], counts)
+    confidence, correct = _top_label(truth, probabilities)
+    gaps, sizes = _sum_by_bin(confidence[:, None], (correct - confidence)[:, None], counts)
     reliability, uncertainty, classwise = _label_parts(truth, probabilities, counts)
-    brier = counts @ ((probabilities**2).sum(axis=1) - 2 * _own(truth, probabilities) + 1) / rows
+    brier = counts @ ((probabilities**2).sum(axis=1) - 2 * _true_label(truth, probabilities) + 1) / rows
     return {
         "ece": np.abs(gaps).sum(axis=1) / rows,
-        "adaptive_ece": equal_mass_error(confidence, right, counts),
-        "mce": (np.abs(gaps) / np.maximum(held, 1)).max(axis=1),
+        "adaptive_ece": equal_mass_error(confidence, correct, counts),
+        "mce": (np.abs(gaps) / np.maximum(sizes, 1)).max(axis=1),
         "classwise_ece": classwise / labels,
         "brier": brier,
         "brier_reliability": reliability,
@@ -127,10 +127,10 @@ def compute_measures(truth: Codes, probabilities: Floats, counts: Floats) -> dic
 
 
 def error_if_calibrated(probabilities: Floats, seed: int) -> Estimate:
-    """The ECE that rows of these confidences would show if those were right exactly, with the interval it falls into.
+    """The ECE that rows of these confidences would show if they were perfectly calibrated, with its interval.
 
-    Truth is drawn from the confidences again and again (consistency resampling: Bröcker and Smith 2007; Vaicenavicius
-    et al. 2019). An ECE below the upper end is no evidence against the probabilities.
+    Truth is drawn repeatedly from the confidences (consistency resampling: Bröcker and Smith 2007; Vaicenavicius et
+    al. 2019). An ECE below the upper end is no evidence against the probabilities.
     """
     rows = len(probabilities)
     if rows == 0:
@@ -140,18 +140,19 @@ def error_if_calibrated(probabilities: Floats, seed: int) -> Estimate:
     errors = []
     for size in np.diff([*range(0, RESAMPLES, max(1, _CELLS // rows)), RESAMPLES]):
         gaps = (generator.random((size, rows)) < confidence) - confidence
-        errors.append(np.abs(_binned(confidence[:, None], np.ones((rows, 1)), gaps)[0]).sum(axis=1) / rows)
+        errors.append(np.abs(_sum_by_bin(confidence[:, None], np.ones((rows, 1)), gaps)[0]).sum(axis=1) / rows)
     drawn = np.concatenate(errors)
     return estimate(float(drawn.mean()), drawn)
 
 
-def _own(truth: Codes, probabilities: Floats) -> Floats:
-    found: Floats = probabilities[np.arange(len(truth)), truth]
-    return found
+def _true_label(truth: Codes, probabilities: Floats) -> Floats:
+    """The probability of each row's true label, shape (rows,)."""
+    probability: Floats = probabilities[np.arange(len(truth)), truth]
+    return probability
 
 
 def _top_label(truth: Codes, probabilities: Floats) -> tuple[Floats, Floats]:
-    """The probability of the predicted label, and 1 where that is the true one, each (rows,)."""
+    """The probability of the predicted label, and 1 where that is the true label, each (rows,)."""
     return probabilities.max(axis=1), (probabilities.argmax(axis=1) == truth).astype(np.float64)
 
 
@@ -160,21 +161,21 @@ def find_bins(probabilities: Floats) -> Codes:
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probabilities, side="left").astype(np.int64)
 
 
-def _binned(probabilities: Floats, gaps: Floats, counts: Floats) -> tuple[Floats, Floats]:
-    """Sum of `gaps` and number of rows in every bin of every column that holds a row, twice (resamples, such bins).
+def _sum_by_bin(probabilities: Floats, gaps: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Sum of `gaps` and number of rows in each non-empty bin of every column, both (resamples, such bins).
 
-    `probabilities` and `gaps` have shape (rows, columns). As two products of matrices, of all resamples at once.
+    `probabilities` and `gaps` have shape (rows, columns). Two matrix products cover all resamples at once.
     """
     rows, columns = probabilities.shape
     bins = find_bins(probabilities) + BINS * np.arange(columns)
     used = np.flatnonzero(np.bincount(bins.ravel(), minlength=BINS * columns))
-    places = np.zeros(BINS * columns, dtype=np.int64)
-    places[used] = np.arange(len(used))
-    at = (np.arange(rows)[:, None], places[bins])
+    positions = np.zeros(BINS * columns, dtype=np.int64)
+    positions[used] = np.arange(len(used))
+    indices = (np.arange(rows)[:, None], positions[bins])
     spread = np.zeros((rows, len(used)))
-    spread[at] = gaps
+    spread[indices] = gaps
     sums = counts @ spread
-    spread[at] = 1
+    spread[indices] = 1
     return sums, counts @ spread
 
 
@@ -182,58 +183,60 @@ def _label_parts(truth: Codes, probabilities: Floats, counts: Floats) -> tuple[F
     """Reliability, uncertainty and calibration error of each label against the rest, summed, each (resamples,)."""
     rows = len(truth)
     reliability, uncertainty, error = np.zeros((3, len(counts)))
-    for places in _label_blocks(rows, probabilities.shape[1]):
-        true = (truth[:, None] == places).astype(np.float64)
-        gaps, held = _binned(probabilities[:, places], true - probabilities[:, places], counts)
+    for codes in _label_blocks(rows, probabilities.shape[1]):
+        true = (truth[:, None] == codes).astype(np.float64)
+        gaps, sizes = _sum_by_bin(probabilities[:, codes], true - probabilities[:, codes], counts)
         shares = counts @ true / rows
-        reliability += (gaps**2 / np.maximum(held, 1)).sum(axis=1) / rows
+        reliability += (gaps**2 / np.maximum(sizes, 1)).sum(axis=1) / rows
         uncertainty += (shares * (1 - shares)).sum(axis=1)
         error += np.abs(gaps).sum(axis=1) / rows
     return reliability, uncertainty, error
 
 
 def _label_blocks(rows: int, labels: int) -> Iterator[Codes]:
-    """Labels, as many at once as fit into _CELLS with all their bins."""
+    """Label codes, as many at once as fit into _CELLS with all their bins."""
     size = max(1, _CELLS // (rows * BINS))
     for start in range(0, labels, size):
         yield np.arange(start, min(start + size, labels))
 
 
-def equal_mass_error(confidence: Floats, right: Floats, counts: Floats) -> Floats:
+def equal_mass_error(confidence: Floats, correct: Floats, counts: Floats) -> Floats:
     """Mean gap between confidence and accuracy over BINS bins of equal numbers of rows, shape (resamples,).
 
-    The bins part the rows of a resample, sorted by confidence, into runs whose lengths differ by 1 at most. Rows of
-    one confidence all go to the bin of the first of them, so that the order of the rows doesn't matter.
+    The bins split the rows of a resample, sorted by confidence, into runs whose lengths differ by at most 1. Rows of
+    equal confidence all go to the bin of the first of them, so that the order of the rows does not matter.
     """
     rows = len(confidence)
     order = np.argsort(confidence, kind="stable")
-    gaps = (right - confidence)[order]
+    gaps = (correct - confidence)[order]
     starts = np.flatnonzero(np.diff(confidence[order], prepend=-np.inf))
     ends = np.cumsum([len(run) for run in np.array_split(order, BINS)])[:-1]
     errors = np.empty(len(counts))
-    for place, count in enumerate(counts):  # what one resample needs stays in the processor's cache
+    for index, count in enumerate(counts):  # the data of one resample stays in the processor's cache
         drawn = count[order]
         before = (np.cumsum(drawn) - drawn)[starts]
         edges = np.append(starts, rows)[np.searchsorted(before, ends)]
         sums = np.diff(np.append(0, np.cumsum(drawn * gaps))[[0, *edges, rows]])
-        errors[place] = np.abs(sums).sum() / rows
+        errors[index] = np.abs(sums).sum() / rows
     return errors
 
 
 def reliability_bins(truth: Codes, probabilities: Floats) -> list[ReliabilityBin]:
     """The bins of a reliability diagram: edges, rows, mean confidence and accuracy (None of a bin without rows)."""
-    confidence, right = _top_label(truth, probabilities) if len(truth) else (np.zeros(0), np.zeros(0))
+    confidence, correct = _top_label(truth, probabilities) if len(truth) else (np.zeros(0), np.zeros(0))
     bins = find_bins(confidence)
     rows = np.bincount(bins, minlength=BINS).tolist()
-    sums = zip(*(np.bincount(bins, weights=each, minlength=BINS).tolist() for each in (confidence, right)), strict=True)
+    sums = zip(
+        *(np.bincount(bins, weights=values, minlength=BINS).tolist() for values in (confidence, correct)), strict=True
+    )
     edges = np.linspace(0, 1, BINS + 1).tolist()
     return [
         {
-            "low": edges[place],
-            "high": edges[place + 1],
-            "rows": held,
-            "mean_confidence": confident / held if held else None,
-            "accuracy": hits / held if held else None,
+            "low": edges[index],
+            "high": edges[index + 1],
+            "rows": count,
+            "mean_confidence": confident / count if count else None,
+            "accuracy": hits / count if count else None,
         }
-        for place, (held, (confident, hits)) in enumerate(zip(rows, sums, strict=True))
+        for index, (count, (confident, hits)) in enumerate(zip(rows, sums, strict=True))
     ]

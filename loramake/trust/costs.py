@@ -1,4 +1,4 @@
-"""What decisions of least expected cost cost on the test split, beside simpler ways to decide."""
+"""What decisions of least expected cost cost on the test split, compared with simpler policies."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +21,11 @@ from loramake.trust.decisions import decide_rows
 from loramake.trust.sentences.costs import summarize_costs
 
 MIN_ROWS = 20
-"""Of fewer test rows it is not said which way is cheaper: their resamples hardly differ."""
+"""With fewer test rows no policy is called cheaper: their resamples hardly differ."""
 
 
 class Policies(NamedTuple):
-    """What each way to decide decides for the test rows: codes of shape (rows,)."""
+    """What each policy decides for the test rows: codes of shape (rows,)."""
 
     loramake: Codes
     """As `loramake predict` decides."""
@@ -52,45 +52,50 @@ def decide_by_cost(
 ) -> None:
     """Write costs.json: decisions on the test rows, which have calibrated probabilities, and what they cost.
 
-    `train` holds the train split's predictions, of which only the true labels are looked at; `calibration` those of
-    the calibration split as they were predicted, on which the baselines are calibrated like loramake.
+    `train` are the train split's predictions, of which only the true labels are used; `calibration` are those of the
+    calibration split, uncalibrated, on which the baselines are calibrated like loramake.
     """
     labels = read_task(task).labels
-    found: Costs = {
+    content: Costs = {
         **read_costs(costs, abstain_cost, labels, "config.yaml"),
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
         "test": None,
-        "sentence": "No costs are set (costs), so each row is decided for its most probable label.",
+        "sentence": "Each row gets its most probable label: costs is not set.",
     }
-    if found["configured"]:
+    if content["configured"]:
         truth, scores = read_scores(test, baselines, labels, "test")
-        method = artifacts.read(calibrator, schemas.CALIBRATOR)["asked"]
+        method = artifacts.read(calibrator, schemas.CALIBRATOR)["requested"]
         scores = calibrate_baselines(scores, calibration, baselines, labels, method, seed)
         controlled = artifacts.read(risk, schemas.RISK)
-        policies = find_policies(found, controlled, scores, read_scored(train, labels).truth, truth)
-        measured = compare_costs(found, truth, policies, seed)
-        found |= {"test": measured, "sentence": summarize_costs(found, measured, MIN_ROWS)}
-    artifacts.write(out, found, schemas.COSTS)
-    say(found["sentence"])
+        policies = find_policies(content, controlled, scores, read_scored(train, labels).truth, truth)
+        measured = compare_costs(content, truth, policies, seed)
+        content |= {"test": measured, "sentence": summarize_costs(content, measured, MIN_ROWS)}
+    artifacts.write(out, content, schemas.COSTS)
+    say(content["sentence"])
 
 
 def calibrate_baselines(
-    test: Scores, calibration: str | Path, baselines: str | Path, labels: list[str], asked: CalibrationMethod, seed: int
+    test: Scores,
+    calibration: str | Path,
+    baselines: str | Path,
+    labels: list[str],
+    requested: CalibrationMethod,
+    seed: int,
 ) -> Scores:
-    """Scores of the test rows, the baselines' calibrated on the same half of the calibration rows as loramake's."""
+    """Scores of the test rows; the baselines' are calibrated on the same half of the calibration rows as loramake's."""
     keys = read_scored(calibration, labels).keys
     truth, scores = read_scores(calibration, baselines, labels, "calibration")
     calibrated = dict(test)
     for name, probabilities in scores.items():
         if name != LORAMAKE:
-            calibrator, _ = fit_on_half(Scored(keys, truth, probabilities), labels, asked, seed)
+            calibrator, _ = fit_on_half(Scored(keys, truth, probabilities), labels, requested, seed)
             calibrated[name] = apply_calibrator(calibrator, test[name])
     return calibrated
 
 
 def find_policies(costs: CostMatrix, risk: Risk, scores: Scores, train: Codes, truth: Codes) -> Policies:
-    """What each way to decide decides for the test rows, whose labels are `truth`; `train` are those of train rows."""
+    """What each policy decides for the test rows, whose labels are `truth`; `train` are the labels of train rows."""
     count = len(costs["labels"])
     constant = None
     if len(train):
@@ -102,28 +107,28 @@ def find_policies(costs: CostMatrix, risk: Risk, scores: Scores, train: Codes, t
         most_probable=scores[LORAMAKE].argmax(axis=1),
         constant=constant,
         perfect=decide(costs, np.eye(count)).codes[truth],
-        baselines={name: decide(costs, found).codes for name, found in scores.items() if name != LORAMAKE},
+        baselines={name: decide(costs, probs).codes for name, probs in scores.items() if name != LORAMAKE},
     )
 
 
 def compare_costs(costs: CostMatrix, truth: Codes, policies: Policies, seed: int) -> CostsOnTest:
-    """`test` of costs.json: what every way to decide costs, with bootstrap intervals of the same resamples."""
-    own = {name: codes for name, codes in policies._asdict().items() if name != "baselines" and codes is not None}
-    ways = [*own.values(), *policies.baselines.values()]
-    paid = np.column_stack([pay(costs, truth, codes) for codes in ways])
+    """`test` of costs.json: what every policy costs, with bootstrap intervals from the same resamples."""
+    ours = {name: codes for name, codes in policies._asdict().items() if name != "baselines" and codes is not None}
+    decisions = [*ours.values(), *policies.baselines.values()]
+    paid = np.column_stack([pay(costs, truth, codes) for codes in decisions])
     means, resampled = _means(paid, seed)
-    told = [
+    measured = [
         _describe(codes, costs["labels"], estimate(float(mean), column), float(total))
-        for codes, mean, column, total in zip(ways, means, resampled.T, paid.sum(axis=0), strict=True)
+        for codes, mean, column, total in zip(decisions, means, resampled.T, paid.sum(axis=0), strict=True)
     ]
     names = list(policies.baselines)
-    first, last = means[: len(own)], means[len(own) :]
-    best = int(np.argmin(last))
-    # Without max_selective_error where it is set, which no baseline is held to.
-    alone = list(own).index("without_max_selective_error" if "without_max_selective_error" in own else "loramake")
-    paired = resampled[:, alone] - resampled[:, len(own) + best]
-    difference = estimate(float(first[alone] - last[best]), paired)
-    described = dict(zip(own, told, strict=False))
+    our_means, baseline_means = means[: len(ours)], means[len(ours) :]
+    best = int(np.argmin(baseline_means))
+    # Where max_selective_error is set, loramake is compared without it, since it does not apply to baselines.
+    alone = list(ours).index("without_max_selective_error" if "without_max_selective_error" in ours else "loramake")
+    paired = resampled[:, alone] - resampled[:, len(ours) + best]
+    difference = estimate(float(our_means[alone] - baseline_means[best]), paired)
+    described = dict(zip(ours, measured, strict=False))
     return {
         "rows": len(truth),
         "without_max_selective_error": described.get("without_max_selective_error"),
@@ -131,7 +136,7 @@ def compare_costs(costs: CostMatrix, truth: Codes, policies: Policies, seed: int
         "loramake": described["loramake"],
         "most_probable": described["most_probable"],
         "perfect": described["perfect"],
-        "baselines": dict(zip(names, told[len(own) :], strict=True)),
+        "baselines": dict(zip(names, measured[len(ours) :], strict=True)),
         "difference": {
             "baseline": names[best] if len(truth) else None,
             **difference,
@@ -141,15 +146,15 @@ def compare_costs(costs: CostMatrix, truth: Codes, policies: Policies, seed: int
 
 
 def pay(costs: CostMatrix, truth: Codes, codes: Codes) -> Floats:
-    """What decisions cost when the truth is known, shape (rows,)."""
+    """What decisions cost given the true labels, shape (rows,)."""
     # ABSTAIN is -1, the last column.
-    asked = np.full((len(costs["labels"]), 1), np.nan if costs["abstain_cost"] is None else costs["abstain_cost"])
-    paid: Floats = np.hstack([np.array(costs["matrix"]), asked])[truth, codes]
+    abstaining = np.full((len(costs["labels"]), 1), np.nan if costs["abstain_cost"] is None else costs["abstain_cost"])
+    paid: Floats = np.hstack([np.array(costs["matrix"]), abstaining])[truth, codes]
     return paid
 
 
 def _means(paid: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Means of each column, shape (ways,), and of each resample's rows, (resamples, ways); NaN of no rows."""
+    """Mean of each column, shape (policies,), and of each resample, (resamples, policies); NaN without rows."""
     if not len(paid):
         return np.full(paid.shape[1], np.nan), np.full((RESAMPLES, paid.shape[1]), np.nan)
     resampled = np.concatenate([counts @ paid for counts in draw_counts(len(paid), seed)]) / len(paid)

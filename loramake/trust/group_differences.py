@@ -1,4 +1,4 @@
-"""How far groups lie apart in each measure, with intervals that hold for the two that lie farthest apart."""
+"""How much groups differ in each measure, with intervals that are valid for the two that differ most."""
 
 from typing import NamedTuple
 
@@ -10,44 +10,44 @@ from loramake.prediction.predictions import Floats
 from loramake.trust.group_measures import MEASURES, SHARES, Rows, Sums, draw_shares, measure
 
 NOTHING: Spread = {**UNDEFINED, "lowest": None, "highest": None, "label": None}
-"""A difference or a ratio that is not defined."""
+"""A difference or a ratio that is undefined."""
 
 
 def compare_groups(names: list[str], sums: list[Sums], rows: Rows, seed: int) -> dict[GroupMeasure, Spreads]:
-    """Largest less smallest, and of shares smallest by largest, of each measure over groups."""
+    """Largest minus smallest, and of shares smallest over largest, of each measure over groups."""
     if len(names) < 2:
         return {name: {"difference": NOTHING, "ratio": NOTHING if name in SHARES else None} for name in MEASURES}
-    given = [measure(own.given, rows.binary) for own in sums]
+    given = [measure(group.given, rows.binary) for group in sums]
     generator = np.random.default_rng(seed)
-    shares, centres = ([draw_shares(own.given, by) for own in sums] for by in (generator, None))
-    resampled = [measure(own.drawn, rows.binary) for own in sums]
-    found: dict[GroupMeasure, Spreads] = {}
+    shares, centres = ([draw_shares(group.given, source) for group in sums] for source in (generator, None))
+    resampled = [measure(group.drawn, rows.binary) for group in sums]
+    spreads: dict[GroupMeasure, Spreads] = {}
     for name in MEASURES:
-        # Who is selected is compared label by label, and the label that differs most counts.
+        # Selection rates are compared label by label, and the label that differs most counts.
         by_label = name == "selection_rate"
         is_share = name in SHARES
-        one, centre, many = (
+        observed, centre, draws = (
             np.stack([rates[0] if by_label else values[name][:, None] for values, rates in measured], axis=1)
             for measured in (given, centres if is_share else given, shares if is_share else resampled)
         )
-        drawn = Drawn(centre[0], many)
+        drawn = Drawn(centre[0], draws)
         candidates: list[str | None] = [*rows.labels] if by_label and not rows.binary else [None]
-        found[name] = {
-            "difference": _difference(names, candidates, one[0], drawn, top=1.0 if is_share else np.inf),
-            "ratio": _ratio(names, candidates, one[0], drawn) if is_share else None,
+        spreads[name] = {
+            "difference": _difference(names, candidates, observed[0], drawn, top=1.0 if is_share else np.inf),
+            "ratio": _ratio(names, candidates, observed[0], drawn) if is_share else None,
         }
-    return found
+    return spreads
 
 
 class Drawn(NamedTuple):
-    """What values may be: their middle, shape (groups, candidates), and draws, (times, groups, candidates)."""
+    """Plausible values: their centre, shape (groups, candidates), and draws, (times, groups, candidates)."""
 
     centre: Floats
     values: Floats
 
 
 def _difference(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn, top: float) -> Spread:
-    """Largest less smallest of values (groups, candidates), where that is most."""
+    """Largest minus smallest of values (groups, candidates), for the candidate where it is largest."""
     low, high = find_ends(values)
     reach = find_reach(drawn.values - drawn.centre)
     worst = np.fmax.reduce(high - low)
@@ -58,7 +58,7 @@ def _difference(names: list[str], candidates: list[str | None], values: Floats, 
 
 
 def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn: Drawn) -> Spread:
-    """Smallest by largest, where that is least; as `_difference`, since a ratio is a difference of logarithms."""
+    """Smallest over largest, where it is lowest; as `_difference`, since a ratio is a difference of logarithms."""
     low, high = find_ends(values)
     least, most = find_ends(drawn.centre)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -66,7 +66,7 @@ def _ratio(names: list[str], candidates: list[str | None], values: Floats, drawn
         middle = np.fmin.reduce(least / most)
         reach = find_reach(np.log(drawn.values) - np.log(drawn.centre))
     worst = np.fmin.reduce(ratios)
-    # A share of 0 has no logarithm: how many times larger another is cannot be told.
+    # A share of 0 has no logarithm: how many times larger another is remains undefined.
     ends = (
         [min(middle * np.exp(-reach), worst), max(middle * np.exp(reach), worst)] if worst > 0 else np.full(2, np.nan)
     )
@@ -82,30 +82,30 @@ def find_ends(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _named(
-    names: list[str], candidates: list[str | None], values: Floats, worst: float, each: Floats, interval: Floats
+    names: list[str], candidates: list[str | None], values: Floats, worst: float, spreads: Floats, interval: Floats
 ) -> Spread:
-    """A difference or ratio with the groups and the candidate it is of, the worst in `each` (candidates,)."""
+    """A difference or ratio with its groups and its candidate: the worst of `spreads` (candidates,)."""
     if np.isnan(worst):
         return NOTHING
-    place = int(np.flatnonzero(each == worst)[0])
+    index = int(np.flatnonzero(spreads == worst)[0])
     low, high = (None if np.isnan(end) else float(end) for end in interval)
     return {
         "value": float(worst),
         "low": low,
         "high": high,
-        "lowest": names[int(np.nanargmin(values[:, place]))],
-        "highest": names[int(np.nanargmax(values[:, place]))],
-        "label": candidates[place],
+        "lowest": names[int(np.nanargmin(values[:, index]))],
+        "highest": names[int(np.nanargmax(values[:, index]))],
+        "label": candidates[index],
     }
 
 
 def find_reach(errors: Floats) -> float:
-    """How far the difference of any two groups is off in 95% of the draws, from errors (times, groups, candidates).
+    """The largest error of any difference of two groups in 95% of the draws, from errors (times, groups, candidates).
 
-    No range of values can be off by more than the range of their errors, so that the largest difference, less and plus
-    this, holds the true one at least that often: Tukey's range test, by draws in place of the normal distribution.
-    A percentile interval would not do: chance alone makes the largest difference of draws larger. NaN where more than
-    half of them have no value in two groups.
+    No range of values can be off by more than the range of their errors, so the largest difference plus or minus this
+    contains the true one at least that often: Tukey's range test, with draws in place of the normal distribution. A
+    percentile interval would be biased: chance alone makes the largest difference of draws larger. NaN where more than
+    half of the draws have fewer than two groups with a value.
     """
     ranges = np.fmax.reduce(errors, axis=1) - np.fmin.reduce(errors, axis=1)
     compared = (~np.isnan(errors)).sum(axis=1) >= 2

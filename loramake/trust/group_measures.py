@@ -1,12 +1,12 @@
-"""The measures of a group of rows, of the rows as they are and of many resamples at once.
+"""The measures of a group of rows, for the rows themselves and for many resamples at once.
 
-Every measure is a share of sums over rows (of ECE: a sum of such), so that one product of matrices gives it for a
-thousand resamples. Tests hold all of them equal to fairlearn's MetricFrame and scikit-learn. MetricFrame itself does
-not stand here: it takes 45 ms a resample, and the rates that come with it are 0 where a group has no row of the label,
-which then makes the largest difference.
+Every measure is a ratio of sums over rows (ECE: a sum of such), so one matrix product gives it for a thousand
+resamples. Tests check that all of them equal fairlearn's MetricFrame and scikit-learn. MetricFrame itself is not used
+here: it takes 45 ms a resample, and its rates are 0 where a group has no row of the label, which then makes the
+largest difference.
 
-A row counts as predicted with the label that is decided where nobody is asked: the most probable one by the calibrated
-probabilities, or the one that costs decide. ECE is of the most probable label in any case.
+A row's predicted label is the one decided if nobody is asked: the most probable one by the calibrated probabilities,
+or the one that costs decide. ECE always refers to the most probable label.
 """
 
 from collections.abc import Sequence
@@ -25,29 +25,29 @@ from loramake.tasks import Task
 from loramake.trust.calibration_measures import BINS, find_bins
 
 MAX_LABELS = 20
-"""Of more labels the most frequent ones have rates."""
+"""With more labels, only the most frequent ones have rates."""
 
 RATES: tuple[Rate, ...] = ("selection_rate", "tpr", "fpr")
 SHARES: tuple[GroupMeasure, ...] = ("accuracy", *RATES, "coverage", "abstention")
 MEASURES: tuple[GroupMeasure, ...] = ("accuracy", *RATES, "ece", "log_loss", "coverage", "mean_set_size", "abstention")
 
 _CELLS = 2_000_000
-"""Counts held at once while resampling."""
-_FIXED = ("rows", "right", "loss", "covered", "set_size", "abstained")
+"""Counts in memory at once while resampling."""
+_FIXED = ("rows", "correct", "loss", "covered", "set_size", "abstained")
 
 
 class Rows(NamedTuple):
-    """What became of the test rows, as numbers that are summed over a group."""
+    """The outcomes of the test rows, as numbers that are summed over a group."""
 
     summands: Floats
-    """Shape (rows, sums): those of _FIXED; selected, true, and both, by label that has rates; ECE gaps by bin."""
+    """Shape (rows, sums): those of _FIXED; selected, true, and both, by label with rates; ECE gaps by bin."""
     labels: list[str]
-    """The labels that have rates: the positive one, or of more than two the most frequent, in the task's order."""
+    """The labels with rates: the positive one, or with more than two the most frequent, in the task's order."""
     binary: bool
 
 
 class Sums(NamedTuple):
-    """Sums over the rows of one group: as they are, shape (1, sums), and in each resample, (resamples, sums)."""
+    """Sums over the rows of one group: the rows themselves, shape (1, sums), and each resample, (resamples, sums)."""
 
     given: Floats
     drawn: Floats
@@ -60,27 +60,26 @@ def count_rows(
     abstained: NDArray[np.bool_],
     task: Task,
 ) -> Rows:
-    """What is summed of each row.
+    """The summands of each row.
 
-    `predicted` are the decided labels and `abstained` whether a person is asked all the same, each of shape (rows,);
+    `predicted` are the decided labels and `abstained` whether a person is asked instead, each of shape (rows,);
     `sets` (rows, labels) are the conformal sets.
     """
     truth, probabilities = scored.truth, scored.probabilities
     confidence = probabilities.max(axis=1)
-    places = np.arange(len(truth))
-    right = predicted == truth
+    indices = np.arange(len(truth))
     fixed = [
         np.ones(len(truth)),
-        right,
+        predicted == truth,
         row_losses(truth, probabilities),
-        sets[places, truth],
+        sets[indices, truth],
         sets.sum(axis=1),
         abstained,
     ]
     codes = _codes_with_rates(truth, task)
     selected, true = predicted[:, None] == codes, truth[:, None] == codes
     gaps = np.zeros((len(truth), BINS))
-    gaps[places, find_bins(confidence)] = confidence - (probabilities.argmax(axis=1) == truth)
+    gaps[indices, find_bins(confidence)] = confidence - (probabilities.argmax(axis=1) == truth)
     summands = np.column_stack([*fixed, selected, true, selected & true, gaps]).astype(np.float64)
     return Rows(summands, [task.labels[code] for code in codes], binary=task.positive is not None)
 
@@ -93,17 +92,17 @@ def _codes_with_rates(truth: Codes, task: Task) -> Codes:
 def measure(sums: Floats, binary: bool) -> tuple[dict[str, Floats], Floats]:
     """Each of MEASURES, shape (times,), and RATES by label, shape (3, times, labels), from sums (times, sums).
 
-    Of more than two labels, tpr and fpr are means of the labels' one-vs-rest rates, and selection_rate is not defined:
-    its mean would be the same for everybody. NaN where a rate is 0/0; such a label is left out of the means.
+    With more than two labels, tpr and fpr are means of the labels' one-vs-rest rates, and selection_rate is undefined:
+    its mean would be the same for every group. NaN where a rate is 0/0; such a label is left out of the means.
     """
-    rows, right, loss, covered, set_size, abstained = sums[:, : len(_FIXED)].T
+    rows, correct, loss, covered, set_size, abstained = sums[:, : len(_FIXED)].T
     selected, true, both = np.split(sums[:, len(_FIXED) : -BINS], 3, axis=1)
-    whole = rows[:, None]
+    total = rows[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        rates = np.stack([selected / whole, both / true, (selected - both) / (whole - true)])
+        rates = np.stack([selected / total, both / true, (selected - both) / (total - true)])
         selection_rate, tpr, fpr = _mean_rates(rates)
         values = {
-            "accuracy": right / rows,
+            "accuracy": correct / rows,
             "selection_rate": selection_rate if binary else np.full(len(rows), np.nan),
             "tpr": tpr,
             "fpr": fpr,
@@ -117,7 +116,7 @@ def measure(sums: Floats, binary: bool) -> tuple[dict[str, Floats], Floats]:
 
 
 def _mean_rates(rates: Floats) -> Floats:
-    """Means over the labels of which a rate is defined, shape (3, times), NaN of none; `rates`: (3, times, labels)."""
+    """Means over the labels with a defined rate, shape (3, times), NaN without any; `rates`: (3, times, labels)."""
     defined = ~np.isnan(rates)
     with np.errstate(divide="ignore", invalid="ignore"):
         means: Floats = rates.sum(axis=2, where=defined) / defined.sum(axis=2)
@@ -125,22 +124,22 @@ def _mean_rates(rates: Floats) -> Floats:
 
 
 def resample_sums(summands: Floats, groups: Sequence[Codes], seed: int, advance: Advance | None = None) -> list[Sums]:
-    """The sums over each group (its rows' places) on the same bootstrap resamples of all rows."""
+    """The sums over each group (the indices of its rows) on the same bootstrap resamples of all rows."""
     parts: list[list[Floats]] = [[] for _ in groups]
-    held = [summands[rows] for rows in groups]
+    members = [summands[rows] for rows in groups]
     for counts in draw_counts(len(summands), seed, _CELLS, advance):
-        for part, rows, own in zip(parts, groups, held, strict=True):
-            part.append(counts[:, rows] @ own)
-    return [Sums(own.sum(axis=0)[None], np.concatenate(part)) for own, part in zip(held, parts, strict=True)]
+        for part, rows, group in zip(parts, groups, members, strict=True):
+            part.append(counts[:, rows] @ group)
+    return [Sums(group.sum(axis=0)[None], np.concatenate(part)) for group, part in zip(members, parts, strict=True)]
 
 
 def describe_group(sums: Sums, rows: Rows) -> GroupMeasures:
-    """Each measure of one group with its interval: Wilson's of shares of rows, else the bootstrap's percentiles."""
+    """Each measure of one group with its interval: Wilson's for shares of rows, else the bootstrap's percentiles."""
     (values, _), (drawn, _) = measure(sums.given, rows.binary), measure(sums.drawn, rows.binary)
     described: dict[GroupMeasure, Estimate] = {name: estimate(values[name][0], drawn[name]) for name in MEASURES}
-    count, right, _, covered, _, abstained = sums.given[0, : len(_FIXED)]
+    count, correct, _, covered, _, abstained = sums.given[0, : len(_FIXED)]
     described |= {
-        "accuracy": proportion(right, count),
+        "accuracy": proportion(correct, count),
         "coverage": proportion(covered, count),
         "abstention": proportion(abstained, count),
     }
@@ -166,7 +165,7 @@ def describe_group(sums: Sums, rows: Rows) -> GroupMeasures:
 def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[LabelRates]:
     """RATES of each label against the rest."""
     count = sums[0]
-    found = zip(labels, *np.split(sums[len(_FIXED) : -BINS], 3), strict=True)
+    by_label = zip(labels, *np.split(sums[len(_FIXED) : -BINS], 3), strict=True)
     return [
         {
             "label": label,
@@ -175,30 +174,30 @@ def _describe_labels(sums: Floats, labels: Sequence[str]) -> list[LabelRates]:
             "tpr": proportion(both, true),
             "fpr": proportion(selected - both, count - true),
         }
-        for label, selected, true, both in found
+        for label, selected, true, both in by_label
     ]
 
 
 def draw_shares(sums: Floats, generator: np.random.Generator | None) -> tuple[dict[str, Floats], Floats]:
-    """SHARES and rates by label as `measure` gives them, of what groups like one with these sums (1, sums) may have.
+    """Plausible SHARES and rates by label, as `measure` gives them, of a group with these sums (1, sums).
 
-    From each share's posterior Beta(hits + 1, misses + 1), and with no generator its mean, one row right and one wrong
-    more, around which an interval covers as it should (Agresti and Caffo 2000). Resampling would not do: a small group
-    whose rows are all right is so in every resample, and would count as known exactly. Groups share no rows, so that
-    they are drawn one by one; of the labels' rates, which hang together a little, the same is assumed.
+    Drawn from each share's posterior Beta(hits + 1, misses + 1); without a generator, its mean (one more correct and
+    one more incorrect row), around which an interval has the nominal coverage (Agresti and Caffo 2000). Resampling
+    would be overconfident: a small group whose rows are all correct is so in every resample. Groups share no rows, so
+    they are drawn independently; the same is assumed of the labels' rates, which are weakly dependent.
     """
-    whole, right, _, covered, _, abstained = sums[0, : len(_FIXED)]
+    total, correct, _, covered, _, abstained = sums[0, : len(_FIXED)]
     selected, true, both = np.split(sums[0, len(_FIXED) : -BINS], 3)
-    fixed = {"accuracy": right, "coverage": covered, "abstention": abstained}
-    values = {name: _draw(np.array([hits]), np.array([whole]), generator)[:, 0] for name, hits in fixed.items()}
-    pairs = ((selected, np.full(len(selected), whole)), (both, true), (selected - both, whole - true))
-    rates = np.stack([_draw(hits, of, generator) for hits, of in pairs])
+    fixed = {"accuracy": correct, "coverage": covered, "abstention": abstained}
+    values = {name: _draw(np.array([hits]), np.array([total]), generator)[:, 0] for name, hits in fixed.items()}
+    pairs = ((selected, np.full(len(selected), total)), (both, true), (selected - both, total - true))
+    rates = np.stack([_draw(hits, rows, generator) for hits, rows in pairs])
     return {**values, **dict(zip(RATES, _mean_rates(rates), strict=True))}, rates
 
 
-def _draw(hits: Floats, of: Floats, generator: np.random.Generator | None) -> Floats:
-    """Shares that these hits may come from, shape (resamples, shares), or their mean, (1, shares); NaN of no rows."""
+def _draw(hits: Floats, rows: Floats, generator: np.random.Generator | None) -> Floats:
+    """Shares drawn given these hits, shape (resamples, shares), or their mean, (1, shares); NaN without rows."""
     if generator is None:
-        return np.where(of > 0, (hits + 1) / (of + 2), np.nan)[None]
-    drawn = generator.beta(hits + 1, np.maximum(of - hits, 0) + 1, size=(RESAMPLES, len(hits)))
-    return np.where(of > 0, drawn, np.nan)
+        return np.where(rows > 0, (hits + 1) / (rows + 2), np.nan)[None]
+    drawn = generator.beta(hits + 1, np.maximum(rows - hits, 0) + 1, size=(RESAMPLES, len(hits)))
+    return np.where(rows > 0, drawn, np.nan)

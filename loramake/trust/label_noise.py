@@ -1,7 +1,7 @@
-"""Rows whose given label is probably wrong: a list for a person to look through.
+"""Rows whose given label is probably wrong: a list for a person to review.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, through cleanlab) on rows that training did not see, so that the
-model could not learn their wrong labels by heart.
+model could not memorise their wrong labels.
 """
 
 import csv
@@ -23,9 +23,9 @@ from loramake.trust.cells import read_cells
 from loramake.trust.sentences.label_noise import summarize_suspects
 
 MIN_ROWS = 20
-"""Of fewer rows nothing is said: what a usual probability of a label is could not be told."""
+"""With fewer rows no label is flagged: the typical probability of a label could not be estimated."""
 COLUMNS = ("source", "row", "line", "label", "more_probable_label", "p_label", "p_more_probable_label", "quality")
-"""What stands before a row's own cells; quality is cleanlab's normalized margin, 0 (worst) to 1."""
+"""The columns before a row's own cells; quality is cleanlab's normalized margin, 0 (worst) to 1."""
 
 
 def find_label_noise(
@@ -37,29 +37,29 @@ def find_label_noise(
     out: str | Path,
     suspects_out: str | Path,
 ) -> None:
-    """Write label_noise.json, what was found, and label_noise.csv, the suspicious rows themselves, worst first.
+    """Write label_noise.json, the summary, and label_noise.csv, the suspicious rows themselves, worst first.
 
-    They are rows of the predictions files (calibration and test). The CSV is a header alone where there is none, or
-    where there are fewer than MIN_ROWS rows; cells that a spreadsheet would compute begin with '.
+    They are rows of the predictions files (calibration and test). The CSV is only a header where there are none, or
+    where there are fewer than MIN_ROWS rows; cells that a spreadsheet would evaluate begin with '.
     """
     labels = read_task(task).labels
     planned = artifacts.read(plan, schemas.PLAN)
     names = [planned["target"], *(feature["name"] for feature in planned["features"])]
     scored = _read_all(predictions, artifacts.read(calibrator, schemas.CALIBRATOR), labels)
-    with working("looking for wrong labels"):
+    with working("looking for label errors"):
         suspects = find_suspects(scored.truth, scored.probabilities)
         keys = [scored.keys[row] for row in suspects]
         cells = read_cells(source, keys)[names]
         lines = {
-            name: find_lines(file, {row for which, row in keys if which == name}) for name, file in source.files.items()
+            name: find_lines(file, {row for table, row in keys if table == name}) for name, file in source.files.items()
         }
-    told = _tell(scored, suspects, labels)
-    found = [
-        [name, row, lines[name][row], *first, *own]
-        for (name, row), first, own in zip(keys, told, cells.to_numpy().tolist(), strict=True)
+    descriptions = _describe(scored, suspects, labels)
+    records = [
+        [name, row, lines[name][row], *description, *values]
+        for (name, row), description, values in zip(keys, descriptions, cells.to_numpy().tolist(), strict=True)
     ]
     with artifacts.atomic(suspects_out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        write_csv(file, [[*COLUMNS, *_renamed(names)], *found])
+        write_csv(file, [[*COLUMNS, *_rename(names)], *records])
     summary = summarize(len(scored.truth), keys)
     artifacts.write(out, summary, schemas.LABEL_NOISE)
     say(summary["sentence"])
@@ -74,18 +74,18 @@ def _read_all(predictions: Sequence[str | Path], calibrator: Calibrator, labels:
 
 
 def find_suspects(truth: Codes, probabilities: Floats) -> Codes:
-    """Places of the rows whose label is probably wrong, worst first, from labels (rows,) and P (rows, labels).
+    """Indices of the rows whose label is probably wrong, worst first, from labels (rows,) and P (rows, labels).
 
     cleanlab's default filter: as many rows of each pair of given and probable label as the confident joint counts.
     """
     if len(truth) < MIN_ROWS:
         return np.zeros(0, dtype=np.int64)
-    from cleanlab.filter import find_label_issues  # a second, which few rows need not pay
+    from cleanlab.filter import find_label_issues  # takes a second to import, unnecessarily with few rows
 
     with warnings.catch_warnings():
-        # Said of each label of one row or none, which cannot be told wrong.
+        # Issued for each label with at most one row, which cannot be called wrong.
         warnings.filterwarnings("ignore", message="May not flag all label issues")
-        # One process: others would take longer to start than the work takes.
+        # One process: others take longer to start than the work takes.
         flagged = np.flatnonzero(find_label_issues(truth, probabilities, n_jobs=1))
     worst: Codes = flagged[np.argsort(label_quality(truth[flagged], probabilities[flagged]), kind="stable")]
     return worst
@@ -103,47 +103,47 @@ def label_quality(truth: Codes, probabilities: Floats) -> Floats:
 
 def find_lines(file: TableFile, rows: Collection[int]) -> dict[int, int]:
     """The line of a CSV (from 1) in which each of these data rows (from 0) begins."""
-    found: dict[int, int] = {}
+    line_of_row: dict[int, int] = {}
     row, line = -1, 1  # the header's
     with file.path.open(encoding=file.dialect.encoding, newline="") as text:
         records = csv.reader(text, delimiter=file.dialect.delimiter, skipinitialspace=True)
         for record in records:
-            if len(found) == len(rows):
+            if len(line_of_row) == len(rows):
                 break
             if record:  # pandas skips blank lines, too
                 if row in rows:
-                    found[row] = line
+                    line_of_row[row] = line
                 row += 1
             line = records.line_num + 1
-    return found
+    return line_of_row
 
 
-def _tell(scored: Scored, suspects: Codes, labels: Sequence[str]) -> list[list[str]]:
+def _describe(scored: Scored, suspects: Codes, labels: Sequence[str]) -> list[list[str]]:
     """The columns from label to quality of each suspicious row."""
     truth, probabilities = scored.truth[suspects], scored.probabilities[suspects]
     probable = probabilities.argmax(axis=1)
-    places = np.arange(len(suspects))
-    numbers = (probabilities[places, truth], probabilities[places, probable], label_quality(truth, probabilities))
+    indices = np.arange(len(suspects))
+    columns = (probabilities[indices, truth], probabilities[indices, probable], label_quality(truth, probabilities))
     return [
-        [labels[given], labels[other], *(f"{number:.4f}" for number in found)]
-        for given, other, *found in zip(truth, probable, *numbers, strict=True)
+        [labels[given], labels[other], *(f"{number:.4f}" for number in numbers)]
+        for given, other, *numbers in zip(truth, probable, *columns, strict=True)
     ]
 
 
-def _renamed(names: Sequence[str]) -> list[str]:
-    """The names, where one is also a column of ours with as many ' behind it as tell it apart."""
+def _rename(names: Sequence[str]) -> list[str]:
+    """The names; one that equals one of COLUMNS gets as many trailing ' as make it unique."""
     taken = {*COLUMNS, *names}
-    found = []
+    unique = []
     for name in names:
         if name in COLUMNS:
             while name in taken:
                 name += "'"
             taken.add(name)
-        found.append(name)
-    return found
+        unique.append(name)
+    return unique
 
 
 def summarize(rows: int, keys: Sequence[Key]) -> LabelNoise:
-    """The content of label_noise.json; `keys` are the suspicious ones of so many rows, worst first."""
+    """The content of label_noise.json; `keys` are the suspicious ones among `rows` rows, worst first."""
     suspects = len(keys) if rows >= MIN_ROWS else None
     return {"rows": rows, "suspects": suspects, "sentence": summarize_suspects(rows, keys, MIN_ROWS)}

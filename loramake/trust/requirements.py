@@ -1,7 +1,7 @@
 """The requirements of config.yaml against what was measured on the test rows.
 
-A requirement is met where the value itself meets it; that the value's interval reaches beyond is said. What cannot be
-measured does not meet one.
+A requirement is met where the value itself meets it; the sentence says if its interval reaches beyond the limit. A
+requirement whose value cannot be measured is not met.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,12 @@ from loramake.trust.sentences.requirements import (
 _ROUNDING = 1e-9
 """A difference of 0.3 comes out as 0.30000000000000004."""
 
-
 FILES = ("metrics", "calibration_measures", "conformal", "risk", "costs")
-"""The artifacts that requirements are checked against, beside the audit itself, by their words in layout.FILES."""
+"""The artifacts that requirements are checked against, besides the audit itself, by their names in layout.FILES."""
 
 
 class Measured(NamedTuple):
-    """Where a measured value stands: a word of FILES, or audit, and the keys that lead to it within that file."""
+    """The location of a measured value: one of FILES, or audit, and the keys that lead to it within that file."""
 
     file: str
     keys: tuple[str, ...]
@@ -51,10 +50,8 @@ _NO_ANSWERS = "max_selective_error is not set, or so low that no row is answered
 
 REQUIREMENTS: dict[str, Measured | Compared] = {
     "min_roc_auc": Measured("metrics", (*_METRICS, "roc_auc"), "ROC-AUC"),
-    "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy of what is decided"),
-    "min_balanced_accuracy": Measured(
-        "metrics", (*_METRICS, "balanced_accuracy"), "balanced accuracy before calibration"
-    ),
+    "min_accuracy": Measured("audit", ("overall", "accuracy"), "accuracy of decisions"),
+    "min_balanced_accuracy": Measured("metrics", (*_METRICS, "balanced_accuracy"), _BALANCED),
     "max_log_loss": Measured("calibration_measures", ("after", "measures", "log_loss"), "calibrated log loss"),
     "max_ece": Measured("calibration_measures", ("after", "measures", "ece"), "calibration error (ECE)"),
     "min_coverage": Measured("conformal", ("test", "coverage"), "coverage"),
@@ -77,45 +74,45 @@ def check_requirements(
 ) -> list[JudgedRequirement]:
     """`requirements` of audit.json: one entry for each that is set, in the order of REQUIREMENTS.
 
-    `measured` holds the contents of FILES by name, and under audit what the audit found of all rows; `columns` are the
-    audited ones.
+    `measured` maps FILES to their contents, and audit to the measures of all rows; `columns` are the audited ones.
     """
-    found = []
-    for name, what in REQUIREMENTS.items():
+    judged = []
+    for name, quantity in REQUIREMENTS.items():
         if name in requirements:
-            look = _look_up(what, measured) if isinstance(what, Measured) else _worst(what, columns)
-            found.append(_judged(name, requirements[name], *look))
-    return found
+            value = _look_up(quantity, measured) if isinstance(quantity, Measured) else _worst(quantity, columns)
+            judged.append(_judge(name, requirements[name], *value))
+    return judged
 
 
-def _look_up(what: Measured, measured: Mapping[str, Any]) -> tuple[str, str, Estimate, str | None]:
-    """What the value is called, where it stands, the value, and why there is none."""
-    found: Any = measured[what.file]
-    for key in what.keys:
-        found = None if found is None else found[key]
-    value: Estimate = {**UNDEFINED, "value": found}
-    if isinstance(found, dict):
-        value = {"value": found["value"], "low": found["low"], "high": found["high"]}
-    where = f"{layout.FILES[what.file].path}: {'.'.join(what.keys)}"
-    return what.called, where, value, what.absent if value["value"] is None else None
+def _look_up(quantity: Measured, measured: Mapping[str, Any]) -> tuple[str, str, Estimate, str | None]:
+    """The name of the value, its location, the value, and why there is none."""
+    content: Any = measured[quantity.file]
+    for key in quantity.keys:
+        content = None if content is None else content[key]
+    value: Estimate = {**UNDEFINED, "value": content}
+    if isinstance(content, dict):
+        value = {"value": content["value"], "low": content["low"], "high": content["high"]}
+    where = f"{layout.FILES[quantity.file].path}: {'.'.join(quantity.keys)}"
+    return quantity.called, where, value, quantity.absent if value["value"] is None else None
 
 
-def _worst(what: Compared, columns: Sequence[AuditedColumn]) -> tuple[str, str, Estimate, str | None]:
+def _worst(quantity: Compared, columns: Sequence[AuditedColumn]) -> tuple[str, str, Estimate, str | None]:
     """As `_look_up`, of the column whose groups differ most; one that cannot be compared is worse than any."""
+    measure, how = quantity.measure, quantity.how
     if not columns:
-        return what.called, f"{layout.AUDIT.path}: columns", UNDEFINED, NO_COLUMNS
-    spreads = {column["name"]: _spread(column["differences"][what.measure], what.how) for column in columns}
-    name = max(spreads, key=lambda name: _badness(spreads[name]["value"], what.how))
-    own = spreads[name]
-    value = UNDEFINED if own["low"] is None else _interval(list(spreads.values()), what.how)
-    where = f"{layout.AUDIT.path}: columns: {name}: differences.{what.measure}.{what.how}"
-    called = name_comparison(what.called, own["label"], name)
-    absent = explain_no_comparison(what.how) if own["value"] is None else None
-    return called, where, {**value, "value": own["value"]}, absent
+        return quantity.called, f"{layout.AUDIT.path}: columns", UNDEFINED, NO_COLUMNS
+    spreads = {column["name"]: _spread(column["differences"][measure], how) for column in columns}
+    name = max(spreads, key=lambda name: _badness(spreads[name]["value"], how))
+    worst = spreads[name]
+    value = UNDEFINED if worst["low"] is None else _interval(list(spreads.values()), how)
+    where = f"{layout.AUDIT.path}: columns: {name}: differences.{measure}.{how}"
+    called = name_comparison(quantity.called, worst["label"], name)
+    absent = explain_no_comparison(how) if worst["value"] is None else None
+    return called, where, {**value, "value": worst["value"]}, absent
 
 
 def _spread(spreads: Spreads, how: Literal["difference", "ratio"]) -> Spread:
-    """Of a measure that has a requirement, which has both."""
+    """The spread of a measure with a requirement; such a measure has both kinds."""
     spread = spreads[how]
     if spread is None:
         raise ValueError("only a share has a ratio")
@@ -136,17 +133,17 @@ def _badness(value: float | None, how: str) -> float:
     return value if how == "difference" else -value
 
 
-def _judged(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> JudgedRequirement:
-    found = value["value"]
+def _judge(name: str, limit: float, called: str, where: str, value: Estimate, absent: str | None) -> JudgedRequirement:
+    number = value["value"]
     at_least = name.startswith("min_")
-    passed = found is not None and _meets(name, found, limit)
-    # What could turn the answer: the interval's worse end where the requirement is met, its better end where it is not.
+    passed = number is not None and _meets(name, number, limit)
+    # The end of the interval that could change the result: the worse end if the requirement is met, else the better.
     end = value["low" if at_least == passed else "high"]
-    certain = None if found is None or end is None else _meets(name, end, limit) == passed
-    if found is None:
+    certain = None if number is None or end is None else _meets(name, end, limit) == passed
+    if number is None:
         sentence = describe_unmeasured(called, str(absent))
     else:
-        sentence = describe_requirement(called, found, limit, at_least, passed)
+        sentence = describe_requirement(called, number, limit, at_least, passed)
         if certain is False and end is not None:
             sentence += describe_doubt(end, limit, passed)
     return {

@@ -1,23 +1,23 @@
-"""When to abstain, so that of the answers given no larger share is wrong than asked for.
+"""When to abstain, so that no larger share of the answers is incorrect than configured.
 
 A row is answered where the probability of its label reaches a threshold: of the label that costs decide where costs
-are set, else of the most probable one. Rows that costs leave to a person are no answers. The threshold is found by
-Learn-then-Test (Angelopoulos et al. 2021, "Learn then Test", section 3): thresholds are tested one after the other,
-from the strictest on, until one fails, each against "more than r of these answers are wrong" with an exact binomial
-p-value at level δ. Fixed-sequence testing spends δ once, not once a threshold.
+are set, else of the most probable one. Rows that costs leave to a person are not answers. The threshold is found by
+Learn-then-Test (Angelopoulos et al. 2021, "Learn then Test", section 3): thresholds are tested one by one, the
+strictest first, until one fails, each against "more than r of these answers are incorrect" with an exact binomial
+p-value at level δ. Fixed-sequence testing spends δ once, not once per threshold.
 
-Why that holds in finite samples, although the thresholds are the calibration rows' own probabilities:
+Why that is valid in finite samples, although the thresholds are the calibration rows' own probabilities:
 - How many rows a fixed threshold answers is random, but given that number their errors are binomial.
-- The sequence begins with the fewest rows that can pass, which r and δ fix (`rows_needed`); nothing is looked for.
-- Let the share wrong among the answers not rise with the threshold, let U be the rows above the fixed threshold at
-  which it reaches r, and N the calibration rows in U. Where N is at least `rows_needed`, the first test that should
-  not pass is that of just U, whose errors are binomial given N. Where N is less, the very first test should not pass;
-  given N, its rows in U are wrong with probability r and its other rows with more. Either way it passes with
-  probability δ at most, and a sequence that stops there is right.
-- Where surer answers are wrong more often than others, this argument has a gap. benchmarks/risk.py searches for
-  populations that make use of it, and finds none that exceeds δ.
-A fixed sequence of thresholds, as MAPIE's controllers have it, needs no such assumption, but a threshold to begin with:
-often too few rows have it, or, of overconfident probabilities, nearly all.
+- The sequence begins with the fewest rows that can pass, which r and δ fix (`rows_needed`); nothing is searched for.
+- Suppose that the share incorrect among the answers does not rise with the threshold. Let U be the rows above the fixed
+  threshold at which it reaches r, and N the calibration rows in U. Where N is at least `rows_needed`, the first test
+  that should not pass is that of exactly U, whose errors are binomial given N. Where N is less, the very first test
+  should not pass; given N, its rows in U are incorrect with probability r and its other rows with more. Either way it
+  passes with probability at most δ, and a sequence that stops there is valid.
+- Where more confident answers are incorrect more often than others, this argument has a gap. benchmarks/risk.py
+  searches for populations that exploit it, and finds none that exceeds δ.
+A fixed sequence of thresholds, as in MAPIE's controllers, needs no such assumption, but it needs a first threshold:
+often too few rows reach it, or, with overconfident probabilities, nearly all.
 """
 
 import math
@@ -40,26 +40,26 @@ from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
-"""Settings of max_selective_error that are looked at whatever is set."""
+"""Values of max_selective_error that are always evaluated."""
 COVERAGES = (0.7, 0.8, 0.9)
-"""Shares of rows whose accuracy is told."""
+"""Shares of rows for which accuracy is reported."""
 MAX_POINTS = 200
 """Of a curve."""
 
 _ROUNDING = 1e-12
-"""Of a p-value that is just δ."""
+"""Tolerance for a p-value that equals δ."""
 
 
 class Ranked(NamedTuple):
-    """Rows that a label is decided for, by falling probability of that label, those of one probability in one group."""
+    """Rows with a decided label, by descending probability of that label; rows of equal probability form a group."""
 
     rows: int
-    """All rows, also those for which no label is decided."""
+    """All rows, including those for which no label is decided."""
 
     thresholds: Floats
-    """Probability of each group, falling, shape (groups,)."""
+    """Probability of each group, descending, shape (groups,)."""
     answered: Codes
-    """Rows that have at least this probability, shape (groups,)."""
+    """Rows with at least this probability, shape (groups,)."""
     wrong: Codes
     """Of these, those whose decided label is not the true one, shape (groups,)."""
 
@@ -81,15 +81,13 @@ def control_risk(
 ) -> None:
     """Write risk.json: the threshold for `max_selective_error`, those for others, and the risk–coverage curve on test.
 
-    `held_out` holds calibrated predictions of rows that the calibrator was not fitted on; `costs` and
-    `abstain_cost` are the settings, which decide what an answer is.
+    `held_out` are calibrated predictions of rows that the calibrator was not fitted on; `costs` and `abstain_cost` are
+    the settings, which determine what an answer is.
     """
     labels = read_task(task).labels
     calibration, tested = read_scored(held_out, labels), read_scored(test, labels)
-    settled = read_costs(costs, abstain_cost, labels, "config.yaml")
-    ranked, ranked_test = (
-        rank(scored, decide(settled, scored.probabilities).codes) for scored in (calibration, tested)
-    )
+    matrix = read_costs(costs, abstain_cost, labels, "config.yaml")
+    ranked, ranked_test = (rank(scored, decide(matrix, scored.probabilities).codes) for scored in (calibration, tested))
     confidence = selective_error_confidence
     chosen = None if max_selective_error is None else find_level(ranked, ranked_test, max_selective_error, confidence)
     with progress("risk and coverage, resamples") as advance:
@@ -100,10 +98,10 @@ def control_risk(
         "selective_error_confidence": confidence,
         "interval_confidence": CONFIDENCE,
         "resamples": RESAMPLES,
-        "decided_by": "cost" if settled["configured"] else "probability",
+        "decided_by": "cost" if matrix["configured"] else "probability",
         "chosen": chosen,
         "levels": [find_level(ranked, ranked_test, level, confidence) for level in LEVELS],
-        "levels_sentence": "Each of these thresholds keeps to its share on its own, not all of them together.",
+        "levels_sentence": "Each threshold's guarantee holds on its own, not for all thresholds together.",
         "test": {**measured, "curve": find_curve(rank(tested))},
         "sentence": sentence,
     }
@@ -113,14 +111,14 @@ def control_risk(
 
 def certainty_of(probabilities: Floats, codes: Codes) -> Floats:
     """P(label) of each row's decided label, shape (rows,); 0 where none is decided. `probabilities`: (rows, labels)."""
-    own: Floats = probabilities[np.arange(len(codes)), codes]
-    return np.where(codes == ABSTAIN, 0.0, own)
+    probability: Floats = probabilities[np.arange(len(codes)), codes]
+    return np.where(codes == ABSTAIN, 0.0, probability)
 
 
 def abstains(risk: Risk, top_probability: Floats) -> NDArray[np.bool_]:
-    """Whether no answer is given, shape (rows,), for rows whose decided label has this calibrated probability.
+    """Whether rows are left unanswered, shape (rows,), given the calibrated probability of their decided label.
 
-    No row where max_selective_error is not set; every row where it is not achievable.
+    None is where max_selective_error is not set; all are where it is not achievable.
     """
     chosen = risk["chosen"]
     if chosen is None:
@@ -131,36 +129,35 @@ def abstains(risk: Risk, top_probability: Floats) -> NDArray[np.bool_]:
 
 
 def rank(scored: Scored, codes: Codes | None = None) -> Ranked:
-    """The rows that each threshold answers, and those of them that are wrong.
+    """The rows that each threshold answers, and how many of them are wrong.
 
-    `codes`, of shape (rows,), are what is decided: unset, the most probable label.
+    `codes`, of shape (rows,), are the decisions; by default, the most probable labels.
     """
     if codes is None:
         codes = scored.probabilities.argmax(axis=1)
     decided = np.flatnonzero(codes != ABSTAIN)
-    top_probability, wrong = (
-        each[decided] for each in (certainty_of(scored.probabilities, codes), codes != scored.truth)
-    )
+    top_probability = certainty_of(scored.probabilities, codes)[decided]
+    wrong = (codes != scored.truth)[decided]
     order, ends = _order(top_probability)
     return Ranked(len(codes), top_probability[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends])
 
 
 def _order(top_probability: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows by falling top_probability (rows,), and where in this order each group of equal ones ends."""
+    """The rows by descending top_probability (rows,), and where in this order each group of ties ends."""
     order = np.argsort(-top_probability, kind="stable")
     return order, np.flatnonzero(np.diff(top_probability[order], append=-np.inf))
 
 
 def rows_needed(max_selective_error: float, confidence: float) -> int:
-    """The fewest calibration rows with which it can be had, none of them wrong: (1 - max_selective_error)^rows <= δ."""
+    """The fewest calibration rows that suffice if none is wrong: (1 - max_selective_error)^rows <= δ."""
     return max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_selective_error) - _ROUNDING))
 
 
 def find_threshold(ranked: Ranked, max_selective_error: float, confidence: float) -> float | None:
-    """The loosest threshold whose answers are wrong in at most `max_selective_error` of all cases, so sure; else None.
+    """The loosest threshold whose answers are wrong in at most `max_selective_error` of cases, with this confidence.
 
-    In the middle between the last probability that is answered and the next, as no calibration row tells them apart;
-    0 where every row is answered.
+    None where there is none. Midway between the last answered probability and the next, since no calibration row lies
+    between them; 0 where every row is answered.
     """
     start = int(np.searchsorted(ranked.answered, rows_needed(max_selective_error, confidence)))
     p_values = bdtr(ranked.wrong[start:], ranked.answered[start:], max_selective_error)
@@ -176,7 +173,7 @@ def find_threshold(ranked: Ranked, max_selective_error: float, confidence: float
 
 
 def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, confidence: float) -> RiskLevel:
-    """What one setting of max_selective_error gives, as risk.json has it."""
+    """The result of one value of max_selective_error, as in risk.json."""
     threshold = find_threshold(ranked, max_selective_error, confidence)
     needed = rows_needed(max_selective_error, confidence)
     answered, wrong = count_answers(ranked_test, threshold)
@@ -206,13 +203,13 @@ def _without_level(ranked_test: Ranked) -> str:
 
 
 def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
-    """Rows that are answered at a threshold and, of these, wrong."""
+    """How many rows are answered at a threshold, and how many of these are wrong."""
     groups = 0 if threshold is None else int(np.searchsorted(-ranked.thresholds, -threshold, side="right"))
     return (int(ranked.answered[groups - 1]), int(ranked.wrong[groups - 1])) if groups else (0, 0)
 
 
 def _tested(ranked: Ranked, threshold: float | None, needed: int) -> tuple[int, int]:
-    """Answered and wrong calibration rows at the threshold; where there is none, of the first set that was tested."""
+    """Answered and wrong calibration rows at the threshold; without one, those of the first set that was tested."""
     if threshold is not None or not len(ranked.answered):
         return count_answers(ranked, threshold)
     first = min(int(np.searchsorted(ranked.answered, needed)), len(ranked.answered) - 1)
@@ -220,7 +217,7 @@ def _tested(ranked: Ranked, threshold: float | None, needed: int) -> tuple[int, 
 
 
 def share_wrong(answered: int, wrong: int) -> Estimate:
-    """The share with its Clopper–Pearson interval, which, unlike a bootstrap's, is not empty where nothing is wrong."""
+    """The share with its Clopper–Pearson interval, which, unlike a bootstrap's, has a width where nothing is wrong."""
     if not answered:
         return UNDEFINED
     low, high = _clopper_pearson(np.array([answered]), np.array([wrong]))
@@ -229,17 +226,17 @@ def share_wrong(answered: int, wrong: int) -> Estimate:
 
 def _clopper_pearson(answered: Codes, wrong: Codes) -> tuple[Floats, Floats]:
     """Exact interval of a share (Clopper and Pearson 1934), from quantiles of beta distributions; each (shares,)."""
-    tail, right = (1 - CONFIDENCE) / 2, answered - wrong
-    low = np.where(wrong > 0, betaincinv(np.maximum(wrong, 1), right + 1, tail), 0.0)
-    high = np.where(right > 0, betaincinv(wrong + 1, np.maximum(right, 1), 1 - tail), 1.0)
+    tail, correct = (1 - CONFIDENCE) / 2, answered - wrong
+    low = np.where(wrong > 0, betaincinv(np.maximum(wrong, 1), correct + 1, tail), 0.0)
+    high = np.where(correct > 0, betaincinv(wrong + 1, np.maximum(correct, 1), 1 - tail), 1.0)
     return low, high
 
 
 def find_curve(ranked: Ranked) -> list[CurvePoint]:
-    """Share of rows answered and share of these wrong, by falling threshold; at most MAX_POINTS of them."""
+    """Share of rows answered and share of these wrong, by descending threshold; at most MAX_POINTS of them."""
     rows = ranked.rows
-    aims = np.linspace(0, rows, MAX_POINTS) if rows > MAX_POINTS else ranked.answered
-    groups = np.unique(np.searchsorted(ranked.answered, aims))
+    targets = np.linspace(0, rows, MAX_POINTS) if rows > MAX_POINTS else ranked.answered
+    groups = np.unique(np.searchsorted(ranked.answered, targets))
     answered, wrong = ranked.answered[groups], ranked.wrong[groups]
     columns = (ranked.thresholds[groups], answered / max(1, rows), wrong / answered, *_clopper_pearson(answered, wrong))
     return [
@@ -255,8 +252,8 @@ def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -
     wrong = (scored.probabilities.argmax(axis=1) != scored.truth)[order]
     parts = [_measures(np.ones((1, rows)), wrong, ends)]
     parts += [_measures(counts[:, order], wrong, ends) for counts in draw_counts(rows, seed, advance=advance)]
-    found = np.concatenate(parts)
-    error, aurc, excess, *accuracies = (estimate(float(column[0]), column[1:]) for column in found.T)
+    measures = np.concatenate(parts)
+    error, aurc, excess, *accuracies = (estimate(float(column[0]), column[1:]) for column in measures.T)
     return {
         "error": error,
         "aurc": aurc,
@@ -269,10 +266,10 @@ def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -
 
 
 def _measures(counts: Floats, wrong: NDArray[np.bool_], ends: NDArray[np.intp]) -> Floats:
-    """Shape (resamples, measures): error, AURC, excess AURC, accuracies; of no rows NaN.
+    """Shape (resamples, measures): error, AURC, excess AURC, accuracies; NaN without rows.
 
-    `counts` (resamples, rows) tells how often each resample holds a row, rows in the order of `_order`, as is `wrong`
-    (rows,); `ends` (groups,) are the places of each group's last row.
+    `counts` (resamples, rows) is how often each resample contains a row, rows in the order of `_order`, as is `wrong`
+    (rows,); `ends` (groups,) are the indices of each group's last row.
 
     AURC is the mean over rows of the share wrong among rows of at least the same probability (Geifman, Uziel and
     El-Yaniv 2019, "Bias-reduced uncertainty estimation for deep neural classifiers", section 3).
@@ -289,20 +286,20 @@ def _measures(counts: Floats, wrong: NDArray[np.bool_], ends: NDArray[np.intp]) 
 
 
 def ideal_aurc(rows: int) -> Floats:
-    """AURC where every wrong row comes after every right one, by the number of wrong rows: shape (rows + 1,).
+    """AURC where every correct row ranks before every wrong one, by the number of wrong rows: shape (rows + 1,).
 
-    The j-th of k wrong rows adds j / (rows - k + j), so that the sum is k less rows - k times a sum of reciprocals.
+    The j-th of k wrong rows adds j / (rows - k + j), so the sum is k minus rows - k times a sum of reciprocals.
     """
     reciprocals = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, rows + 1))])
-    right = np.arange(rows, -1, -1)
-    found: Floats = (np.arange(rows + 1) - right * (reciprocals[-1] - reciprocals[right])) / rows
-    return found
+    correct = np.arange(rows, -1, -1)
+    aurc: Floats = (np.arange(rows + 1) - correct * (reciprocals[-1] - reciprocals[correct])) / rows
+    return aurc
 
 
 def _accuracies(answered: Floats, errors: Floats, rows: int) -> Floats:
-    """Accuracy at COVERAGES, shape (resamples, coverages); of a group that is answered in part, its mean counts."""
-    aims = np.array(COVERAGES) * rows
-    both = zip(answered, errors, strict=True)
-    wrong = [np.interp(aims, np.append(0.0, each), np.append(0.0, summed)) for each, summed in both]
-    found: Floats = 1 - np.array(wrong) / aims
-    return found
+    """Accuracy at COVERAGES, shape (resamples, coverages); a group answered only in part counts with its mean."""
+    targets = np.array(COVERAGES) * rows
+    curves = zip(answered, errors, strict=True)
+    wrong = [np.interp(targets, np.append(0.0, counts), np.append(0.0, summed)) for counts, summed in curves]
+    accuracies: Floats = 1 - np.array(wrong) / targets
+    return accuracies

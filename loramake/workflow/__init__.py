@@ -1,1 +1,1 @@
-"""Around a run: settings to begin with, checks before it, the run itself, where it stands."""
+"""Around a run: initial settings, checks before it, the run itself, its status."""

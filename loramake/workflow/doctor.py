@@ -1,4 +1,4 @@
-"""What this machine has of what loramake can use: a finding a line, with the way on where something is missing."""
+"""Checks what this machine has for loramake: one finding per line, with what to do next if something is missing."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ from loramake.settings import defaults
 from loramake.workflow.slurm.queue import Node, largest_node, read_nodes
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
-"""Severities: all is well, something that some need is not there, something that everybody needs is."""
+"""Severities: all is well, something optional is missing, something required is missing."""
 
 _GIB = 1 << 30
 _LITTLE_DISK, _LITTLE_MEMORY = 10 * _GIB, 4 * _GIB
@@ -37,19 +37,19 @@ class Finding:
     what: str
     severity: str
     detail: str
-    """What was found and, where something is missing, the way on."""
+    """The result and, if something is missing, what to do next."""
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
 
 
 def exit_code(findings: list[Finding]) -> int:
-    """0 where all is well, 1 where something that some need is missing, 2 where nothing can run."""
+    """0 if all is well, 1 if something optional is missing, 2 if nothing can run."""
     return max([OK, MISSING, BROKEN].index(finding.severity) for finding in findings)
 
 
 def examine(config: Path = Path("config.yaml")) -> Iterator[Finding]:
-    """Look at everything, in the order in which a user would."""
+    """Check everything, in the order in which a user would."""
     yield _python()
     yield _packages("", "the workflow", BROKEN, "pip install loramake")
     yield _packages("train", "the training", MISSING, "pip install 'loramake[train]'")
@@ -69,17 +69,17 @@ def _python() -> Finding:
 
 
 def _packages(extra: str, whose: str, severity: str, advice: str) -> Finding:
-    """The packages that loramake asks for, with or without an extra, against what is installed."""
-    what = f"packages of {whose}"
+    """The packages that loramake requires, with or without an extra, compared with the installed ones."""
+    title = f"packages of {whose}"
     try:
-        asked = [Requirement(text) for text in importlib.metadata.requires("loramake") or []]
+        requirements = [Requirement(text) for text in importlib.metadata.requires("loramake") or []]
     except importlib.metadata.PackageNotFoundError:
-        return Finding(what, severity, f"loramake itself is not installed: {advice}")
-    mine = [need for need in asked if _is_for(need, extra)]
-    wrong = [problem for need in mine if (problem := _problem(need))]
-    if wrong:
-        return Finding(what, severity, f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}: {advice}")
-    return Finding(what, OK, f"all {len(mine)} fit")
+        return Finding(title, severity, f"loramake itself is not installed: {advice}")
+    relevant = [need for need in requirements if _is_for(need, extra)]
+    problems = [problem for need in relevant if (problem := _problem(need))]
+    if problems:
+        return Finding(title, severity, f"{', '.join(problems[:4])}{' …' if len(problems) > 4 else ''}: {advice}")
+    return Finding(title, OK, f"all {len(relevant)} fit")
 
 
 def _is_for(need: Requirement, extra: str) -> bool:
@@ -90,10 +90,14 @@ def _is_for(need: Requirement, extra: str) -> bool:
 
 def _problem(need: Requirement) -> str | None:
     try:
-        found = importlib.metadata.version(need.name)
+        installed = importlib.metadata.version(need.name)
     except importlib.metadata.PackageNotFoundError:
         return f"{need.name} is not installed"
-    return None if need.specifier.contains(found, prereleases=True) else f"{need.name} {found} is not {need.specifier}"
+    return (
+        None
+        if need.specifier.contains(installed, prereleases=True)
+        else f"{need.name} {installed} is not {need.specifier}"
+    )
 
 
 def _llamafactory_cli() -> Finding:
@@ -111,14 +115,14 @@ def _sandbox() -> Finding:
 
 
 def _endpoint(config: Path) -> Finding:
-    """Whether the model of the agent can be asked, and how strictly for JSON; asks it a few words."""
+    """Whether the agent's model answers a short question, and the strictest way to request JSON from it."""
     try:
         settings = _agent_settings(config)
     except LoramakeError as error:
         return Finding("endpoint", BROKEN, f"{config} cannot be read ({' '.join(str(error).split())})")
     named = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "openAI_endpoint", "auth_key")
     if settings["agent"] == "builtin" and not any(name in os.environ for name in named) and not Path(".env").is_file():
-        return Finding("endpoint", OK, "none is set up, and the built-in agent needs none")
+        return Finding("endpoint", OK, "none is configured, and the built-in agent needs none")
     severity = MISSING if settings["agent"] == "builtin" else BROKEN
     try:
         from loramake.agents.connection import connect
@@ -133,20 +137,23 @@ def _endpoint(config: Path) -> Finding:
 
 
 def _agent_settings(config: Path) -> Mapping[str, Any]:
-    """The settings at the top level of config.yaml, and the agent of an experiment that asks a model."""
+    """The top-level settings of config.yaml, with those of an experiment whose agent is a model."""
     written = read_config(config)
     levels = [written, *(written.get("experiments") or {}).values()]
-    asking: Mapping[str, Any] = next((level for level in levels if (level or {}).get("agent") == "openai"), {})
-    known = defaults()
-    return {**known, **{key: value for level in (levels[0], asking) for key, value in level.items() if key in known}}
+    of_experiment: Mapping[str, Any] = next((level for level in levels if (level or {}).get("agent") == "openai"), {})
+    settings = defaults()
+    return {
+        **settings,
+        **{key: value for level in (levels[0], of_experiment) for key, value in level.items() if key in settings},
+    }
 
 
 def _gpu() -> Finding:
-    asked = ["--query-gpu=name,memory.free,memory.total", "--format=csv,noheader"]
-    found = output_lines("nvidia-smi", *asked)
-    if not found:
-        return Finding("GPU", MISSING, "none is seen: models/tiny trains on the CPU, real models need one")
-    return Finding("GPU", OK, "; ".join(f"{name}, {free} free of {total}" for name, free, total in map(_cells, found)))
+    query = ["--query-gpu=name,memory.free,memory.total", "--format=csv,noheader"]
+    lines = output_lines("nvidia-smi", *query)
+    if not lines:
+        return Finding("GPU", MISSING, "none was found: models/tiny trains on the CPU, real models need one")
+    return Finding("GPU", OK, "; ".join(f"{name}, {free} free of {total}" for name, free, total in map(_cells, lines)))
 
 
 def _cells(line: str) -> list[str]:
@@ -161,16 +168,16 @@ def _memory() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(".").free
-    few = free < _LITTLE_DISK
-    advice = ": a model and its training take several GiB" if few else ""
-    return Finding("disk", MISSING if few else OK, f"{free / _GIB:.0f} GiB free in this folder{advice}")
+    is_little = free < _LITTLE_DISK
+    advice = ": a model and its training take several GiB" if is_little else ""
+    return Finding("disk", MISSING if is_little else OK, f"{free / _GIB:.0f} GiB free in this folder{advice}")
 
 
 def _slurm() -> Iterator[Finding]:
     """The executor, the commands, the partitions with their GPUs, and how finished jobs can be asked about."""
     version = output_lines("sinfo", "--version")
     if not version:
-        yield Finding("SLURM", OK, "not here, and not needed: everything runs on this machine")
+        yield Finding("SLURM", OK, "not installed, and not needed: everything runs on this machine")
         return
     missing = [name for name in _SLURM_COMMANDS if shutil.which(name) is None]
     if missing:

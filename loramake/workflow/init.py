@@ -1,4 +1,4 @@
-"""A commented config.yaml for a CSV, from four answers; what an older one holds stays as it is."""
+"""A commented config.yaml for a CSV, from four answers; the content of an existing one stays as it is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,12 @@ _COMMENTS = {
     "model": "the base model: a folder, or a hub id",
     "agent": "who plans and writes the preparation code; its key is OPENAI_API_KEY in the environment or .env",
     "agent_model": "the language model that decides and writes code",
-    "agent_api_base": "where it is",
+    "agent_api_base": "its address",
     "review": "who approves: you at the terminal (ask), nobody (approve), or a file (file)",
 }
 _UNSET = """\
     # test_ratio: 0.2         # share of the rows to test on
-    # group_column: patient   # rows of the same value are never parted
+    # group_column: patient   # rows with the same value stay in one split
     # num_train_epochs: 3     # unset, the base model's own
     # lora_rank: 64           # unset, the base model's own
 """
@@ -43,11 +43,11 @@ class Proposal:
     values: dict[str, str]
     """Some values of each column, to recognise it by."""
     target: str | None
-    """None where no column is a likely one."""
+    """None if no column is a likely target."""
 
 
 def propose(csv: Path) -> Proposal:
-    """Columns and likely target of a CSV; DataError where it cannot be read."""
+    """Columns and likely target of a CSV; DataError if it cannot be read."""
     profile = describe_csv(csv, None)
     columns = {column["name"]: column for column in profile["columns"]}
     try:
@@ -58,31 +58,31 @@ def propose(csv: Path) -> Proposal:
 
 
 def _some_values(column: ProfileColumn) -> str:
-    """Of a column of few values all, of another how many."""
+    """The values of a column if there are few, else their number."""
     if column["distinct"] > MAX_LABELS_OF_NUMBERS:
         return f"{column['type']}, {column['distinct']:,} values"
     return ", ".join(entry["value"] for entry in column["top_values"][:5])
 
 
 def check_free(name: str) -> None:
-    """ConfigError where config.yaml has an experiment of that name."""
+    """ConfigError if config.yaml has an experiment of that name."""
     if name in (read_config(CONFIG).get("experiments") or {}):
         raise ConfigError(f"{CONFIG} has an experiment {name}: give another name with --name, or edit it there.")
 
 
 def write_config(name: str, settings: Settings) -> None:
-    """Add an experiment to config.yaml, or begin one; ConfigError, with the text to paste, where that is not safe."""
+    """Add an experiment to config.yaml, or create it; ConfigError, with the text to paste, if that is not safe."""
     before = read_config(CONFIG)
     entry = _entry(name, settings)
     text = _with_entry(CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else "", entry)
-    wanted = {**before, "experiments": {**(before.get("experiments") or {}), name: settings}}
+    expected = {**before, "experiments": {**(before.get("experiments") or {}), name: settings}}
     try:
-        is_right = parse_yaml(text) == wanted
+        is_correct = parse_yaml(text) == expected
     except ParsingError:
-        is_right = False
-    if not is_right:
-        raise ConfigError(f"{CONFIG} is written in a way that nothing can be added to: paste this below:\n{entry}")
-    check_config(wanted, str(CONFIG))
+        is_correct = False
+    if not is_correct:
+        raise ConfigError(f"{CONFIG} has a form that nothing can be added to: paste this below:\n{entry}")
+    check_config(expected, str(CONFIG))
     artifacts.write_text(CONFIG, text)
 
 
@@ -95,7 +95,7 @@ def _entry(name: str, settings: Settings) -> str:
 
 
 def _scalar(value: str) -> str:
-    """A text as YAML writes it: quoted where it would be read as something else."""
+    """A text as YAML writes it: quoted if it would be read as something else."""
     return yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("\n...\n").rstrip("\n")
 
 
@@ -104,9 +104,9 @@ def _with_entry(text: str, entry: str) -> str:
     if not text.strip():
         return _HEAD + entry
     lines = text.splitlines(keepends=True)
-    start = next((at for at, line in enumerate(lines) if line.startswith("experiments:")), None)
+    start = next((index for index, line in enumerate(lines) if line.startswith("experiments:")), None)
     if start is None:
         return f"{text.rstrip()}\n\nexperiments:\n{entry}"
-    end = next((at for at in range(start + 1, len(lines)) if lines[at][0] not in " #\n"), len(lines))
+    end = next((index for index in range(start + 1, len(lines)) if lines[index][0] not in " #\n"), len(lines))
     before = "".join(lines[:end]).rstrip("\n") + "\n"
     return before + entry + ("\n" if lines[end:] else "") + "".join(lines[end:])

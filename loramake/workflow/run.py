@@ -1,4 +1,4 @@
-"""Running the workflow until every review approves: Snakemake again, each time from where feedback speaks to."""
+"""Runs the workflow until every review approves: Snakemake repeatedly, from the step that feedback changes."""
 
 import contextlib
 import os
@@ -23,19 +23,19 @@ from loramake.review.approval import forget_reviews
 
 
 def name_of(csv: Path) -> str:
-    """What an experiment on a CSV is called: its name without the ending, in the letters that a folder may have."""
+    """The name of an experiment on a CSV: the file's name without suffix, in a folder's valid characters."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", csv.stem).lstrip("_.-")
     if not re.fullmatch(EXPERIMENT_NAME, name):
-        raise ConfigError(f"{csv}: its name makes no name for an experiment: give one with --name.")
+        raise ConfigError(f"{csv}: its name cannot name an experiment: give one with --name.")
     return name
 
 
 def check_name(name: str) -> str:
-    """The name, before anything is written under it; ConfigError where no experiment may be called so."""
+    """The name, before anything is written under it; ConfigError if it is invalid."""
     if not re.fullmatch(EXPERIMENT_NAME, name):
         raise ConfigError(
-            f"--name {name!r} is no name of an experiment: use letters, digits, '_', '-' and '.' only, a letter or "
-            f"digit first."
+            f"--name {name!r} is not a valid name of an experiment: use letters, digits, '_', '-' and '.' only, a "
+            f"letter or digit first."
         )
     return name
 
@@ -60,54 +60,57 @@ class Run:
     experiment: str
     directory: Path
     options: list[str]
-    """Of Snakemake."""
+    """Options of Snakemake."""
     environment: Mapping[str, str]
-    """What is added to this process's own."""
+    """Variables added to this process's own."""
     is_verbose: bool
     started: float = field(default_factory=time.time)
 
     def forget_reviews(self, first: str) -> None:
-        """Have the reviews asked again from one on: data, balance or config."""
+        """Repeat the reviews from one on: data, balance or config."""
         self._refuse_locked()
         with contextlib.chdir(self.directory):
             forget_reviews(Path("results") / self.experiment, first)
 
     def until_approved(self, settings: Mapping[str, Any]) -> int:
-        """Run Snakemake until results.json is there or nothing goes on; its exit code.
+        """Run Snakemake until results.json exists or nothing progresses; its exit code.
 
-        `settings` are what the command line says, which feedback given since then overrides: in this run, and when
-        the same is said again. Without a CSV, an experiment that config.yaml does not list is run as it last was.
+        `settings` are those of the command line, which later feedback overrides: in this run, and when the same command
+        is repeated. Without a CSV, an experiment that config.yaml does not list is run as it last was.
         """
-        said = self._said(settings)
-        check_config(said.settings, "--config")  # before a key in an address is written down anywhere
+        command_line = self._command_line(settings)
+        check_config(command_line.settings, "--config")  # before a key in an address is written anywhere
         while True:
             self._refuse_locked()
             with contextlib.chdir(self.directory):
-                write_command_line(self.experiment, said)
+                write_command_line(self.experiment, command_line)
             before = self._feedback()
-            code = self._once(said.counting)
+            code = self._once(command_line.counting)
             after = self._feedback()
             if code == 0 or before == after:
                 return code
-            said = said.overrule(
-                key for name, asked in after.items() for key in asked if asked[key] != before.get(name, {}).get(key)
+            command_line = command_line.overrule(
+                key
+                for name, content in after.items()
+                for key in content
+                if content[key] != before.get(name, {}).get(key)
             )
-            say("going on with your feedback.")
+            say("continuing with your feedback.")
 
-    def _said(self, settings: Mapping[str, Any]) -> CommandLine:
+    def _command_line(self, settings: Mapping[str, Any]) -> CommandLine:
         with contextlib.chdir(self.directory):
             before, config = read_command_line(self.experiment), read_config()
         is_listed = self.experiment in (config.get("experiments") or {})
-        asked = {key for content in self._feedback().values() for key in content}
-        is_whole = is_listed or "csv" in settings
-        whole = settings if is_whole else before.trusted(settings, config, self.experiment)
-        said = before.said_again(whole, asked)
-        if said.overruled:
-            say(f"{', '.join(said.overruled)}: as your feedback has it since, not as the command line says again.")
-        return said
+        feedback_keys = {key for content in self._feedback().values() for key in content}
+        is_complete = is_listed or "csv" in settings
+        complete = settings if is_complete else before.trusted(settings, config, self.experiment)
+        command_line = before.repeated(complete, feedback_keys)
+        if command_line.overruled:
+            say(f"{', '.join(command_line.overruled)}: your later feedback overrides the command line.")
+        return command_line
 
     def _once(self, settings: Mapping[str, Any]) -> int:
-        """Snakemake once; Ctrl-C is its own to deal with: it ends its jobs and gives its lock back."""
+        """Run Snakemake once; it handles Ctrl-C itself: it ends its jobs and releases its lock."""
         snakemake = str(Path(sys.executable).with_name("snakemake"))
         target = str(layout.RESULTS.within(RESULTS / self.experiment))
         command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
@@ -123,13 +126,13 @@ class Run:
                     continue
 
     def _profile(self) -> list[str]:
-        """What profiles/default says, as options: Snakemake names a profile that it finds in a line of its own."""
-        own = Path("profiles/default")
+        """profiles/default as options: Snakemake prints a line about a profile that it finds itself."""
+        profile = Path("profiles/default")
         has_another = {"--profile", "--workflow-profile"} & set(self.options)
-        if self.is_verbose or has_another or (self.directory / own).exists():
+        if self.is_verbose or has_another or (self.directory / profile).exists():
             return []
         options = ["--workflow-profile", "none"]
-        for key, value in read_yaml(ROOT / own / "config.yaml").items():
+        for key, value in read_yaml(ROOT / profile / "config.yaml").items():
             if isinstance(value, dict):
                 options += [f"--{key}", *(f"{name}={limit}" for name, limit in value.items())]
             elif value is True:
@@ -139,20 +142,20 @@ class Run:
         return options
 
     def _refuse_locked(self) -> None:
-        """ConfigError where another Snakemake works here, or was killed: its own words are among what is quiet."""
+        """ConfigError if another Snakemake runs here, or was killed: its own message is silenced."""
         if any((self.directory / ".snakemake/locks").glob("*")):
             raise ConfigError(
-                f"another run works in {self.directory.resolve()}, or was killed there: wait for it, or, where there "
+                f"another run is active in {self.directory.resolve()}, or was killed there: wait for it, or, if there "
                 f"is none, run `snakemake --snakefile {ROOT / 'Snakefile'} --unlock` there and the same command again."
             )
 
     def _feedback(self) -> dict[str, dict[str, Any]]:
-        """What each feedback file asks for; ConfigError for one that is not valid YAML."""
-        found = {}
+        """The content of each feedback file; ConfigError for one that is not valid YAML."""
+        contents = {}
         for path in sorted((self.directory / "results" / self.experiment / "feedback").glob("*.yaml")):
             try:
-                read = read_yaml(path)
+                content = read_yaml(path)
             except ParsingError as error:
                 raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
-            found[path.name] = read if isinstance(read, dict) else {}
-        return found
+            contents[path.name] = content if isinstance(content, dict) else {}
+        return contents

@@ -1,4 +1,4 @@
-"""Where experiments stand: every artifact fresh, stale or missing, by Snakemake's own summary, and who is awaited."""
+"""The status of experiments: every artifact fresh, stale or missing, by Snakemake's own summary, and open reviews."""
 
 import base64
 import csv
@@ -19,9 +19,9 @@ from loramake.paths import ROOT
 from loramake.workflow.versions import MEANINGS, version_of
 
 FRESH, STALE, MISSING, WAITING = "fresh", "stale", "missing", "waiting for you"
-"""Up to date; made from what has changed since; not there; a review that is asked next."""
+"""Up to date; made from inputs that have changed; absent; a review that is next."""
 OLDER = "made by an older version"
-"""Stale, since its rule means something else since then (loramake/workflow/versions.py)."""
+"""Stale, since its rule has a newer version (loramake/workflow/versions.py)."""
 _REVIEWS = {"review_prep_data": "data", "review_balanced_data": "balance", "review_lmf_config": "config"}
 
 
@@ -32,17 +32,17 @@ class Artifact:
     path: str
     rule: str
     made: str
-    """When, as Snakemake writes it; empty of a missing one."""
+    """When, as Snakemake writes it; empty if missing."""
     state: str
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where one experiment stands."""
+    """The status of one experiment."""
 
     experiment: str
     artifacts: list[Artifact]
-    """In the order of the workflow; none of an experiment that config.yaml does not list."""
+    """In the order of the workflow; none if the settings are unknown."""
     note: str = ""
 
     def count(self, state: str) -> int:
@@ -51,7 +51,7 @@ class Status:
 
     @property
     def next_rule(self) -> str | None:
-        """The first rule that would run; None where all is fresh, or nothing is known."""
+        """The first rule that would run; None if all is fresh, or nothing is known."""
         return next((artifact.rule for artifact in self.artifacts if artifact.state != FRESH), None)
 
     @property
@@ -60,22 +60,22 @@ class Status:
 
 
 def read_status(experiments: Sequence[str]) -> list[Status]:
-    """Of each experiment, in their order; ConfigError where Snakemake refuses the settings."""
+    """The status of each experiment, in their order; ConfigError if Snakemake refuses the settings."""
     config = read_config()
     listed = [name for name in experiments if name in (config.get("experiments") or {})]
     rows = _summary(listed) if listed else []
-    found = []
+    statuses = []
     for name in experiments:
-        said = {} if name in listed else read_command_line(name).counting
-        if name not in listed and "csv" not in said:
-            there = sum(path.is_file() for path in (RESULTS / name).rglob("*"))
-            note = f"not in config.yaml, so its settings are not known: {there} files are there"
-            found.append(Status(name, [], note))
+        settings = {} if name in listed else read_command_line(name).counting
+        if name not in listed and "csv" not in settings:
+            count = sum(path.is_file() for path in (RESULTS / name).rglob("*"))
+            note = f"not in config.yaml, so its settings are unknown; it has {count} files"
+            statuses.append(Status(name, [], note))
             continue
-        modes = resolve(config, name, said)["review"]
-        own = [row for row in rows if row["output_file"].startswith(f"{RESULTS / name}/")]
-        found.append(Status(name, _artifacts(_summary([name], said) if said else own, modes)))
-    return found
+        modes = resolve(config, name, settings)["review"]
+        of_experiment = [row for row in rows if row["output_file"].startswith(f"{RESULTS / name}/")]
+        statuses.append(Status(name, _artifacts(_summary([name], settings) if settings else of_experiment, modes)))
+    return statuses
 
 
 def _summary(experiments: Sequence[str], settings: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
@@ -89,28 +89,28 @@ def _summary(experiments: Sequence[str], settings: Mapping[str, Any] | None = No
     environment = {**os.environ, "NO_COLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     lines = done.stdout.splitlines()
-    start = next((at for at, line in enumerate(lines) if line.startswith("output_file\t")), None)
+    start = next((index for index, line in enumerate(lines) if line.startswith("output_file\t")), None)
     if done.returncode != 0 or start is None:
-        said = [line for line in done.stderr.splitlines() if line.startswith("loramake: ")]
-        last = (said or done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        messages = [line for line in done.stderr.splitlines() if line.startswith("loramake: ")]
+        last = (messages or done.stderr.strip().splitlines() or ["no output"])[-1]
         raise ConfigError(last.removeprefix("loramake: "))
     rows = list(csv.DictReader(lines[start:], delimiter="\t"))
-    # The last rule stands first, since it is what was asked for.
+    # The last rule comes first, since it is the target.
     return sorted(rows, key=lambda row: row["rule"] == "summarize_results")
 
 
 def _artifacts(rows: Sequence[dict[str, str]], modes: str | dict[str, str]) -> list[Artifact]:
-    found: list[Artifact] = []
+    artifacts: list[Artifact] = []
     for row in rows:
         is_pending = row["plan"] != "no update"
         state = _state(row, is_pending)
         review = _REVIEWS.get(row["rule"])
-        if review and is_pending and all(artifact.state == FRESH for artifact in found):
+        if review and is_pending and all(artifact.state == FRESH for artifact in artifacts):
             mode = modes if isinstance(modes, str) else modes.get(review, "ask")
             state = state if mode == "approve" else WAITING
         made = "" if row["status"] == "missing" else row["date"]
-        found.append(Artifact(row["output_file"], row["rule"], made, state))
-    return found
+        artifacts.append(Artifact(row["output_file"], row["rule"], made, state))
+    return artifacts
 
 
 def _state(row: Mapping[str, str], is_pending: bool) -> str:
@@ -122,13 +122,13 @@ def _state(row: Mapping[str, str], is_pending: bool) -> str:
 
 
 def _is_older(path: str, rule: str) -> bool:
-    """Whether an older version of its rule made an artifact, by what Snakemake keeps of it; no, where nothing is kept.
+    """Whether an older version of its rule made an artifact, by Snakemake's metadata; False without any.
 
-    A file of that name, in base64, has the rule's params; a name that is too long for one is not looked for.
+    A file of that name, in base64, has the rule's params; a name that is too long for a file has none.
     """
-    kept = Path(".snakemake/metadata") / base64.urlsafe_b64encode(path.encode()).decode()
+    metadata = Path(".snakemake/metadata") / base64.urlsafe_b64encode(path.encode()).decode()
     try:
-        params = read_json(kept)["params"]
+        params = read_json(metadata)["params"]
         return any(repr(version_of(rule, version)) in params for version in range(1, MEANINGS.get(rule, 0)))
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -1,9 +1,9 @@
-"""What the work of each rule means, as a version: all of loramake's own code that makes a rule run again.
+"""The version of each rule's work: the only part of loramake's own code that makes a rule run again.
 
-Neither the text nor the time of a script or a library function counts, so that an upgrade, a comment or another place
-of installation retrains nothing. Raise a rule's version, and say so in CHANGELOG.md, where the same inputs and settings
-would now give another result, or a result that must not be used any longer. Reviews have none: what people approved is
-known by its content.
+Neither the text nor the time of a script or a library function matters, so an upgrade, a comment or another install
+path retrains nothing. Raise a rule's version, and say so in CHANGELOG.md, if the same inputs and settings would now
+give another result, or if the old result must no longer be used. Reviews have none: approvals are identified by
+content.
 """
 
 MEANINGS = {
@@ -25,7 +25,7 @@ MEANINGS = {
     "fit_baselines": 1,
     "run_evaluation": 1,
     "plot_evaluation": 1,
-    "calibrate_probabilities": 1,
+    "calibrate_probabilities": 2,
     "evaluate_calibration": 1,
     "plot_reliability": 1,
     "fit_conformal": 1,
@@ -45,5 +45,5 @@ MEANINGS = {
 
 
 def version_of(rule: str, version: int | None = None) -> str:
-    """The parameter that carries it, as no other parameter reads: Snakemake compares them without their names."""
+    """The version as a parameter, distinct from all others: Snakemake compares parameters without their names."""
     return f"{rule}, version {MEANINGS[rule] if version is None else version}"

@@ -36,7 +36,7 @@ def script_of(rule: str) -> Path:
 
 
 class Names(list[str]):
-    """Named files, as Snakemake hands them over: by name and by place."""
+    """Named files, as Snakemake passes them: by name and by position."""
 
     def __init__(self, **named: str) -> None:
         super().__init__(named.values())
@@ -70,8 +70,8 @@ def library_functions(rule: str) -> list[tuple[ModuleType, str]]:
     """What the script of a rule imports to call, but `step`, and the module that it is imported from."""
     script = script_of(rule).read_text(encoding="utf-8")
     imports = re.findall(r"^from (loramake\S*) import (.+)$", script, re.M)
-    found = [(importlib.import_module(module), name) for module, names in imports for name in names.split(", ")]
-    return [(module, name) for module, name in found if name != "step" and callable(getattr(module, name))]
+    imported = [(importlib.import_module(module), name) for module, names in imports for name in names.split(", ")]
+    return [(module, name) for module, name in imported if name != "step" and callable(getattr(module, name))]
 
 
 def recorder(real: Callable[..., Any], called: set[str]) -> Callable[..., None]:

@@ -48,13 +48,13 @@ def test_a_drained_node_and_scancel_are_told_and_the_training_resumes(trains_lon
         said = watched.line("cancelled (scancel)")
         assert watched.ends() != 0
     assert re.search(r"its log is .*/rule_run_finetuning/exp/\d+\.log; the run stops here", said)
-    assert re.search(r"goes on from checkpoint-\d+\.$", said)  # SIGTERM, which scancel sends first, saved it
+    assert re.search(r"resumes from checkpoint-\d+\.$", said)  # SIGTERM, which scancel sends first, saved it
     assert len([line for line in watched.said() if "submitted to" in line]) == 1
     assert files_with_the_secret(trains_long) == []
     checkpoint = re.findall(r"checkpoint-\d+", said)[-1]
     with run(trains_long, ADAPTER) as watched:
         watched.line("started on")
-        wait_until(lambda: has_logged(trains_long, f"going on from {checkpoint}."))
+        wait_until(lambda: has_logged(trains_long, f"resuming from {checkpoint}."))
 
 
 def test_too_little_memory_is_told_and_submitted_again_with_more(folder: Path) -> None:

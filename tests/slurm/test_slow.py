@@ -34,7 +34,7 @@ def test_before_the_time_limit_a_checkpoint_is_saved_and_more_time_is_asked_for(
     with run(trains_long, ADAPTER, "--set-resources", *asked) as watched:
         assert "2 min)" in watched.line("submitted to")
         said = watched.line("asked to end shortly before its time limit of 2 min")
-        assert re.search(r"it is submitted again with more time and goes on from checkpoint-\d+", said)
+        assert re.search(r"it is submitted again with more time and resumes from checkpoint-\d+", said)
         assert "4 min)" in watched.line("submitted to", after=1)
 
 
@@ -72,7 +72,7 @@ def test_a_job_that_slurm_requeues_says_why_and_its_training_resumes(
         slurm("scontrol", "update", f"JobId={job}", REQUEUE_AT_ONCE)
         watched.line("started on", after=1)
         resumed = re.findall(r"checkpoint-\d+", said)  # none where the node was lost without SIGTERM
-        again = f"going on from {resumed[0]}." if resumed else "INFO training on"
+        again = f"resuming from {resumed[0]}." if resumed else "INFO training on"
         wait_until(lambda: has_logged(trains_long, again))
     assert len([line for line in watched.said() if "submitted to" in line]) == 1
 

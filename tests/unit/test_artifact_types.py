@@ -34,27 +34,27 @@ KINDS = {str: "string", int: "integer", float: "number", bool: "boolean", type(N
 Node = dict[str, Any]
 
 
-def of_type(found: Any, where: str = "") -> Iterator[str]:
+def of_type(annotation: Any, where: str = "") -> Iterator[str]:
     """The facts of a type."""
-    if get_origin(found) in (Union, types.UnionType):
-        yield from of_several(get_args(found), of_type, where, is_typeddict, get_type_hints)
-    elif is_typeddict(found):
+    if get_origin(annotation) in (Union, types.UnionType):
+        yield from of_several(get_args(annotation), of_type, where, is_typeddict, get_type_hints)
+    elif is_typeddict(annotation):
         yield f"{where}: object"
-        for key, kind in get_type_hints(found).items():
-            yield f"{where}.{key} is {'required' if key in found.__required_keys__ else 'optional'}"
+        for key, kind in get_type_hints(annotation).items():
+            yield f"{where}.{key} is {'required' if key in annotation.__required_keys__ else 'optional'}"
             yield from of_type(kind, f"{where}.{key}")
-    elif get_origin(found) is dict:
-        keys, kind = get_args(found)
+    elif get_origin(annotation) is dict:
+        keys, kind = get_args(annotation)
         yield f"{where}: object" if get_origin(keys) is Literal else f"{where}: mapping"
         for key in get_args(keys) if get_origin(keys) is Literal else [None]:
             yield from of_type(kind, f"{where}{{}}" if key is None else f"{where}.{key}")
-    elif get_origin(found) is list:
+    elif get_origin(annotation) is list:
         yield f"{where}: list"
-        yield from of_type(get_args(found)[0], f"{where}[]")
-    elif get_origin(found) is Literal:
-        yield from (f"{where}: {value!r}" for value in get_args(found))
+        yield from of_type(get_args(annotation)[0], f"{where}[]")
+    elif get_origin(annotation) is Literal:
+        yield from (f"{where}: {value!r}" for value in get_args(annotation))
     else:
-        yield f"{where}: {KINDS[found]}"
+        yield f"{where}: {KINDS[annotation]}"
 
 
 def of_schema(node: Node, where: str = "") -> Iterator[str]:
@@ -129,17 +129,17 @@ def described(word: str) -> Node:
     return whole
 
 
-def differences(found: Any, schema: Node) -> list[str]:
+def differences(annotation: Any, schema: Node) -> list[str]:
     """What a type or a schema says and the other does not.
 
     A dict whose keys are known cannot say which of them may be absent; of such a one that is not compared.
     """
-    said, meant = set(of_type(found)), set(of_schema(schema))
-    by_name = {fact.partition(" is ")[0] for fact in said if " is " in fact}
-    known = {fact for fact in meant if " is " not in fact or fact.partition(" is ")[0] in by_name}
-    missing = {fact.rpartition(".")[0] for fact in meant - known}
+    from_type, from_schema = set(of_type(annotation)), set(of_schema(schema))
+    by_name = {fact.partition(" is ")[0] for fact in from_type if " is " in fact}
+    known = {fact for fact in from_schema if " is " not in fact or fact.partition(" is ")[0] in by_name}
+    missing = {fact.rpartition(".")[0] for fact in from_schema - known}
     typed = {fact.rpartition(".")[0] for fact in by_name}
-    return sorted(said ^ known) + sorted(f"{where} lacks a key" for where in missing & typed)
+    return sorted(from_type ^ known) + sorted(f"{where} lacks a key" for where in missing & typed)
 
 
 def test_every_schema_has_a_type() -> None:

@@ -67,7 +67,7 @@ def test_a_truncated_artifact_is_named_with_the_way_on(tmp_path: Path, content: 
 
 
 def test_an_absent_artifact_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"review.json is not there: snakemake --cores 2 .*review.json makes it"):
+    with pytest.raises(ArtifactError, match=r"review.json does not exist: snakemake --cores 2 .*review.json makes it"):
         artifacts.read(tmp_path / "review.json", "review")
 
 

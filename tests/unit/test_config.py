@@ -38,7 +38,9 @@ def test_mappings_and_lists_of_the_command_line_are_read() -> None:
 
 
 def test_a_misspelt_requirement_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match=r"requirements: min_acuracy is none of them \(did you mean min_accuracy\?\)"):
+    with pytest.raises(
+        ConfigError, match=r"requirements: min_acuracy is not one of its keys \(did you mean min_accuracy\?\)"
+    ):
         check_config({"requirements": {"min_acuracy": 0.8}})
 
 
@@ -70,8 +72,8 @@ COSTS = {"a": {"a": 0, "b": 1}, "b": {"a": 1, "b": 0}}
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"abstain_cost": 1}, "abstain_cost: it is weighed against what decisions cost: set costs, too"),
-        ({"costs": COSTS, "max_selective_error": 0.05}, "costs and max_selective_error: .* set abstain_cost, 0"),
+        ({"abstain_cost": 1}, "abstain_cost: it is compared with the costs of decisions: set costs, too"),
+        ({"costs": COSTS, "max_selective_error": 0.05}, "costs and max_selective_error: .* set abstain_cost, to 0"),
         ({"costs": COSTS, "max_selective_error": 0.05, "abstain_cost": 0}, None),
         ({"costs": COSTS}, None),
         ({"max_selective_error": 0.05}, None),
@@ -116,7 +118,7 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
 
 
 @pytest.mark.parametrize(
-    ("asked", "rows", "epochs"),
+    ("setting", "rows", "epochs"),
     [
         (3.0, 64, 3),
         ({"min_epochs": 4, "min_steps": 150}, 64, 19),
@@ -124,8 +126,8 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
         ("0.5", 64, 0.5),
     ],
 )
-def test_epochs_are_a_number_or_enough_for_so_many_steps(asked: object, rows: int, epochs: float) -> None:
-    settings = resolve({"csv": "a.csv", "num_train_epochs": asked, "per_device_train_batch_size": 4}, "e")
+def test_epochs_are_a_number_or_enough_for_so_many_steps(setting: object, rows: int, epochs: float) -> None:
+    settings = resolve({"csv": "a.csv", "num_train_epochs": setting, "per_device_train_batch_size": 4}, "e")
     assert count_epochs({**settings, "gradient_accumulation_steps": 2}, rows) == epochs
 
 
@@ -134,9 +136,9 @@ def test_an_experiment_inherits_through_extends() -> None:
         "experiments": {"a": {"csv": "a.csv", "seed": 1}, "b": {"extends": "a", "seed": 2}, "c": {"extends": "b"}}
     }
     assert (resolve(config, "c")["csv"], resolve(config, "c")["seed"]) == ("a.csv", 2)
-    with pytest.raises(ConfigError, match="circle"):
+    with pytest.raises(ConfigError, match="circular"):
         resolve({"experiments": {"a": {"extends": "b"}, "b": {"extends": "a"}}}, "a")
-    with pytest.raises(ConfigError, match=r"extends aa, which is not there \(did you mean a\?\)"):
+    with pytest.raises(ConfigError, match=r"extends aa, which does not exist \(did you mean a\?\)"):
         resolve({"experiments": {"a": {"csv": "a.csv"}, "b": {"extends": "aa"}}}, "b")
 
 
@@ -157,7 +159,7 @@ def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"learnig_rate": 1}, r"learnig_rate is no setting \(did you mean learning_rate\?\)"),
+        ({"learnig_rate": 1}, r"learnig_rate is not a setting \(did you mean learning_rate\?\)"),
         ({"learning_rate": "fast"}, "learning_rate: 'fast' is not of type 'number'"),
         ({"test_ratio": 1}, "test_ratio"),
         ({"use_dora": "maybe"}, "use_dora"),
@@ -166,7 +168,7 @@ def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
         ({"experiments": {"a/b": {}}}, "'a/b'"),
         ({"experiments": {"..": {}}}, "experiment '..'"),
         ({"experiments": {"a": 3}}, "not settings below a name"),
-        ({"experiments": {"a": {"experiments": {}}}}, "experiments is no setting"),
+        ({"experiments": {"a": {"experiments": {}}}}, "experiments is not a setting"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_by_name(config: dict[str, object], sentence: str) -> None:
@@ -265,5 +267,5 @@ def test_keys_of_several_kinds_are_one_sentence(costs: dict[object, object]) -> 
 
 
 def test_an_experiment_that_is_there_as_a_number_and_as_a_text_is_refused() -> None:
-    with pytest.raises(ConfigError, match="experiments: 1 is there twice, as a number and as a text: rename one"):
+    with pytest.raises(ConfigError, match="experiments: 1 appears twice, as a number and as a string: rename one"):
         check_config({"experiments": {1: {"csv": "a.csv"}, "1": {"csv": "b.csv"}}})

@@ -44,7 +44,7 @@ def interrupted(log: Path) -> None:
 
 
 def test_ctrl_c_ends_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="stopped by you; run the same command to go on"):
+    with pytest.raises(SystemExit, match="stopped by you; run the same command to continue"):
         interrupted(tmp_path / "log")
 
 

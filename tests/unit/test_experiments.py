@@ -24,7 +24,7 @@ def test_what_a_run_was_told_is_read_back_and_nothing_where_it_never_was(
 
 
 @pytest.mark.parametrize(
-    ("again", "asked", "overruled"),
+    ("again", "feedback", "overruled"),
     [
         ({"lora_rank": 4}, {"lora_rank"}, ["lora_rank"]),
         ({"lora_rank": 8}, {"lora_rank"}, []),
@@ -33,11 +33,11 @@ def test_what_a_run_was_told_is_read_back_and_nothing_where_it_never_was(
     ],
 )
 def test_the_same_command_does_not_take_feedback_back_and_another_one_does(
-    again: dict[str, int], asked: set[str], overruled: list[str]
+    again: dict[str, int], feedback: set[str], overruled: list[str]
 ) -> None:
     said = CommandLine({"csv": "x.csv", "lora_rank": 4}).overrule(["lora_rank", "never said"])
     assert said.counting == {"csv": "x.csv"}
-    assert said.said_again({"csv": "x.csv", **again}, asked).overruled == overruled
+    assert said.repeated({"csv": "x.csv", **again}, feedback).overruled == overruled
 
 
 def test_a_link_out_of_an_experiments_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

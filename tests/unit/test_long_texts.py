@@ -22,7 +22,7 @@ from loramake.tables.numbers import to_days
 from loramake.training.finetuning import follow
 from tests.hang import ends_within
 
-MANY = [f"column {place}" for place in range(20_000)]
+MANY = [f"column {index}" for index in range(20_000)]
 KNOWN = FeedbackContext(["a", "b", *MANY], ["0", "1"], reads_notes=True)
 PROFILE = {"columns": []}
 HALF = LONGEST_TEXT // 2 - 50
@@ -53,7 +53,7 @@ def test_feedback(text: str) -> None:
 
 
 def test_feedback_beyond_a_length_is_refused_before_it_is_read() -> None:
-    with pytest.raises(ConfigError, match="has 100,001 characters, more than 100,000: say it in parts"):
+    with pytest.raises(ConfigError, match="has 100,001 characters, more than 100,000: enter it in parts"):
         parse_feedback("x" * 100_001, KNOWN)
     assert parse_feedback("drop features: a" + " " * 99_000, KNOWN) == [Change("plan", "drop", ["a"])]
 
@@ -120,7 +120,7 @@ def test_a_trainings_output(line: str) -> None:
     ("word", "known"),
     [
         ("ab" * 45_000, ["ba" * 50_000]),
-        ("abcdefgh" * 11, ["hgfedcba" * 11 + str(place) for place in range(20_000)]),
+        ("abcdefgh" * 11, ["hgfedcba" * 11 + str(index) for index in range(20_000)]),
     ],
 )
 def test_the_nearest_of_names(word: str, known: list[str]) -> None:

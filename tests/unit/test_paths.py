@@ -1,4 +1,4 @@
-"""A base that comes with loramake has a name, wherever it is installed and wherever it is asked for."""
+"""A base that comes with loramake has a name, wherever it is installed and wherever it is used."""
 
 import shutil
 from pathlib import Path

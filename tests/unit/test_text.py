@@ -18,22 +18,22 @@ from loramake.text import as_percent, format_threshold
         (1.0, "100%"),
     ],
 )
-def test_a_setting_is_told_as_it_was_set(share: float, told: str) -> None:
-    assert as_percent(share) == told
+def test_a_setting_is_told_as_it_was_set(share: float, text: str) -> None:
+    assert as_percent(share) == text
 
 
 def test_no_setting_of_ten_decimals_is_rounded() -> None:
-    for places in np.random.default_rng(0).integers(1, 10**10, size=1000).tolist():
-        told = as_percent(places / 10**10)
-        assert round(float(told.removesuffix("%")) * 10**8) == places
+    for digits in np.random.default_rng(0).integers(1, 10**10, size=1000).tolist():
+        text = as_percent(digits / 10**10)
+        assert round(float(text.removesuffix("%")) * 10**8) == digits
 
 
 @pytest.mark.parametrize(
     ("probability", "told"),
     [(0.0, "0.000"), (0.5, "0.500"), (0.81234, "0.812"), (0.99961, "0.99961"), (0.9995, "0.99950"), (1.0, "1.000")],
 )
-def test_a_threshold_is_told_apart_from_1(probability: float, told: str) -> None:
-    assert format_threshold(probability) == told
+def test_a_threshold_is_told_apart_from_1(probability: float, text: str) -> None:
+    assert format_threshold(probability) == text
 
 
 def test_a_threshold_is_told_apart_from_what_stands_beside_it() -> None:

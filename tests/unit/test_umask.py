@@ -65,8 +65,8 @@ def draw(folder: Path) -> None:
 
 
 def work_in_a_rows_folder(folder: Path) -> None:
-    with private_folder(folder) as place:
-        (place / "rows.csv").write_text("a private cell")
+    with private_folder(folder) as private:
+        (private / "rows.csv").write_text("a private cell")
         assert_private(folder)
 
 

@@ -101,17 +101,17 @@ def test_hostile_code_is_held_and_the_coder_told(tmp_path: Path) -> None:
         folder = workplace(tmp_path / "work", server)
         done = snakemake(folder, "results/exp/data/all_data.json")
         assert done.returncode == 0, done.stdout
-    assert "try 1 of 3: " in done.stdout
+    assert "attempt 1 of 3 failed: " in done.stdout
     assert "Connection refused" in coder.complaints[0]
     assert not files_with(folder, KEY)
 
 
-def test_code_is_mended_three_times_at_most_and_every_try_is_kept(tmp_path: Path) -> None:
+def test_code_is_fixed_three_times_at_most_and_every_attempt_is_kept(tmp_path: Path) -> None:
     with serve(answer=Mending(9)) as server:
         folder = workplace(tmp_path / "work", server)
         done = snakemake(folder, "results/exp/scripts/prepare_data.py")
         assert done.returncode != 0
-        assert "none of 3 tries did what it has to; the last: The check “a row's prompt is the same" in done.stdout
+        assert "none of 3 attempts worked; the last: The check “a row's prompt is the same" in done.stdout
         asked = len(server.requests)
         kept = sorted(path.name for path in (folder / "results/exp/scripts/tries").iterdir())
         assert kept == [f"prepare_data-{number}.{kind}" for number in (1, 2, 3) for kind in ("py", "txt")]
@@ -119,7 +119,7 @@ def test_code_is_mended_three_times_at_most_and_every_try_is_kept(tmp_path: Path
         server.answer = Mending(1)
         again = snakemake(folder, "results/exp/scripts/prepare_data.py")
         assert again.returncode == 0, again.stdout
-        assert "try 2 did what it has to" in again.stdout
+        assert "attempt 2 works" in again.stdout
         assert len(server.requests) == asked + 2
 
 

@@ -64,7 +64,7 @@ BAD_TABLES: dict[str, tuple[bytes, str]] = {
     "header only": (lines(), "penguins.csv has a header and no rows"),
     "one column": (b"species\n" + b"a\nb\n" * 20, "penguins.csv has one column (species)"),
     "one data row": (lines(ROWS[0]), "penguins.csv has one data row"),
-    "duplicate names": (b"a,species,a\n1,x,2\n", "line 1: column 'a' stands more than once"),
+    "duplicate names": (b"a,species,a\n1,x,2\n", "line 1: column 'a' appears more than once"),
     "blank name": (b"a,,species\n1,2,x\n", "line 1: column 2 has no name"),
     "ragged rows": (lines(*ROWS[:4], ROWS[4] + ",more", *ROWS[5:]), "line 6: 8 cells where the header has 7"),
     "unclosed quote": (lines(*ROWS[:4], '"' + ROWS[4], *ROWS[5:]), "line 6: a quote that opens in this row is never"),
@@ -76,14 +76,20 @@ BAD_TABLES: dict[str, tuple[bytes, str]] = {
     "renamed xlsx": (b"PK\x03\x04" + PENGUINS, "is an Excel workbook or another zip file, not a CSV"),
     "renamed parquet": (b"PAR1" + PENGUINS, "is a Parquet file, not a CSV"),
     "compressed": (gzip.compress(PENGUINS), "is a gzip file, not a CSV"),
-    "target of one value": (with_species(["a"] * 60), "the target species has the one value 'a'"),
-    "target all missing": (with_species([None] * 60), "the target species has no value"),
+    "target of one value": (with_species(["a"] * 60), "the target species has only the value 'a'"),
+    "target all missing": (with_species([None] * 60), "the target species has no values"),
     "features constant": (
         table_of(species=["a", "b"] * 20, x=[1] * 40, y=[None] * 40),
-        "every column beside the target species is constant or empty",
+        "every column besides the target species is constant or empty",
     ),
-    "label seen once": (with_species(["a", "b"] * 30 + ["rare"]), "'rare' of the target species stand in one row each"),
-    "few rows": (with_species(["a", "b"] * 4), "8 rows for 2 labels of the target species: at least 5 a label"),
+    "label seen once": (
+        with_species(["a", "b"] * 30 + ["rare"]),
+        "'rare' of the target species occur in only one row each",
+    ),
+    "few rows": (
+        with_species(["a", "b"] * 4),
+        "8 rows are too few for 2 labels of the target species: at least 5 per label",
+    ),
 }
 
 
@@ -111,7 +117,7 @@ def test_a_bad_table_or_base_is_refused_before_the_first_job_of_a_new_project(
 
 def test_no_such_table_or_a_folder_in_its_place_is_refused(restored: Path) -> None:
     (restored / "penguins.csv").unlink()
-    assert "penguins.csv is not there: set csv in config.yaml, or --config csv=PATH" in refuse(restored)
+    assert "penguins.csv does not exist: set csv in config.yaml, or --config csv=PATH" in refuse(restored)
     (restored / "penguins.csv").mkdir()
     assert "penguins.csv is a folder: set csv to a file" in refuse(restored)
 
@@ -124,7 +130,7 @@ BAD_TESTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     ),
     "unseen labels": (
         lambda test: test.assign(species=["Emperor", *test["species"][1:]]),
-        "1 rows have labels that the CSV does not have ('Emperor'; first in data row 0): write them as there ('Adelie'",
+        "1 rows have labels that the CSV does not have ('Emperor'; first in data row 0): write them as in the CSV (",
     ),
     "no label": (lambda test: test.assign(species=None), "no row has a value in the target species"),
     "no rows": (lambda test: test.head(0), "has a header and no rows"),
@@ -149,7 +155,7 @@ def test_an_empty_test_table_is_refused(workplace: Path) -> None:
         ("target=spezies", "target: 'spezies' is not a column (did you mean species?)"),
         ("group_column=iland", "group_column: 'iland' is not a column (did you mean island?)"),
         ("time_column=sexx", "time_column: 'sexx' is not a column (did you mean sex?)"),
-        ("learnig_rate=1", "learnig_rate is no setting (did you mean learning_rate?)"),
+        ("learnig_rate=1", "learnig_rate is not a setting (did you mean learning_rate?)"),
         ("lora_rank=many", "lora_rank: 'many' is not of type 'integer'"),
         ("rare_labels=maybe", "rare_labels: 'maybe' is not one of ['error', 'drop']"),
         ("test_ratio=0", "test_ratio: 0 is less than or equal to the minimum of 0"),
@@ -167,11 +173,11 @@ def test_a_group_and_a_time_column_at_once_are_refused(workplace: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a/../b", "-x"])
 def test_an_experiment_of_a_bad_name_is_refused(workplace: Path, name: str) -> None:
-    assert "is no name of an experiment" in refuse(workplace, "--", f"results/{name}/evaluation/results.json")
+    assert "is not a valid name of an experiment" in refuse(workplace, "--", f"results/{name}/evaluation/results.json")
 
 
 def test_a_bad_model_or_template_is_refused(workplace: Path) -> None:
-    assert "model: models/tony is not there (did you mean models/tiny?)" in refuse(
+    assert "model: models/tony does not exist (did you mean models/tiny?)" in refuse(
         workplace, "--config", "model=models/tony"
     )
     bare = workplace / "bare"
@@ -185,12 +191,20 @@ BAD_FEEDBACK: dict[str, tuple[str, str, str]] = {
     "an unknown feature": ("plan", "drop: [sexx]", "plan.yaml: 'sexx' is not a feature (did you mean sex?)"),
     "an unknown feature to keep": ("plan", "only: [iland, sex]", "plan.yaml: 'iland' is not a feature"),
     "no list": ("plan", "drop: sex", "plan.yaml: drop: is 'sex', not a list of texts"),
-    "no mapping": ("plan", "- sex", "plan.yaml is no mapping of keys to values"),
+    "no mapping": ("plan", "- sex", "plan.yaml is not a mapping of keys to values"),
     "no YAML": ("plan", "drop: [sex", "plan.yaml is not valid YAML (line 1: while parsing a flow sequence"),
     "an unknown key": ("config", "lora_rnk: 8", "lora_rnk is not feedback for this step (did you mean lora_rank?)"),
     "no such balancing": ("balance", "balance: both", "balance.yaml: balance: 'both' is not one of ['auto', 'none'"),
-    "no such scheduler": ("config", "lr_scheduler_type: cosin", "lr_scheduler_type: 'cosin' is none of linear, cosine"),
-    "no such step": ("spilts", "test_ratio: 0.3", "spilts.yaml is no feedback of any step (did you mean splits.yaml?)"),
+    "no such scheduler": (
+        "config",
+        "lr_scheduler_type: cosin",
+        "lr_scheduler_type: 'cosin' is not one of linear, cosine",
+    ),
+    "no such step": (
+        "spilts",
+        "test_ratio: 0.3",
+        "spilts.yaml is not the feedback of any step (did you mean splits.yaml?)",
+    ),
 }
 
 
@@ -225,13 +239,13 @@ def test_a_good_table_is_looked_at_once(workplace: Path) -> None:
 
 
 BAD_CONFIGS: dict[str, tuple[str | bytes, str]] = {
-    "twice": ("review: ask\nreview: approve\n", "line 2: the key 'review' is there twice, first in line 1"),
+    "twice": ("review: ask\nreview: approve\n", "line 2: the key 'review' appears twice, first in line 1"),
     "an impossible date": ("test_ratio: 2024-02-30\n", "line 1: '2024-02-30' is not a timestamp: quote it"),
     "5,000 digits": (f"lora_rank: {'1' * 5_000}\n", "line 1: a number of 5,000 characters"),
     "no UTF-8": (b"csv: \xff\n", "line 1: it is not text in UTF-8"),
     "deep": (f"csv: {'[' * 500}{']' * 500}\n", "line 1: it is nested more than 64 levels deep"),
     "an old name": ("max_error: 0.05\n", "max_error is now called max_selective_error: rename it"),
-    "a template of Python": ("__use_yte__: true\ncsv: ?open('ran', 'w').name\n", "__use_yte__ is no setting"),
+    "a template of Python": ("__use_yte__: true\ncsv: ?open('ran', 'w').name\n", "__use_yte__ is not a setting"),
 }
 
 

@@ -21,7 +21,7 @@ def loramake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_experiments_are_compared_reports_found_and_misspelt_names_mended(
+def test_experiments_are_compared_reports_found_and_misspelt_names_corrected(
     copy_of_finished: Callable[[], Path],
 ) -> None:
     folder = copy_of_finished()
@@ -31,20 +31,20 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_mended(
     assert made["differences"][0]["rows"] == 69
     assert made["differences"][0]["differences"]["roc_auc"]["value"] == 0.0
     shown = loramake(folder, "compare", "exp", "results/other")
-    assert "other is level with exp: ROC-AUC +0.000" in shown.stdout
+    assert "other is on par with exp: ROC-AUC +0.000" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert loramake(folder, "compare", "exp").returncode == 1
     unknown = loramake(folder, "compare", "exp", "othr")
     assert unknown.stderr == (
-        "loramake: results/othr is not there (did you mean other?): loramake status lists what is.\n"
+        "loramake: results/othr does not exist (did you mean other?): loramake status lists what does.\n"
     )
     assert loramake(folder, "report", "exp", "--no-open").stdout == f"{folder.resolve()}/results/exp/report.html\n"
     (folder / "results/other/report.html").unlink()
     absent = loramake(folder, "report", "other")
     assert absent.returncode == 1
-    assert "results/other/report.html is not there: loramake run --name other makes it" in absent.stderr
+    assert "results/other/report.html does not exist: loramake run --name other makes it" in absent.stderr
     decided = loramake(folder, "review", "exp")
-    assert "all three reviews of exp are decided on" in decided.stderr
+    assert "all three reviews of exp are decided;" in decided.stderr
     (folder / "results/exp/review/balance.json").unlink()
     asked = loramake(folder, "review", "exp")
     assert asked.returncode == 1
@@ -86,13 +86,15 @@ def test_status_tells_fresh_stale_and_missing_apart_and_who_is_awaited(copy_of_f
     config["experiments"]["new"] = {**config["experiments"]["exp"], "review": "ask"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     misspelt = loramake(folder, "status", "nw")
-    assert misspelt.stderr == "loramake: results/nw is not there (did you mean new?): loramake status lists what is.\n"
+    assert (
+        misspelt.stderr == "loramake: results/nw does not exist (did you mean new?): loramake status lists what does.\n"
+    )
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     for arguments, sentence in (
-        (("run",), "nothing says what to run: give --csv PATH"),
-        (("run", "--csv", "x.csv", "--name", "../x"), "--name '../x' is no name of an experiment"),
+        (("run",), "there is nothing to run: give --csv PATH"),
+        (("run", "--csv", "x.csv", "--name", "../x"), "--name '../x' is not a valid name of an experiment"),
         (("run", "--csv", "x.csv", "--ask-api-key"), "--ask-api-key needs a terminal"),
         (("report", "new"), "new has not been run yet: loramake run --name new runs it."),
     ):

@@ -124,7 +124,7 @@ def test_a_stopped_run_goes_on_to_the_file_of_an_unbroken_one(
     with stopped_in_the_middle(folder, arguments, csv, how) as (code, said):
         assert code == (-signal.SIGKILL if how == signal.SIGKILL else 1)
         if how != signal.SIGKILL:
-            assert f"loramake: stopped by you; {shlex.join(['loramake', 'predict', *arguments])} goes on." in said
+            assert f"loramake: stopped by you; {shlex.join(['loramake', 'predict', *arguments])} continues." in said
     left = list(folder.glob("results/exp/data/.rows-*"))
     assert bool(left) == (how == signal.SIGKILL)
     assert not output.exists()
@@ -132,7 +132,7 @@ def test_a_stopped_run_goes_on_to_the_file_of_an_unbroken_one(
     assert 2 * BATCH <= kept < 2000
     done = predict(folder, *arguments, given=csv.read_text(encoding="utf-8"))
     assert done.returncode == 0, done.stderr
-    assert f"going on behind row {kept - 1:,}: {kept:,} rows are in {output}.partial." in done.stderr
+    assert f"continuing after row {kept - 1:,}: {kept:,} rows are in {output}.partial." in done.stderr
     assert output.read_text(encoding="utf-8") == unbroken
     assert list(tmp_path.glob("out.csv*")) == [output]
     assert not list(folder.glob("results/exp/data/.rows-*"))
@@ -156,7 +156,7 @@ def test_two_runs_at_once_are_refused_and_what_other_rows_began_is_not_gone_on_w
     for path, content in kept.items():
         path.write_bytes(content)
     done = predict(finished, *arguments)
-    assert "was made with another input and another experiment and another set of options: beginning anew" in (
+    assert "was made with another input and another experiment and another set of options: starting over" in (
         " ".join(done.stderr.split())
     )
     assert output.read_text(encoding="utf-8") == usual
@@ -211,26 +211,26 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
     )
     warned = predict(finished, "exp", "--json", json.dumps([{**ROW, "mood": "good"}, {**ROW, "mood": "bad"}]))
     assert warned.returncode == 0
-    assert warned.stderr.count("--json: not used, since training never saw them: mood.") == 1
+    assert warned.stderr.count("--json: ignored, since training never saw them: mood.") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["ex", "--json", "{}"], 1, "loramake: results/ex is not there (did you mean exp?)"),
-        (["exp", "--csv", "nowhere.csv"], 1, "loramake: nowhere.csv is not there: give --csv the path of a table"),
+        (["ex", "--json", "{}"], 1, "loramake: results/ex does not exist (did you mean exp?)"),
+        (["exp", "--csv", "nowhere.csv"], 1, "loramake: nowhere.csv does not exist: give --csv the path of a table"),
         (["exp", "--json", "{"], 1, "loramake: --json is not valid JSON"),
         (
             ["exp", "--csv", "penguins.csv", "--output", "penguins.csv", "--force"],
             1,
-            "penguins.csv would replace the rows",
+            "penguins.csv would replace the input rows",
         ),
         (
             ["exp", "--csv", "penguins.csv", "--output", "config.yaml"],
             1,
-            "config.yaml is there and holds no predictions",
+            "config.yaml exists and contains no predictions",
         ),
-        (["exp", "--csv", "penguins.csv", "--output", "results"], 1, "is no ordinary file: give --output the path"),
+        (["exp", "--csv", "penguins.csv", "--output", "results"], 1, "is not an ordinary file: give --output the path"),
         (["exp"], 2, "give one of --csv PATH, --json OBJECT and - (standard input)"),
         (["exp", "penguins.csv"], 2, "'penguins.csv' is not understood: give --csv penguins.csv"),
         (["exp", "-", "--json", "{}"], 2, "give one of --csv PATH"),

@@ -100,13 +100,13 @@ def test_a_training_that_is_asked_to_end_saves_a_checkpoint_and_the_next_run_res
     process.send_signal(signal.SIGTERM)
     said = process.communicate()[1]
     assert process.returncode == TERMINATED, said
-    checkpoint = re.findall(rf"loramake: {re.escape(ASKED_TO_END)} the next run goes on from (checkpoint-\d+)", said)
+    checkpoint = re.findall(rf"loramake: {re.escape(ASKED_TO_END)} the next run resumes from (checkpoint-\d+)", said)
     assert len(checkpoint) == 1, said
     assert not Path("results/exp/adapter").exists()
     assert not any(Path("results/exp/.cache/training").glob("*/train_results.json"))
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"going on from {checkpoint[0]}." in done.stderr
+    assert f"resuming from {checkpoint[0]}." in done.stderr
     assert "trained 160 steps" in done.stderr
 
 

@@ -70,7 +70,7 @@ def test_axe_finds_nothing_that_a_screen_reader_or_weak_eyes_would_miss(
 def test_keys_reach_the_contents_and_their_sections(browser: Browser, report: str) -> None:
     page, _, _ = opened(browser, report)
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "To the verdict"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the verdict"
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -72,12 +72,12 @@ def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Pa
     person = Terminal(folder, [str(BIN / "loramake"), "run", "--csv", "penguins.csv", "--cores", CORES])
     person.choose("data", 3)
     person.write("drop features: sex", "understood: drop the features 'sex'")
-    person.expect("going on with your feedback")
+    person.expect("continuing with your feedback")
     person.choose("data", 1)
     person.choose("balance", 0)
     person.choose("config", 1)
     person.write("lora_rank: 2", "understood: set lora_rank to 2")
-    person.expect("going on with your feedback")
+    person.expect("continuing with your feedback")
     person.choose("config", 0)
     assert person.end() == 0
     results = folder / "results/penguins"
@@ -116,7 +116,7 @@ def test_plain_snakemake_run_again_and_again_goes_through_all_three_reviews(tmp_
     person = Terminal(folder, command)
     person.choose("data", 3)
     person.write("keep only features: island, body_mass_g", "understood: keep only the features")
-    person.expect("run the same command to go on from plan_preparation")
+    person.expect("run the same command to continue from plan_preparation")
     assert person.end() != 0
     person = Terminal(folder, command)
     person.choose("data", 1)
@@ -130,7 +130,7 @@ def test_plain_snakemake_run_again_and_again_goes_through_all_three_reviews(tmp_
     person.expect("the balance review was approved before")
     person.choose("config", 1)
     person.write("lora_rank: 2, plot_loss: true, template: qwen", "understood: set template to qwen")
-    person.expect("run the same command to go on from verify_prepared_data")
+    person.expect("run the same command to continue from verify_prepared_data")
     assert person.end() != 0
     (results / "feedback/config.yaml").write_text("lora_rank: 2\nextra_training_args: {save_strategy: epoch}\n")
     person = Terminal(folder, command)
@@ -182,7 +182,7 @@ def test_a_second_run_in_a_folder_is_one_sentence(tmp_path: Path) -> None:
     command = [str(BIN / "loramake"), "run", "--csv", "penguins.csv"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"loramake: another run works in {folder}, or was killed there: wait for it")
+    assert done.stderr.startswith(f"loramake: another run is active in {folder}, or was killed there: wait for it")
 
 
 RERUNS = ROOT / "docs/feedback.md"

@@ -104,9 +104,9 @@ def test_titanics_leak_is_dropped_before_anything_is_planned(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--config", "csv=nowhere.csv"], "nowhere.csv is not there: set csv in config.yaml"),
+        (["--config", "csv=nowhere.csv"], "nowhere.csv does not exist: set csv in config.yaml"),
         (["--config", "csv=."], "is a folder: set csv to a file"),
-        (["--config", "learnig_rate=1"], "learnig_rate is no setting (did you mean learning_rate?)"),
+        (["--config", "learnig_rate=1"], "learnig_rate is not a setting (did you mean learning_rate?)"),
         (["--config", "test_ratio=1"], "test_ratio"),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(copy_of_finish
     done = snakemake(folder, RESULTS, *settings)
     assert done.returncode == 0, done.stdout
     assert "checkpoint-9999 is incomplete and is not resumed from" in done.stdout
-    assert "going on from checkpoint-" in done.stdout
+    assert "resuming from checkpoint-" in done.stdout
     steps = [
         line["current_steps"]
         for line in artifacts.read(folder / "results/exp/adapter/trainer_log.jsonl", "trainer_log")

@@ -1,18 +1,18 @@
-"""Columns that give the target away, alone or in pairs, each with its evidence; found before anything is planned.
+"""Columns that give the target away, alone or in pairs, each with its evidence; detected before anything is planned.
 
-An exact rule (one label a value, or numbers cut into as many intervals as there are labels) is believed where random
-labels would fit it with a probability below 1e-4 a table: of the n! / (n₁! … n_k!) ways to hand out labels to n rows at
+An exact rule (one label a value, or numbers cut into as many intervals as there are labels) is accepted if random
+labels would fit it with a probability below 1e-4 a table: of the n! / (n₁! … n_k!) ways to assign labels to n rows at
 most k^values fit given values, and k! given numbers; the quotient is multiplied by the number of columns or pairs tried
-(Bonferroni). It counts rows as independent: a table that repeats each case many times breaks it.
+(Bonferroni). Rows are assumed independent: a table that repeats each case many times violates this.
 
-A noisy rule is believed from a mean recall over the labels of 0.92 and none below 0.85, so up to about 8% wrong cells,
-and only of columns made like a copy: few values, or numbers that lie near one number a label. A measurement may be that
+A noisy rule is accepted from a mean recall over the labels of 0.92 with none below 0.85, so up to about 8% wrong cells,
+and only for columns that resemble a copy: few values, or numbers close to one number a label. A measurement may be that
 good too (petal width is, for irises, at 96%), but its numbers spread. By chance it hardly happens: 17 in 20 rows of
 each label would have to lie where at most 3 in 20 of another's do, below 1e-9 a column from 20 rows a label on.
 
-Not looked at: three columns together, weighted sums, cuts of two columns at once, noise in pairs of numbers, numbers
+Not checked: three columns together, weighted sums, cuts of two columns at once, noise in pairs of numbers, numbers
 whose cut depends on a category, the values of dates that are not ISO 8601, single words of longer texts, and some pairs
-of tables of thousands of columns, which `find_leaks` then says.
+in tables of thousands of columns, which `find_leaks` then reports.
 """
 
 import numpy as np
@@ -38,27 +38,29 @@ from loramake.tables.numbers import number_styles
 def find_leaks(table: pd.DataFrame, target: str, columns: list[ProfileColumn]) -> list[ExcludedColumn]:
     """Suspected leaks among a profile's columns, in their order, each column once.
 
-    `table` holds text cells, missing ones None, and only rows with a target. Constants are passed over; of ids only the
-    order and the gaps are looked at. Says so where a table is too wide for all pairs to be tried.
+    `table` contains text cells, missing ones None, and only rows with a target. Constants are skipped; of ids only
+    the order and the gaps are checked. If a table is too wide to try all pairs, it reports so.
     """
     codes, names = pd.factorize(table[target], sort=True)
     order = np.argsort(codes, kind="stable")
     labels = Labels(codes[order], list(names), len(columns))
     styles = number_styles(columns)
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     others = []
     for entry in columns:
         if entry["name"] == target or entry["type"] == "constant":
             continue
         column = read_column(table[entry["name"]], entry["type"], styles[entry["name"]], order, labels)
         if reason := _find_reason(column, target):
-            found[column.name] = reason
+            reasons[column.name] = reason
         elif column.kind != "id" and column.is_mostly_filled:
             others.append(column)
     if len(names) > 1 and labels.rows.min() >= ROWS_A_LABEL:
-        found |= find_pairs(others, labels)
+        reasons |= find_pairs(others, labels)
     return [
-        ExcludedColumn(name=entry["name"], reason=found[entry["name"]]) for entry in columns if entry["name"] in found
+        ExcludedColumn(name=entry["name"], reason=reasons[entry["name"]])
+        for entry in columns
+        if entry["name"] in reasons
     ]
 
 

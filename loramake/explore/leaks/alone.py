@@ -17,7 +17,7 @@ from loramake.explore.leaks.evidence import (
 from loramake.text import shorten
 
 _NEAR = 0.2
-"""A number stands for a label within this share of the gap from its median to the next label's."""
+"""A number counts as a label's within this share of the gap from the label's median to the next label's."""
 
 
 def is_filled_by_label(column: Column) -> str | None:
@@ -31,16 +31,16 @@ def is_filled_by_label(column: Column) -> str | None:
         return f"whether it is filled ({filled:,} rows) or empty ({empty:,}) gives {recalls.mean():.0%} of the labels"
     for rows, word in ((cells[1], "filled"), (cells[0], "empty")):
         label, total = int(rows.argmax()), rows.sum()
-        own = labels.rows[label]
-        fits = log_ways(np.array([total, own - total])) if rows[label] == total else np.inf
-        if total >= 0.5 * own and not is_chance(cells.sum(axis=1), fits, 2 * labels.columns):
-            return f"it is {word} for {shorten(labels.names[label], 20)} only ({total:,} of its {own:,} rows)"
+        rows_of_label = labels.rows[label]
+        fits = log_ways(np.array([total, rows_of_label - total])) if rows[label] == total else np.inf
+        if total >= 0.5 * rows_of_label and not is_chance(cells.sum(axis=1), fits, 2 * labels.columns):
+            return f"it is {word} for {shorten(labels.names[label], 20)} only ({total:,} of its {rows_of_label:,} rows)"
     return None
 
 
 def has_one_label_a_value(column: Column) -> str | None:
     labels = column.labels
-    for codes, aside in ((column.codes, ""), (column.tidy, ", however written,")):
+    for codes, qualifier in ((column.codes, ""), (column.tidy, ", however written,")):
         values, total = codes.max() + 1, np.count_nonzero(codes >= 0)
         if total < ROWS_A_VALUE * values and values > len(labels.names):
             continue
@@ -50,7 +50,7 @@ def has_one_label_a_value(column: Column) -> str | None:
         if np.count_nonzero(cells) > values or present < 2 or (total < ROWS_A_VALUE * values and present < values):
             continue
         if not is_chance(rows, values * np.log(present), labels.columns):
-            return f"each of its {values} values{aside} comes with one label only, in all {total:,} rows"
+            return f"each of its {values} values{qualifier} comes with one label only, in all {total:,} rows"
     return None
 
 
@@ -62,7 +62,7 @@ def is_cut_into_labels(column: Column) -> str | None:
 
 
 def has_one_number_a_label(column: Column) -> str | None:
-    """Numbers that lie near one number a label, as an affine transform of the target's does, be it rounded or noisy."""
+    """Numbers close to one number a label, like an affine transform of the target, even rounded or noisy."""
     if column.numbers is None:
         return None
     filled = ~np.isnan(column.numbers)
@@ -80,14 +80,14 @@ def has_one_number_a_label(column: Column) -> str | None:
 
 
 def _shares_near_median(numbers: np.ndarray, codes: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """For each judged label the share of its rows that lie near its median; one zero of fewer than two labels."""
+    """For each judged label, the share of its rows close to its median; a single zero for fewer than two labels."""
     if len(judged) < 2:
         return np.zeros(1)
-    own = [numbers[codes == code] for code in judged]
-    medians = np.array([np.median(each) for each in own])
+    groups = [numbers[codes == code] for code in judged]
+    medians = np.array([np.median(group) for group in groups])
     gaps = np.abs(medians[:, None] - medians) + np.diag(np.full(len(medians), np.inf))
-    near = zip(own, medians, _NEAR * gaps.min(axis=1), strict=True)
-    return np.array([np.mean(np.abs(each - median) < limit) for each, median, limit in near])
+    near = zip(groups, medians, _NEAR * gaps.min(axis=1), strict=True)
+    return np.array([np.mean(np.abs(group - median) < limit) for group, median, limit in near])
 
 
 def has_nearly_one_label_a_value(column: Column) -> str | None:
@@ -102,7 +102,7 @@ def has_nearly_one_label_a_value(column: Column) -> str | None:
 
 
 def sorts_like_target(column: Column) -> str | None:
-    """An id whose order keeps the labels apart; some noise is allowed, since an order has no business to know them."""
+    """An id whose order separates the labels; some noise is allowed, since an order should not know them at all."""
     labels = column.labels
     if column.numbers is None:
         return None

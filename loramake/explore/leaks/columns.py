@@ -1,4 +1,4 @@
-"""A column as leaks are looked for in it: codes of its words, and its numbers, dates or order of ids."""
+"""A column as the leak checks see it: codes of its words, and its numbers, dates or order of ids."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ FEW_VALUES = 20
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column: a code for each row (-1 where missing), the word of each code, and numbers or dates, if mostly such."""
+    """A column: a code for each row (-1 where missing), the word of each code, numbers or dates if most have one."""
 
     name: str
     kind: str
@@ -26,7 +26,7 @@ class Column:
 
     @cached_property
     def tidy(self) -> np.ndarray:
-        """Codes of the normalised words; of numbers, and of words too many to be few values, the codes themselves."""
+        """Codes of the normalised words; for numbers, and for too many words, the codes themselves."""
         if self.numbers is not None or len(self.words) > 1000:
             return self.codes
         return np.asarray(np.append(normal_codes(self.words), -1)[self.codes])
@@ -47,7 +47,7 @@ class Column:
 
     @cached_property
     def strength(self) -> float:
-        """Mean recall over the labels by this column alone; 0 of words that are too many to say."""
+        """Mean recall over the labels by this column alone; 0 for too many words."""
         if self.values <= FEW_VALUES:
             return float(recalls_of(self.labels.cross(self.tidy), FEW_VALUES).mean())
         return (
@@ -69,7 +69,7 @@ def read_column(cells: "pd.Series[str]", kind: str, style: NumberStyle, order: n
 
 
 def _read_numbers(words: "pd.Series[str]", kind: str, style: NumberStyle) -> np.ndarray | None:
-    """Numbers, seconds of dates, and of ids their place in an order in which P9 comes before P10; None for the rest."""
+    """Numbers, seconds of dates, and for ids their rank in an order with P9 before P10; None for the rest."""
     if kind == "date":
         dates = pd.to_datetime(words, errors="coerce", format="ISO8601", utc=True)
         return (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()

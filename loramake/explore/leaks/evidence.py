@@ -1,4 +1,4 @@
-"""The target's labels, and when a rule that gives them is believed: never where chance could explain it."""
+"""The target's labels, and when a rule that predicts them is accepted: never if chance could explain it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +10,13 @@ from scipy.stats import rankdata
 from sklearn.tree import DecisionTreeClassifier
 
 FILLED = 0.5
-"""A column's values are judged where this share of its rows has one."""
+"""A column's values are judged if this share of its rows has one."""
 
 ROWS_A_VALUE = 5
-"""A value must come up this often on average before its column can be called a leak rather than a near-id."""
+"""A value must occur this often on average before its column is called a leak rather than a near-id."""
 
 ROWS_A_LABEL = 20
-"""Labels of fewer rows are not judged by a noisy rule; a pair needs as many rows of every label."""
+"""Labels with fewer rows are not judged by a noisy rule; a pair needs this many rows of every label."""
 
 _CHANCE = 1e-4
 
@@ -25,7 +25,7 @@ _MEAN_RECALL, MIN_RECALL = 0.92, 0.85
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The target: a code for each row, which are sorted by it; the label of each code; the number of columns asked."""
+    """The target: a code for each row, which are sorted by it; the label of each code; the number of columns tried."""
 
     codes: np.ndarray
     names: list[str]
@@ -37,20 +37,20 @@ class Labels:
         return np.bincount(self.codes, minlength=len(self.names))
 
     def cross(self, values: np.ndarray) -> np.ndarray:
-        """Rows by value (those below 0 are none) and label, of shape (values, labels)."""
+        """Row counts by value (below 0: missing) and label, of shape (values, labels)."""
         filled, k = values >= 0, len(self.names)
         cells = np.bincount(values[filled] * k + self.codes[filled], minlength=(values.max(initial=-1) + 1) * k)
         return cells.reshape(-1, k)
 
     def sample(self, rows: int, most: int | None = None) -> np.ndarray:
-        """Places of about `rows` rows, sorted by label, as many of each of all labels or of the first `most`."""
-        places = np.split(np.arange(len(self.codes)), np.cumsum(self.rows)[:-1])[:most]
+        """Indices of about `rows` rows, sorted by label, equally many of each of all labels or of the first `most`."""
+        indices = np.split(np.arange(len(self.codes)), np.cumsum(self.rows)[:-1])[:most]
         rng = np.random.default_rng(0)
-        return np.concatenate([rng.permutation(own)[: rows // len(places)] for own in places])
+        return np.concatenate([rng.permutation(of_label)[: rows // len(indices)] for of_label in indices])
 
 
 def is_chance(rows: np.ndarray, log_fits: float, tries: int) -> bool:
-    """Whether random labels, `rows` of each, may well fit one of the rules tried, exp(log_fits) ways fitting each."""
+    """Whether random labels, `rows` of each, may well fit one of the rules tried, each fitted in exp(log_fits) ways."""
     return bool(log_fits + np.log(tries) - log_ways(rows) > np.log(_CHANCE))
 
 
@@ -60,9 +60,9 @@ def log_ways(rows: np.ndarray) -> float:
 
 
 def recalls_of(cells: np.ndarray, values: int) -> np.ndarray:
-    """Of rows by value and label: each label's recall, were each of the most frequent `values` to stand for one label.
+    """From row counts by value and label: each label's recall, if each of the `values` most frequent predicts one.
 
-    Of labels of enough rows only; one zero where those are fewer than two.
+    Only for labels with enough rows; a single zero if there are fewer than two.
     """
     judged = cells[:, cells.sum(axis=0) >= ROWS_A_LABEL]
     if judged.shape[1] < 2:
@@ -98,7 +98,7 @@ def cut_into_intervals(numbers: np.ndarray, labels: Labels) -> np.ndarray:
     """Rows by interval and label, of shape (intervals, labels): as many intervals as labels, as a tree cuts them."""
     filled = ~np.isnan(numbers)
     tree = DecisionTreeClassifier(max_leaf_nodes=len(labels.names), class_weight="balanced", random_state=0)
-    ranks = rankdata(numbers[filled], method="dense")[:, None]  # trees take no number beyond float32
+    ranks = rankdata(numbers[filled], method="dense")[:, None]  # trees accept no number beyond float32
     intervals = np.full(len(numbers), -1)
     intervals[filled] = pd.factorize(tree.fit(ranks, labels.codes[filled]).apply(ranks))[0]
     return labels.cross(intervals)

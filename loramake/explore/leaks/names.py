@@ -20,10 +20,10 @@ _AFTER = re.compile(
     r"muerte|defuncion|fallecimiento|baja|cancelacion|cierre|reembolso|resolucion|egreso"
     r")s?(?:date|datum|day|time|dt|ts|at|on)?"
 )
-"""A word of a column's name that speaks of the outcome, in English, German, French or Spanish."""
+"""A word of a column's name that refers to the outcome, in English, German, French or Spanish."""
 
 _MAYBE_AFTER = re.compile(r"(?:end(?:ed)?|ende|fin|exit(?:ed)?|left|completed|finished|returned)(?:date|datum)?")
-"""Words that may as well speak of a plan: believed only where the filled cells go with the target."""
+"""Words that may also refer to a plan: accepted only if the filled cells correlate with the target."""
 
 _BEFORE = {
     *("previous", "prev", "prior", "planned", "expected", "scheduled", "estimated", "due", "next", "birth"),
@@ -33,9 +33,9 @@ _BEFORE = {
 
 def name_speaks_of_outcome(column: Column, target: str) -> str | None:
     """A date, or a cell filled for some labels rather than others, with a name known only after the outcome."""
-    words, own, labels = split_name(column.name), split_name(target), column.labels
+    words, target_words, labels = split_name(column.name), split_name(target), column.labels
     joined = [first + second for first, second in itertools.pairwise(words)]
-    telling = (own and set(own) <= set(words)) or any(map(_AFTER.fullmatch, words + joined))
+    telling = (target_words and set(target_words) <= set(words)) or any(map(_AFTER.fullmatch, words + joined))
     if _BEFORE & set(words) or not (telling or any(map(_MAYBE_AFTER.fullmatch, words))):
         return None
     filled = column.by_filled[1] / labels.rows
@@ -49,7 +49,7 @@ def name_speaks_of_outcome(column: Column, target: str) -> str | None:
 
 
 def split_name(name: str) -> list[str]:
-    """The words of a name, lower case and without accents, be they joined by signs, spaces or capitals."""
+    """The words of a name, lower case and without accents, whether joined by punctuation, spaces or capitals."""
     return [
         word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", without_accents(name.replace("ß", "ss")))
     ]

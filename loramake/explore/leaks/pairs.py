@@ -24,12 +24,12 @@ from loramake.explore.leaks.evidence import (
 from loramake.explore.leaks.words import normal_codes
 
 _ALONE_EXACT, _ALONE_OPERATION, _ALONE_NOISY = 0.95, 0.87, 0.7
-"""A pair is news where neither column alone has this mean recall: strong features may part the labels together."""
+"""A pair counts if neither column alone has this mean recall: strong features may separate the labels together."""
 
 _MAX_PAIRED_COLUMNS, _MAX_PAIRED_VALUES, _MAX_CONFIRMED = 2000, 4000, 300
 
 _ROWS_TO_SCREEN_VALUES, _ROWS_TO_SCREEN_OPERATIONS = 2000, 24
-"""Pairs are screened on a sample of rows with as many of each label, and confirmed on all rows."""
+"""Pairs are screened on a sample with equally many rows of each label, and confirmed on all rows."""
 
 _EQUAL = "whether they are equal"
 
@@ -45,18 +45,18 @@ _Pairs = Iterator[tuple[Column, Column, str]]
 
 
 def find_pairs(columns: list[Column], labels: Labels) -> dict[str, str]:
-    """Of each column that gives the target away together with another one: how."""
+    """How each column that gives the target away together with another one does so."""
     numeric = [column for column in columns if column.numbers is not None]
     worded = [column for column in columns if column.numbers is None and len(labels.names) == 2]
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for one, other, how in itertools.chain(
         _pairs_of_values(columns, labels),
         _pairs_by_operation(numeric, _stack_numbers, labels, list(_OPERATIONS)),
         _pairs_by_operation(worded, _stack_words, labels, [_EQUAL]),
     ):
-        found.setdefault(one.name, f"together with {other.name}: {how}")
-        found.setdefault(other.name, f"together with {one.name}: {how}")
-    return found
+        reasons.setdefault(one.name, f"together with {other.name}: {how}")
+        reasons.setdefault(other.name, f"together with {one.name}: {how}")
+    return reasons
 
 
 def _pairs_of_values(columns: list[Column], labels: Labels) -> _Pairs:
@@ -66,7 +66,7 @@ def _pairs_of_values(columns: list[Column], labels: Labels) -> _Pairs:
     sizes = np.cumsum([column.values for column in few])
     tried = few[: np.count_nonzero(sizes <= _MAX_PAIRED_VALUES)]
     if len(tried) < len(few):
-        say(f"leaks in pairs of values were looked for among {len(tried):,} of {len(few):,} columns only.")
+        say(f"only {len(tried):,} of {len(few):,} columns were checked for leaks in pairs of values.")
     if len(tried) < 2:
         return
     purity = np.triu(_purity_of_pairs(tried, labels), 1)
@@ -81,17 +81,17 @@ def _pairs_of_values(columns: list[Column], labels: Labels) -> _Pairs:
 
 
 def _purity_of_pairs(columns: list[Column], labels: Labels) -> np.ndarray:
-    """Of shape (columns, columns): the share of rows with their combination's main label, all labels weighing alike.
+    """Of shape (columns, columns): the share of rows with their combination's main label, all labels weighted equally.
 
-    Zero where a combination has too few rows.
+    Zero if a combination has too few rows.
     """
     sample = labels.sample(_ROWS_TO_SCREEN_VALUES)
     starts = np.cumsum([0, *(column.values for column in columns[:-1])])
     ones = np.hstack([column.tidy[sample, None] == np.arange(column.values) for column in columns]).astype(np.float32)
     best = total = np.zeros((ones.shape[1], ones.shape[1]), np.float32)
     for code in range(len(labels.names)):
-        mine = ones[labels.codes[sample] == code]
-        cells = mine.T @ mine / len(mine)
+        of_label = ones[labels.codes[sample] == code]
+        cells = of_label.T @ of_label / len(of_label)
         best, total = np.maximum(best, cells), total + cells
     best, total, used = (
         np.add.reduceat(np.add.reduceat(cells, starts, axis=0), starts, axis=1)
@@ -116,10 +116,10 @@ def _combinations_give_label(values: np.ndarray, labels: Labels, tries: int, noi
 def _pairs_by_operation(
     columns: list[Column], stack: Callable[..., np.ndarray], labels: Labels, operations: list[str]
 ) -> _Pairs:
-    """Pairs of columns, one of the operations on which parts the labels without an error."""
+    """Pairs of columns for which one of the operations separates the labels without an error."""
     tried = columns[:_MAX_PAIRED_COLUMNS]
     if len(tried) < len(columns):
-        say(f"leaks in pairs were looked for among the first {len(tried):,} of {len(columns):,} columns only.")
+        say(f"only the first {len(tried):,} of {len(columns):,} columns were checked for leaks in pairs.")
     if len(tried) < 2:
         return
     sample = labels.sample(_ROWS_TO_SCREEN_OPERATIONS, most=4)
@@ -133,11 +133,11 @@ def _pairs_by_operation(
 
 
 def _limit(likely: Iterable[Any]) -> Iterator[Any]:
-    """The first few of the pairs that passed the screen; says so where there are more."""
+    """The first few pairs that passed the screen; reports if there are more."""
     pairs = iter(likely)
     yield from itertools.islice(pairs, _MAX_CONFIRMED)
     if next(pairs, None) is not None:
-        say(f"more than {_MAX_CONFIRMED} pairs of columns may be leaks; the others were not looked at.")
+        say(f"more than {_MAX_CONFIRMED} pairs of columns may be leaks; the others were not checked.")
 
 
 def _stack_numbers(columns: list[Column], rows: Any) -> np.ndarray:
@@ -153,7 +153,7 @@ def _stack_words(columns: list[Column], rows: Any) -> np.ndarray:
 
 
 def _screen(matrix: np.ndarray, starts: np.ndarray, operations: list[str]) -> Iterator[tuple[int, int, str]]:
-    """Two places of columns and an operation, wherever it keeps the labels of the sample apart."""
+    """Two column indices and an operation, wherever it separates the labels of the sample."""
     for i, operation in itertools.product(range(matrix.shape[1] - 1), operations):
         results = _operate(operation, matrix[:, [i]], matrix[:, i + 1 :])
         for j in np.flatnonzero(are_apart(results, starts)):

@@ -1,4 +1,4 @@
-"""Cells as words that can be compared: without case, accents and signs, and one word for yes, true and 1."""
+"""Cells as comparable words: without case, accents and punctuation, and one word for yes, true and 1."""
 
 import re
 import unicodedata
@@ -15,16 +15,18 @@ _SYNONYMS = {
 
 def without_accents(text: str) -> str:
     """Text without accents."""
-    return "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return "".join(
+        character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
+    )
 
 
 def normalise(word: str) -> str:
-    """A word without case, accents, and the signs and spaces that tell nothing; yes, true and 1 are one word."""
+    """A word without case, accents, punctuation and extra spaces; yes, true and 1 are one word."""
     plain = without_accents(word.casefold())
     bare = " ".join(re.sub(r"[\s_\-.,;:!'\"()\[\]]+", " ", plain).split())
     return _SYNONYMS.get(plain) or _SYNONYMS.get(bare) or bare or word
 
 
 def normal_codes(words: Any) -> np.ndarray:
-    """A code for each word, the same for words that are the same once normalised."""
+    """A code for each word, the same for words that are equal once normalised."""
     return pd.factorize(np.array([normalise(word) for word in words], dtype=object))[0]

@@ -1,1 +1,1 @@
-"""What the measures of the trust stage mean, in sentences for a manager: text from numbers, nothing computed."""
+"""What the measures of the trust stage mean, in sentences for a manager: text from numbers; computes nothing."""

@@ -1,4 +1,4 @@
-"""Sets of labels: what they promise, and how they fared on test."""
+"""Prediction sets: what they guarantee, and how they did on test."""
 
 from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import MeasuredSets
@@ -7,51 +7,63 @@ from loramake.text import as_percent, listed, shorten
 
 
 def notes_on_sets(conformal: MeasuredSets) -> list[str]:
-    """What a reader has to know beside the sentence."""
+    """What else a reader has to know."""
     notes = []
-    few = [each for each in conformal["by_class"] if each["quantile"] is None]
-    if 0 < len(few) < len(conformal["labels"]):
-        named = listed([f"{shorten(each['label'], 40)} ({each['rows']:,})" for each in few])
+    rare = [label for label in conformal["by_class"] if label["quantile"] is None]
+    if 0 < len(rare) < len(conformal["labels"]):
+        named = listed([f"{shorten(label['label'], 40)} ({label['rows']:,})" for label in rare])
         needed = conformal["rows_needed"]
-        notes.append(f"Labels with fewer than {needed:,} calibration rows stand in every set: {named}.")
+        notes.append(f"Every set contains the labels with fewer than {needed:,} calibration rows: {named}.")
     if empty := conformal["test"]["empty_sets"]:
         notes.append(
-            f"{empty:.1%} of the test sets are empty: no label fits the row well enough. Where the most probable label "
-            f"is right more often than {as_percent(conformal['conformal_confidence'])}, some sets have to be; a higher "
-            f"confidence fills them."
+            f"{empty:.1%} of the test sets are empty: no label fits those rows well enough. Some sets have to be empty "
+            f"where the most probable label is correct more often than "
+            f"{as_percent(conformal['conformal_confidence'])}; raise conformal_confidence to fill them."
         )
     return notes
 
 
 def summarize_sets(conformal: MeasuredSets) -> str:
-    asked, test = as_percent(conformal["conformal_confidence"]), conformal["test"]
+    confidence, test = as_percent(conformal["conformal_confidence"]), conformal["test"]
     conditional = conformal["method"] == "class_conditional"
-    if all(each["quantile"] is None for each in conformal["by_class"]):
-        whose = " of any label" if conditional else ""
-        rows = conformal["rows"] if not conditional else max(each["rows"] for each in conformal["by_class"])
-        found = f"Too few calibration rows{whose} ({rows:,})" if conformal["rows"] else "There are no calibration rows"
-        return f"{found} to promise {asked}, which takes {conformal['rows_needed']:,}: every set holds all labels."
-    promise = f"Sets that hold the true label in at least {asked} of new rows{' of every label' if conditional else ''}"
+    if all(label["quantile"] is None for label in conformal["by_class"]):
+        return f"Every prediction set contains all labels: {confidence} coverage takes {_rows_missing(conformal)}."
+    whose = " of every label" if conditional else ""
+    guarantee = f"Prediction sets contain the true label for at least {confidence} of new rows{whose}"
     if test["rows"] == 0:
-        return f"{promise}; there are no test rows to try them on."
+        return f"{guarantee}; there are no test rows to check this on."
     coverage = test["coverage"]
     return (
-        f"{promise}: on test {coverage['value']:.1%} ({as_percent(CONFIDENCE)} interval {_range(coverage)}) with "
-        f"{test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on average{_shortfall(conformal)}."
+        f"{guarantee}; on test, coverage is {coverage['value']:.1%} ({as_percent(CONFIDENCE)} interval "
+        f"{_range(coverage)}), with {test['mean_set_size']:.2f} of {len(conformal['labels']):,} labels on "
+        f"average.{_shortfall(conformal)}"
     )
 
 
+def _rows_missing(conformal: MeasuredSets) -> str:
+    needed = f"{conformal['rows_needed']:,} calibration rows"
+    if not conformal["rows"]:
+        return f"{needed}, and there are none"
+    if conformal["method"] != "class_conditional":
+        return f"{needed}, and there are {conformal['rows']:,}"
+    most = max(label["rows"] for label in conformal["by_class"])
+    return f"{needed} of a label, and no label has more than {most:,}"
+
+
 def _shortfall(conformal: MeasuredSets) -> str:
-    """What to think of a coverage on test that is lower than asked."""
+    """What a coverage on test below the configured confidence means."""
     test = conformal["test"]
     coverage = defined(test["coverage"]["value"])
     if coverage >= conformal["conformal_confidence"]:
         return ""
     if coverage >= defined(test["expected"]["low"]):
-        return f"; what it lacks is within chance of {conformal['rows']:,} calibration and {test['rows']:,} test rows"
+        return (
+            f" The shortfall is consistent with chance, given {conformal['rows']:,} calibration and {test['rows']:,} "
+            f"test rows."
+        )
     return (
-        f"; chance seldom gives less than {test['expected']['low']:.1%}, so the test rows may differ from the "
-        f"calibration rows, and new rows too"
+        f" Chance alone rarely gives less than {test['expected']['low']:.1%}, so the test rows may differ from the "
+        f"calibration rows, and new rows may too."
     )
 
 

@@ -1,4 +1,4 @@
-"""Deciding by cost: what it takes, and whether it pays."""
+"""Deciding by cost: what it costs, and whether it pays off."""
 
 import math
 
@@ -7,34 +7,45 @@ from loramake.artifact_types.trust import CostDifference, CostMatrix, CostsOnTes
 from loramake.evaluation.intervals import CONFIDENCE, defined
 from loramake.text import as_percent
 
+_VERDICTS = {
+    "better": "Deciding by cost is cheaper than",
+    "level": "Deciding by cost is on par with",
+    "worse": "Deciding by cost is more expensive than",
+    None: "Too few test rows to tell whether deciding by cost is cheaper than",
+}
+"""By the outcome against the best baseline."""
+
 
 def summarize_costs(costs: CostMatrix, test: CostsOnTest, min_rows: int) -> str:
-    """A few sentences for a manager: by costs alone, whether that pays, and what max_selective_error adds."""
+    """A few sentences for a manager: by costs alone, whether that pays off, and what max_selective_error adds."""
     if not test["rows"]:
-        return "There are no test rows to see what deciding by cost takes."
+        return "There are no test rows to measure the cost of decisions on."
     digits = _digits(costs)
     alone, best = test["without_max_selective_error"] or test["loramake"], str(test["difference"]["baseline"])
-    plain = {"the most probable label": test["most_probable"]}
+    simple = {"the most probable label": test["most_probable"]}
     if test["constant"]:
-        plain[_always(test["constant"])] = test["constant"]
-    against = [f"{_mean(way, digits)} for {name}" for name, way in plain.items()]
-    told = f"Deciding by cost takes {_mean(alone, digits)} a row ({_interval(alone['per_row'], digits)})"
+        simple[_always(test["constant"])] = test["constant"]
+    ours, theirs = _mean(alone, digits), _mean(test["baselines"][best], digits)
+    text = (
+        f"{_VERDICTS[test['difference']['outcome']]} the best baseline, {best}: {ours} per row "
+        f"({_interval(alone['per_row'], digits)}) against {theirs} ({_difference(test['difference'], digits)})."
+    )
     if costs["abstain_cost"] is not None:
-        told += f" and asks a person about {_asked(alone, test)} of rows"
-    told += f", against {', '.join(against)} and {_mean(test['baselines'][best], digits)} for {best}, the best baseline"
-    told += f": {_verdict(test['difference'], digits)}."
-    name = min(plain, key=lambda name: _cost(plain[name]))
-    if test["rows"] >= min_rows and _cost(plain[name]) < _cost(alone):
-        told += f" It does not pay on these rows: {name} costs less."
+        text += f" It refers {_referred(alone, test)} of rows to a person."
+    others = " and ".join(f"{name} costs {_mean(policy, digits)}" for name, policy in simple.items())
+    text += f" {others[0].upper()}{others[1:]}."
+    name = min(simple, key=lambda name: _cost(simple[name]))
+    if test["rows"] >= min_rows and _cost(simple[name]) < _cost(alone):
+        text += f" Deciding by cost does not pay off on these rows: {name} costs less."
     if test["without_max_selective_error"]:
-        ours = test["loramake"]
-        about = _asked(ours, test)
-        told += f" With max_selective_error it is {_mean(ours, digits)} a row, a person being asked about {about}."
-    return told
+        controlled = test["loramake"]
+        text += f" With max_selective_error, deciding by cost costs {_mean(controlled, digits)} per row"
+        text += f" and refers {_referred(controlled, test)} of rows to a person."
+    return text
 
 
-def _asked(way: Policy, test: CostsOnTest) -> str:
-    return f"{way['abstentions'] / test['rows']:.1%}"
+def _referred(policy: Policy, test: CostsOnTest) -> str:
+    return f"{policy['abstentions'] / test['rows']:.1%}"
 
 
 def _digits(costs: CostMatrix) -> int:
@@ -55,23 +66,15 @@ def _number(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
-def _interval(found: Estimate, digits: int) -> str:
-    low, high = (_number(defined(end), digits) for end in (found["low"], found["high"]))
+def _interval(estimate: Estimate, digits: int) -> str:
+    low, high = (_number(defined(end), digits) for end in (estimate["low"], estimate["high"]))
     return f"{as_percent(CONFIDENCE)} interval {low} to {high}"
 
 
 def _always(constant: Policy) -> str:
     label = next((label for label, rows in constant["decisions"].items() if rows), None)
-    return "always asking a person" if label is None else f"always {label!r}"
+    return "always asking a person" if label is None else f"always deciding {label!r}"
 
 
-def _verdict(difference: CostDifference, digits: int) -> str:
-    """How loramake stands beside the best baseline."""
-    says = {
-        "better": "cheaper than that",
-        "level": "level with that",
-        "worse": "dearer than that",
-        None: "too few test rows to tell which is cheaper",
-    }
-    value = _number(defined(difference["value"]), digits)
-    return f"{says[difference['outcome']]} (difference {value}, {_interval(difference, digits)})"
+def _difference(difference: CostDifference, digits: int) -> str:
+    return f"difference {_number(defined(difference['value']), digits)}, {_interval(difference, digits)}"

@@ -1,4 +1,4 @@
-"""Labels that may be wrong: how many, and which to look at first."""
+"""Labels that may be wrong: how many, and which to check first."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from loramake.tables.source import Key
 
 def summarize_suspects(rows: int, keys: Sequence[Key], min_rows: int) -> str:
     if rows < min_rows:
-        return f"Too few rows ({rows} for calibration and test, under {min_rows}) to tell whose label may be wrong."
+        return f"Too few rows to look for wrong labels: {rows} calibration and test rows, at least {min_rows} needed."
     if not keys:
-        return f"None of {rows:,} rows for calibration and test has a label that the model contradicts."
+        return f"The model contradicts none of the labels of {rows:,} calibration and test rows."
     return (
-        f"{len(keys):,} of {rows:,} rows for calibration and test have a label that the model contradicts; "
-        f"the first to look at is {name_of(keys[0])}."
+        f"The model contradicts the labels of {len(keys):,} of {rows:,} calibration and test rows; "
+        f"start with {name_of(keys[0])}."
     )

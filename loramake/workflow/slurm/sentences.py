@@ -122,13 +122,13 @@ def requeued(job: Job, how: str, kept: str) -> str:
     """SLURM took a running job off its node and put it back into the queue, after so and so an end."""
     reasons = {"PREEMPTED": "preempted by a job of a higher priority", "NODE_FAIL": "its node failed"}
     why = reasons.get(how, "taken off its node")
-    return f"job {job.id}, {job.name}: {why}; SLURM has put it back into the queue: it starts again {_goes_on(kept)}."
+    return f"job {job.id}, {job.name}: {why}; SLURM has put it back into the queue: it starts again {_resumes(kept)}."
 
 
 def ended(job: Job, details: Details, said: str, kept: str, is_resubmitted: bool) -> str:
     """A job ended without its result: why, where its log is, and what follows.
 
-    `said` is loramake's own last sentence in the job's log, `kept` the checkpoint that a training goes on from.
+    `said` is loramake's own last sentence in the job's log, `kept` the checkpoint that a training resumes from.
     """
     why = _why(job, details, said)
     ran = f" on {details.node} after {duration(details.seconds)}; its log is {details.log}" if details.node else ""
@@ -162,11 +162,11 @@ def _why(job: Job, details: Details, said: str) -> str:
 
 def _follows(job: Job, kept: str, is_resubmitted: bool) -> str:
     if not is_resubmitted:
-        same = f" {_goes_on(kept)}" if kept else ""
+        same = f" {_resumes(kept)}" if kept else ""
         return f"the run stops here; the same command runs it again{same}"
     more = {"TIMEOUT": " with more time", queue.TERMINATED: " with more time", "OUT_OF_MEMORY": " with more memory"}
-    return f"it is submitted again{more.get(job.state, '')} {_goes_on(kept)}"
+    return f"it is submitted again{more.get(job.state, '')} {_resumes(kept)}"
 
 
-def _goes_on(kept: str) -> str:
-    return f"and goes on from {kept}" if kept else "and starts from its beginning"
+def _resumes(kept: str) -> str:
+    return f"and resumes from {kept}" if kept else "and starts from its beginning"

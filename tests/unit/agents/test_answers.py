@@ -52,10 +52,13 @@ def test_the_last_block_that_defines_the_functions_counts(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("I cannot.", "is no Python"),
-        ("```python\ndef fit(train):\n    return {}\n```", r"defines no transform\(\)"),
-        ("```python\ndef fit(train)\n    return {}\ndef transform(a, b): pass\n```", "Line 1 of the code is no Python"),
-        ("", r"defines no fit\(\)"),
+        ("I cannot.", "is not valid Python"),
+        ("```python\ndef fit(train):\n    return {}\n```", r"does not define transform\(\)"),
+        (
+            "```python\ndef fit(train)\n    return {}\ndef transform(a, b): pass\n```",
+            "Line 1 of the code is not valid Python",
+        ),
+        ("", r"does not define fit\(\)"),
     ],
 )
 def test_an_answer_without_the_functions_is_refused(text: str, sentence: str) -> None:
@@ -99,10 +102,10 @@ def test_an_answer_of_200_000_marks_is_read_or_refused_at_once(name: str, is_tho
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("x" * 100_001, "has 100,001 characters, and may have 100,000"),
+        ("x" * 100_001, "has 100,001 characters, at most 100,000"),
         ('{"a": ' + "1, " * 20_000, "cannot be read"),
-        ('{"a": ' + "[" * 50_000, "too deep or too long"),
-        ('{"a": ' + "9" * 5_000 + "}", "too deep or too long"),
+        ('{"a": ' + "[" * 50_000, "too deeply or too long"),
+        ('{"a": ' + "9" * 5_000 + "}", "too deeply or too long"),
         ("{ " * 2_000 + '{"a": 1}', "too many braces"),
     ],
 )

@@ -69,13 +69,18 @@ def test_the_configuration_wins_over_the_environment_and_new_names_over_old_ones
         "agent_LLM": "thinker",
         "coder_LLM": "coder",
     }
-    found = connect(UNSET, known)
-    assert (found.base_url, found.key, found.model, found.coder) == ("http://new:2/v1", "new-key", "thinker", "coder")
-    found = connect({"agent_api_base": "mine:3", "agent_model": "m", "coder_model": "c"}, known)
-    assert (found.base_url, found.model, found.coder) == ("http://mine:3/v1", "m", "c")
-    found = connect(UNSET, {"openAI_endpoint": "old:1", "auth_key": "old-key", "agent_LLM": "thinker"})
-    assert (found.base_url, found.key, found.coder) == ("http://old:1/v1", "old-key", "thinker")
-    assert "old-key" not in repr(found)
+    connection = connect(UNSET, known)
+    assert (connection.base_url, connection.key, connection.model, connection.coder) == (
+        "http://new:2/v1",
+        "new-key",
+        "thinker",
+        "coder",
+    )
+    connection = connect({"agent_api_base": "mine:3", "agent_model": "m", "coder_model": "c"}, known)
+    assert (connection.base_url, connection.model, connection.coder) == ("http://mine:3/v1", "m", "c")
+    connection = connect(UNSET, {"openAI_endpoint": "old:1", "auth_key": "old-key", "agent_LLM": "thinker"})
+    assert (connection.base_url, connection.key, connection.coder) == ("http://old:1/v1", "old-key", "thinker")
+    assert "old-key" not in repr(connection)
 
 
 def test_the_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +89,12 @@ def test_the_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path, monkey
     for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "coder_LLM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("agent_LLM", "from-environment")
-    found = connect(UNSET)
-    assert (found.base_url, found.model, found.key) == ("http://file:1/v1", "from-environment", "key-in-file")
+    connection = connect(UNSET)
+    assert (connection.base_url, connection.model, connection.key) == (
+        "http://file:1/v1",
+        "from-environment",
+        "key-in-file",
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from loramake.tables.reading import read_table
 
 PEOPLE = pd.DataFrame(
     {
-        "FirstName": [f"Anna{chr(97 + place)}" for place in range(24)],
-        "contact": [f"anna.{place}@mail.example" for place in range(24)],
-        "reach": [f"+49 30 1234{place:04}" for place in range(24)],
-        "account": [f"DE{place:02} 3704 0044 0532 0130 00" for place in range(24)],
-        "insurance": [f"123-45-{place:04}" for place in range(24)],
-        "age": [str(20 + place % 7) for place in range(24)],
-        "note": ["call +49 30 99991111" if place % 2 else "fine" for place in range(24)],
+        "FirstName": [f"Anna{chr(97 + index)}" for index in range(24)],
+        "contact": [f"anna.{index}@mail.example" for index in range(24)],
+        "reach": [f"+49 30 1234{index:04}" for index in range(24)],
+        "account": [f"DE{index:02} 3704 0044 0532 0130 00" for index in range(24)],
+        "insurance": [f"123-45-{index:04}" for index in range(24)],
+        "age": [str(20 + index % 7) for index in range(24)],
+        "note": ["call +49 30 99991111" if index % 2 else "fine" for index in range(24)],
         "ill": ["yes", "no"] * 12,
     }
 )
@@ -66,7 +66,7 @@ def test_the_user_decides_how_much_is_shown(tmp_path: Path, level: str, has_type
 
 
 def test_wide_tables_and_long_cells_are_cut(tmp_path: Path) -> None:
-    wide = pd.DataFrame({f"measurement_of_{place}": ["a" * 5000, "b" * 5000] * 5 for place in range(400)})
+    wide = pd.DataFrame({f"measurement_of_{index}": ["a" * 5000, "b" * 5000] * 5 for index in range(400)})
     disclosure, table = sight_of(tmp_path, wide, "samples")
     assert len(disclosure.columns()) + len(str(disclosure.rows(table))) < 13_000
     assert "more" in disclosure.columns()

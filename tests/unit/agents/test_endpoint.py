@@ -104,7 +104,7 @@ def test_every_request_has_a_limit_of_length_for_its_kind_or_the_users() -> None
 
 def test_a_limit_of_length_that_a_server_does_not_take_is_named() -> None:
     complaint = "max_tokens is too large: at most 4096"
-    with serve(always=400, complaint=complaint) as server, pytest.raises(AgentError, match="set agent_max_tokens to"):
+    with serve(always=400, complaint=complaint) as server, pytest.raises(AgentError, match="lower agent_max_tokens"):
         explore(server)
 
 
@@ -155,13 +155,13 @@ def test_a_transcript_is_not_written_through_a_link() -> None:
 
 
 def test_transcripts_and_questions_stay_small_whatever_a_model_answers() -> None:
-    with serve(answer=lambda _: "x" * 1_000_000) as server, pytest.raises(AgentError, match="may have 100,000"):
+    with serve(answer=lambda _: "x" * 1_000_000) as server, pytest.raises(AgentError, match="at most 100,000"):
         explore(server)
     assert len(json.dumps(server.requests[-1])) < 100_000
     assert Path("results/exp/agent/explore_data.jsonl").stat().st_size < 2_000_000
 
 
-@pytest.mark.parametrize(("key", "sentence"), [("instruction", "may have 2,000"), ("advice", "may have 4,000")])
+@pytest.mark.parametrize(("key", "sentence"), [("instruction", "at most 2,000"), ("advice", "at most 4,000")])
 def test_a_text_that_is_repeated_in_every_prompt_stays_short(key: str, sentence: str) -> None:
     balance = {"proposal": "none", "reason": ""}
     wrong = json.dumps({"instruction": "Ill?", "drop": [], "balance": balance, "advice": "", key: "x" * 5_000})
@@ -197,7 +197,7 @@ class Stubborn:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ("no idea", "There is no JSON object in the answer"),
+        ("no idea", "The answer contains no JSON object"),
         ('{"target": "HeartDisease"}', "'labels' is a required property"),
         ('{"target": "heartdisease", "labels": [], "reason": "x"}', "did you mean HeartDisease"),
         ('{"target": "HeartDisease", "labels": ["ill", "1"], "reason": "x"}', "The label 'ill' does not occur"),
@@ -215,7 +215,7 @@ def test_a_wrong_answer_is_sent_back_with_what_is_wrong(wrong: str, sentence: st
 def test_four_wrong_answers_are_an_error_that_names_the_transcript_and_the_next_run_asks_anew() -> None:
     stubborn = Stubborn("no idea", 4)
     with serve(answer=stubborn) as server:
-        with pytest.raises(AgentError, match=r"in 4 tries, .* results/exp/agent/explore_data.jsonl"):
+        with pytest.raises(AgentError, match=r"in 4 attempts; .* results/exp/agent/explore_data.jsonl"):
             explore(server)
         assert len(lines()) == 8
         assert explore(server)["target"] == "HeartDisease"
@@ -223,7 +223,7 @@ def test_four_wrong_answers_are_an_error_that_names_the_transcript_and_the_next_
 
 
 def test_an_answer_that_was_cut_off_is_sent_back() -> None:
-    with serve(finish="length") as server, pytest.raises(AgentError, match="cut off at the limit of its length"):
+    with serve(finish="length") as server, pytest.raises(AgentError, match="cut off at the token limit"):
         explore(server)
 
 
@@ -315,8 +315,8 @@ def test_no_row_is_sent_where_the_user_does_not_allow_it() -> None:
             findings = agent.verify(plan, profile, ["each row once: 1 record"], samples)
         prompt = server.requests[0]["messages"][-1]["content"]
         assert ("4711" in prompt) == shown
-        assert ("shown no row" in prompt) == (not shown)
-        assert agent.judged() == ("samples of each split" if shown else "the checks alone: it is shown no row")
+        assert ("No rows are shown" in prompt) == (not shown)
+        assert agent.judged() == ("samples of each split" if shown else "the checks alone, since it sees no rows")
         assert findings[0]["severity"] == "low"
 
 
@@ -348,7 +348,7 @@ def test_a_coder_is_told_what_failed_and_cells_only_where_it_may_see_them(sees: 
 def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal_data() -> None:
     failure: Any = {
         "code": "x = 1\n",
-        "complaint": "oversample has to make {'HIV positive': 9} of the labels' records",
+        "complaint": "oversample must return these records of each label: {'HIV positive': 9}",
         "check": "each row once",
         "output": "{'input': 'customer_name: Jane Doe'}",
         "rows": ["row 3: customer_name: Jane Doe"],
@@ -371,9 +371,9 @@ def test_nothing_of_a_row_is_sent_when_balancing_fails_or_a_table_holds_personal
 def test_no_label_is_sent_where_names_alone_are_allowed() -> None:
     with serve() as server:
         plan_with(server, agent_sees="names")
-    asked = server.requests[0]["messages"][-1]["content"]
-    assert "2 labels" in asked
-    assert "508" not in asked
+    prompt = server.requests[0]["messages"][-1]["content"]
+    assert "2 labels" in prompt
+    assert "508" not in prompt
 
 
 def test_a_page_that_is_no_endpoint_is_named() -> None:
@@ -396,7 +396,7 @@ def test_what_the_owner_wants_read_is_not_the_models_to_drop() -> None:
 
 def test_a_wide_table_fits_into_8000_tokens() -> None:
     tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained(ROOT / "models/tiny")
-    wide = pd.DataFrame({f"measurement_{place}": ["a" * 300, "b" * 300] * 10 for place in range(2000)})
+    wide = pd.DataFrame({f"measurement_{index}": ["a" * 300, "b" * 300] * 10 for index in range(2000)})
     wide.assign(ill=["yes", "no"] * 10).to_csv("wide.csv", index=False)
     profile, table = heart(Path("wide.csv"))
     with serve(answer=lambda _: '{"target": "ill", "labels": [], "reason": "x"}') as server:
@@ -419,17 +419,17 @@ def test_prompts_are_what_they_were(workplace: Path) -> None:
     record = {"instruction": "species:", "input": "island Dream", "output": "Adelie", "row": 7}
     samples: Any = {"train": [{"record": record, "cells": table.loc[7]}], "test": []}
     failure: Any = {"code": "x = 1\n", "complaint": "it failed", "check": None, "output": "Traceback", "rows": []}
-    asked = []
+    requests = []
     with serve(answer=lambda _: '{"target": "species", "labels": [], "reason": ""}') as server:
         agent_of(server).explore(profile, table, None, ["it is about birds"])
-        asked += server.requests
+        requests += server.requests
     with serve() as server:
         agent_of(server, "plan_preparation").plan(profile, task, {"kept": names, "dropped": []}, card, [])
         agent_of(server, "write_prep_code").write_prep_code(plan, profile, [failure])
         agent_of(server, "verify_prepared_data").verify(plan, profile, ["each row once: 344 records"], samples)
         agent_of(server, "write_balance_code").write_balance_code("oversample", [])
-        asked += server.requests
+        requests += server.requests
     text = "\n".join(
-        f"######## {message['role']}\n{message['content']}" for request in asked for message in request["messages"]
+        f"######## {message['role']}\n{message['content']}" for request in requests for message in request["messages"]
     )
     assert text == (ROOT / "tests/unit/snapshots/prompts.txt").read_text(encoding="utf-8")

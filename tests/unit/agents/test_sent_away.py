@@ -98,8 +98,8 @@ CLOSED = "|".join(
     [
         *(rf"The check “{re.escape(name)}” failed\." for name in CHECKS),
         rf"It failed with (an error|{'|'.join(KINDS)})( in line \d{{1,3}} of your code)?\.",
-        r"What it gave is not a list of records in the form that was asked for\.",
-        r"What fit gave is not a dict that json.dump can write\.",
+        r"Its output is not a list of records in the requested form\.",
+        r"The return value of fit is not a dict that json.dump can write\.",
     ]
 )
 """All that may be said."""
@@ -128,7 +128,7 @@ def complaints(server: Server) -> list[str]:
 
 
 def write(csv: Path, codes: list[str], sees: str) -> Server:
-    """Run the loop that writes the preparation code; gives what the server was asked."""
+    """Run the loop that writes the preparation code; returns the server, with its requests."""
     experiment = Experiment(Path(), csv)
     with serve(answer=Coder(codes)) as server:
         agent = agent_of(server, "write_prep_code", agent_sees=sees)
@@ -140,15 +140,15 @@ def write(csv: Path, codes: list[str], sees: str) -> Server:
 
 
 def test_no_channel_of_generated_code_reaches_the_endpoint_where_names_alone_are_sent() -> None:
-    asked = sent(server := write(table(), list(CHANNELS.values()), "names"))
+    prompts = sent(server := write(table(), list(CHANNELS.values()), "names"))
     for form in (CELL, CELL[::-1], CELL.encode().hex(), LABEL, "common1"):
-        assert form not in re.sub(r'"```python.*?```"', "", asked).replace(f'startswith(\\"{CELL}\\")', "")
+        assert form not in re.sub(r'"```python.*?```"', "", prompts).replace(f'startswith(\\"{CELL}\\")', "")
     said = dict(zip(CHANNELS, complaints(server), strict=True))
     assert not [sentence for sentence in said.values() if not re.fullmatch(CLOSED, sentence)]
     assert said["message"] == "It failed with ValueError in line 3 of your code."
     assert said["class"] == "It failed with an error in line 3 of your code."
-    assert said["key"] == "What it gave is not a list of records in the form that was asked for."
-    assert said["state"] == "What fit gave is not a dict that json.dump can write."
+    assert said["key"] == "Its output is not a list of records in the requested form."
+    assert said["state"] == "The return value of fit is not a dict that json.dump can write."
     assert said["rows of a failed check"] == "The check “nothing empty” failed."
 
 
@@ -178,11 +178,11 @@ def test_nor_does_balancing_code_say_anything_of_a_record() -> None:
         agent, sandbox = agent_of(server, "write_balance_code"), closed_sandbox()
         agent.tries = len(codes) + 1
         dataset.write_balance_code("none.json", "oversample", "train.json", 1, agent, sandbox, "results/balance.py")
-    asked = re.sub(r'"```python.*?```"', "", sent(server))
+    prompts = re.sub(r'"```python.*?```"', "", sent(server))
     assert len(complaints(server)) == len(codes)
     assert not [sentence for sentence in complaints(server) if not re.fullmatch(CLOSED, sentence)]
-    assert CELL not in asked
-    assert LABEL not in asked
+    assert CELL not in prompts
+    assert LABEL not in prompts
 
 
 def test_a_whole_run_at_names_sends_no_cell_and_no_label() -> None:
@@ -223,7 +223,7 @@ def test_rows_that_code_made_of_a_table_with_personal_data_are_not_sent_to_be_ju
         agent = agent_of(server, "verify_prepared_data")
         agent.verify({"target": "ill"}, described, ["each row once: 90 records"], samples)
     assert "elpmaxe" not in sent(server)
-    assert agent.judged() == "the checks alone: it is shown no row"
+    assert agent.judged() == "the checks alone, since it sees no rows"
 
 
 @pytest.mark.parametrize(("sees", "target"), [("names", "ill"), ("samples", "email"), ("profile", "town")])
@@ -231,14 +231,14 @@ def test_a_model_that_guesses_cells_is_not_told_which_occur(sees: str, target: s
     csv = table(email=[f"a{row}@mail.example" for row in range(90)])
     profile_csv(csv, None, "profile.json")
     described, cells = artifacts.read("profile.json", "profile"), pd.read_csv(csv, dtype=str)
-    found = []
+    requests = []
     for guess in (cells[target][0], "wrong"):
         answer = json.dumps({"target": target, "labels": [guess], "reason": ""})
         with serve(answer=lambda _, answer=answer: answer) as server:
             agent_of(server, "explore_data", agent_sees=sees, agent_cache=False).explore(described, cells, None, [])
-        found.append(server.requests)
-    assert found[0] == found[1]
-    assert len(found[0]) == 1
+        requests.append(server.requests)
+    assert requests[0] == requests[1]
+    assert len(requests[0]) == 1
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_line_is_named_where_it_is_one_of_the_code_and_of_its_first_thousand(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("s.py did not end within 600 s: look at its loops", "It did not end in time: look at its loops."),
+        ("s.py did not end within 600 s: check its loops", "It did not finish in time: check its loops."),
         ("s.py took more than 4,096 MiB of memory", "It took too much memory."),
         ("s.py failed: took more than Qwzx MiB of memory", "It failed with an error."),
         (f"anything else {CELL}", "It failed with an error."),

@@ -98,17 +98,17 @@ TRAIN = COMMON + RARE
 @pytest.mark.parametrize(
     ("strategy", "balanced", "complaint"),
     [
-        ("none", TRAIN[::-1], "none has to give them as they are, in their order"),
-        ("none", [*TRAIN, TRAIN[0]], "none has to give them as they are"),
-        ("oversample", TRAIN, "has to make {'common': 400, 'rare': 400} of the labels' records, and made"),
-        ("oversample", COMMON + RARE[:50] * 8, "has to keep every record, and left 50 out"),
-        ("oversample", [*COMMON[1:], COMMON[1], *RARE * 4], "has to keep every record, and left 1 out"),
+        ("none", TRAIN[::-1], "the strategy none must return them as they are, in their order"),
+        ("none", [*TRAIN, TRAIN[0]], "none must return them as they are"),
+        ("oversample", TRAIN, "must return these records of each label: {'common': 400, 'rare': 400}. It returned"),
+        ("oversample", COMMON + RARE[:50] * 8, "must keep every record, but left out 50"),
+        ("oversample", [*COMMON[1:], COMMON[1], *RARE * 4], "must keep every record, but left out 1"),
         ("oversample", TRAIN + RARE[:2] * 150, "up to 150 times, others 0 times, which chance does not explain"),
         ("oversample", TRAIN + RARE[:30] * 10, "up to 10 times, others 0 times, which chance does not explain"),
         ("oversample", TRAIN + RARE[:75] * 4, None),
         ("oversample", COMMON + RARE * 4, None),
-        ("undersample", COMMON[:50] * 2 + RARE, "undersample has to repeat no record, and repeated 50"),
-        ("undersample", COMMON[:99] + RARE, "has to make {'common': 100, 'rare': 100}"),
+        ("undersample", COMMON[:50] * 2 + RARE, "undersample must repeat no record, but repeated 50"),
+        ("undersample", COMMON[:99] + RARE, "these records of each label: {'common': 100, 'rare': 100}"),
         ("undersample", COMMON[7:107] + RARE, None),
     ],
 )
@@ -168,6 +168,6 @@ def test_a_script_edited_by_hand_is_held_to_the_strategy_too(tmp_path: Path) -> 
     )
     script.write_text(code)
     out, sandbox = tmp_path / "by_hand.json", choose_sandbox("auto", lambda script: True)
-    with pytest.raises(CodeError, match=r"balance_data.py: undersample has to repeat no record, and repeated 10"):
+    with pytest.raises(CodeError, match=r"balance_data.py: undersample must repeat no record, but repeated 10"):
         execute_balance_code(script, tmp_path / "train.json", "undersample", 1, sandbox, out)
     assert not out.exists()

@@ -16,22 +16,22 @@ def test_areas_by_pairs_and_by_order_equal_scikit_learn(rows: int, labels: int, 
     counts = np.stack([np.bincount(chosen, minlength=rows) for chosen in drawn]).astype(float)
     present = np.unique(truth).tolist()
     areas = weighted_areas(truth, probabilities, counts, present)
-    for place, chosen in enumerate(drawn):
+    for index, chosen in enumerate(drawn):
         for at, label in enumerate(present):
             positive, scores = truth[chosen] == label, probabilities[chosen, label]
             if not positive.any():
-                assert np.isnan(areas[:, place, at]).all()
+                assert np.isnan(areas[:, index, at]).all()
                 continue
             expected = sklearn_metrics.roc_auc_score(positive, scores)
-            assert areas[0, place, at] == pytest.approx(expected, abs=1e-12)
+            assert areas[0, index, at] == pytest.approx(expected, abs=1e-12)
             expected = sklearn_metrics.average_precision_score(positive, scores)
-            assert areas[1, place, at] == pytest.approx(expected, abs=1e-12)
+            assert areas[1, index, at] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_areas_of_many_labels_are_those_of_scikit_learn() -> None:
     truth, probabilities = random_case(400, 25, seed=4)
-    found = compute_metrics(classification(25), truth, probabilities)
+    metrics = compute_metrics(classification(25), truth, probabilities)
     expected = sklearn_metrics.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
-    assert found["roc_auc"] == pytest.approx(expected, abs=1e-12)
+    assert metrics["roc_auc"] == pytest.approx(expected, abs=1e-12)
     expected = sklearn_metrics.average_precision_score(np.eye(25)[truth], probabilities, average="macro")
-    assert found["pr_auc"] == pytest.approx(expected, abs=1e-12)
+    assert metrics["pr_auc"] == pytest.approx(expected, abs=1e-12)

@@ -41,7 +41,7 @@ RATIOS = {"validation_ratio": 0.0, "calibration_ratio": 0.15, "test_ratio": 0.2}
 
 @dataclass
 class Experiment:
-    """The files that fit_baselines reads, made by the steps before it."""
+    """The files that fit_baselines reads, written by the steps before it."""
 
     folder: Path
     csv: Path
@@ -85,10 +85,10 @@ class Experiment:
         return read_split(self.source, self.folder / "splits.csv", name)
 
 
-def accuracy(experiment: Experiment, found: dict[str, Any], model: str, target: str, split: str = "test") -> float:
+def accuracy(experiment: Experiment, result: dict[str, Any], model: str, target: str, split: str = "test") -> float:
     _, table = experiment.split(split)
-    best = np.argmax(found["models"][model]["splits"][split]["probabilities"], axis=1)
-    return float(np.mean([found["labels"][place] == label for place, label in zip(best, table[target], strict=True)]))
+    best = np.argmax(result["models"][model]["splits"][split]["probabilities"], axis=1)
+    return float(np.mean([result["labels"][index] == label for index, label in zip(best, table[target], strict=True)]))
 
 
 def wide_table(rows: int = 120) -> pd.DataFrame:
@@ -113,31 +113,31 @@ def wide(tmp_path: Path) -> Experiment:
     return Experiment(tmp_path, tmp_path / "wide.csv")
 
 
-def test_penguins_are_told_apart_by_both_models_and_not_by_the_majority(tmp_path: Path) -> None:
+def test_penguins_are_distinguished_by_both_models_and_not_by_the_majority(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, DATA / "penguins.csv").explore("species")
-    found = experiment.fit()
-    assert list(found["models"]) == list(Classification.baselines)
-    assert accuracy(experiment, found, "logistic_regression", "species") > 0.9
-    assert accuracy(experiment, found, "hist_gradient_boosting", "species") > 0.9
-    assert accuracy(experiment, found, "majority", "species") < 0.6
+    result = experiment.fit()
+    assert list(result["models"]) == list(Classification.baselines)
+    assert accuracy(experiment, result, "logistic_regression", "species") > 0.9
+    assert accuracy(experiment, result, "hist_gradient_boosting", "species") > 0.9
+    assert accuracy(experiment, result, "majority", "species") < 0.6
 
 
 def test_titanic_with_its_missing_cells_is_fitted_without_the_leak(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, DATA / "titanic.csv").explore("survived")
-    found = experiment.fit()
-    assert "alive" not in found["features"]
-    assert accuracy(experiment, found, "majority", "survived") + 0.1 < accuracy(
-        experiment, found, "logistic_regression", "survived"
+    result = experiment.fit()
+    assert "alive" not in result["features"]
+    assert accuracy(experiment, result, "majority", "survived") + 0.1 < accuracy(
+        experiment, result, "logistic_regression", "survived"
     )
 
 
 def test_rows_without_a_target_are_in_no_split(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, DATA / "penguins.csv").explore("sex")
-    found = experiment.fit()
+    result = experiment.fit()
     table = pd.read_csv(DATA / "penguins.csv")
     empty = set(table.index[table["sex"].isna()])
     assert empty
-    assert not empty & {row for split in found["models"]["majority"]["splits"].values() for row in split["rows"]}
+    assert not empty & {row for split in result["models"]["majority"]["splits"].values() for row in split["rows"]}
 
 
 def test_rows_and_sources_are_those_of_the_splits_and_probabilities_add_up_to_one(tmp_path: Path) -> None:
@@ -151,10 +151,10 @@ def test_rows_and_sources_are_those_of_the_splits_and_probabilities_add_up_to_on
 
 
 def test_the_majority_gives_every_row_the_frequencies_of_train(wide: Experiment) -> None:
-    found = wide.explore("label").fit()
+    result = wide.explore("label").fit()
     shares = wide.split("train")[1]["label"].value_counts(normalize=True)
-    rows = np.array(found["models"]["majority"]["splits"]["test"]["probabilities"])
-    np.testing.assert_allclose(rows, np.tile([shares[label] for label in found["labels"]], (len(rows), 1)), atol=1e-12)
+    rows = np.array(result["models"]["majority"]["splits"]["test"]["probabilities"])
+    np.testing.assert_allclose(rows, np.tile([shares[label] for label in result["labels"]], (len(rows), 1)), atol=1e-12)
 
 
 def test_fitting_twice_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_fitting_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
 
 
-def test_what_the_other_splits_hold_changes_nothing_of_train(wide: Experiment) -> None:
+def test_the_content_of_the_other_splits_does_not_affect_training(wide: Experiment) -> None:
     before = wide.explore("label").fit()
     table = pd.read_csv(wide.csv, dtype=str, keep_default_na=False)
     other = [row for split in ("calibration", "test") for row in wide.split(split)[0]["row"]]
@@ -182,17 +182,17 @@ def test_the_test_table_is_predicted_and_a_cell_that_is_no_number_counts_as_miss
     test.loc[0, ["number", "seen", "colour"]] = ["about three", "last week", "never seen"]
     test.to_csv(wide.folder / "test.csv", index=False)
     wide.test_csv = wide.folder / "test.csv"
-    found = wide.explore("label").fit()
+    result = wide.explore("label").fit()
     for name in Classification.baselines:
-        split = found["models"][name]["splits"]["test"]
+        split = result["models"][name]["splits"]["test"]
         assert split["sources"] == ["test_csv"] * 20
         assert np.isfinite(split["probabilities"]).all()
 
 
 def test_empty_splits_are_empty_lists(wide: Experiment) -> None:
-    found = wide.explore("label", {"validation_ratio": 0.0, "calibration_ratio": 0.0, "test_ratio": 0.0}).fit()
+    result = wide.explore("label", {"validation_ratio": 0.0, "calibration_ratio": 0.0, "test_ratio": 0.0}).fit()
     for name in Classification.baselines:
-        splits = found["models"][name]["splits"]
+        splits = result["models"][name]["splits"]
         assert splits["test"] == splits["calibration"] == {"rows": [], "sources": [], "probabilities": []}
         assert len(splits["train"]["rows"]) == 120
 
@@ -205,11 +205,11 @@ def test_a_label_that_train_lacks_gets_probability_zero(wide: Experiment) -> Non
     task = artifacts.read(wide.folder / "task.json", "task")
     task["labels"].insert(1, {"value": "maybe", "rows": 24})
     artifacts.write(wide.folder / "task.json", task | {"task_type": "multiclass", "positive_label": None}, "task")
-    found = wide.fit()
+    result = wide.fit()
     for name in Classification.baselines:
-        probabilities = np.array(found["models"][name]["splits"]["test"]["probabilities"])
+        probabilities = np.array(result["models"][name]["splits"]["test"]["probabilities"])
         assert probabilities.shape[1] == 3
-        assert (probabilities[:, found["labels"].index("maybe")] == 0).all()
+        assert (probabilities[:, result["labels"].index("maybe")] == 0).all()
 
 
 def test_one_label_in_train_leaves_the_majority_three_times(wide: Experiment) -> None:
@@ -219,7 +219,7 @@ def test_one_label_in_train_leaves_the_majority_three_times(wide: Experiment) ->
     table.to_csv(wide.csv, index=False)
     models = wide.fit()["models"]
     assert models["logistic_regression"]["splits"] == models["majority"]["splits"]
-    assert "one label only" in models["hist_gradient_boosting"]["description"]
+    assert "only one label" in models["hist_gradient_boosting"]["description"]
 
 
 def test_a_column_that_is_empty_in_train_stops_nothing(wide: Experiment) -> None:
@@ -246,8 +246,8 @@ def test_hundreds_of_categories_are_capped(tmp_path: Path) -> None:
     pd.DataFrame({"town": [f"town {code}" for code in codes], "label": np.where(codes % 2, "odd", "even")}).to_csv(
         tmp_path / "towns.csv", index=False
     )
-    found = Experiment(tmp_path, tmp_path / "towns.csv").explore("label").fit()
-    assert len(found["models"]["hist_gradient_boosting"]["splits"]["train"]["rows"]) > 900
+    result = Experiment(tmp_path, tmp_path / "towns.csv").explore("label").fit()
+    assert len(result["models"]["hist_gradient_boosting"]["splits"]["train"]["rows"]) > 900
 
 
 def test_dates_become_days_and_the_day_comes_first_where_train_shows_it() -> None:
@@ -263,12 +263,12 @@ def test_numbers_too_large_to_square_are_cut(wide: Experiment) -> None:
     table = wide_table()
     table.loc[wide.split("train")[0].loc[0, "row"], "number"] = 1e300
     table.to_csv(wide.csv, index=False)
-    found = wide.fit()
-    assert np.isfinite(found["models"]["logistic_regression"]["splits"]["train"]["probabilities"]).all()
+    result = wide.fit()
+    assert np.isfinite(result["models"]["logistic_regression"]["splits"]["train"]["probabilities"]).all()
 
 
 def fit_text(cells: list[str | None], truth: list[int]) -> Any:
-    """Every model's probabilities of its own train rows, from one text column, and how the column is taken."""
+    """Every model's probabilities of its own train rows, from one text column, and how the column is encoded."""
     table = pd.DataFrame({"note": cells}, dtype=object)
     features = find_features(table, {"note": "text"}, {"note": PLAIN})
     rows = prepare(table, features)
@@ -277,7 +277,7 @@ def fit_text(cells: list[str | None], truth: list[int]) -> Any:
 
 
 def notes(good: str, bad: str, rows: int = 60) -> tuple[list[str | None], list[int]]:
-    """Sentences that are all different, in which one word tells the label."""
+    """Distinct sentences in which one word determines the label."""
     truth = [row % 2 for row in range(rows)]
     return [f"{word} 4{row}x" for row, word in enumerate([good, bad] * (rows // 2))], truth
 
@@ -294,48 +294,48 @@ def notes(good: str, bad: str, rows: int = 60) -> tuple[list[str | None], list[i
 )
 def test_the_words_of_a_text_are_read_by_both_models_in_every_script(good: str, bad: str) -> None:
     cells, truth = notes(good, bad)
-    features, found = fit_text(cells, truth)
+    features, result = fit_text(cells, truth)
     assert list(features.texts) == ["note"]
     for name in Classification.baselines[1:]:
-        assert (found[name].argmax(axis=1) == truth).all(), name
+        assert (result[name].argmax(axis=1) == truth).all(), name
 
 
 def test_the_order_of_two_words_is_read() -> None:
     cells, truth = notes("not good but bad", "not bad but good")
-    _, found = fit_text(cells, truth)
-    assert (found["logistic_regression"].argmax(axis=1) == truth).all()
+    _, result = fit_text(cells, truth)
+    assert (result["logistic_regression"].argmax(axis=1) == truth).all()
 
 
 @pytest.mark.parametrize("cells", [["…", "!!! ---", None, "  "] * 10, [None] * 40])
 def test_a_text_column_without_a_word_is_a_category(cells: list[str | None]) -> None:
-    features, found = fit_text(cells, [0, 1] * 20)
+    features, result = fit_text(cells, [0, 1] * 20)
     assert features.texts == {}
     assert features.categories == ["note"]
-    assert all(np.isfinite(probabilities).all() for probabilities in found.values())
+    assert all(np.isfinite(probabilities).all() for probabilities in result.values())
 
 
 def test_missing_texts_and_a_vocabulary_of_one_word_stop_nothing() -> None:
-    features, found = fit_text(["yes", None] * 20, [0, 1] * 20)
+    features, result = fit_text(["yes", None] * 20, [0, 1] * 20)
     assert features.texts == {"note": 1}
     for name in Classification.baselines[1:]:
-        assert (found[name].argmax(axis=1) == [0, 1] * 20).all()
+        assert (result[name].argmax(axis=1) == [0, 1] * 20).all()
 
 
 def test_one_document_of_each_label_is_enough_for_a_text() -> None:
-    _, found = fit_text(["a short note", None], [0, 1])
-    assert all(np.isfinite(probabilities).all() for probabilities in found.values())
+    _, result = fit_text(["a short note", None], [0, 1])
+    assert all(np.isfinite(probabilities).all() for probabilities in result.values())
 
 
-def test_what_stands_beyond_the_first_characters_of_a_text_is_not_read() -> None:
+def test_text_beyond_the_first_characters_is_ignored() -> None:
     cells = [f"{'word ' * (MAX_CHARACTERS // 5)}{ending}" for ending in ("good", "bad") * 10]
     features, _ = fit_text([cell * 4 for cell in cells], [0, 1] * 10)
     assert features.texts == {"note": 2}  # word, word word
 
 
 def test_texts_new_to_a_model_are_predicted(wide: Experiment) -> None:
-    found = wide.explore("label").fit()
-    assert "TF-IDF" in found["models"]["logistic_regression"]["description"]
-    assert "TF-IDF" in found["models"]["hist_gradient_boosting"]["description"]
+    result = wide.explore("label").fit()
+    assert "TF-IDF" in result["models"]["logistic_regression"]["description"]
+    assert "TF-IDF" in result["models"]["hist_gradient_boosting"]["description"]
 
 
 def test_fitting_texts_twice_gives_the_same_probabilities() -> None:
@@ -357,8 +357,8 @@ def test_a_table_with_decimal_commas_is_fitted(wide: Experiment) -> None:
     table = wide_table()
     table["number"] = [f"{1000 * number:,.1f}".translate(str.maketrans(",.", ".,")) for number in table["number"]]
     table.to_csv(wide.csv, index=False)
-    found = wide.explore("label").fit()
-    majority, linear = (accuracy(wide, found, name, "label") for name in Classification.baselines[:2])
+    result = wide.explore("label").fit()
+    majority, linear = (accuracy(wide, result, name, "label") for name in Classification.baselines[:2])
     assert linear > majority
 
 
@@ -370,20 +370,20 @@ def test_the_number_of_trees_is_bounded_however_many_labels_there_are() -> None:
     assert solver_iterations(1000) == 100
 
 
-def test_forty_labels_of_few_rows_are_told_apart_and_growing_trees_tells_how_far_it_is() -> None:
+def test_forty_labels_of_few_rows_are_distinguished_and_growing_trees_reports_progress() -> None:
     generator = np.random.default_rng(0)
     truth = np.arange(320) % 40
     table = pd.DataFrame({"a": (truth % 7).astype(str), "b": (truth // 7 + generator.normal(0, 0.1, 320)).astype(str)})
     types, styles = {"a": "numeric", "b": "numeric"}, {"a": PLAIN, "b": PLAIN}
     features = find_features(table.astype(object), types, styles, labels=40)
     rows = prepare(table.astype(object), features)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     models = fit_models(
         ["hist_gradient_boosting"],
-        Sample(rows, truth, features, seed=0, advance=lambda done, total: told.append((done, total))),
+        Sample(rows, truth, features, seed=0, advance=lambda done, total: reports.append((done, total))),
     )
-    assert told[-1] == (100, 100)
-    assert len(told) == 10
+    assert reports[-1] == (100, 100)
+    assert len(reports) == 10
     description, trees = models["hist_gradient_boosting"]
     assert "100 iterations for 40 labels, leaves shrunk" in description
     assert np.mean(predict(trees, rows, 40).argmax(axis=1) == truth) > 0.9

@@ -22,22 +22,22 @@ def experiment(name: str, sharpness: float = 1.0, rows: range = range(300), **ch
 
 
 def test_an_experiment_does_not_differ_from_itself() -> None:
-    found = compare(experiment("one"), experiment("two"))
-    assert found["rows"] == 300
-    for difference in found["differences"].values():
+    comparison = compare(experiment("one"), experiment("two"))
+    assert comparison["rows"] == 300
+    for difference in comparison["differences"].values():
         assert difference == {"value": 0.0, "low": 0.0, "high": 0.0, "outcome": "level"}
-    assert found["sentence"] == "two is level with one: ROC-AUC +0.000 (95% interval +0.000 to +0.000, 300 rows)."
+    assert comparison["sentence"] == "two is on par with one: ROC-AUC +0.000 (95% interval +0.000 to +0.000, 300 rows)."
 
 
-def test_what_is_clearly_better_is_said_to_be_and_the_other_way_round() -> None:
-    found = compare(experiment("one", 0.5), experiment("two", 2.0))
-    assert {name: part["outcome"] for name, part in found["differences"].items()} == {
+def test_what_is_clearly_better_is_called_better_and_vice_versa() -> None:
+    comparison = compare(experiment("one", 0.5), experiment("two", 2.0))
+    assert {name: part["outcome"] for name, part in comparison["differences"].items()} == {
         "roc_auc": "better", "accuracy": "better", "balanced_accuracy": "better", "log_loss": "better",
     }  # fmt: skip
-    assert found["differences"]["log_loss"]["high"] < 0 < found["differences"]["roc_auc"]["low"]
+    assert comparison["differences"]["log_loss"]["high"] < 0 < comparison["differences"]["roc_auc"]["low"]
     back = compare(experiment("two", 2.0), experiment("one", 0.5))
     assert back["sentence"].startswith("one is worse than two: ROC-AUC -0.")
-    assert back["differences"]["roc_auc"]["value"] == -found["differences"]["roc_auc"]["value"]
+    assert back["differences"]["roc_auc"]["value"] == -comparison["differences"]["roc_auc"]["value"]
 
 
 def test_pairing_makes_the_interval_narrower_than_that_of_two_samples() -> None:
@@ -47,8 +47,8 @@ def test_pairing_makes_the_interval_narrower_than_that_of_two_samples() -> None:
 
 
 def test_only_rows_that_are_tested_in_both_count() -> None:
-    found = compare(experiment("one"), experiment("two", rows=range(100, 400)))
-    assert (found["rows"], found["only_in_one"]) == (200, 200)
+    comparison = compare(experiment("one"), experiment("two", rows=range(100, 400)))
+    assert (comparison["rows"], comparison["only_in_one"]) == (200, 200)
     none = compare(experiment("one"), experiment("two", rows=range(300, 400)))
     assert none["differences"] == {}
     assert "no test row in common" in none["sentence"]
@@ -68,5 +68,5 @@ def test_what_predicts_something_else_is_refused() -> None:
 
 
 def test_settings_that_are_the_same_are_not_listed() -> None:
-    found = differing_settings([experiment("one"), experiment("two", lora_rank=8, use_dora=True)])
-    assert found == {"lora_rank": [4, 8], "use_dora": [None, True]}
+    settings = differing_settings([experiment("one"), experiment("two", lora_rank=8, use_dora=True)])
+    assert settings == {"lora_rank": [4, 8], "use_dora": [None, True]}

@@ -1,4 +1,4 @@
-"""Many resamples at once are held to scikit-learn's metrics of each."""
+"""Many resamples at once agree with scikit-learn's metrics of each."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ def test_many_resamples_at_once_equal_scikit_learn_on_each(labels: int, digits: 
     drawn = np.random.default_rng(1).integers(30, size=(60, 30))
     counts = np.stack([np.bincount(rows, minlength=30) for rows in drawn]).astype(float)
     at_once = compute_weighted(classification(labels), truth, probabilities, counts)
-    for place, rows in enumerate(drawn):
+    for index, rows in enumerate(drawn):
         one = compute_metrics(classification(labels), truth[rows], probabilities[rows])
         assert list(one) == list(at_once)
         for name, value in one.items():
-            np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)
+            np.testing.assert_allclose(at_once[name][index], value, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("labels", [2, 3])
@@ -30,6 +30,6 @@ def test_resamples_of_few_rows_are_undefined_where_scikit_learn_is(labels: int) 
     counts = np.stack([np.bincount(rows, minlength=4) for rows in drawn]).astype(float)
     at_once = compute_weighted(classification(labels), truth, probabilities, counts)
     assert np.isnan(at_once["roc_auc"]).any()
-    for place, rows in enumerate(drawn):
+    for index, rows in enumerate(drawn):
         for name, value in compute_metrics(classification(labels), truth[rows], probabilities[rows]).items():
-            np.testing.assert_allclose(at_once[name][place], value, atol=1e-12, err_msg=name)
+            np.testing.assert_allclose(at_once[name][index], value, atol=1e-12, err_msg=name)

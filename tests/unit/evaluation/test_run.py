@@ -14,9 +14,9 @@ def test_one_row_in_a_hundred_with_the_positive_label_is_measured(tmp_path: Path
         probabilities[:, 1] = np.clip(probabilities[:, 1] + 0.3 * truth, 0, 1)
         probabilities[:, 0] = 1 - probabilities[:, 1]
     files.put("test", truth, scores)
-    found = files.evaluate()
-    assert found["splits"]["test"]["models"]["loramake"]["per_class"][1]["support"] == 3
-    assert found["verdict"]["outcome"] is not None
+    metrics = files.evaluate()
+    assert metrics["splits"]["test"]["models"]["loramake"]["per_class"][1]["support"] == 3
+    assert metrics["verdict"]["outcome"] is not None
 
 
 def test_labels_that_look_like_numbers_and_one_without_rows_are_kept_apart(tmp_path: Path) -> None:
@@ -24,20 +24,20 @@ def test_labels_that_look_like_numbers_and_one_without_rows_are_kept_apart(tmp_p
     truth, scores = four_models(80, 4, (3.0, 1.0, 1.0))
     truth[truth == 3] = 0
     files.put("test", truth, scores)
-    found = files.evaluate()["splits"]["test"]["models"]["loramake"]["per_class"]
-    assert [entry["support"] for entry in found] == np.bincount(truth, minlength=4).tolist()
-    assert found[3]["recall"] == {"value": None, "low": None, "high": None}
+    per_class = files.evaluate()["splits"]["test"]["models"]["loramake"]["per_class"]
+    assert [entry["support"] for entry in per_class] == np.bincount(truth, minlength=4).tolist()
+    assert per_class[3]["recall"] == {"value": None, "low": None, "high": None}
 
 
 def test_three_labels_are_evaluated_on_both_splits(tmp_path: Path) -> None:
     files = Files(tmp_path, ["a", "b", "c"])
     files.put("train", *four_models(120, 3, (2.0, 1.0, 1.0)))
     files.put("test", *four_models(60, 3, (2.0, 1.0, 1.0)))
-    found = files.evaluate()
-    assert found["positive_label"] is None
-    assert [found["splits"][split]["rows"] for split in ("train", "test")] == [120, 60]
-    assert list(found["splits"]["test"]["models"]) == list(MODELS)
-    assert found["splits"]["test"]["models"]["majority"]["metrics"]["roc_auc"]["value"] == 0.5
+    metrics = files.evaluate()
+    assert metrics["positive_label"] is None
+    assert [metrics["splits"][split]["rows"] for split in ("train", "test")] == [120, 60]
+    assert list(metrics["splits"]["test"]["models"]) == list(MODELS)
+    assert metrics["splits"]["test"]["models"]["majority"]["metrics"]["roc_auc"]["value"] == 0.5
 
 
 def test_evaluating_twice_writes_the_same_bytes(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ def test_the_order_of_lines_does_not_matter_to_the_matching(tmp_path: Path) -> N
     files.put("test", truth, scores)
     files.lines["test"].reverse()
     paths = files.write()
-    codes, found = read_scores(paths["test"], paths["baselines"], files.labels, "test")
+    codes, by_model = read_scores(paths["test"], paths["baselines"], files.labels, "test")
     np.testing.assert_array_equal(codes, truth[::-1])
     for name in MODELS:
-        np.testing.assert_array_equal(found[name], scores[name][::-1])
+        np.testing.assert_array_equal(by_model[name], scores[name][::-1])
 
 
 def test_the_order_of_a_lines_labels_does_not_matter(tmp_path: Path) -> None:
@@ -44,11 +44,11 @@ def test_rows_that_one_file_lacks_are_refused_by_name(tmp_path: Path) -> None:
         files.evaluate()
 
 
-def test_a_row_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_row_that_appears_twice_is_refused(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
     files.lines["test"].append(files.lines["test"][0])
-    with pytest.raises(ArtifactError, match=r"test\.jsonl holds row 0 of csv twice"):
+    with pytest.raises(ArtifactError, match=r"test\.jsonl contains row 0 of csv twice"):
         files.evaluate()
 
 
@@ -59,5 +59,5 @@ def test_a_row_without_a_known_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="row 3 of csv has no label"):
         files.evaluate()
     files.lines["test"][3]["label"] = "perhaps"
-    with pytest.raises(ArtifactError, match="'perhaps', which the task does not know"):
+    with pytest.raises(ArtifactError, match="'perhaps', which is not one of the task's"):
         files.evaluate()

@@ -12,7 +12,7 @@ from tests.files import Files
     [
         ((3.0, 0.5, 0.2), "better", "Better than logistic_regression: ROC-AUC 0.9"),
         ((0.2, 0.5, 3.0), "worse", "Worse than hist_gradient_boosting: ROC-AUC 0.5"),
-        ((1.0, 1.0, 0.2), "level", "Level with logistic_regression: ROC-AUC 0.8"),
+        ((1.0, 1.0, 0.2), "level", "On par with logistic_regression: ROC-AUC 0.8"),
     ],
 )
 def test_the_verdict_says_whether_the_interval_of_the_difference_excludes_zero(

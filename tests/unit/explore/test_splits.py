@@ -174,7 +174,7 @@ def test_a_group_that_stands_in_the_test_table_too_is_refused(tmp_path: Path) ->
     rows = visits()
     rows.iloc[:120].to_csv(tmp_path / "t.csv", index=False)
     rows.iloc[120:].to_csv(tmp_path / "test.csv", index=False)
-    with pytest.raises(DataError, match=r"60 values of group_column patient stand in the CSV too"):
+    with pytest.raises(DataError, match=r"60 values of group_column patient are in the CSV too"):
         split_file(tmp_path, tmp_path / "t.csv", tmp_path / "test.csv", target="ill", group_column="patient")
 
 

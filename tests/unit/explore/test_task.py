@@ -69,7 +69,7 @@ def test_a_target_that_is_no_column_or_has_one_value_is_refused(tmp_path: Path) 
     csv = write(tmp_path, "Age,Outcome,z\n" + "1,a,q\n2,b,q\n" * 10)
     with pytest.raises(DataError, match=r"'Outcom' is not a column \(did you mean Outcome\?\)"):
         explore(tmp_path, csv, "Outcom")
-    with pytest.raises(DataError, match="has the one value 'q'"):
+    with pytest.raises(DataError, match="has only the value 'q'"):
         explore(tmp_path, csv, "z")
 
 

@@ -79,5 +79,5 @@ def test_the_head_of_a_chatglm_is_left_out_under_the_name_that_its_own_code_give
 
     named: Any = torch.nn.ModuleDict({"block": Block(), "output_layer": torch.nn.Linear(2, 2)})
     named.config = SimpleNamespace(model_type="chatglm")
-    found = find_all_linear_modules(named, freeze_vision_tower=True)
-    assert set(found) == {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}
+    modules = find_all_linear_modules(named, freeze_vision_tower=True)
+    assert set(modules) == {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}

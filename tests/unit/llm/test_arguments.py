@@ -1,4 +1,4 @@
-"""LlamaFactory's names, asked of the real LlamaFactory."""
+"""LlamaFactory's names, read from the real LlamaFactory."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ pytest.importorskip("llamafactory", reason="needs the training extra")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where LlamaFactory's answer lies, asked for once, since the one that lay there before was damaged."""
+    """The path of the cache, which is written once, since the previous one was damaged."""
     folder = tmp_path_factory.mktemp("cache")
     damaged = folder / f"llamafactory-{version('llamafactory')}-transformers-{version('transformers')}.json"
     damaged.write_text('{"templates": [', encoding="utf-8")
@@ -61,22 +61,22 @@ def test_arguments_of_every_kind_pass_and_what_yaml_misreads_is_put_right(cache:
     ("extra", "sentence"),
     [
         ({"erly_stopping_steps": 3}, r"no argument erly_stopping_steps \(did you mean early_stopping_steps\?\)"),
-        ({"learning_rate": 1e-4}, "learning_rate is a setting of its own: write `learning_rate:` one level up"),
-        ({"seed": 1}, "seed is a setting of its own"),
-        ({"val_size": 0.1}, "val_size is not for you to set: set validation_ratio"),
-        ({"bf16": True}, "bf16 is not for you to set: set precision"),
-        ({"output_dir": "x"}, "output_dir is not for you to set: loramake sets it itself"),
-        ({"hf_hub_token": "hf_x"}, r"hf_hub_token is not for you to set: secrets come from the environment only"),
+        ({"learning_rate": 1e-4}, "learning_rate is a setting itself: write `learning_rate:` one level up"),
+        ({"seed": 1}, "seed is a setting itself"),
+        ({"val_size": 0.1}, "val_size cannot be set here: set validation_ratio"),
+        ({"bf16": True}, "bf16 cannot be set here: set precision"),
+        ({"output_dir": "x"}, "output_dir cannot be set here: loramake sets it itself"),
+        ({"hf_hub_token": "hf_x"}, r"hf_hub_token cannot be set here: secrets come from the environment only"),
         ({"default_system": "x"}, "it would change the tokens that were counted"),
-        ({"early_stopping_steps": 3}, "early_stopping_steps needs rows to validate on: set validation_ratio"),
+        ({"early_stopping_steps": 3}, "early_stopping_steps needs validation rows: set validation_ratio"),
         ({"max_grad_norm": "much"}, "max_grad_norm: 'much' is not of type 'number'"),
         ({"use_rslora": "maybe"}, "use_rslora: 'maybe' is not of type 'boolean'"),
         ({"max_steps": 1.5}, "max_steps: 1.5 is not of type 'integer'"),
         ({"lr_scheduler_kwargs": [1]}, r"lr_scheduler_kwargs: \[1\] is not"),
-        ({"eval_strategy": "step"}, r"eval_strategy: 'step' is none of no, steps, epoch \(did you mean steps\?\)"),
+        ({"eval_strategy": "step"}, r"eval_strategy: 'step' is not one of no, steps, epoch \(did you mean steps\?\)"),
     ],
 )
-def test_an_argument_that_cannot_be_used_is_refused_with_the_way_on(
+def test_an_argument_that_cannot_be_used_is_refused_with_what_to_do_next(
     cache: Path, extra: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):

@@ -90,9 +90,9 @@ def plainly(adapter: Path | None = None) -> Any:
 
 def test_log_probs_are_those_of_the_plain_computation(make: Make, adapters: list[Path]) -> None:
     for adapter in (None, *adapters):
-        found = make(adapter).log_probs(prompts(), LABELS)
-        assert (found.shape, found.dtype) == ((7, 4), np.float64)
-        np.testing.assert_allclose(found, plainly(adapter), atol=1e-3)
+        log_probs = make(adapter).log_probs(prompts(), LABELS)
+        assert (log_probs.shape, log_probs.dtype) == ((7, 4), np.float64)
+        np.testing.assert_allclose(log_probs, plainly(adapter), atol=1e-3)
 
 
 def test_adapters_come_and_go_as_if_each_were_loaded_first(make: Make, adapters: list[Path]) -> None:
@@ -120,9 +120,9 @@ def test_what_is_loaded_stays_where_another_adapter_is_refused(
 ) -> None:
     backend = make(adapters[0])
     before = backend.log_probs(prompts(), LABELS)
-    with pytest.raises(PredictionError, match="is not there: ask snakemake for the adapter"):
+    with pytest.raises(PredictionError, match="does not exist: run snakemake to make the adapter"):
         backend.load_adapter(tmp_path / "absent")
-    with pytest.raises(ArtifactError, match=r"adapter_config\.json is not there"):
+    with pytest.raises(ArtifactError, match=r"adapter_config\.json does not exist"):
         backend.load_adapter(tmp_path)
     shutil.copytree(adapters[1], tmp_path / "strange")
     config = json.loads((adapters[1] / "adapter_config.json").read_text(encoding="utf-8"))
@@ -148,7 +148,7 @@ def test_progress_ends_with_all_rows(make: Make) -> None:
 
 @pytest.mark.parametrize(("rows", "labels"), [([[1], []], LABELS), ([[1]], [[2], []]), ([[1]], [])])
 def test_what_has_no_token_is_refused(make: Make, rows: list[list[int]], labels: list[list[int]]) -> None:
-    with pytest.raises(PredictionError, match="without a token"):
+    with pytest.raises(PredictionError, match="has no tokens"):
         make().log_probs(rows, labels)
 
 

@@ -1,4 +1,4 @@
-"""The table of failures, asked with errors that were really raised."""
+"""The table of failures, tested with errors that were really raised."""
 
 import os
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def test_a_full_disk_is_known_whoever_writes_to_it() -> None:
 def test_what_torch_cannot_get_is_said_to_be_memory() -> None:
     torch = pytest.importorskip("torch")
     said = sentence(raised(lambda: torch.empty(2**60)))
-    assert said == "the machine's memory is too small: set quantization_bit: 4, or take a smaller model"
+    assert said == "the machine's memory is too small: set quantization_bit: 4, or use a smaller model"
 
 
 def test_an_error_that_the_table_does_not_know_has_no_sentence() -> None:

@@ -189,9 +189,9 @@ def test_transformers_own_refusal_says_what_to_do(model: Path, touched: Path, mo
     change(model / "config.json", model_type="own", auto_map={"AutoConfig": "own.Own"})
     change(model / "tokenizer_config.json", tokenizer_class="OwnTokenizer")
     monkeypatch.setattr("loramake.llm.models._has_transformers", lambda *_: True)
-    with pytest.raises(LoramakeError, match=r"base needs code of its own to be loaded, which is not run"):
+    with pytest.raises(LoramakeError, match=r"base needs its own code to be loaded, which is not run"):
         load_encoder(str(model), None)
-    with pytest.raises(LoramakeError, match=r"base needs code of its own to be loaded, which is not run"):
+    with pytest.raises(LoramakeError, match=r"base needs its own code to be loaded, which is not run"):
         load_scorer(scoring(str(model)))
     assert not touched.exists()
 

@@ -156,7 +156,7 @@ def test_no_rows_give_no_scores() -> None:
 
 @pytest.mark.parametrize(("prompts", "labels"), [([[1]], []), ([[1]], [[2], []]), ([[1], []], [[2]])])
 def test_an_empty_prompt_or_label_is_refused(prompts: list[list[int]], labels: list[list[int]]) -> None:
-    with pytest.raises(PredictionError, match="without a token"):
+    with pytest.raises(PredictionError, match="has no tokens"):
         label_log_probs(tiny_model(), prompts, labels)
 
 

@@ -101,11 +101,11 @@ def by_peft(base: Path, adapter: Path, scorer: LabelScorer) -> Any:
 def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     trained = adapter(base, tmp_path / "adapter", **settings)
     scorer = load_scorer(config(base), trained)
-    found = scorer.probabilities(RECORDS, LABELS)
-    np.testing.assert_allclose(found, by_peft(base, trained, scorer), atol=1e-5)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
+    probabilities = scorer.probabilities(RECORDS, LABELS)
+    np.testing.assert_allclose(probabilities, by_peft(base, trained, scorer), atol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-12)
     bare = load_scorer(config(base)).probabilities(RECORDS, LABELS)
-    assert np.abs(found - bare).max() > 0.01
+    assert np.abs(probabilities - bare).max() > 0.01
 
 
 def test_the_adapter_is_merged_into_the_base(base: Path, tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_a_damaged_model_is_no_probability(base: Path) -> None:
 
 
 def test_what_cannot_be_loaded_is_one_sentence(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(PredictionError, match="is not there: ask snakemake for the adapter"):
+    with pytest.raises(PredictionError, match="does not exist: run snakemake to make the adapter"):
         load_scorer(config(base), tmp_path / "absent")
-    with pytest.raises(ArtifactError, match=r"adapter_config\.json is not there"):
+    with pytest.raises(ArtifactError, match=r"adapter_config\.json does not exist"):
         load_scorer(config(base), tmp_path)
     trained = adapter(base, tmp_path / "other", modules_to_save=["embed_tokens", "lm_head"])
     settings = json.loads((trained / "adapter_config.json").read_text())

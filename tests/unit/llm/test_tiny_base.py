@@ -25,7 +25,7 @@ PRETRAINING = ROOT / "pretraining"
 LABELS = [f"<c{i}>" for i in range(10)]
 VALUES = [f"<b{i}>" for i in range(16)] + ["<na>"]
 WORDS = ["age", "size", "weight", "city", "price", "colour", "height", "team", "route"]
-"""Cells of words that have an order, which give what a number in their place would."""
+"""Cells of words that have an order, which give what a number instead would."""
 MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -168,8 +168,8 @@ def test_what_is_stated_beside_the_tokens_of_a_row_makes_its_probabilities(
     shape = (recipe.tokenizer.LABELS, recipe.prior.BASES)
     effects = batch.effects.numpy().reshape(-1, *shape) / recipe.rows.LENGTHS
     scores = np.zeros((len(batch.ids), shape[0]))
-    for row, place, effect in zip(*(part.tolist() for part in batch.stated), effects, strict=True):
-        scores[row] += effect @ bases_at(recipe, tokenizer, batch.ids[row].tolist(), place)
+    for row, position, effect in zip(*(part.tolist() for part in batch.stated), effects, strict=True):
+        scores[row] += effect @ bases_at(recipe, tokenizer, batch.ids[row].tolist(), position)
     has = batch.probabilities.numpy() > 0
     expected = np.where(has, np.exp(scores), 0)
     expected /= expected.sum(axis=1, keepdims=True)
@@ -195,10 +195,10 @@ def test_the_committed_weights_apply_rules_that_the_recipe_states(
 
 
 def bases_at(
-    recipe: SimpleNamespace, tokenizer: PreTrainedTokenizerBase, ids: list[int], place: int
+    recipe: SimpleNamespace, tokenizer: PreTrainedTokenizerBase, ids: list[int], position: int
 ) -> NDArray[np.float64]:
-    """What the cell at a place gives to each basis: each to the constant one, a number and a gap to others, too."""
-    bases, text = np.eye(recipe.prior.BASES)[0], tokenizer.decode([ids[place]]).strip()
+    """What the cell at a position gives to each basis: each to the constant one, a number and a gap to others, too."""
+    bases, text = np.eye(recipe.prior.BASES)[0], tokenizer.decode([ids[position]]).strip()
     if match := re.fullmatch(r"<(?:f\d+)?b(\d+)>", text):
         return bases + recipe.prior.CELL_BASES[int(match[1])]
     if re.fullmatch(r"<(?:f\d+)?na>", text):

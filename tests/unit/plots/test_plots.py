@@ -1,4 +1,4 @@
-"""The pictures: drawn for every shape of result, the same bytes each time, nothing hidden."""
+"""The pictures: drawn for every shape of result, with the same bytes each time and nothing hidden."""
 
 from pathlib import Path
 from typing import Any
@@ -31,19 +31,19 @@ NO_YES = Classification("y", ["no", "yes"])
 def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:
     generator = np.random.default_rng(0)
     truth = generator.integers(labels, size=rows)
-    found = {}
+    by_model = {}
     for name in ("loramake", "majority", "logistic_regression", "hist_gradient_boosting"):
         logits = generator.normal(size=(rows, labels))
         logits[np.arange(rows), truth] += 1.0
-        found[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return truth, found
+        by_model[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, by_model
 
 
 def test_a_confusion_matrix_shows_rows_and_shares(tmp_path: Path) -> None:
     path = tmp_path / "matrix.svg"
     plot_confusion_matrix(np.array([[30, 10], [0, 5]]), ["no", "yes"], path)
-    found = texts(path)
-    assert {"30", "75%", "10", "25%", "no", "yes", "predicted label", "true label"} <= set(found)
+    shown_texts = texts(path)
+    assert {"30", "75%", "10", "25%", "no", "yes", "predicted label", "true label"} <= set(shown_texts)
 
 
 def test_twenty_labels_have_numbers_and_more_have_colours_only(tmp_path: Path) -> None:
@@ -62,18 +62,18 @@ def test_a_label_without_rows_has_no_share(tmp_path: Path) -> None:
 def test_labels_of_any_script_and_sign_are_drawn(tmp_path: Path) -> None:
     labels = ["$10k - $20k", "<b>&\x0b\n", "日本", "_hidden", "x" * 200]
     plot_confusion_matrix(np.eye(5, dtype=int), labels, tmp_path / "matrix.svg")
-    found = texts(tmp_path / "matrix.svg")
-    assert {"$10k - $20k", "<b>&", "日本", "_hidden", "x" * 23 + "…"} <= set(found)
+    shown_texts = texts(tmp_path / "matrix.svg")
+    assert {"$10k - $20k", "<b>&", "日本", "_hidden", "x" * 23 + "…"} <= set(shown_texts)
     truth, found_scores = scores(60, 5)
     plot_roc(Classification("y", labels), truth, found_scores, tmp_path / "roc.svg")
     assert any(text.startswith("loramake, _hidden (AUC") for text in texts(tmp_path / "roc.svg"))
 
 
 def test_roc_curves_name_every_model_with_its_area(tmp_path: Path) -> None:
-    truth, found = scores(200, 2)
-    plot_roc(NO_YES, truth, found, tmp_path / "roc.svg")
+    truth, by_model = scores(200, 2)
+    plot_roc(NO_YES, truth, by_model, tmp_path / "roc.svg")
     drawn = texts(tmp_path / "roc.svg")
-    for name, probabilities in found.items():
+    for name, probabilities in by_model.items():
         assert f"{name} (AUC {roc_auc_score(truth, probabilities[:, 1]):.3f})" in drawn
     assert "positive: yes" in drawn
 
@@ -88,9 +88,9 @@ def test_up_to_six_labels_have_curves_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("digits", [16, 1])
 @pytest.mark.parametrize("labels", [2, 4])
 def test_the_average_curve_has_the_mean_of_the_areas(labels: int, digits: int) -> None:
-    truth, found = scores(100, labels)
+    truth, by_model = scores(100, labels)
     ranked = [1] if labels == 2 else list(range(labels))
-    probabilities = found["loramake"].round(digits)
+    probabilities = by_model["loramake"].round(digits)
     expected = np.mean([roc_auc_score(truth == label, probabilities[:, label]) for label in ranked])
     assert auc(*average_roc(truth, probabilities, ranked)) == pytest.approx(expected)
 
@@ -98,17 +98,17 @@ def test_the_average_curve_has_the_mean_of_the_areas(labels: int, digits: int) -
 @pytest.mark.parametrize("digits", [16, 1])
 @pytest.mark.parametrize("labels", [2, 4])
 def test_the_average_staircase_has_the_mean_of_the_average_precisions(labels: int, digits: int) -> None:
-    truth, found = scores(100, labels)
+    truth, by_model = scores(100, labels)
     ranked = [1] if labels == 2 else list(range(labels))
-    probabilities = found["loramake"].round(digits)
+    probabilities = by_model["loramake"].round(digits)
     expected = np.mean([average_precision_score(truth == label, probabilities[:, label]) for label in ranked])
     assert auc(*average_precision_recall(truth, probabilities, ranked)) == pytest.approx(expected)
 
 
 def test_precision_and_recall_are_drawn_beside_what_chance_gives(tmp_path: Path) -> None:
-    truth, found = scores(200, 2)
-    plot_precision_recall(NO_YES, truth, found, tmp_path / "pr.svg")
-    for name, probabilities in found.items():
+    truth, by_model = scores(200, 2)
+    plot_precision_recall(NO_YES, truth, by_model, tmp_path / "pr.svg")
+    for name, probabilities in by_model.items():
         area = average_precision_score(truth, probabilities[:, 1])
         assert f"{name} (AP {area:.3f})" in texts(tmp_path / "pr.svg")
 
@@ -146,9 +146,9 @@ def test_a_single_loss_is_a_marker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_pictures_have_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> None:
-    truth, found = scores(80, 3)
+    truth, by_model = scores(80, 3)
     for name in ("first", "second"):
-        plot_roc(Classification("y", ["a", "b", "c"]), truth, found, tmp_path / f"{name}{suffix}")
+        plot_roc(Classification("y", ["a", "b", "c"]), truth, by_model, tmp_path / f"{name}{suffix}")
     assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()
 
 
@@ -176,19 +176,19 @@ def test_an_evaluation_has_four_pictures_of_its_artifacts(tmp_path: Path, rows: 
 
 
 def write_rankings(path: Path, names: list[str]) -> None:
-    """feature_rankings.csv of features whose every score falls from name to name, the last half within chance."""
+    """feature_rankings.csv of features whose every score falls from name to name, the last half at chance level."""
     falling = np.linspace(1.0, 0.0, len(names))
     scores = pd.DataFrame({"feature": names, "variance": 1.0, **dict.fromkeys(METHODS, falling)})
     average_ranks(scores, dict.fromkeys(METHODS, 0.5)).to_csv(path, index=False)
 
 
 def test_the_best_features_are_drawn_with_their_average_rank(tmp_path: Path) -> None:
-    write_rankings(tmp_path / "rankings.csv", [f"f{place:03d}" for place in range(2000)])
+    write_rankings(tmp_path / "rankings.csv", [f"f{index:03d}" for index in range(2000)])
     plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
-    found = texts(tmp_path / "rankings.svg")
-    assert [text for text in found if text.startswith("f0")] == [f"f{place:03d}" for place in range(40)]
-    assert "The best 40 of 2,000 features, by average rank on the train rows" in found
-    assert {"1.0", "40.0", "pearson", "mutual information", "random forest"} <= set(found)
+    shown_texts = texts(tmp_path / "rankings.svg")
+    assert [text for text in shown_texts if text.startswith("f0")] == [f"f{index:03d}" for index in range(40)]
+    assert "The best 40 of 2,000 features, by average rank on the train rows" in shown_texts
+    assert {"1.0", "40.0", "pearson", "mutual information", "random forest"} <= set(shown_texts)
 
 
 def test_feature_names_of_any_length_and_sign_are_drawn(tmp_path: Path) -> None:
@@ -200,4 +200,4 @@ def test_feature_names_of_any_length_and_sign_are_drawn(tmp_path: Path) -> None:
 def test_a_table_that_is_not_ranked_says_so(tmp_path: Path) -> None:
     unranked(["a", "b"]).to_csv(tmp_path / "rankings.csv", index=False)
     plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
-    assert "few enough features: all are kept and none is ranked" in texts(tmp_path / "rankings.svg")
+    assert "not ranked: there are few enough features to keep all" in texts(tmp_path / "rankings.svg")

@@ -1,4 +1,4 @@
-"""Files of predictions as arrays, and what such a file may not say."""
+"""Files of predictions as arrays, and which files are refused."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_file_without_rows_has_a_column_for_each_label(tmp_path: Path) -> None
     assert read(tmp_path, []).probabilities.shape == (0, 3)
 
 
-def test_rows_are_taken_by_position_by_key_and_in_the_order_of_their_keys(tmp_path: Path) -> None:
+def test_rows_are_selected_by_position_by_key_and_in_the_order_of_their_keys(tmp_path: Path) -> None:
     scored = read(tmp_path, [LINES[1], LINES[0], line(0, "perhaps", [0.0, 0.0, 1.0])])
     assert scored.take([2, 0]).truth.tolist() == [2, 0]
     picked = scored.pick([("csv", 3), ("test_csv", 1)])
@@ -62,9 +62,9 @@ def test_rows_are_taken_by_position_by_key_and_in_the_order_of_their_keys(tmp_pa
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ([*LINES, LINES[0]], "holds row 3 of csv twice"),
+        ([*LINES, LINES[0]], "contains row 3 of csv twice"),
         ([line(3, None, [0.5, 0.25, 0.25])], "row 3 of csv has no label"),
-        ([line(3, "never", [0.5, 0.25, 0.25])], "row 3 of csv has the label 'never', which the task does not know"),
+        ([line(3, "never", [0.5, 0.25, 0.25])], "row 3 of csv has the label 'never', which is not one of the task's"),
         ([{**LINES[0], "probabilities": {"no": 1, "yes": 0}}], "does not have a probability for each"),
     ],
 )
@@ -77,14 +77,14 @@ def test_a_file_that_does_not_fit_its_task_is_refused(
 
 
 class Echo:
-    """A scorer that gives each record the probabilities that its input holds."""
+    """A scorer that gives each record the probabilities written in its input."""
 
     def probabilities(self, records: Any, texts: list[str], advance: Any) -> Any:
         advance(len(records), len(records))
         return np.array([json.loads(record["input"]) for record in records])
 
 
-def test_records_are_scored_in_their_order_with_the_answer_that_each_stands_for(tmp_path: Path) -> None:
+def test_records_are_scored_in_their_order_with_the_answer_of_each(tmp_path: Path) -> None:
     records = [
         {"instruction": "?", "input": "[0.75, 0.25]", "output": "YES", "row": 7},
         {"instruction": "?", "input": "[0.5, 0.5]", "output": "NO", "row": 2, "source": "test_csv"},
@@ -96,5 +96,5 @@ def test_records_are_scored_in_their_order_with_the_answer_that_each_stands_for(
     artifacts.write(tmp_path / "test.json", [], "records")
     assert _score(Echo(), tmp_path / "test.json", ["NO", "YES"], "scoring").probabilities.shape == (0, 2)  # type: ignore[arg-type]
     artifacts.write(tmp_path / "test.json", [{**records[0], "output": "MAYBE"}], "records")
-    with pytest.raises(ArtifactError, match="row 7 of csv has the answer 'MAYBE', which the plan does not know"):
+    with pytest.raises(ArtifactError, match="row 7 of csv has the answer 'MAYBE', which is not one of the plan's"):
         _score(Echo(), tmp_path / "test.json", ["NO", "YES"], "scoring")  # type: ignore[arg-type]

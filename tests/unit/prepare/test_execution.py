@@ -107,7 +107,7 @@ def test_the_tiny_base_answers_with_the_token_of_a_label_where_it_has_as_many(tm
         experiment = Experiment(folder, folder / "t.csv")
         planned = artifacts.read(experiment.plan, "plan")["labels"]
         own = {label["value"]: label["text"] for label in planned}
-        expected = [f"<c{place}>" for place in range(labels)] if labels <= 10 else list(own)
+        expected = [f"<c{index}>" for index in range(labels)] if labels <= 10 else list(own)
         assert list(own.values()) == expected
         assert {record["output"] for record in experiment.execute()} == set(expected)
 
@@ -204,7 +204,7 @@ def test_code_that_breaks_its_contract_is_caught_by_the_check_of_that_name(
     try:
         experiment.execute()
         prepared = experiment.prepared()
-        failed = [found.name for found in [*check_records(prepared), *check_behaviour(prepared)] if not found.passed]
+        failed = [check.name for check in [*check_records(prepared), *check_behaviour(prepared)] if not check.passed]
     except CodeError as error:
         failed = [str(error)]
     assert any(check in name or "one record for each" in name for name in failed), failed
@@ -220,9 +220,9 @@ def test_a_failed_check_stops_the_step_and_names_itself(tmp_path: Path) -> None:
 
 
 def test_generated_code_that_is_no_python_or_lacks_a_function_is_refused() -> None:
-    with pytest.raises(CodeError, match="line 2: the generated code is no Python"):
+    with pytest.raises(CodeError, match="line 2: the generated code is not valid Python"):
         check_functions("def fit(train):\n  return {", ("fit",), "x.py")
-    with pytest.raises(CodeError, match=r"defines no transform\(\)"):
+    with pytest.raises(CodeError, match=r"does not define transform\(\)"):
         check_functions("def fit(train): return {}", ("fit", "transform"), "x.py")
 
 

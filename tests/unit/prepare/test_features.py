@@ -32,7 +32,7 @@ TASK = {
 def wide_table(features: int) -> pd.DataFrame:
     generator = np.random.default_rng(0)
     truth = generator.integers(2, size=200)
-    columns = {f"f{place}": generator.normal(size=200) for place in range(features)}
+    columns = {f"f{index}": generator.normal(size=200) for index in range(features)}
     columns["f3"] = 3 * truth + generator.normal(size=200)
     columns["f5"] = np.where(truth == 1, "b", "a")
     columns["f5"][:30] = "a"
@@ -69,7 +69,7 @@ def select(
 
 def test_under_fifty_features_all_are_kept_but_ids_constants_and_leaks(tmp_path: Path) -> None:
     selected, rankings = select(tmp_path, wide_table(10), 50)
-    assert selected["kept"] == [f"f{place}" for place in range(10)]
+    assert selected["kept"] == [f"f{index}" for index in range(10)]
     assert [entry["name"] for entry in selected["dropped"]] == ["id", "leak"]
     assert selected["ranked"] is False
     assert rankings["feature"].tolist() == selected["kept"]
@@ -105,14 +105,14 @@ def test_a_column_that_changes_on_test_rows_only_is_dropped_with_that_reason(tmp
     table.loc[150:, "f7"] = "1"
     selected, _ = select(tmp_path, table, 50)
     reasons = {entry["name"]: entry["reason"] for entry in selected["dropped"]}
-    assert reasons.pop("f7") == "it never changes on the train rows"
+    assert reasons.pop("f7") == "it is constant on the train rows"
     assert "ranked below the 50 best" in reasons.values()
 
 
 def test_a_wide_table_that_never_changes_on_train_rows_is_refused(tmp_path: Path) -> None:
     table = wide_table(60)
-    table.loc[:149, [f"f{place}" for place in range(60)]] = "1"
-    with pytest.raises(DataError, match="no feature changes on the train rows"):
+    table.loc[:149, [f"f{index}" for index in range(60)]] = "1"
+    with pytest.raises(DataError, match="every feature is constant on the train rows"):
         select(tmp_path, table, 50)
 
 

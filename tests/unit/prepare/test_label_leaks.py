@@ -221,7 +221,7 @@ def test_memorised_rows_hold_no_label_and_many_do_not_fit_into_the_state(experim
     assert not [record for record in experiment.execute() if "secret" in record["input"]]
     assert "secret" not in experiment.state.read_text(encoding="utf-8")
     replace_functions(experiment, _MEMORY.replace("TIMES", "1000"))
-    remembers = r"fit remembers [\d,]+ bytes, more than the 1,056,768 .*: keep summaries"
+    remembers = r"the state of fit has [\d,]+ bytes, more than the 1,056,768 .*: keep summaries"
     with pytest.raises(CodeError, match=remembers):
         experiment.execute()
     experiment.state.write_text(json.dumps({"rows": ["x" * 100] * 20_000}), encoding="utf-8")  # not fitted here
@@ -232,10 +232,10 @@ def test_memorised_rows_hold_no_label_and_many_do_not_fit_into_the_state(experim
 def test_the_rows_that_a_check_draws_follow_from_what_the_code_never_sees(experiment: Experiment) -> None:
     experiment.execute()
     prepared = experiment.prepared()
-    asked: list[list[str]] = []
+    transformed: list[list[str]] = []
 
     def spy(script: object, names: object, table: pd.DataFrame, *_: object) -> list[dict[str, Any]]:
-        asked.append(sorted(table["a"]))
+        transformed.append(sorted(table["a"]))
         return [{"input": "", "row": row} for row in range(len(table))]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -244,7 +244,7 @@ def test_the_rows_that_a_check_draws_follow_from_what_the_code_never_sees(experi
         check_behaviour(prepared)
         prepared.records[0]["output"] = LABELS[1]
         check_behaviour(prepared)
-    assert asked[0] == asked[1] != asked[2]
+    assert transformed[0] == transformed[1] != transformed[2]
 
 
 def test_a_plan_that_lets_the_target_in_is_refused(experiment: Experiment) -> None:

@@ -1,4 +1,4 @@
-"""The ranking: what tells of the label comes first, what does not shares a place, and no order of the table matters."""
+"""The ranking: what tells of the label comes first, what does not shares a rank, and no order of the table matters."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from loramake.prepare.ranking import METHODS, Sample, average_ranks, rank
 ROWS = 300
 DRAW = np.random.default_rng(0)
 LABELS = pd.Series(DRAW.integers(2, size=ROWS))
-NOISE = pd.DataFrame(DRAW.normal(size=(ROWS, 20)).round(3), columns=[f"noise{place:02d}" for place in range(20)])
+NOISE = pd.DataFrame(DRAW.normal(size=(ROWS, 20)).round(3), columns=[f"noise{index:02d}" for index in range(20)])
 
 
 @pytest.fixture(autouse=True)
@@ -77,14 +77,14 @@ def test_categories_tell_of_the_label_whatever_their_frequency_and_name() -> Non
 
 
 def test_many_rare_categories_gain_nothing_by_their_number() -> None:
-    table = ranked(street=[f"street {place % 100}" for place in range(ROWS)])
+    table = ranked(street=[f"street {index % 100}" for index in range(ROWS)])
     assert abs(table.loc["street", "mutual_information"]) < 0.05
 
 
 def test_numbers_count_as_numbers_in_every_style_and_with_a_few_words() -> None:
     numbers = 5000 + 1000 * LABELS + 300 * DRAW.normal(size=ROWS)
     german = [f"{number:,.1f}".replace(",", " ").replace(".", ",").replace(" ", ".") for number in numbers]
-    wordy = ["unknown" if place % 40 == 0 else f"{number:.1f}" for place, number in enumerate(numbers)]
+    wordy = ["unknown" if index % 40 == 0 else f"{number:.1f}" for index, number in enumerate(numbers)]
     table = ranked(plain=numbers.round(1).astype(str), german=german, wordy=wordy)
     assert table.loc["german", "pearson"] == pytest.approx(table.loc["plain", "pearson"])
     assert table.loc["wordy", "pearson"] == pytest.approx(table.loc["plain", "pearson"], abs=0.1)
@@ -121,7 +121,7 @@ def test_the_forest_sees_the_best_columns_by_either_cheap_score() -> None:
     assert rank(table, labels, described, 0, None)["random_forest"].notna().all()
 
 
-@pytest.mark.parametrize("labels", [["a"] * (ROWS - 1) + ["alone"], [f"label {place // 2}" for place in range(ROWS)]])
+@pytest.mark.parametrize("labels", [["a"] * (ROWS - 1) + ["alone"], [f"label {index // 2}" for index in range(ROWS)]])
 def test_labels_of_one_row_and_labels_by_the_hundred_can_be_ranked(labels: list[str]) -> None:
     table = ranked(labels=labels)
     assert np.isfinite(table["average_rank"]).all()

@@ -39,28 +39,28 @@ def line(row: int, label: str, yes: float) -> dict[str, Any]:
     return {"row": row, "source": "csv", "label": label, "predicted": predicted, "probabilities": probabilities}
 
 
-def test_samples_are_the_surest_right_and_wrong_rows_and_the_least_sure_ones() -> None:
+def test_samples_are_the_most_certain_correct_and_incorrect_rows_and_the_least_certain_ones() -> None:
     lines = [line(0, "yes", 0.9), line(1, "yes", 0.2), line(2, "no", 0.05), line(3, "no", 0.55), line(4, "no", 0.99)]
     records = [{"row": row, "source": "csv", "instruction": "ill:", "input": f"age {row}"} for row in range(5)]
-    found = pick_samples(lines, records)
-    rows = {name: [sample["key"][1] for sample in part] for name, part in found.items()}
-    assert rows == {"right": [2, 0], "wrong": [4, 1, 3], "unsure": [3, 1, 0]}
-    assert found["wrong"][0] == {
+    samples = pick_samples(lines, records)
+    rows = {name: [sample["key"][1] for sample in part] for name, part in samples.items()}
+    assert rows == {"correct": [2, 0], "incorrect": [4, 1, 3], "unsure": [3, 1, 0]}
+    assert samples["incorrect"][0] == {
         "key": ("csv", 4), "label": "no", "predicted": "yes", "probability": 0.99, "prompt": "ill:\nage 4"
     }  # fmt: skip
-    assert pick_samples([], []) == {"right": [], "wrong": [], "unsure": []}
+    assert pick_samples([], []) == {"correct": [], "incorrect": [], "unsure": []}
 
 
-def test_samples_show_what_their_rows_hold(tmp_path: Path) -> None:
+def test_samples_show_the_cells_of_their_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("age,sex,ill\n40,F,no\n,M,yes\n", encoding="utf-8")
     samples: dict[str, list[dict[str, Any]]] = {
-        "right": [{"key": ("csv", 1)}], "wrong": [], "unsure": [{"key": ("csv", 0)}]
+        "correct": [{"key": ("csv", 1)}], "incorrect": [], "unsure": [{"key": ("csv", 0)}]
     }  # fmt: skip
     shown = add_cells(samples, sniff_source(tmp_path / "t.csv"), ["sex", "age"])
-    assert shown["right"][0]["cells"] == {"sex": "M", "age": None}
+    assert shown["correct"][0]["cells"] == {"sex": "M", "age": None}
     assert shown["unsure"][0]["cells"] == {"sex": "F", "age": "40"}
-    assert shown["wrong"] == []
-    assert add_cells({"right": []}, sniff_source(tmp_path / "t.csv"), ["sex"]) == {"right": []}
+    assert shown["incorrect"] == []
+    assert add_cells({"correct": []}, sniff_source(tmp_path / "t.csv"), ["sex"]) == {"correct": []}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ Facts = dict[str, Any]
 
 
 def make_facts(folder: Path, labels: list[str], method: str, confidence: float, max_selective_error: float) -> Facts:
-    """What the page and the card are rendered from: what is measured by the library, of made-up rows."""
+    """The facts that page and card are rendered from, measured by the library on synthetic rows."""
     costs = {true: {decided: int(true != decided) for decided in labels} for true in labels}
     measure_trust(folder, labels, costs, method, confidence, max_selective_error)
     measured = ("metrics", "calibrator", "calibration_measures", "conformal", "risk", "costs")
@@ -102,9 +102,9 @@ def make_facts(folder: Path, labels: list[str], method: str, confidence: float, 
 
 
 def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
-    """What the measuring functions do not make."""
+    """The facts that the measuring functions do not provide."""
     by = {"provider": "builtin", "model": None}
-    many = [{"name": f"column {place}", "reason": "constant"} for place in range(30)]
+    many = [{"name": f"column {index}", "reason": "constant"} for index in range(30)]
     return {
         "audit": {"requirements": [], "sentence": "No requirements are set."},
         "curve": spread(risk["test"]["curve"], SHOWN["points"]),
@@ -148,12 +148,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Facts:
 
 @pytest.fixture(scope="module")
 def thirty(tmp_path_factory: pytest.TempPathFactory) -> Facts:
-    labels = [f"label {place}" for place in range(30)]
+    labels = [f"label {index}" for index in range(30)]
     return make_facts(tmp_path_factory.mktemp("thirty"), labels, "none", 0.9, 0.1)
 
 
 def section(name: str, facts: Facts) -> str:
-    """A section of the page, its tags in the way of nothing: each cell on a line of its own."""
+    """A section of the page without tags: each cell on a separate line."""
     page = render(f"render_report/{name}.html.j2", **facts)
     return "\n".join(text.strip() for text in re.split(r"<[^>]+>", page) if text.strip())
 
@@ -161,28 +161,28 @@ def section(name: str, facts: Facts) -> str:
 def tables(name: str, facts: Facts) -> dict[str, list[list[str]]]:
     """The tables of a section by their caption, cells as text, the head first."""
     page = render(f"render_report/{name}.html.j2", **facts)
-    found = {}
+    result = {}
     for table in re.findall(r"<table.*?</table>", page, re.S):
         assert "<th scope" in table
         rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
         caption = "".join(re.findall(r"<caption>(.*?)</caption>", table, re.S))
-        found[caption] = [[re.sub(r"<[^>]+>", " ", cell) for cell in row] for row in rows]
-    return found
+        result[caption] = [[re.sub(r"<[^>]+>", " ", cell) for cell in row] for row in rows]
+    return result
 
 
 def table_of(name: str, facts: Facts, opening: str) -> list[list[str]]:
-    (found,) = [rows for caption, rows in tables(name, facts).items() if caption.startswith(opening)]
-    return found
+    (table,) = [rows for caption, rows in tables(name, facts).items() if caption.startswith(opening)]
+    return table
 
 
 def test_settings_are_shown_as_they_were_set(two: Facts) -> None:
-    assert "asked: 99.5%;" in section("verdict", two)
+    assert "target: 99.5%;" in section("verdict", two)
     assert "All methods at 99.5%" in section("conformal", two)
     assert "each with 99.5% confidence" in section("risk", two)
     assert "12.5%" in [row[0].split()[0] for row in table_of("risk", two, "Thresholds")]
 
 
-def test_a_threshold_near_1_is_told_apart_from_1(two: Facts) -> None:
+def test_a_threshold_near_1_is_distinguished_from_1(two: Facts) -> None:
     chosen = {**two["risk"]["chosen"], "achievable": True, "threshold": 0.99961}
     shown = section("risk", two | {"risk": {**two["risk"], "chosen": chosen}})
     assert "0.99961" in shown
@@ -196,7 +196,7 @@ def test_the_confidence_of_intervals_is_the_one_of_the_artifact(two: Facts) -> N
         assert "in small figures 95% bootstrap intervals" in section(name, two)
     assert "Wilson's 87.5% intervals" in section("conformal", two | {"interval_confidence": 0.875})
     card = render_model_card(two | {"metrics": {**two["metrics"], "confidence": 0.875}})
-    assert "In brackets 87.5% bootstrap intervals" in card
+    assert "87.5% bootstrap intervals in parentheses" in card
 
 
 def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> None:
@@ -209,26 +209,24 @@ def test_the_confidence_of_the_groups_is_the_one_of_the_audit(two: Facts) -> Non
         Classification("y", ["no", "yes"]),
     )
     overall, columns = audit(rows, [pd.Series(["a", "b", "b"] * 20, name="group", dtype=object)], seed=0)
-    found = evaluate(rows, overall, columns, []) | {"confidence": 0.875}
-    assert "Rates of yes; intervals of 87.5%;" in section("audit", two | {"audit": found})
+    result = evaluate(rows, overall, columns, []) | {"confidence": 0.875}
+    assert "Rates of yes; 87.5% intervals;" in section("audit", two | {"audit": result})
 
 
 @pytest.mark.parametrize(("max_selective_error", "rows"), [(0.125, 6), (0.1, 5)])
-def test_the_error_that_is_asked_for_has_a_row_among_the_thresholds(
-    two: Facts, max_selective_error: float, rows: int
-) -> None:
+def test_the_configured_error_has_a_row_among_the_thresholds(two: Facts, max_selective_error: float, rows: int) -> None:
     risk = {**two["risk"], "chosen": {**two["risk"]["chosen"], "max_selective_error": max_selective_error}}
-    found = [row[0] for row in table_of("risk", two | {"risk": risk}, "Thresholds")[1:]]
-    assert len(found) == rows
-    shares = [float(name.split("%")[0]) for name in found]
+    levels = [row[0] for row in table_of("risk", two | {"risk": risk}, "Thresholds")[1:]]
+    assert len(levels) == rows
+    shares = [float(name.split("%")[0]) for name in levels]
     assert shares == sorted(shares)
-    assert [name.split("%")[0] for name in found if "asked for" in name] == [f"{100 * max_selective_error:g}"]
+    assert [name.split("%")[0] for name in levels if "configured" in name] == [f"{100 * max_selective_error:g}"]
 
 
-def test_without_an_error_asked_for_no_row_is_marked(two: Facts) -> None:
-    found = table_of("risk", two | {"risk": {**two["risk"], "chosen": None}}, "Thresholds")
-    assert len(found) == 6
-    assert not any("asked for" in row[0] for row in found)
+def test_without_a_configured_error_no_row_is_marked(two: Facts) -> None:
+    table = table_of("risk", two | {"risk": {**two["risk"], "chosen": None}}, "Thresholds")
+    assert len(table) == 6
+    assert not any("configured" in row[0] for row in table)
 
 
 def test_lists_that_are_cut_say_how_many_more_there_are(thirty: Facts) -> None:
@@ -241,29 +239,29 @@ def test_lists_that_are_cut_say_how_many_more_there_are(thirty: Facts) -> None:
     assert "10 more" in section("performance", thirty)
 
 
-def test_lists_that_are_whole_say_nothing_of_more(two: Facts) -> None:
+def test_complete_lists_do_not_mention_more(two: Facts) -> None:
     for name in ("conformal", "costs", "performance"):
         assert not re.search(r"\d more|numbers, is in", section(name, two))
 
 
-def test_labels_to_look_at_again_are_told_as_they_were_looked_for(two: Facts) -> None:
-    for found in (summarize(12, []), summarize(240, []), summarize(240, [("csv", 7)])):
-        facts = two | {"label_noise": found}
-        assert found["sentence"] in section("data", facts)
-        assert f"**Labels to look at again**: {found['sentence']}" in render_model_card(facts)
+def test_suspicious_labels_are_reported_as_they_were_measured(two: Facts) -> None:
+    for result in (summarize(12, []), summarize(240, []), summarize(240, [("csv", 7)])):
+        facts = two | {"label_noise": result}
+        assert result["sentence"] in section("data", facts)
+        assert f"**Labels to check**: {result['sentence']}" in render_model_card(facts)
     assert summarize(12, [])["sentence"].startswith("Too few rows")
-    lines = [{f"column {place}": "x" for place in range(20)}] * 12
+    lines = [{f"column {index}": "x" for index in range(20)}] * 12
     shown = section("data", two | {"suspects": lines})
     assert "The first 10 of 12 rows, 16 of 20 columns" in shown
     assert shown.count("\nx") == 160
 
 
-def test_what_calibration_took_is_told_as_it_was(two: Facts, thirty: Facts) -> None:
-    assert "Calibrated on 120 rows of the calibration split; the other 120 are kept" in section("calibration", two)
-    told = section("calibration", thirty)
-    assert "Calibrated on" not in told
-    assert "Nothing is calibrated; the 240 rows of the calibration split that calibration has not looked at" in told
-    assert "before" not in told
+def test_the_rows_of_calibration_are_reported(two: Facts, thirty: Facts) -> None:
+    assert "Calibrated on 120 rows of the calibration split; the other 120 are held out" in section("calibration", two)
+    text = section("calibration", thirty)
+    assert "Calibrated on" not in text
+    assert "The probabilities are not calibrated; the 240 held-out rows of the calibration split" in text
+    assert "before" not in text
 
 
 def test_the_confusion_matrix_is_there_in_numbers(two: Facts, thirty: Facts) -> None:
@@ -276,33 +274,33 @@ def test_the_confusion_matrix_is_there_in_numbers(two: Facts, thirty: Facts) -> 
     assert "confusion matrix in numbers is in evaluation/metrics.json" in section("performance", thirty)
     metrics = copy.deepcopy(thirty["metrics"])
     metrics["splits"]["test"]["models"]["loramake"]["confusion_matrix"] = None
-    told = section("performance", thirty | {"metrics": metrics})
-    assert "predictions/test.jsonl has the true and the predicted label" in told
+    text = section("performance", thirty | {"metrics": metrics})
+    assert "predictions/test.jsonl has the true and the predicted label" in text
 
 
 def test_the_reliability_diagram_is_there_in_numbers(two: Facts, thirty: Facts) -> None:
     head, *rows = table_of("calibration", two, "Test rows by the probability")
     assert len(head) == 7
-    for place, when in ((1, "before"), (4, "after")):
-        held = [bin["rows"] for bin in two["calibration_measures"][when]["reliability"] if bin["rows"]]
-        assert [int(row[place]) for row in rows if int(row[place])] == held
-        assert sum(held) == 240
+    for index, when in ((1, "before"), (4, "after")):
+        counts = [bin["rows"] for bin in two["calibration_measures"][when]["reliability"] if bin["rows"]]
+        assert [int(row[index]) for row in rows if int(row[index])] == counts
+        assert sum(counts) == 240
     head, *rows = table_of("calibration", thirty, "Test rows by the probability")
     assert len(head) == 4
     assert sum(int(row[1]) for row in rows) == 240
 
 
 def test_the_risk_coverage_curve_is_there_in_numbers(two: Facts) -> None:
-    _, *rows = table_of("risk", two, "Test rows of the highest probability")
+    _, *rows = table_of("risk", two, "Test rows answered")
     assert len(rows) == SHOWN["points"]
     assert rows[-1][0] == "100.0%"
     assert rows[-1][2].split()[0] == f"{two['risk']['test']['curve'][-1]['error']:.1%}"
     assert len(table_of("conformal", two, "On the test rows")) == len(two["conformal"]["levels"]) + 1
 
 
-def test_what_an_answer_is_and_what_max_selective_error_costs_are_told_where_costs_decide(two: Facts) -> None:
-    assert "An answer is the decision of least expected cost there" in section("risk", two)
-    assert "An answer is" not in section("risk", two | {"risk": {**two["risk"], "decided_by": "probability"}})
+def test_what_an_answer_is_and_what_max_selective_error_costs_are_reported_where_costs_decide(two: Facts) -> None:
+    assert "an answer is the decision of least expected cost" in section("risk", two)
+    assert "an answer is" not in section("risk", two | {"risk": {**two["risk"], "decided_by": "probability"}})
     shown = [row[0] for row in table_of("costs", two, "Cost on 240 test rows")]
     assert shown[1:3] == ["loramake, as it decides", "loramake, without max_selective_error"]
     unset = {**two["costs"], "test": {**two["costs"]["test"], "without_max_selective_error": None}}
@@ -315,7 +313,7 @@ def test_points_are_spread_evenly_with_both_ends() -> None:
     assert spread([], 5) == []
 
 
-def test_no_cell_or_name_does_more_than_be_read_on_the_page_and_in_the_card(tmp_path: Path) -> None:
+def test_no_cell_or_name_does_more_than_display_on_the_page_and_in_the_card(tmp_path: Path) -> None:
     evil = "y\u202e\u2028\x1b]0;t\x07\x9b\u200b"
     facts = make_facts(tmp_path, [f"no{evil}", f"yes{evil}"], "temperature", 0.9, 0.1)
     facts["task"] |= {"target": evil, "reason": evil}
@@ -344,7 +342,7 @@ def test_a_name_opens_no_tag_on_the_page(tmp_path: Path) -> None:
 
 
 def test_names_in_generated_code_are_kept_as_they_are() -> None:
-    """What is printable stands in for nothing there: the code looks for the column by its own name."""
+    """Nothing is replaced there: the code looks up the column by its exact name."""
     evil = "y\u202e\x1b"
     code = render("write_balance_code.j2", strategy="none", functions=f"# {evil}")
     assert evil in code

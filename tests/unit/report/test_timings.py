@@ -1,4 +1,4 @@
-"""Where the time went, as far as Snakemake wrote it."""
+"""The time of each rule, as far as Snakemake wrote it."""
 
 import os
 from pathlib import Path

@@ -49,7 +49,7 @@ def test_what_was_approved_before_is_not_asked_again_and_anything_else_is() -> N
 
 
 def test_a_file_approves_the_bytes_it_names_and_no_others() -> None:
-    with pytest.raises(ReviewError, match=r"approve_data\.yaml is awaited"):
+    with pytest.raises(ReviewError, match=r"approve_data\.yaml is missing"):
         decide("file")
     digest = hashlib.sha256(artifacts.sha256(FILE).encode()).hexdigest()
     (EXPERIMENT / "feedback").mkdir()
@@ -61,7 +61,7 @@ def test_a_file_approves_the_bytes_it_names_and_no_others() -> None:
         {str(FILE): artifacts.sha256(FILE)},
     )
     FILE.write_text("what nobody looked at", encoding="utf-8")
-    with pytest.raises(ReviewError, match=r"approve_data\.yaml is of other files"):
+    with pytest.raises(ReviewError, match=r"approve_data\.yaml approves other files"):
         decide("file")
 
 

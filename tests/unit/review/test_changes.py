@@ -86,12 +86,12 @@ SETTINGS = [
         ("target_mapping:\n  0: No\n  1: Yes it is", [("plan", "labels", {"0": "No", "1": "Yes it is"})]),
         ("drop features: Agee", r"'Agee' is not a feature \(did you mean Age\?\)"),
         ("drop features:", "no feature is named"),
-        ("use oversampling", r"oversampling is no balancing: .* \(did you mean oversample\?\)"),
-        ("balance_strategy: both", "both is no balancing"),
+        ("use oversampling", r"oversampling is not a strategy: .* \(did you mean oversample\?\)"),
+        ("balance_strategy: both", "both is not a strategy"),
         ("test_ratio: 2", "test_ratio: 2 is greater than or equal to the maximum"),
         ("test_ratio: many", "test_ratio: 'many' is not of type 'number'"),
-        ("lora_rnk: 32", r"lora_rnk is nothing that feedback can change \(did you mean lora_rank\?\)"),
-        ("csv: other.csv", "csv is nothing that feedback can change"),
+        ("lora_rnk: 32", r"lora_rnk is not something feedback can change \(did you mean lora_rank\?\)"),
+        ("csv: other.csv", "csv is not something feedback can change"),
         ("change target mapping: 2: Maybe", "'2' is not a label"),
         ("change target mapping: 0:", "the label '0' has no text"),
         ('{"drop_features": ["Age"', "that is not valid YAML or JSON: line 1"),
@@ -100,7 +100,7 @@ SETTINGS = [
         ("bf16: perhaps", "bf16: perhaps is neither true nor false"),
         ("eval_steps: often", "eval_steps: 'often' is not of type 'integer'"),
         ("save_strategy: never", "save_strategy: 'never' is not one of"),
-        ("evl_steps: 5", r"evl_steps is nothing that feedback can change \(did you mean eval_steps\?\)"),
+        ("evl_steps: 5", r"evl_steps is not something feedback can change \(did you mean eval_steps\?\)"),
         ("please make it better", "the built-in agent cannot read 'please make it better'"),
         ("drop_features: [Age, 'a,b']", [("plan", "drop", ["Age", "a,b"])]),
         ("add features: [Sex]", [("plan", "keep", ["Sex"])]),
@@ -112,7 +112,7 @@ SETTINGS = [
         ("change instruction to:", "the built-in agent cannot read"),
         ("max_error: 0.05", "max_error is now called max_selective_error: set it in config.yaml, since"),
         ("num_train_epochs: {least: 4, steps: 9}", "num_train_epochs: least is now called min_epochs: rename it"),
-        ("epochs: 5", r"epochs is nothing that feedback can change \(did you mean num_train_epochs\?\)"),
+        ("epochs: 5", r"epochs is not something feedback can change \(did you mean num_train_epochs\?\)"),
         *[(f"{key}: {right}", [("config", key, read)]) for key, right, _, read in SETTINGS],
         *[(f"{key}: {wrong}", f"{key}: ") for key, _, wrong, _ in SETTINGS],
     ],
@@ -153,9 +153,9 @@ def test_a_run_goes_on_from_the_first_rule_that_is_spoken_to(text: str, rule: st
     ("text", "sentence"),
     [
         ("template: qwen9", r"no template 'qwen9' \(did you mean qwen"),
-        ("lr_scheduler_type: cosin", r"'cosin' is none of .* \(did you mean cosine\?\)"),
-        ("eval_steps: 5", "eval_steps needs rows to validate on: set validation_ratio"),
-        ("eval_steps: 5, val_size: 0", "eval_steps needs rows to validate on"),
+        ("lr_scheduler_type: cosin", r"'cosin' is not one of .* \(did you mean cosine\?\)"),
+        ("eval_steps: 5", "eval_steps needs validation rows: set validation_ratio"),
+        ("eval_steps: 5, val_size: 0", "eval_steps needs validation rows"),
         ("eval_steps: 5, val_size: 0.1", None),
         ("template: qwen, lr_scheduler_type: linear", None),
     ],
@@ -183,7 +183,7 @@ def test_a_file_says_what_it_may_hold_and_keeps_a_persons_own_comments(tmp_path:
         save_feedback(parse_feedback(text, KNOWN), tmp_path)
     lines = path.read_text().splitlines()
     assert lines.count("# the ward asked for this") == 1
-    assert lines.count("#   drop: [columns]: left out") == 1
+    assert lines.count("#   drop: [columns]: leave these out") == 1
     assert read_feedback(path) == {"drop": ["Age", "Sex", "it's"]}
     for step, key in (("splits", "test_ratio"), ("balance", "balance"), ("config", "lora_rank")):
         assert any(line.startswith(f"#   {key}: ") for line in describe_step(step))
@@ -200,11 +200,11 @@ def test_files_hold_what_was_said_last(tmp_path: Path) -> None:
 def test_arguments_of_llamafactory_are_added_to_those_that_were_asked_for(tmp_path: Path) -> None:
     for text in ("eval_steps: 50", "report_to: none, eval_steps: 20"):
         save_feedback(parse_feedback(text, KNOWN), tmp_path)
-    asked = {"eval_steps": 20, "report_to": "none"}
-    assert read_feedback(tmp_path / "config.yaml") == {"extra_training_args": asked}
+    arguments = {"eval_steps": 20, "report_to": "none"}
+    assert read_feedback(tmp_path / "config.yaml") == {"extra_training_args": arguments}
     config = {"csv": "x.csv", "extra_training_args": {"max_grad_norm": 0.5, "eval_steps": 9}}
-    settings = resolve(config, "exp", feedback={"extra_training_args": asked})
-    assert settings["extra_training_args"] == {"max_grad_norm": 0.5, **asked}
+    settings = resolve(config, "exp", feedback={"extra_training_args": arguments})
+    assert settings["extra_training_args"] == {"max_grad_norm": 0.5, **arguments}
 
 
 def test_keeping_only_some_features_ends_what_was_dropped_and_added_of_them(tmp_path: Path) -> None:

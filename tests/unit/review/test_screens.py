@@ -72,12 +72,12 @@ def test_without_a_terminal_a_person_cannot_be_asked_and_the_way_on_is_said(
 
 def test_a_file_approves_the_very_bytes_that_it_names(tmp_path: Path) -> None:
     decision = tmp_path / "feedback/approve_config.yaml"
-    with pytest.raises(ReviewError, match=r"approve_config.yaml is awaited: look at .*train.yaml") as caught:
+    with pytest.raises(ReviewError, match=r"approve_config.yaml is missing: read .*train.yaml") as caught:
         review(tmp_path, "file")
     decision.parent.mkdir(exist_ok=True)
     decision.write_text(str(caught.value).split("`")[1] + "\n")
     assert review(tmp_path, "file")["by"] == "file"
-    with pytest.raises(ReviewError, match="is of other files"):
+    with pytest.raises(ReviewError, match="approves other files"):
         review(tmp_path, "file", {**CONFIG, "lora_rank": 8})
     history = (tmp_path / "review/history.jsonl").read_text().splitlines()
     assert [json.loads(line)["by"] for line in history] == ["file"]
@@ -113,9 +113,9 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     assert f"dropped: {', '.join(names)}, told" in shown
     assert "  … 2 more: in plan.yaml" in shown
     assert shown[shown.index("suspected leaks: 1, among the dropped") + 1] == "  told: it is the target in other words"
-    assert not question.known.has_validation
+    assert not question.context.has_validation
     assert f"the code: {script}, 5 lines, sha256 {artifacts.sha256(script)[:12]}…" in shown
-    assert "  written by: the builtin agent, or whoever has edited it since" in shown
+    assert "  written by: the builtin agent, or whoever edited it since" in shown
     assert "  functions: fit" in shown
     assert "  imports: json, numpy" in shown
 
@@ -162,12 +162,12 @@ def test_an_approval_of_the_balanced_data_is_of_the_code_too(tmp_path: Path, cap
             "json, os.path, subprocess",
         ),
         ("from . import sibling\n", "imports", "."),
-        ("# \u202e hidden\nx = 1\n", "hidden characters", "in line 1: it may not read as it runs"),
-        ("x = '\u200b'\n" * 7, "hidden characters", "in line 1, 2, 3, 4, 5: it may not read as it runs"),
-        ("def f(:\n", "it uses", "what cannot be told: it is not valid Python"),
-        ("x = 1\0\n", "it uses", "what cannot be told: it is not valid Python"),
-        ("x = " + "(" * 5000 + "1" + ")" * 5000, "it uses", "what cannot be told: it is not valid Python"),
-        ("x = " + "-" * 200_000 + "1", "it uses", "what cannot be told: it is not valid Python"),
+        ("# \u202e hidden\nx = 1\n", "hidden characters", "in line 1: it may do something other than it seems"),
+        ("x = '\u200b'\n" * 7, "hidden characters", "in line 1, 2, 3, 4, 5: it may do something other than it seems"),
+        ("def f(:\n", "imports", "unknown: it is not valid Python"),
+        ("x = 1\0\n", "imports", "unknown: it is not valid Python"),
+        ("x = " + "(" * 5000 + "1" + ")" * 5000, "imports", "unknown: it is not valid Python"),
+        ("x = " + "-" * 200_000 + "1", "imports", "unknown: it is not valid Python"),
     ],
 )
 def test_what_is_odd_about_generated_code_stands_out(tmp_path: Path, code: str, what: str, text: str) -> None:

@@ -30,9 +30,9 @@ needs_bubblewrap = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 def test_an_attempt_that_works_in_a_plain_process_is_held(name: str, user: str) -> None:
     if user == "root" and os.geteuid() != 0:
         pytest.skip("these tests do not run as root")
-    found = attempt(name, ordinary_user() if user == "ordinary" else [])
-    assert found["plain"], "nothing was tried: the attempt does not work where nothing stops it"
-    assert not found["escaped"], found["sentence"]
+    result = attempt(name, ordinary_user() if user == "ordinary" else [])
+    assert result["plain"], "nothing was tried: the attempt does not work where nothing stops it"
+    assert not result["escaped"], result["sentence"]
 
 
 @needs_bubblewrap
@@ -131,7 +131,7 @@ def test_without_bubblewrap_llm_code_is_refused_and_templates_run_with_a_word(
         with pytest.raises(ConfigError, match=r"bubblewrap is not installed: install .* or set sandbox: none"):
             choose_sandbox("bubblewrap", anything)
         templates, chosen = choose_sandbox("auto", is_known), choose_sandbox("none", is_known)
-        with pytest.raises(ConfigError, match=r"own\.py is not what .* bubblewrap is not installed"):
+        with pytest.raises(ConfigError, match=r"own\.py is not the output of .* bubblewrap is not installed"):
             templates.run(edited, {}, {"out": tmp_path / "out"})
     finally:
         bubblewrap.why_not.cache_clear()
@@ -159,5 +159,7 @@ def test_without_a_sandbox_a_script_runs_from_a_relative_path(tmp_path: Path, mo
 def test_a_script_of_megabytes_is_refused_and_makes_no_room_for_itself(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"# {'x' * (1 << 20)}\n")
-    with pytest.raises(CodeError, match=r"script.py has 1,048,579 bytes, more than the 1,048,576 of any script"):
+    with pytest.raises(
+        CodeError, match=r"script.py has 1,048,579 bytes, more than the 1,048,576 that a script may have"
+    ):
         choose_sandbox("auto", anything).run(script, {}, {"out": tmp_path / "out"})

@@ -213,7 +213,7 @@ def test_their_pickled_adapter_is_refused_by_its_name(theirs: Path, rows: pd.Dat
     with pytest.raises(ArtifactError, match=r"its weights are in adapter_model\.bin, and only safetensors are read"):
         check_adapter(theirs / "adapter")
     shutil.copy(theirs / "adapter/adapter_model.bin", theirs / "adapter/adapter_model.safetensors")
-    with pytest.raises(ConfigError, match=r"adapter_model\.safetensors is no safetensors file, or damaged"):
+    with pytest.raises(ConfigError, match=r"adapter_model\.safetensors is not a safetensors file, or is damaged"):
         Predictor(theirs).predict(rows)
     assert not touched.exists()
 
@@ -280,7 +280,7 @@ def test_what_their_run_was_told_reaches_snakemake_as_settings_only(tmp_path: Pa
         for command in (("run", "--name", "exp"), ("status", "exp")):
             done = loramake(tmp_path, *command)
             assert done.returncode != 0
-            assert "exp has no csv" in done.stderr or "its settings are not known" in done.stdout
+            assert "exp has no csv" in done.stderr or "its settings are unknown" in done.stdout
     assert not touched.exists()
 
 
@@ -288,9 +288,9 @@ def test_names_that_their_cache_gives_llamafactorys_arguments_are_as_simple_as_o
     cache = tmp_path / "cache"
     names = read_names(cache)
     (path,) = cache.iterdir()
-    found = json.loads(path.read_text(encoding="utf-8"))
-    found["arguments"]["seed"]["schema"] = {"$ref": "http://127.0.0.1:1/schema.json"}
-    path.write_text(json.dumps(found), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["arguments"]["seed"]["schema"] = {"$ref": "http://127.0.0.1:1/schema.json"}
+    path.write_text(json.dumps(content), encoding="utf-8")
     assert read_names(cache) == names
 
 
@@ -312,7 +312,7 @@ def test_their_training_configuration_keeps_to_the_users_own_settings(
     own = {**OWN, "extra_training_args": {"max_grad_norm": 0.5} if key == "max_grad_norm" else {}}
     check_train_config(path, own)
     change_yaml(path, **change_of)
-    with pytest.raises(ConfigError, match=rf"train\.yaml: {key}: .* is not of your own settings"):
+    with pytest.raises(ConfigError, match=rf"train\.yaml: {key}: .* is not one of your settings"):
         run_finetuning(path, own, "fp32", "disabled", 1, tmp_path / "adapter")
 
 
@@ -320,9 +320,9 @@ def test_their_register_of_data_names_files_beside_it_only(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     path = make_training(Path("results/exp"), str(TINY))
     register = Path("results/exp/data/dataset_info.json")
-    found = json.loads(register.read_text())
+    content = json.loads(register.read_text())
     for entry in ({"script_url": "evil"}, {"hf_hub_url": "acme/data"}, {"file_name": "../../../secret.json"}):
-        register.write_text(json.dumps({**found, "train": {**found["train"], **entry}}), encoding="utf-8")
+        register.write_text(json.dumps({**content, "train": {**content["train"], **entry}}), encoding="utf-8")
         with pytest.raises(ArtifactError, match=r"dataset_info\.json: train"):
             run_finetuning(path, OWN, "fp32", "disabled", 1, tmp_path / "adapter")
 
@@ -340,7 +340,7 @@ def test_their_training_configuration_does_not_trust_the_model(
     with pytest.raises(ConfigError, match=r"evil/config\.json asks for code of its own"):
         run_finetuning(path, {**OWN, "model": "evil"}, "fp32", "disabled", 1, tmp_path / "adapter")
     monkeypatch.setattr("loramake.llm.models._refuse_code", lambda *_: None)  # train.yaml still does not count
-    with pytest.raises(TrainingError, match=r"evil needs code of its own to be loaded"):
+    with pytest.raises(TrainingError, match=r"evil needs its own code to be loaded"):
         run_finetuning(path, {**OWN, "model": "evil"}, "fp32", "disabled", 1, tmp_path / "adapter")
     assert not touched.exists()
 

@@ -72,13 +72,13 @@ def test_every_kind_of_cell_becomes_text_or_missing(value: Any, text: str | None
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"40", object()])
 def test_what_is_no_single_value_is_refused_with_its_place(value: Any) -> None:
-    with pytest.raises(DataError, match=r"it, row 0: the column 'age' holds a \w+: give it one text or one number"):
+    with pytest.raises(DataError, match=r"it, row 0: the column 'age' contains a \w+: give it one text or one number"):
         cells(age=value)
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
 def test_text_that_no_file_can_hold_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="row 0: the column 'seen' holds a sign that no text file can hold"):
+    with pytest.raises(DataError, match="row 0: the column 'seen' contains a character that no text file can"):
         cells(seen=text)
 
 
@@ -92,9 +92,9 @@ def test_a_dataframe_read_with_pandas_own_types_gives_the_cells_of_the_csv() -> 
         columns = Columns(
             features, (), "none", dict.fromkeys(numeric, "."), {c: v for c, v in usual.items() if c not in numeric}
         )
-        found = columns.as_text(pd.read_csv(path), name)
+        read = columns.as_text(pd.read_csv(path), name)
         for column in features:
-            pairs = zip(found[column], text[column], strict=True)
+            pairs = zip(read[column], text[column], strict=True)
             same = [ours == theirs or float(ours) == float(theirs) for ours, theirs in pairs if ours or theirs]
             assert all(same), (name, column)
 
@@ -181,8 +181,8 @@ def test_json_lines_are_the_same_rows(tmp_path: Path) -> None:
         ("[\n", r"line 1 is not valid JSON \(.*\): give one object a line, .* \(--json takes a list of them\)"),
         (json.dumps(ROW) + '\n{"age": 1, "age": 2}', "line 2 has the column 'age' more than once: rename or drop"),
         (json.dumps(ROW) + "\n{}", "row 1 lacks the column 'age', which"),
-        (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' holds a list"),
-        (" \n", "holds no object: give one for each row"),
+        (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' contains a list"),
+        (" \n", "contains no object: give one for each row"),
     ],
 )
 def test_what_is_wrong_with_json_lines_is_said_before_any_row_is_given(
@@ -213,7 +213,7 @@ def test_an_object_and_a_list_of_them_are_rows() -> None:
 
 
 def test_a_csv_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.csv is not there: give --csv"):
+    with pytest.raises(DataError, match=r"nowhere\.csv does not exist: give --csv"):
         open_csv(tmp_path / "nowhere.csv", COLUMNS)
     with pytest.raises(DataError, match="has a header and no rows"):
         open_csv(csv_of(tmp_path, 0), COLUMNS)
@@ -243,8 +243,8 @@ def test_standard_input_is_csv_or_json_by_its_first_sign_and_nothing_of_it_stays
     folder = tmp_path / "kept"
     folder.mkdir()
     objects = b"\xef\xbb\xbf \n" + json.dumps(ROW).encode()
-    found = piped(monkeypatch, folder, table) + piped(monkeypatch, folder, objects)
-    assert [(rows.form, rows.count, rows.where) for rows in found] == [
+    read = piped(monkeypatch, folder, table) + piped(monkeypatch, folder, objects)
+    assert [(rows.form, rows.count, rows.where) for rows in read] == [
         ("csv", 3, "standard input"),
         ("jsonl", 1, "standard input"),
     ]

@@ -41,23 +41,23 @@ def test_the_rows_themselves_are_never_replaced(folder: Path, force: bool) -> No
     (folder / "link.csv").symlink_to("new.csv")
     (folder / "hard.csv").hardlink_to("new.csv")
     for same in ("new.csv", str(folder / "new.csv"), "results/../new.csv", "link.csv", "hard.csv"):
-        with pytest.raises(ConfigError, match=r"would replace the rows that are to be predicted: give another"):
+        with pytest.raises(ConfigError, match=r"would replace the input rows: give another"):
             check(same, force)
-        with pytest.raises(ConfigError, match="would replace the rows"):
+        with pytest.raises(ConfigError, match="would replace the input rows"):
             check("new.csv", force, source=same)
     for beside in ("new.csv.partial", "new.csv.progress.json"):
         (folder / beside).write_text(SOURCE)
-        with pytest.raises(ConfigError, match="would replace the rows"):
+        with pytest.raises(ConfigError, match="would replace the input rows"):
             check("new.csv", force, source=beside)
 
 
 def test_files_beside_it_that_are_not_of_an_earlier_run_are_not_lost(folder: Path) -> None:
     """A note called like the record of a killed run is none."""
     (folder / "out.csv.progress.json").write_text("my notes")
-    with pytest.raises(ConfigError, match=r"out\.csv\.progress\.json is there and holds no predictions"):
+    with pytest.raises(ConfigError, match=r"out\.csv\.progress\.json exists and contains no predictions"):
         check("out.csv")
     (folder / "out.csv.partial").write_text("my precious partial")
-    with pytest.raises(ConfigError, match=r"out\.csv\.partial is there and holds no predictions"):
+    with pytest.raises(ConfigError, match=r"out\.csv\.partial exists and contains no predictions"):
         check("out.csv")
     (folder / "out.csv.progress.json").write_text('{"rows": 0, "bytes": 0, "belongs_to": {}}')
     check("out.csv")
@@ -67,9 +67,9 @@ def test_files_beside_it_that_are_not_of_an_earlier_run_are_not_lost(folder: Pat
 def test_nothing_is_written_among_the_files_of_an_experiment(folder: Path, force: bool) -> None:
     (folder / "link").symlink_to("results/exp")
     (folder / "splits.csv").symlink_to("results/exp/splits.csv")
-    for place in ("results/exp/splits.csv", "results/exp/trust/new.csv", "link/splits.csv", "splits.csv"):
+    for path in ("results/exp/splits.csv", "results/exp/trust/new.csv", "link/splits.csv", "splits.csv"):
         with pytest.raises(ConfigError, match="is among the files of the experiment exp: give another --output"):
-            check(place, force)
+            check(path, force)
     check("results/predictions.csv", force)
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_holds_no_predictions_is_replaced_where_that_is_said(folder:
     for name in ("notes.csv", "other.csv.partial"):
         (folder / name).write_text("a,b\n1,2\n")
         with pytest.raises(
-            ConfigError, match=rf"{name} is there and holds no predictions: give another --output, or --force"
+            ConfigError, match=rf"{name} exists and contains no predictions: give another --output, or --force"
         ):
             check(name.removesuffix(".partial"))
         check(name.removesuffix(".partial"), force=True)

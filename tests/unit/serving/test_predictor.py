@@ -103,9 +103,9 @@ def test_probabilities_are_those_of_the_adapter_calibrated(
     records = artifacts.read(results.parents[1] / "made/all_data.json", "records")[:40]
     raw = scorer.probabilities(records, ["<c0>", "<c1>"])
     expected = apply_calibrator(artifacts.read(results / "trust/calibrator.json", "calibrator"), raw)
-    found = Predictor(results).predict_proba(rows)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert found.std(axis=0).min() > 0.01
+    probabilities = Predictor(results).predict_proba(rows)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    assert probabilities.std(axis=0).min() > 0.01
     assert predictor.classes_.tolist() == LABELS
 
 
@@ -157,7 +157,7 @@ def test_cells_unlike_all_that_training_saw_are_counted_once(
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("no such cells") == 1
     assert (
-        "the table: predicted, though training saw no such cells: Age (2 cells, no numbers), Sex (1 cell, a new "
+        "the table: predicted, though training saw no such cells: Age (2 cells, not numbers), Sex (1 cell, a new "
         "category)." in said
     )
 
@@ -226,8 +226,8 @@ def test_labels_in_any_order_give_scikit_learn_the_probabilities_of_its_own_orde
     assert predictor.labels == labels != sorted(labels)
 
     probabilities = predictor.predict_proba(table)
-    for place, label in enumerate(predictor.classes_):
-        np.testing.assert_array_equal(probabilities[:, place], told[f"p_{label}"])
+    for index, label in enumerate(predictor.classes_):
+        np.testing.assert_array_equal(probabilities[:, index], told[f"p_{label}"])
     sets = predictor.predict_set(table)
     assert [set(predictor.classes_[inside]) for inside in sets] == list(map(set, told["set"]))
     assert predictor.predict(table).tolist() == told["decision"].tolist()
@@ -237,9 +237,9 @@ def test_labels_in_any_order_give_scikit_learn_the_probabilities_of_its_own_orde
     assert get_scorer("neg_log_loss")(predictor, table, truth) == pytest.approx(np.log(own).mean())
     areas = {label: area_under_roc(told[f"p_{label}"].to_numpy(), truth == label) for label in labels}
     binary = len(labels) == 2
-    found = get_scorer("roc_auc" if binary else "roc_auc_ovr")(predictor, table, truth)
-    assert found == pytest.approx(areas[labels[0]] if binary else np.mean(list(areas.values())))
-    assert found > 0.7
+    area = get_scorer("roc_auc" if binary else "roc_auc_ovr")(predictor, table, truth)
+    assert area == pytest.approx(areas[labels[0]] if binary else np.mean(list(areas.values())))
+    assert area > 0.7
     calibrated = CalibratedClassifierCV(FrozenEstimator(predictor), method="sigmoid").fit(table, truth)
     assert calibrated.score(table, truth) > np.unique(truth, return_counts=True)[1].max() / len(truth)
 
@@ -255,9 +255,9 @@ def test_permutation_importance_takes_it(predictor: Predictor, rows: pd.DataFram
     table = table[["Age", "ST_Slope"]].join(
         table.drop(columns=["Age", "ST_Slope"]).iloc[[0] * 20].set_index(table.index)
     )
-    found = permutation_importance(predictor, table, truth, scoring="neg_log_loss", n_repeats=1, random_state=0)
-    assert np.abs(found.importances_mean[:2]).min() > 1e-4
-    np.testing.assert_allclose(found.importances_mean[2:], 0.0, atol=1e-6)
+    importances = permutation_importance(predictor, table, truth, scoring="neg_log_loss", n_repeats=1, random_state=0)
+    assert np.abs(importances.importances_mean[:2]).min() > 1e-4
+    np.testing.assert_allclose(importances.importances_mean[2:], 0.0, atol=1e-6)
 
 
 def test_it_is_not_fitted_again(predictor: Predictor, rows: pd.DataFrame) -> None:
@@ -265,7 +265,7 @@ def test_it_is_not_fitted_again(predictor: Predictor, rows: pd.DataFrame) -> Non
         predictor.fit(rows, rows["HeartDisease"])
     with pytest.raises(ConfigError, match="FrozenEstimator"):
         cross_val_score(predictor, rows, rows["HeartDisease"].astype(str), cv=2, error_score="raise")
-    with pytest.raises(ConfigError, match="a Predictor stays with its experiment: make another one"):
+    with pytest.raises(ConfigError, match="a Predictor stays with its experiment: create another one"):
         predictor.set_params(experiment="another")
     assert predictor.set_params() is predictor
 
@@ -274,9 +274,9 @@ def test_another_process_gets_the_folder_and_not_the_model(predictor: Predictor,
     usual = predictor.predict_proba(rows)
     sent = pickle.dumps(predictor)
     assert len(sent) < 1000
-    found = pickle.loads(sent)
-    found.__dict__["_sandbox"] = OpenSandbox()
-    np.testing.assert_array_equal(found.predict_proba(rows), usual)
+    unpickled = pickle.loads(sent)
+    unpickled.__dict__["_sandbox"] = OpenSandbox()
+    np.testing.assert_array_equal(unpickled.predict_proba(rows), usual)
 
 
 def test_sets_grow_with_the_confidence_and_hold_the_likely_labels(predictor: Predictor, rows: pd.DataFrame) -> None:
@@ -293,14 +293,14 @@ def test_sets_grow_with_the_confidence_and_hold_the_likely_labels(predictor: Pre
 
 
 def test_everything_about_a_row_is_decided_at_once(predictor: Predictor, rows: pd.DataFrame) -> None:
-    found = predictor.decide(rows.set_index(rows.index + 7), conformal_confidence=0.9)
-    assert list(found.columns) == ["decision", "abstain", "reason", "p_0", "p_1", "set", "expected_cost"]
-    assert found.index.tolist() == list(range(7, 47))
-    assert found["decision"].tolist() == predictor.predict(rows).tolist()
-    assert not found["abstain"].any()
-    assert found["expected_cost"].isna().all()
+    decisions = predictor.decide(rows.set_index(rows.index + 7), conformal_confidence=0.9)
+    assert list(decisions.columns) == ["decision", "abstain", "reason", "p_0", "p_1", "set", "expected_cost"]
+    assert decisions.index.tolist() == list(range(7, 47))
+    assert decisions["decision"].tolist() == predictor.predict(rows).tolist()
+    assert not decisions["abstain"].any()
+    assert decisions["expected_cost"].isna().all()
     sets = predictor.predict_set(rows, 0.9)
-    assert found["set"].tolist() == [predictor.classes_[inside].tolist() for inside in sets]
+    assert decisions["set"].tolist() == [predictor.classes_[inside].tolist() for inside in sets]
 
 
 def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
@@ -313,19 +313,19 @@ def test_where_risk_is_controlled_the_doubtful_rows_are_left_to_a_person(
     risk["chosen"]["threshold"] = threshold
     artifacts.write(copied / "trust/risk.json", risk, "risk")
     predictor = quick(copied, predictor)
-    found = predictor.decide(rows)
-    assert found["abstain"].sum() == 20
-    np.testing.assert_array_equal(found["abstain"], highest < threshold)
-    first = found[found["abstain"]].iloc[0]
+    decisions = predictor.decide(rows)
+    assert decisions["abstain"].sum() == 20
+    np.testing.assert_array_equal(decisions["abstain"], highest < threshold)
+    first = decisions[decisions["abstain"]].iloc[0]
     assert first["decision"] is None
     assert first["reason"].startswith("its label has ")
-    assert first["reason"].endswith("from which on at most 40% of the answers are wrong")
+    assert first["reason"].endswith("at which at most 40% of the predictions are incorrect")
     assert set(predictor.predict(rows)) <= set(LABELS)
     make_trust(copied, max_selective_error=0.001)
     hopeless = quick(copied, predictor).decide(rows)
     assert hopeless["abstain"].all()
     assert set(hopeless["reason"]) == {
-        "the calibration rows show no threshold from which on at most 0.1% of the answers are wrong"
+        "the calibration rows show no threshold above which at most 0.1% of the predictions are incorrect"
     }
 
 
@@ -336,11 +336,11 @@ def test_where_costs_are_set_the_cheapest_decision_counts(
     predictor = quick(copied, predictor)
     probabilities = predictor.predict_proba(rows)
     expected = decide(artifacts.read(copied / "trust/costs.json", "costs"), probabilities)
-    found = predictor.decide(rows)
-    np.testing.assert_array_equal(found["abstain"], expected.codes < 0)
-    np.testing.assert_array_equal(found["expected_cost"], expected.expected)
-    assert 0 < found["abstain"].sum() < 40
-    assert set(found["reason"].dropna()) == {"asking a person costs less than any decision is expected to"}
+    decisions = predictor.decide(rows)
+    np.testing.assert_array_equal(decisions["abstain"], expected.codes < 0)
+    np.testing.assert_array_equal(decisions["expected_cost"], expected.expected)
+    assert 0 < decisions["abstain"].sum() < 40
+    assert set(decisions["reason"].dropna()) == {"asking a person costs less than the expected cost of any decision"}
     labels = predictor.predict(rows)
     np.testing.assert_array_equal(labels == "1", 5 * probabilities[:, 1] > probabilities[:, 0])
     assert (labels != np.array(LABELS)[probabilities.argmax(axis=1)]).any()
@@ -364,13 +364,13 @@ def test_a_row_that_cannot_be_prepared_is_left_to_a_person_and_the_others_are_pr
     spoil(copied, "rows['Sex'] == 'X'")
     table = rows.assign(Sex=rows["Sex"].where(~rows.index.isin([3, 17]), "X"))
     predictor = quick(copied, predictor)
-    found = predictor.decide(table)
-    assert np.flatnonzero(found["abstain"]).tolist() == [3, 17]
-    assert set(found["reason"].dropna()) == {f"Row {row} cannot be prepared (KeyError: 'beak')." for row in (3, 17)}
-    assert found.loc[3, "p_1"] != found.loc[3, "p_1"]
-    assert found.loc[3, "set"] == LABELS
-    good = ~found["abstain"].to_numpy()
-    np.testing.assert_allclose(found.loc[good, "p_1"], usual[good, 1], atol=1e-6)
+    decisions = predictor.decide(table)
+    assert np.flatnonzero(decisions["abstain"]).tolist() == [3, 17]
+    assert set(decisions["reason"].dropna()) == {f"Row {row} cannot be prepared (KeyError: 'beak')." for row in (3, 17)}
+    assert decisions.loc[3, "p_1"] != decisions.loc[3, "p_1"]
+    assert decisions.loc[3, "set"] == LABELS
+    good = ~decisions["abstain"].to_numpy()
+    np.testing.assert_allclose(decisions.loc[good, "p_1"], usual[good, 1], atol=1e-6)
     with pytest.raises(CodeError, match=r"Row 3 cannot be prepared \(KeyError: 'beak'\)"):
         predictor.predict(table)
 
@@ -388,9 +388,9 @@ def test_a_row_that_is_too_long_is_left_to_a_person_by_its_number(
 ) -> None:
     table = rows.assign(Sex=rows["Sex"].where(rows.index != 5, "very long " * 40))
     predictor = quick(copied, predictor)
-    found = predictor.decide(table)
-    assert np.flatnonzero(found["abstain"]).tolist() == [5]
-    assert found.loc[5, "reason"].startswith("Row 5 has ")
+    decisions = predictor.decide(table)
+    assert np.flatnonzero(decisions["abstain"]).tolist() == [5]
+    assert decisions.loc[5, "reason"].startswith("Row 5 has ")
     assert (
         predictor.decide_cells(predictor.columns.as_text(table, "it"), first=100).reasons[5].startswith("Row 105 has")
     )
@@ -403,16 +403,16 @@ def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused
     (Path("exp")).mkdir(exist_ok=True)
     for named in ("exp", "results/exp", str(results), results):
         assert find_results(named).resolve() == results
-    with pytest.raises(ConfigError, match=r"results/ex is not there \(did you mean exp\?\)"):
+    with pytest.raises(ConfigError, match=r"results/ex does not exist \(did you mean exp\?\)"):
         Predictor("ex")
-    with pytest.raises(ConfigError, match="is no experiment's folder"):
+    with pytest.raises(ConfigError, match="is not an experiment's folder"):
         Predictor(tmp_path / "exp")
 
 
 def test_an_experiment_that_is_not_finished_names_what_it_lacks(copied: Path) -> None:
     shutil.rmtree(copied / "trust")
     with pytest.raises(
-        ConfigError, match=r"results/exp/trust/calibrator\.json is not there: loramake run --name exp makes it"
+        ConfigError, match=r"results/exp/trust/calibrator\.json does not exist: loramake run --name exp makes it"
     ):
         Predictor(copied)
 
@@ -422,22 +422,22 @@ def test_an_artifact_that_is_broken_is_named_before_any_row_is_scored(
     predictor: Predictor, copied: Path, rows: pd.DataFrame, name: str
 ) -> None:
     (copied / "trust" / name).write_text("{}", encoding="utf-8")
-    found = Predictor(copied)
-    found.__dict__["_sandbox"] = found.__dict__["_scorer"] = None  # whoever asks either for anything fails
+    read_anew = Predictor(copied)
+    read_anew.__dict__["_sandbox"] = read_anew.__dict__["_scorer"] = None  # whoever asks either for anything fails
     with pytest.raises(ArtifactError, match=name):
-        found.decide(rows)
+        read_anew.decide(rows)
     if name == "calibrator.json":
         with pytest.raises(ArtifactError, match=name):
-            found.predict_proba(rows)
+            read_anew.predict_proba(rows)
 
 
 def test_a_wrong_confidence_is_refused_before_any_row_is_scored(
     predictor: Predictor, copied: Path, rows: pd.DataFrame
 ) -> None:
-    found = Predictor(copied)
-    found.__dict__["_sandbox"] = found.__dict__["_scorer"] = None
+    read_anew = Predictor(copied)
+    read_anew.__dict__["_sandbox"] = read_anew.__dict__["_scorer"] = None
     with pytest.raises(ConfigError, match=r"conformal_confidence is 1\.5"):
-        found.decide(rows, conformal_confidence=1.5)
+        read_anew.decide(rows, conformal_confidence=1.5)
 
 
 @pytest.mark.parametrize("method", ["predict_set", "decide"])

@@ -55,7 +55,7 @@ def test_what_was_made_of_something_else_is_not_gone_on_with(
     with pytest.raises(InterruptedError):
         write(path, 3)
     assert write(path, belongs={**BELONGS, "input": "another"}) == 0
-    assert "out.csv.partial was made with another input: beginning anew" in capsys.readouterr().err.replace("\n", " ")
+    assert "out.csv.partial was made with another input: starting over" in capsys.readouterr().err.replace("\n", " ")
     assert path.read_text() == "".join(PARTS)
 
 
@@ -103,7 +103,7 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, Path("/dev/null")):
-        with pytest.raises(ConfigError, match="is no ordinary file: give --output"), resumable_file(path, BELONGS):
+        with pytest.raises(ConfigError, match="is not an ordinary file: give --output"), resumable_file(path, BELONGS):
             pass
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be written to"), resumable_file(tmp_path / "file/out.csv", BELONGS):

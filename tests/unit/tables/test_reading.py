@@ -9,15 +9,15 @@ from loramake.tables.reading import Dialect, align_names, read_table, sniff
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
-    ("encoding", "found"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "latin-1")]
+    ("encoding", "detected"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "latin-1")]
 )
-def test_delimiter_and_encoding_are_found(tmp_path: Path, delimiter: str, encoding: str, found: str) -> None:
+def test_delimiter_and_encoding_are_detected(tmp_path: Path, delimiter: str, encoding: str, detected: str) -> None:
     path = tmp_path / "t.csv"
     lines = [["Größe", "Text", "y"], ["1,5", '"a, b; c"', "ja"], ["2,5", "é", "nein"]]
     path.write_bytes("\n".join(delimiter.join(line) for line in lines).encode(encoding))
     if delimiter == ",":
         path.write_bytes('Größe,Text,y\n1.5,"a, b; c",ja\n2.5,é,nein\n'.encode(encoding))
-    assert sniff(path) == Dialect(found, delimiter)
+    assert sniff(path) == Dialect(detected, delimiter)
     table = read_table(path)
     assert list(table.columns) == ["Größe", "Text", "y"]
     assert table["Text"].tolist() == ["a, b; c", "é"]
@@ -36,7 +36,7 @@ def test_cells_are_stripped_text_and_missing_ones_none(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"a,b\n", "has a header and no rows"),
-        (b"a,a\n1,2\n", "column 'a' stands more than once"),
+        (b"a,a\n1,2\n", "column 'a' appears more than once"),
         (b"a,,b\n1,2,3\n", "column 2 has no name"),
         (b"a,b\n1,2\n1,2,3,4\n", "line 3"),
         (b"a,b\n\x00\x01\n", "is not a text file"),
@@ -52,12 +52,12 @@ def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, content: by
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         read_table(tmp_path / "no.csv")
     with pytest.raises(DataError, match="is a folder"):
         read_table(tmp_path)
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(DataError, match="is no ordinary file"):
+    with pytest.raises(DataError, match="is not an ordinary file"):
         read_table(tmp_path / "pipe.csv")
 
 
@@ -99,7 +99,7 @@ def test_a_quote_left_open_is_refused_with_its_line_and_a_long_cell_is_not(tmp_p
         (b"PAR1\x15\x04", "is a Parquet file"),
         ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16"),
         (b"a,b\n1,2\n3,\x00\n", r"line 3: byte 0x00 at 10 is NUL"),
-        ("a,b\nö,ü\nä,".encode() + b"\xe9\n", r"line 3: byte 0xe9 at 13 is no UTF-8, as the rest is"),
+        ("a,b\nö,ü\nä,".encode() + b"\xe9\n", r"line 3: byte 0xe9 at 13 is not UTF-8, unlike the rest"),
         (b"a,b\n\x81\x8d,2\n", r"line 2: byte 0x81 at 4 is neither UTF-8 nor Latin-1"),
     ],
 )

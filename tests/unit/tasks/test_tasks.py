@@ -76,7 +76,7 @@ def test_outputs_are_counted_by_label_with_those_that_do_not_occur() -> None:
 
 
 class Priced(Classification):
-    """A kind of task that only this test knows: less of its metric is better, and one baseline is enough."""
+    """A kind of task that exists only in this test: lower is better for its metric, and it has one baseline."""
 
     verdict_metric = Metric("log_loss", "log loss", sign=-1)
     baselines = ("majority",)
@@ -111,13 +111,13 @@ OUTSIDE = re.compile(r"""len\((\w+\.)?labels\) *[=!]= *2|\blabel\[["'](value|tex
 
 def test_nothing_outside_of_tasks_asks_what_a_label_is() -> None:
     library = ROOT / "loramake"
-    found = [
+    offenders = [
         f"{path.relative_to(library)}: {line.strip()}"
         for path in sorted(library.rglob("*.py"))
         if path.parent.name != "tasks"
         for line in path.read_text(encoding="utf-8").splitlines()
         if OUTSIDE.search(line)
     ]
-    assert found == []
+    assert offenders == []
     for line in ("if len(task.labels) == 2:", '[label["value"] for label in plan["labels"]]'):
         assert OUTSIDE.search(line)

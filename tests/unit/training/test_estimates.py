@@ -21,7 +21,7 @@ def test_an_epochs_last_smaller_step_counts(rows: int, steps: int) -> None:
 
 def test_tokens_are_of_all_epochs() -> None:
     said = estimate_training(SETTINGS, 100, {"mean": 50.0, "estimated": True})
-    assert said == "14 steps over 100 rows, about 10,000 tokens (50 a row, guessed from characters)"
+    assert said == "14 steps over 100 rows, about 10,000 tokens (50 a row, estimated from characters)"
 
 
 @pytest.mark.parametrize("target", ["all", "q_proj,v_proj"])
@@ -42,7 +42,7 @@ def test_memory_is_two_bytes_a_weight_and_sixteen_for_each_that_is_trained() -> 
     assert memory_of({**SETTINGS, "quantization_bit": 4}, shapes) == (2 * 800 + 64 / 2 + 2 * 8, 16 * trained)
 
 
-def test_memory_is_told_where_a_gpu_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_estimated_where_there_is_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert estimate_memory(SETTINGS) is None
     program = tmp_path / "nvidia-smi"
@@ -50,5 +50,5 @@ def test_memory_is_told_where_a_gpu_is_seen(tmp_path: Path, monkeypatch: pytest.
     program.chmod(program.stat().st_mode | stat.S_IEXEC)
     said = estimate_memory(SETTINGS)
     assert said is not None
-    assert said.endswith("activations on top, of 80 GiB on A GPU")
-    assert "not known" in str(estimate_memory({**SETTINGS, "model_name_or_path": "owner/name"}))
+    assert said.endswith("plus activations, of 80 GiB on A GPU")
+    assert "size is unknown" in str(estimate_memory({**SETTINGS, "model_name_or_path": "owner/name"}))

@@ -1,4 +1,4 @@
-"""Calibration: the two halves, the fits against scikit-learn's, and what is said of too few rows."""
+"""Calibration: the two halves, the fits against scikit-learn's, and the notes on too few rows."""
 
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from tests.cases import as_scored, calibrated_case, names, shuffled, softmax
 from tests.files import Calibration
 
 
-def fitted(truth: Any, probabilities: Any, asked: str = "temperature") -> dict[str, Any]:
-    calibrator = fit_calibrator(as_scored(truth, probabilities), names(probabilities.shape[1]), asked)
+def fitted(truth: Any, probabilities: Any, requested: str = "temperature") -> dict[str, Any]:
+    calibrator = fit_calibrator(as_scored(truth, probabilities), names(probabilities.shape[1]), requested)
     artifacts.validate(calibrator, "calibrator", "calibrator.json")
     return calibrator
 
@@ -38,7 +38,7 @@ def fitted(truth: Any, probabilities: Any, asked: str = "temperature") -> dict[s
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_halves_hold_every_row_once_and_each_label_as_evenly_as_can_be(seed: int) -> None:
+def test_the_halves_contain_every_row_once_and_are_stratified_by_label(seed: int) -> None:
     generator = np.random.default_rng(seed)
     truth = generator.integers(4, size=int(generator.integers(0, 80)))
     rows = as_scored(truth, np.full((len(truth), 5), 0.2))
@@ -71,8 +71,8 @@ def test_the_halves_do_not_depend_on_the_order_of_the_labels() -> None:
     turned = as_scored(np.argsort(order)[truth], probabilities[:, order])
     labels = names(3)
     expected = halve(as_scored(truth, probabilities), labels, seed=1)
-    found = halve(turned, [labels[place] for place in order], seed=1)
-    assert [half.keys for half in found] == [half.keys for half in expected]
+    result = halve(turned, [labels[index] for index in order], seed=1)
+    assert [half.keys for half in result] == [half.keys for half in expected]
 
 
 # Temperature.
@@ -121,7 +121,7 @@ def test_a_temperature_has_the_lowest_log_loss_of_all(seed: int) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_a_temperature_is_found_again(temperature: float) -> None:
+def test_a_known_temperature_is_recovered(temperature: float) -> None:
     truth, probabilities = calibrated_case(20_000, 4, seed=1, temperature=temperature)
     assert fit_temperature(truth, probabilities) == pytest.approx(temperature, rel=0.05)
 
@@ -151,16 +151,16 @@ def test_the_order_of_tiny_probabilities_is_kept() -> None:
     assert (np.diff(calibrated[0]) < 0).all()
 
 
-def test_confidence_that_tells_nothing_is_taken_away() -> None:
+def test_uninformative_confidence_is_removed() -> None:
     truth, probabilities = calibrated_case(100, 2, seed=3)
     against = probabilities[:, ::-1]
     calibrator = fitted(truth, against)
     assert calibrator["temperature"] == TEMPERATURES[1]
-    assert "how sure the model is tells nothing of how right it is" in calibrator["note"]
+    assert "the model's confidence does not predict its accuracy" in calibrator["note"]
     assert apply_calibrator(calibrator, against) == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_temperature_that_runs_low_is_said_not_to_be_trusted() -> None:
+def test_a_temperature_at_its_lower_limit_is_not_to_be_trusted() -> None:
     # Forty rows right by a hair, and four ties that count as wrong and cost top_probability nothing.
     probabilities = np.array([[0.500_001, 0.499_999]] * 40 + [[0.5, 0.5]] * 4)
     calibrator = fitted(np.repeat([0, 1], [40, 4]), probabilities)
@@ -171,9 +171,9 @@ def test_a_temperature_that_runs_low_is_said_not_to_be_trusted() -> None:
 @pytest.mark.parametrize(
     ("temperature", "opening"),
     [
-        (3.0, "The model is too sure of itself: its probabilities are softened (temperature "),
-        (0.3, "The model is less sure than it could be: its probabilities are sharpened (temperature "),
-        (1.0, "The model is about as sure as it should be: its probabilities hardly change (temperature "),
+        (3.0, "The model is overconfident: its probabilities are scaled down (temperature "),
+        (0.3, "The model is underconfident: its probabilities are sharpened (temperature "),
+        (1.0, "The model is already close to calibrated: its probabilities hardly change (temperature "),
     ],
 )
 def test_the_sentence_says_what_the_temperature_means(temperature: float, opening: str) -> None:
@@ -227,19 +227,25 @@ def test_an_isotonic_fit_mends_what_no_temperature_can() -> None:
 
 @pytest.mark.parametrize(
     ("temperature", "word"),
-    [(0.94, "less sure"), (0.95, "about as sure"), (1.05, "about as sure"), (1.06, "too sure")],
+    [(0.94, "underconfident"), (0.95, "already close"), (1.05, "already close"), (1.06, "overconfident")],
 )
 def test_a_twentieth_is_hardly_a_change(temperature: float, word: str) -> None:
     calibrator = fitted(*calibrated_case(100, 2, seed=0))
     assert f"The model is {word}" in summarize_calibrator(calibrator | {"temperature": temperature})
 
 
-def test_an_isotonic_fit_that_raises_the_log_loss_of_its_own_rows_is_passed_over() -> None:
+def test_an_isotonic_fit_that_raises_the_log_loss_of_its_own_rows_is_skipped() -> None:
     truth = np.arange(300) % 3
     calibrator = fitted(truth, 0.999_999 * np.eye(3)[truth] + 0.000_001 / 3, "isotonic")
     assert calibrator["method"] == "none"
-    assert calibrator["note"].startswith("Isotonic regression raised the log loss of its own rows from 0.000 to 0.00")
-    assert "temperature scaling needs 3 right and as many wrong answers and has 300 and 0" in calibrator["note"]
+    assert calibrator["note"].startswith(
+        "The model's probabilities are used as they are: isotonic regression raised the"
+    )
+    assert "the log loss on the rows it was fitted on from 0.000 to 0.00" in calibrator["note"]
+    assert (
+        "temperature scaling needs at least 3 correct and 3 incorrect predictions and has 300 and 0"
+        in calibrator["note"]
+    )
 
 
 # Rows that do not do.
@@ -247,13 +253,13 @@ def test_an_isotonic_fit_that_raises_the_log_loss_of_its_own_rows_is_passed_over
 
 def test_too_few_rows_for_isotonic_regression_get_a_temperature_and_a_note() -> None:
     calibrator = fitted(*calibrated_case(60, 2, seed=0, temperature=2.0), "isotonic")
-    assert (calibrator["asked"], calibrator["method"]) == ("isotonic", "temperature")
+    assert (calibrator["requested"], calibrator["method"]) == ("isotonic", "temperature")
     expected = (
-        "Isotonic regression needs 200 rows to be fitted on and has 60 (half of the calibration rows); "
-        "so temperature scaling is used."
+        "Temperature scaling is used: "
+        "isotonic regression needs 200 rows to fit and has 60 (half of the calibration rows)."
     )
     assert calibrator["note"] == expected
-    assert calibrator["sentence"].startswith(f"{expected} The model is too sure of itself")
+    assert calibrator["sentence"].startswith(f"{expected} The model is overconfident")
     assert calibrator["isotonic"] is None
 
 
@@ -266,17 +272,17 @@ def test_a_label_too_rare_for_isotonic_regression_is_named() -> None:
     assert "needs 10 rows of each label and has 9 of 'label 1'" in calibrator["note"]
 
 
-def test_too_few_rows_for_anything_leave_the_probabilities_alone_and_say_so() -> None:
+def test_too_few_rows_for_anything_leave_the_probabilities_unchanged_and_say_so() -> None:
     calibrator = fitted(*calibrated_case(12, 2, seed=0), "isotonic")
     assert calibrator["method"] == "none"
     assert calibrator["sentence"] == calibrator["note"]
-    assert "temperature scaling needs 20 rows to be fitted on and has 12" in calibrator["note"]
-    assert calibrator["note"].endswith("so the probabilities stay as the model gives them.")
+    assert "temperature scaling needs 20 rows to fit and has 12" in calibrator["note"]
+    assert calibrator["note"].startswith("The model's probabilities are used as they are: ")
     assert calibrator["rows"]["fitted"] == 0
 
 
 @pytest.mark.parametrize("right", [0, 2, 3, 47, 48, 50])
-def test_a_temperature_needs_right_and_wrong_answers(right: int) -> None:
+def test_a_temperature_needs_correct_and_incorrect_predictions(right: int) -> None:
     probabilities = np.tile([0.3, 0.7], (50, 1))
     probabilities[:right] = [0.7, 0.3]
     calibrator = fitted(np.zeros(50, dtype=int), probabilities)
@@ -284,19 +290,21 @@ def test_a_temperature_needs_right_and_wrong_answers(right: int) -> None:
         assert calibrator["method"] == "temperature"
         return
     assert calibrator["method"] == "none"
-    assert f"needs 3 right and as many wrong answers and has {right} and {50 - right}" in calibrator["note"]
+    assert (
+        f"needs at least 3 correct and 3 incorrect predictions and has {right} and {50 - right}" in calibrator["note"]
+    )
 
 
 def test_none_is_none_whatever_the_rows() -> None:
     truth, probabilities = calibrated_case(500, 2, seed=0, temperature=3.0)
     calibrator = fitted(truth, probabilities, "none")
     assert (calibrator["method"], calibrator["note"]) == ("none", None)
-    assert calibrator["sentence"] == "The probabilities stay as the model gives them (calibration: none)."
+    assert calibrator["sentence"] == "The model's probabilities are used as they are (calibration: none)."
     np.testing.assert_array_equal(apply_calibrator(calibrator, probabilities), probabilities)
 
 
 def test_a_calibrator_for_other_labels_is_refused() -> None:
-    with pytest.raises(ArtifactError, match="is for 2 labels and the predictions have 3: delete"):
+    with pytest.raises(ArtifactError, match="is for 2 labels, but the predictions have 3: delete"):
         apply_calibrator(fitted(*calibrated_case(60, 2, seed=0)), np.full((1, 3), 1 / 3))
 
 
@@ -329,10 +337,12 @@ def test_another_order_of_the_labels_gives_the_same_probabilities_in_that_order(
     order = np.random.default_rng(seed).permutation(labels) if labels > 2 else np.array([1, 0])
     turned, other = probabilities[:, order], calibrated_case(50, labels, seed + 10)[1]
     plain = fit_calibrator(as_scored(truth, probabilities), names(labels), method)
-    found = fit_calibrator(as_scored(np.argsort(order)[truth], turned), [names(labels)[at] for at in order], method)
-    assert plain["method"] == found["method"] == method
+    result = fit_calibrator(
+        as_scored(np.argsort(order)[truth], turned), [names(labels)[index] for index in order], method
+    )
+    assert plain["method"] == result["method"] == method
     expected = apply_calibrator(plain, other)[:, order]
-    np.testing.assert_allclose(apply_calibrator(found, other[:, order]), expected, atol=1e-9)
+    np.testing.assert_allclose(apply_calibrator(result, other[:, order]), expected, atol=1e-9)
 
 
 def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_path: Path) -> None:
@@ -352,8 +362,8 @@ def test_the_rows_held_out_are_those_that_the_calibrator_was_not_fitted_on(tmp_p
     np.testing.assert_array_equal(files.read("test").truth, test.truth)
 
 
-def test_rows_that_were_found_to_have_too_few_errors_are_not_held_out(tmp_path: Path) -> None:
-    """Kept, they would promise too much: they were looked at, and chosen for having few errors."""
+def test_rows_with_too_few_errors_are_not_held_out(tmp_path: Path) -> None:
+    """Held out, they would be biased: they were selected for having few errors."""
     files = Calibration(tmp_path, ["no", "yes"])
     right = np.array([0, 1] * 30)
     rows = as_scored(right, np.eye(2)[right] * 0.8 + 0.1)
@@ -363,16 +373,18 @@ def test_rows_that_were_found_to_have_too_few_errors_are_not_held_out(tmp_path: 
     assert files.read("held_out").keys == halve(rows, files.labels, seed=42)[1].keys
 
 
-def test_sets_hold_the_label_as_often_as_promised_where_the_temperature_gives_way_at_times() -> None:
-    """The mean over splits of which some fall back, by what their rows hold: two labels, 44 rows, 85% of them right."""
+def test_sets_keep_their_coverage_where_the_temperature_is_sometimes_rejected() -> None:
+    """The mean over splits of which some fall back, because of their rows: two labels, 44 rows, 85% of them correct."""
     generator = np.random.default_rng(0)
     gaps = []
     for seed in range(2000):
         right = generator.random(244) < 0.85
         truth = generator.integers(2, size=244)
         top_probability = generator.uniform(0.7, 1.0, size=244)
-        own = np.where(right, top_probability, 1 - top_probability)
-        rows = as_scored(truth, np.where(np.arange(2) == truth[:, None], own[:, None], 1 - own[:, None]))
+        probability = np.where(right, top_probability, 1 - top_probability)
+        rows = as_scored(
+            truth, np.where(np.arange(2) == truth[:, None], probability[:, None], 1 - probability[:, None])
+        )
         calibrator, left = fit_on_half(rows.take(range(44)), ["no", "yes"], "temperature", seed)
         fitted, tried = (
             part._replace(probabilities=apply_calibrator(calibrator, part.probabilities))
@@ -384,7 +396,7 @@ def test_sets_hold_the_label_as_often_as_promised_where_the_temperature_gives_wa
 
 
 @pytest.mark.parametrize(("rows", "method"), [(200, "none"), (30, "temperature"), (0, "isotonic")])
-def test_without_a_calibrator_all_rows_are_held_out_as_they_were(tmp_path: Path, rows: int, method: str) -> None:
+def test_without_a_calibrator_all_rows_are_held_out_unchanged(tmp_path: Path, rows: int, method: str) -> None:
     files = Calibration(tmp_path, ["no", "yes"])
     calibration = as_scored(*calibrated_case(rows, 2, seed=0))
     calibrator = files.run(calibration, as_scored(*calibrated_case(30, 2, seed=1)), method)
@@ -398,8 +410,8 @@ def test_the_order_of_lines_changes_no_number(tmp_path: Path, method: str) -> No
     files = Calibration(tmp_path, ["a", "b", "c"])
     rows = as_scored(*calibrated_case(450, 3, seed=0, temperature=3.0))
     test = as_scored(*calibrated_case(30, 3, seed=1))
-    found = files.run(rows, test, method)
-    assert found["method"] == method
+    result = files.run(rows, test, method)
+    assert result["method"] == method
     before = (tmp_path / "calibrator.json").read_bytes(), (tmp_path / "trust_test.jsonl").read_bytes()
     lines = sorted((tmp_path / "trust_held_out.jsonl").read_text().splitlines())
     files.run(shuffled(rows, seed=9), test, method)
@@ -412,10 +424,10 @@ def test_the_true_labels_of_test_rows_are_never_looked_at(tmp_path: Path) -> Non
     rows = as_scored(*calibrated_case(100, 2, seed=0, temperature=3.0))
     test = as_scored(*calibrated_case(30, 2, seed=1))
     files.run(rows, test)
-    before, found = (tmp_path / "calibrator.json").read_bytes(), files.read("test").probabilities
+    before, result = (tmp_path / "calibrator.json").read_bytes(), files.read("test").probabilities
     files.run(rows, test._replace(truth=1 - test.truth))
     assert (tmp_path / "calibrator.json").read_bytes() == before
-    np.testing.assert_array_equal(files.read("test").probabilities, found)
+    np.testing.assert_array_equal(files.read("test").probabilities, result)
 
 
 def test_a_calibrated_line_names_the_label_that_is_now_most_probable(tmp_path: Path) -> None:
@@ -425,5 +437,5 @@ def test_a_calibrated_line_names_the_label_that_is_now_most_probable(tmp_path: P
     files.run(as_scored(truth, tilted), as_scored(truth, tilted), "isotonic")
     lines = artifacts.read(tmp_path / "trust_test.jsonl", "predictions")
     assert all(line["predicted"] == max(line["probabilities"], key=line["probabilities"].get) for line in lines)
-    changed = [line["predicted"] for line in lines] != [files.labels[place] for place in tilted.argmax(axis=1)]
+    changed = [line["predicted"] for line in lines] != [files.labels[index] for index in tilted.argmax(axis=1)]
     assert changed

@@ -29,7 +29,7 @@ from tests.pictures import texts
 
 
 def rough_case(rows: int, labels: int, seed: int, digits: int = 16) -> tuple[Any, Any]:
-    """A case of a model that is too sure; few digits make ties and probabilities on the edges of bins."""
+    """A case of an overconfident model; few digits make ties and probabilities on the edges of bins."""
     truth, probabilities = calibrated_case(rows, labels, seed, temperature=1.5)
     probabilities = probabilities.round(digits)
     probabilities[probabilities.sum(axis=1) == 0] = 1
@@ -37,9 +37,9 @@ def rough_case(rows: int, labels: int, seed: int, digits: int = 16) -> tuple[Any
 
 
 def measured(truth: Any, probabilities: Any) -> dict[str, float]:
-    found = compute_measures(truth, probabilities, np.ones((1, len(truth))))
-    assert list(found) == list(MEASURES)
-    return {name: float(value[0]) for name, value in found.items()}
+    result = compute_measures(truth, probabilities, np.ones((1, len(truth))))
+    assert list(result) == list(MEASURES)
+    return {name: float(value[0]) for name, value in result.items()}
 
 
 # The formulas, written out from the papers.
@@ -95,11 +95,11 @@ def stephenson(sure: Any, true: Any) -> tuple[float, float, float]:
 @pytest.mark.parametrize(("rows", "labels"), [(1, 2), (7, 3), (15, 2), (100, 2), (203, 3), (150, 12)])
 def test_measures_are_those_of_the_papers(rows: int, labels: int, digits: int, seed: int) -> None:
     truth, probabilities = rough_case(rows, labels, seed, digits)
-    found = measured(truth, probabilities)
+    result = measured(truth, probabilities)
     for name, expected in reference(truth, probabilities).items():
-        assert found[name] == pytest.approx(expected, abs=1e-12), name
-    assert found["brier"] == pytest.approx(
-        found["brier_reliability"] - found["brier_resolution"] + found["brier_uncertainty"], abs=1e-12
+        assert result[name] == pytest.approx(expected, abs=1e-12), name
+    assert result["brier"] == pytest.approx(
+        result["brier_reliability"] - result["brier_resolution"] + result["brier_uncertainty"], abs=1e-12
     )
 
 
@@ -110,22 +110,22 @@ def test_many_resamples_at_once_are_each_measured_as_if_alone(rows: int, labels:
     drawn = np.random.default_rng(1).integers(rows, size=(40, rows))
     counts = np.stack([np.bincount(chosen, minlength=rows) for chosen in drawn]).astype(float)
     at_once = compute_measures(truth, probabilities, counts)
-    for place, chosen in enumerate(drawn):
+    for index, chosen in enumerate(drawn):
         for name, expected in reference(truth[chosen], probabilities[chosen]).items():
-            assert at_once[name][place] == pytest.approx(expected, abs=1e-12), name
+            assert at_once[name][index] == pytest.approx(expected, abs=1e-12), name
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("labels", [2, 3, 8])
 def test_ece_and_classwise_ece_are_mapies(labels: int, seed: int) -> None:
     truth, probabilities = rough_case(300, labels, seed)
-    found = measured(truth, probabilities)
+    result = measured(truth, probabilities)
     # Of MAPIE's bins one is that of confidence 0; its y_true is whether the prediction is right.
     options: dict[str, Any] = {"num_bins": BINS + 1, "split_strategy": "uniform"}
     right = (probabilities.argmax(axis=1) == truth).astype(int)
-    assert found["ece"] == pytest.approx(expected_calibration_error(right, probabilities, **options), abs=1e-12)
+    assert result["ece"] == pytest.approx(expected_calibration_error(right, probabilities, **options), abs=1e-12)
     classwise = expected_calibration_error(right, probabilities, classwise=True, class_labels=truth, **options)
-    assert found["classwise_ece"] == pytest.approx(classwise, abs=1e-12)
+    assert result["classwise_ece"] == pytest.approx(classwise, abs=1e-12)
 
 
 def test_brier_is_scikit_learns_and_of_two_labels_twice_the_usual_one() -> None:
@@ -142,44 +142,44 @@ def test_brier_is_scikit_learns_and_of_two_labels_twice_the_usual_one() -> None:
 @pytest.mark.parametrize("labels", [2, 3, 20])
 def test_a_perfect_predictor_has_no_error_and_resolves_all_uncertainty(labels: int) -> None:
     truth = np.arange(200) % labels
-    found = measured(truth, np.eye(labels)[truth])
+    result = measured(truth, np.eye(labels)[truth])
     shares = np.bincount(truth) / 200
     uncertainty = float((shares * (1 - shares)).sum())
-    assert found["brier_resolution"] == pytest.approx(uncertainty)
-    assert found["brier_uncertainty"] == pytest.approx(uncertainty)
+    assert result["brier_resolution"] == pytest.approx(uncertainty)
+    assert result["brier_uncertainty"] == pytest.approx(uncertainty)
     for name in set(MEASURES) - {"brier_resolution", "brier_uncertainty"}:
-        assert found[name] == pytest.approx(0, abs=1e-12), name
+        assert result[name] == pytest.approx(0, abs=1e-12), name
 
 
 def test_a_predictor_that_is_sure_and_always_wrong_has_the_worst_errors() -> None:
     truth = np.arange(60) % 2
-    found = measured(truth, np.eye(2)[1 - truth])
+    result = measured(truth, np.eye(2)[1 - truth])
     for name in ("ece", "adaptive_ece", "mce", "classwise_ece"):
-        assert found[name] == pytest.approx(1), name
-    assert found["brier"] == pytest.approx(2)
+        assert result[name] == pytest.approx(1), name
+    assert result["brier"] == pytest.approx(2)
 
 
-def test_a_constant_predictor_of_the_labels_shares_is_calibrated_and_tells_nothing_apart() -> None:
+def test_a_constant_predictor_of_the_labels_shares_is_calibrated_and_has_no_resolution() -> None:
     truth = np.repeat([0, 1, 2], [60, 30, 10])
-    found = measured(truth, np.tile([0.6, 0.3, 0.1], (100, 1)))
+    result = measured(truth, np.tile([0.6, 0.3, 0.1], (100, 1)))
     for name in ("ece", "adaptive_ece", "mce", "classwise_ece", "brier_reliability", "brier_resolution"):
-        assert found[name] == pytest.approx(0, abs=1e-12), name
-    assert found["brier"] == pytest.approx(1 - 0.36 - 0.09 - 0.01)
-    assert found["brier"] == pytest.approx(found["brier_uncertainty"])
+        assert result[name] == pytest.approx(0, abs=1e-12), name
+    assert result["brier"] == pytest.approx(1 - 0.36 - 0.09 - 0.01)
+    assert result["brier"] == pytest.approx(result["brier_uncertainty"])
 
 
-def test_a_constant_predictor_is_off_by_how_sure_it_is_less_how_often_it_is_right() -> None:
+def test_a_constant_predictor_is_off_by_its_confidence_minus_its_accuracy() -> None:
     truth = np.repeat([0, 1], [70, 30])
-    found = measured(truth, np.tile([0.9, 0.1], (100, 1)))
+    result = measured(truth, np.tile([0.9, 0.1], (100, 1)))
     for name in ("ece", "adaptive_ece", "mce", "classwise_ece"):
-        assert found[name] == pytest.approx(0.2), name
-    assert found["brier_reliability"] == pytest.approx(2 * 0.2**2)
+        assert result[name] == pytest.approx(0.2), name
+    assert result["brier_reliability"] == pytest.approx(2 * 0.2**2)
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
-    found = reliability_bins(np.array([0, 0, 1]), np.array([[0.6, 0.4], [0.600_001, 0.399_999], [0.0, 1.0]]))
-    held = [(round(each["low"], 4), round(each["high"], 4), each["rows"]) for each in found if each["rows"]]
-    assert held == [(0.5333, 0.6, 1), (0.6, 0.6667, 1), (0.9333, 1.0, 1)]
+    result = reliability_bins(np.array([0, 0, 1]), np.array([[0.6, 0.4], [0.600_001, 0.399_999], [0.0, 1.0]]))
+    bins_in_use = [(round(each["low"], 4), round(each["high"], 4), each["rows"]) for each in result if each["rows"]]
+    assert bins_in_use == [(0.5333, 0.6, 1), (0.6, 0.6667, 1), (0.9333, 1.0, 1)]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -198,11 +198,11 @@ def test_no_order_of_rows_or_labels_changes_a_measure(labels: int, seed: int) ->
 # Intervals.
 
 
-def test_intervals_hold_the_value_of_proper_scores_and_are_as_wide_as_the_normal_ones() -> None:
+def test_intervals_contain_the_value_of_proper_scores_and_are_as_wide_as_the_normal_ones() -> None:
     truth, probabilities = rough_case(1000, 3, seed=1)
-    (found,) = evaluate(truth, [probabilities], seed=0)
+    (result,) = evaluate(truth, [probabilities], seed=0)
     losses = ((probabilities - np.eye(3)[truth]) ** 2).sum(axis=1)
-    brier = found["measures"]["brier"]
+    brier = result["measures"]["brier"]
     assert brier["low"] < brier["value"] < brier["high"]
     assert brier["high"] - brier["low"] == pytest.approx(2 * 1.96 * losses.std() / np.sqrt(1000), rel=0.12)
 
@@ -234,29 +234,29 @@ def test_the_error_that_chance_allows_shrinks_with_the_rows() -> None:
 
 
 def test_certainty_allows_chance_no_error() -> None:
-    found = error_if_calibrated(np.eye(2)[np.arange(10) % 2], seed=0)
-    assert found == {"value": 0.0, "low": 0.0, "high": 0.0}
+    result = error_if_calibrated(np.eye(2)[np.arange(10) % 2], seed=0)
+    assert result == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 # Odd shapes.
 
 
 def test_an_empty_split_has_no_numbers() -> None:
-    (found,) = evaluate(np.zeros(0, dtype=int), [np.zeros((0, 3))], seed=0)
+    (result,) = evaluate(np.zeros(0, dtype=int), [np.zeros((0, 3))], seed=0)
     nothing = {"value": None, "low": None, "high": None}
-    assert all(entry == nothing for entry in [*found["measures"].values(), found["ece_if_calibrated"]])
-    assert [each["rows"] for each in found["reliability"]] == [0] * BINS
-    assert found["reliability"][0]["accuracy"] is None
+    assert all(entry == nothing for entry in [*result["measures"].values(), result["ece_if_calibrated"]])
+    assert [each["rows"] for each in result["reliability"]] == [0] * BINS
+    assert result["reliability"][0]["accuracy"] is None
 
 
 @pytest.mark.parametrize("rows", [1, 40])
 def test_a_thousand_labels_of_which_most_never_occur_are_measured(rows: int) -> None:
     truth, probabilities = calibrated_case(rows, 1000, seed=0)
-    (found,) = evaluate(truth % 5, [probabilities], seed=0)
-    assert all(entry["value"] is not None for entry in found["measures"].values())
+    (result,) = evaluate(truth % 5, [probabilities], seed=0)
+    assert all(entry["value"] is not None for entry in result["measures"].values())
     expected = reference(truth % 5, probabilities)
     for name in ("classwise_ece", "brier_reliability", "brier_resolution"):
-        assert found["measures"][name]["value"] == pytest.approx(expected[name], abs=1e-12)
+        assert result["measures"][name]["value"] == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_labels_measured_in_blocks_are_those_measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,9 +307,9 @@ def too_sure(rows: int, seed: int, labels: int = 2) -> Scored:
 
 
 def test_a_model_that_was_too_sure_is_better_calibrated_after(tmp_path: Path) -> None:
-    found = Measured(tmp_path, ["no", "yes"]).measure(too_sure(400, seed=0), too_sure(400, seed=1))
-    assert (found["rows"], found["bins"], found["resamples"]) == (400, 15, RESAMPLES)
-    before, after = found["before"]["measures"], found["after"]["measures"]
+    measures = Measured(tmp_path, ["no", "yes"]).measure(too_sure(400, seed=0), too_sure(400, seed=1))
+    assert (measures["rows"], measures["bins"], measures["resamples"]) == (400, 15, RESAMPLES)
+    before, after = measures["before"]["measures"], measures["after"]["measures"]
     for name in ("ece", "adaptive_ece", "classwise_ece", "brier_reliability", "log_loss"):
         assert after[name]["high"] < before[name]["value"], name
     assert after["brier"]["value"] < before["brier"]["value"]
@@ -318,22 +318,22 @@ def test_a_model_that_was_too_sure_is_better_calibrated_after(tmp_path: Path) ->
 
 def test_the_sentence_has_the_error_before_and_after_and_what_chance_allows(tmp_path: Path) -> None:
     files = Measured(tmp_path, ["no", "yes"])
-    found = files.measure(too_sure(400, seed=0), too_sure(400, seed=1))
+    measures = files.measure(too_sure(400, seed=0), too_sure(400, seed=1))
     temperature = artifacts.read(tmp_path / "calibrator.json", "calibrator")["temperature"]
-    ece, allowed = found["after"]["measures"]["ece"], found["after"]["ece_if_calibrated"]["high"]
-    assert found["sentence"] == (
+    ece, allowed = measures["after"]["measures"]["ece"], measures["after"]["ece_if_calibrated"]["high"]
+    assert measures["sentence"] == (
         f"Calibration: ECE {ece['value']:.3f} (95% interval {ece['low']:.3f} to {ece['high']:.3f}) "
-        f"after temperature {temperature:.2f}, {found['before']['measures']['ece']['value']:.3f} before; "
-        f"on 400 rows, perfect probabilities would show up to {allowed:.3f}."
+        f"after temperature {temperature:.2f}, {measures['before']['measures']['ece']['value']:.3f} before. "
+        f"Perfectly calibrated probabilities would show up to {allowed:.3f} on 400 rows."
     )
     isotonic = files.measure(too_sure(900, seed=0), too_sure(400, seed=1), "isotonic")
     assert "after isotonic regression, " in isotonic["sentence"]
 
 
 def test_what_was_not_calibrated_is_the_same_before_and_after(tmp_path: Path) -> None:
-    found = Measured(tmp_path, ["no", "yes"]).measure(too_sure(400, seed=0), too_sure(100, seed=1), "none")
-    assert found["before"] == found["after"]
-    assert ", the probabilities being as the model gives them; on 100 rows" in found["sentence"]
+    measures = Measured(tmp_path, ["no", "yes"]).measure(too_sure(400, seed=0), too_sure(100, seed=1), "none")
+    assert measures["before"] == measures["after"]
+    assert " without any calibration. Perfectly calibrated" in measures["sentence"]
 
 
 def test_the_order_of_lines_changes_no_number_and_no_interval(tmp_path: Path) -> None:
@@ -350,11 +350,11 @@ def test_the_order_of_lines_changes_no_number_and_no_interval(tmp_path: Path) ->
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_test_split_of_no_row_or_one_is_measured(tmp_path: Path, rows: int) -> None:
     files = Measured(tmp_path, ["no", "yes"])
-    found = files.measure(too_sure(200, seed=0), too_sure(rows, seed=1))
+    measures = files.measure(too_sure(200, seed=0), too_sure(rows, seed=1))
     if rows == 0:
-        assert found["sentence"] == "Calibration is not measured: the test split has no rows."
+        assert measures["sentence"] == "Calibration is not measured: the test split has no rows."
     else:
-        assert "; on 1 row, perfect probabilities" in found["sentence"]
+        assert measures["sentence"].endswith(" on 1 row.")
     drawn = texts(files.draw())
     assert ("no reliability diagram: the test split has no rows" in drawn) == (rows == 0)
     assert ("Reliability on the test split, 1 row" in drawn) == (rows == 1)
@@ -376,19 +376,19 @@ def test_predictions_of_other_rows_are_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("labels", [2, 12])
 def test_a_reliability_diagram_shows_before_and_after_with_their_errors(tmp_path: Path, labels: int) -> None:
-    files = Measured(tmp_path, [f"label {place} of a long name" for place in range(labels)])
-    found = files.measure(too_sure(400, 0, labels), too_sure(200, 1, labels))
+    files = Measured(tmp_path, [f"label {index} of a long name" for index in range(labels)])
+    measures = files.measure(too_sure(400, 0, labels), too_sure(200, 1, labels))
     drawn = texts(files.draw())
-    assert f"before calibration: ECE {found['before']['measures']['ece']['value']:.3f}" in drawn
-    assert f"after temperature scaling: ECE {found['after']['measures']['ece']['value']:.3f}" in drawn
-    assert {"Reliability on the test split, 200 rows", "rows", "share of right predictions"} <= set(drawn)
+    assert f"before calibration: ECE {measures['before']['measures']['ece']['value']:.3f}" in drawn
+    assert f"after temperature scaling: ECE {measures['after']['measures']['ece']['value']:.3f}" in drawn
+    assert {"Reliability on the test split, 200 rows", "rows", "share of correct predictions"} <= set(drawn)
 
 
 def test_a_reliability_diagram_of_what_was_not_calibrated_has_one_panel(tmp_path: Path) -> None:
     files = Measured(tmp_path, ["no", "yes"])
-    found = files.measure(too_sure(40, seed=0), too_sure(60, seed=1), "none")
+    measures = files.measure(too_sure(40, seed=0), too_sure(60, seed=1), "none")
     drawn = texts(files.draw())
-    assert f"not calibrated: ECE {found['before']['measures']['ece']['value']:.3f}" in drawn
+    assert f"not calibrated: ECE {measures['before']['measures']['ece']['value']:.3f}" in drawn
     assert not any(text.startswith(("before", "after")) for text in drawn)
 
 

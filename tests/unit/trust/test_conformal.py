@@ -1,4 +1,4 @@
-"""Prediction sets against MAPIE, crepes and the papers, the coverage they promise, and what is written of them."""
+"""Prediction sets against MAPIE, crepes and the papers, the coverage they guarantee, and the sentences about them."""
 
 import itertools
 from pathlib import Path
@@ -38,9 +38,9 @@ from tests.pictures import texts
 
 def described(calibration: Scored, test: Scored, method: str = "lac", confidence: float = 0.9) -> dict[str, Any]:
     labels = names(calibration.probabilities.shape[1])
-    found = evaluate(calibration, test, labels, method, confidence, seed=42)
-    artifacts.validate(found, "conformal", "conformal.json")
-    return found
+    result = evaluate(calibration, test, labels, method, confidence, seed=42)
+    artifacts.validate(result, "conformal", "conformal.json")
+    return result
 
 
 class Told(ClassifierMixin, BaseEstimator):
@@ -73,8 +73,8 @@ def mapie_sets(calibration: Scored, test: Scored, score: str, confidence: float,
 def test_lac_makes_the_sets_that_mapie_makes(labels: int, confidence: float) -> None:
     calibration, test = blurred_scored(157, labels, seed=labels), blurred_scored(300, labels, seed=100 + labels)
     expected = mapie_sets(calibration, test, "lac", confidence)
-    found = fit_sets(calibration, "lac", confidence).predict(test.probabilities)
-    np.testing.assert_array_equal(found, expected)
+    result = fit_sets(calibration, "lac", confidence).predict(test.probabilities)
+    np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("confidence", [0.6, 0.83, 0.95])
@@ -86,8 +86,8 @@ def test_aps_makes_the_sets_that_mapie_makes_of_the_same_random_numbers(
     options = {"conformity_score_params": {"include_last_label": "randomized"}}
     expected = mapie_sets(calibration, test, "aps", confidence, **options)
     monkeypatch.setattr(conformal, "row_shares", lambda rows: 1 - np.random.RandomState(0).uniform(size=len(rows)))
-    found = fit_sets(calibration, "aps", confidence).predict(test.probabilities)
-    np.testing.assert_array_equal(found, expected)
+    result = fit_sets(calibration, "aps", confidence).predict(test.probabilities)
+    np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("confidence", [0.7, 0.9])
@@ -95,13 +95,13 @@ def test_aps_makes_the_sets_that_mapie_makes_of_the_same_random_numbers(
 def test_class_conditional_makes_the_sets_that_crepes_makes(labels: int, confidence: float) -> None:
     calibration, test = blurred_scored(203, labels, seed=labels), blurred_scored(150, labels, seed=100 + labels)
     rows = np.bincount(calibration.truth)
-    # crepes keeps a label whose p-value equals 1 - confidence, which takes one rank more than the papers ask for.
+    # crepes keeps a label whose p-value equals 1 - confidence, which takes one rank more than the papers require.
     assert not np.isclose((rows + 1) * (1 - confidence) % 1, [[0.0], [1.0]]).any()
     wrapped = WrapClassifier(Told(labels))
     wrapped.calibrate(calibration.probabilities, calibration.truth, class_cond=True)
     expected = wrapped.predict_set(test.probabilities, labels=False, confidence=confidence, smoothing=False)
-    found = fit_sets(calibration, "class_conditional", confidence).predict(test.probabilities)
-    np.testing.assert_array_equal(found, expected.astype(bool))
+    result = fit_sets(calibration, "class_conditional", confidence).predict(test.probabilities)
+    np.testing.assert_array_equal(result, expected.astype(bool))
 
 
 def raps_scores(probabilities: Any, shares: Any) -> Any:
@@ -128,7 +128,7 @@ def test_raps_scores_are_those_of_the_paper_and_those_of_aps_without_a_penalty(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("labels", "rows"), [(2, 30), (4, 61)])
-def test_the_coverage_is_what_is_promised_on_average(method: str, labels: int, rows: int) -> None:
+def test_the_coverage_is_as_guaranteed_on_average(method: str, labels: int, rows: int) -> None:
     conditional, tried = method == "class_conditional", 40
     differences: dict[int, list[float]] = {}
     for seed in range(400):
@@ -141,10 +141,10 @@ def test_the_coverage_is_what_is_promised_on_average(method: str, labels: int, r
         for label in range(labels) if conditional else [-1]:
             chosen = test.truth == label if conditional else np.ones(tried, dtype=bool)
             if chosen.any():
-                own = (fitted.truth == label).sum() if conditional else rows
-                differences.setdefault(label, []).append(hits[chosen].mean() - guarantee_of(own, 0.85))
-    for found in differences.values():
-        assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
+                of_label = (fitted.truth == label).sum() if conditional else rows
+                differences.setdefault(label, []).append(hits[chosen].mean() - guarantee_of(of_label, 0.85))
+    for result in differences.values():
+        assert abs(np.mean(result)) < 4 * np.std(result) / np.sqrt(len(result))
 
 
 @pytest.mark.parametrize("digits", [None, 1])
@@ -169,11 +169,11 @@ def test_other_orders_of_labels_and_rows_change_no_set(method: str, labels: int,
     calibration, rows = blurred_scored(120, labels, 3, digits), blurred_scored(200, labels, 4, digits).probabilities
     expected = fit_sets(calibration, method, 0.8).predict(rows)
     generator = np.random.default_rng(0)
-    order, places = generator.permutation(labels), generator.permutation(120)
+    order, indices = generator.permutation(labels), generator.permutation(120)
     renamed = np.argsort(order)[calibration.truth]
-    shuffled = Scored([], renamed[places], calibration.probabilities[places][:, order])
-    found = fit_sets(shuffled, method, 0.8).predict(rows[:, order])
-    np.testing.assert_array_equal(found, expected[:, order])
+    shuffled = Scored([], renamed[indices], calibration.probabilities[indices][:, order])
+    result = fit_sets(shuffled, method, 0.8).predict(rows[:, order])
+    np.testing.assert_array_equal(result, expected[:, order])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -195,8 +195,8 @@ def test_labels_of_equal_probability_are_both_in_a_set_or_neither(method: str) -
     sets = fit_sets(
         calibration._replace(truth=calibration.truth % 2 * 2), "lac" if method == METHODS[3] else method, 0.7
     )
-    found = sets.predict(rows)
-    np.testing.assert_array_equal(found[:, :2], found[:, 2:])
+    result = sets.predict(rows)
+    np.testing.assert_array_equal(result[:, :2], result[:, 2:])
 
 
 def test_a_score_equal_to_the_quantile_is_in_the_set() -> None:
@@ -220,32 +220,32 @@ def test_the_number_of_a_row_is_spread_evenly_and_hardly_moves_with_the_last_dig
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_certain_and_right_probabilities_give_sets_of_the_true_label_only(method: str) -> None:
+def test_certain_and_correct_probabilities_give_sets_of_the_true_label_only(method: str) -> None:
     truth = np.arange(60) % 3
     sure = Scored([], truth, np.eye(3)[truth])
-    found = described(sure, sure, method)
-    assert found["test"]["coverage"]["value"] == 1.0
-    assert found["test"]["sizes"] == [{"size": 1, "rows": 60}]
-    assert all(level["mean_set_size"] == 1.0 for level in found["levels"] if level["conformal_confidence"] < 0.95)
+    conformal = described(sure, sure, method)
+    assert conformal["test"]["coverage"]["value"] == 1.0
+    assert conformal["test"]["sizes"] == [{"size": 1, "rows": 60}]
+    assert all(level["mean_set_size"] == 1.0 for level in conformal["levels"] if level["conformal_confidence"] < 0.95)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_predictor_that_says_the_same_of_all_labels_gives_full_sets(method: str) -> None:
+def test_a_predictor_that_is_uniform_over_all_labels_gives_full_sets(method: str) -> None:
     flat = Scored([], np.arange(60) % 4, np.full((60, 4), 0.25))
-    found = described(flat, flat, method)["test"]
-    assert (found["full_sets"], found["mean_set_size"], found["empty_sets"]) == (1.0, 4.0, 0.0)
+    conformal = described(flat, flat, method)["test"]
+    assert (conformal["full_sets"], conformal["mean_set_size"], conformal["empty_sets"]) == (1.0, 4.0, 0.0)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_too_few_calibration_rows_give_full_sets_and_say_so(method: str) -> None:
     test = blurred_scored(30, 3, 1)
-    found = described(blurred_scored(5, 3, 0), test, method)
-    assert found["guarantee"] == 1.0
-    assert found["quantile"] is None
-    assert found["test"]["full_sets"] == 1.0
-    whose = " of any label" if method == "class_conditional" else ""
-    assert found["sentence"].startswith(f"Too few calibration rows{whose} (")
-    assert found["sentence"].endswith("to promise 90%, which takes 9: every set holds all labels.")
+    conformal = described(blurred_scored(5, 3, 0), test, method)
+    assert conformal["guarantee"] == 1.0
+    assert conformal["quantile"] is None
+    assert conformal["test"]["full_sets"] == 1.0
+    needed = "Every prediction set contains all labels: 90% coverage takes 9 calibration rows"
+    available = " of a label, and no label has more than " if method == "class_conditional" else ", and there are 5."
+    assert conformal["sentence"].startswith(needed + available)
     assert fit_sets(blurred_scored(5, 3, 0), method, 0.9).predict(test.probabilities).all()
 
 
@@ -253,9 +253,9 @@ def test_nine_calibration_rows_are_enough_for_nine_in_ten_and_eight_are_not() ->
     assert [rows_needed(confidence) for confidence in (0.5, 0.9, 0.95, 0.99)] == [1, 9, 19, 99]
     assert described(blurred_scored(8, 2, 0), blurred_scored(30, 2, 1))["quantile"] is None
     calibration = blurred_scored(9, 2, 0)
-    found = described(calibration, blurred_scored(30, 2, 1))
-    assert found["guarantee"] == 0.9
-    assert found["quantile"] == (1 - calibration.probabilities)[np.arange(9), calibration.truth].max()
+    conformal = described(calibration, blurred_scored(30, 2, 1))
+    assert conformal["guarantee"] == 0.9
+    assert conformal["quantile"] == (1 - calibration.probabilities)[np.arange(9), calibration.truth].max()
 
 
 def test_ranks_are_not_raised_by_binary_fractions() -> None:
@@ -266,38 +266,47 @@ def test_ranks_are_not_raised_by_binary_fractions() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_without_calibration_rows_no_set_is_promised(method: str) -> None:
-    found = described(blurred_scored(0, 3, 0), blurred_scored(20, 3, 1), method)
-    assert found["sentence"].startswith("There are no calibration rows to promise 90%")
-    assert found["test"]["full_sets"] == 1.0
-    assert [each["rows"] for each in found["by_class"]] == [0, 0, 0]
+def test_without_calibration_rows_nothing_is_guaranteed(method: str) -> None:
+    conformal = described(blurred_scored(0, 3, 0), blurred_scored(20, 3, 1), method)
+    assert conformal["sentence"].endswith("90% coverage takes 9 calibration rows, and there are none.")
+    assert conformal["test"]["full_sets"] == 1.0
+    assert [each["rows"] for each in conformal["by_class"]] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_without_test_rows_nothing_is_measured(method: str) -> None:
-    found = described(blurred_scored(40, 3, 0), blurred_scored(0, 3, 1), method, confidence=0.7)
-    assert found["sentence"].endswith("; there are no test rows to try them on.")
-    assert found["test"]["coverage"] == found["levels"][0]["coverage"] == {"value": None, "low": None, "high": None}
-    assert found["test"]["mean_set_size"] is found["test"]["empty_sets"] is found["methods"][0]["worst_class"] is None
-    assert found["test"]["sizes"] == []
+    conformal = described(blurred_scored(40, 3, 0), blurred_scored(0, 3, 1), method, confidence=0.7)
+    assert conformal["sentence"].endswith("; there are no test rows to check this on.")
+    assert (
+        conformal["test"]["coverage"]
+        == conformal["levels"][0]["coverage"]
+        == {"value": None, "low": None, "high": None}
+    )
+    assert (
+        conformal["test"]["mean_set_size"]
+        is conformal["test"]["empty_sets"]
+        is conformal["methods"][0]["worst_class"]
+        is None
+    )
+    assert conformal["test"]["sizes"] == []
 
 
-def test_a_label_of_too_few_calibration_rows_is_in_every_set_and_the_others_keep_their_promise() -> None:
+def test_a_label_of_too_few_calibration_rows_is_in_every_set_and_the_others_keep_their_guarantee() -> None:
     calibration, test = blurred_scored(90, 3, 2), blurred_scored(200, 3, 3)
     kept = (calibration.truth != 1) | (np.cumsum(calibration.truth == 1) <= 4)
     few = Scored([], calibration.truth[kept], calibration.probabilities[kept])
-    found = described(few, test, "class_conditional")
+    conformal = described(few, test, "class_conditional")
     sets = fit_sets(few, "class_conditional", 0.9).predict(test.probabilities)
     assert sets[:, 1].all()
     assert not sets[:, 0].all()
-    assert found["notes"][0] == "Labels with fewer than 9 calibration rows stand in every set: label 1 (4)."
-    assert [each["quantile"] is None for each in found["by_class"]] == [False, True, False]
-    assert found["by_class"][1]["guarantee"] == 1.0
-    assert found["guarantee"] == min(found["by_class"][0]["guarantee"], found["by_class"][2]["guarantee"])
-    assert found["test"]["by_class"][1]["coverage"]["value"] == 1.0
+    assert conformal["notes"][0] == "Every set contains the labels with fewer than 9 calibration rows: label 1 (4)."
+    assert [each["quantile"] is None for each in conformal["by_class"]] == [False, True, False]
+    assert conformal["by_class"][1]["guarantee"] == 1.0
+    assert conformal["guarantee"] == min(conformal["by_class"][0]["guarantee"], conformal["by_class"][2]["guarantee"])
+    assert conformal["test"]["by_class"][1]["coverage"]["value"] == 1.0
 
 
-def test_class_conditional_sets_hold_a_rare_label_that_lac_sacrifices() -> None:
+def test_class_conditional_sets_contain_a_rare_label_that_lac_sacrifices() -> None:
     def unbalanced(rows: int, seed: int) -> Scored:
         generator = np.random.default_rng(seed)
         truth = (generator.random(rows) < 0.08).astype(int)
@@ -314,25 +323,27 @@ def test_class_conditional_sets_hold_a_rare_label_that_lac_sacrifices() -> None:
 
 def test_what_is_measured_on_test_is_counted_from_the_sets() -> None:
     calibration, test = blurred_scored(70, 3, 4), blurred_scored(150, 3, 5)
-    found = described(calibration, test, "aps", confidence=0.8)
+    conformal = described(calibration, test, "aps", confidence=0.8)
     sets = fit_sets(calibration, "aps", 0.8).predict(test.probabilities)
     hits, sizes = sets[np.arange(150), test.truth], sets.sum(axis=1)
-    assert found["test"]["coverage"] == proportion(int(hits.sum()), 150)
-    assert found["test"]["mean_set_size"] == sizes.mean()
-    assert found["test"]["sizes"] == [{"size": int(size), "rows": int((sizes == size).sum())} for size in set(sizes)]
-    assert found["test"]["empty_sets"] == (sizes == 0).mean() > 0
-    assert found["notes"][0].startswith(f"{(sizes == 0).mean():.1%} of the test sets are empty")
-    for code, each in enumerate(found["test"]["by_class"]):
-        own = test.truth == code
-        assert each["rows"] == own.sum()
-        assert each["coverage"]["value"] == hits[own].mean()
-        assert each["mean_set_size"] == pytest.approx(sizes[own].mean())
-    at_asked = next(level for level in found["levels"] if level["conformal_confidence"] == 0.8)
-    assert at_asked["mean_set_size"] == found["test"]["mean_set_size"]
-    assert [method["coverage"] for method in found["methods"]][1] == found["test"]["coverage"]
+    assert conformal["test"]["coverage"] == proportion(int(hits.sum()), 150)
+    assert conformal["test"]["mean_set_size"] == sizes.mean()
+    assert conformal["test"]["sizes"] == [
+        {"size": int(size), "rows": int((sizes == size).sum())} for size in set(sizes)
+    ]
+    assert conformal["test"]["empty_sets"] == (sizes == 0).mean() > 0
+    assert conformal["notes"][0].startswith(f"{(sizes == 0).mean():.1%} of the test sets are empty")
+    for code, each in enumerate(conformal["test"]["by_class"]):
+        of_label = test.truth == code
+        assert each["rows"] == of_label.sum()
+        assert each["coverage"]["value"] == hits[of_label].mean()
+        assert each["mean_set_size"] == pytest.approx(sizes[of_label].mean())
+    at_configured = next(level for level in conformal["levels"] if level["conformal_confidence"] == 0.8)
+    assert at_configured["mean_set_size"] == conformal["test"]["mean_set_size"]
+    assert [method["coverage"] for method in conformal["methods"]][1] == conformal["test"]["coverage"]
 
 
-def test_the_asked_confidence_is_among_the_levels_once() -> None:
+def test_the_configured_confidence_is_among_the_levels_once() -> None:
     for confidence, count in ((0.9, len(LEVELS)), (0.87, len(LEVELS) + 1)):
         levels = [level["conformal_confidence"] for level in described(*two(), confidence=confidence)["levels"]]
         assert confidence in levels
@@ -344,34 +355,38 @@ def two() -> tuple[Scored, Scored]:
     return blurred_scored(60, 3, 0), blurred_scored(80, 3, 1)
 
 
-def test_what_chance_explains_holds_19_tests_in_20() -> None:
+def test_the_expected_interval_contains_19_tests_in_20() -> None:
     inside = []
     for seed in range(60):
         calibration, test = blurred_scored(40, 2, 2 * seed), blurred_scored(50, 2, 2 * seed + 1)
         for method in ("lac", "aps", "class_conditional"):
-            found = described(calibration, test, method, confidence=0.8)["test"]
-            inside.append(found["expected"]["low"] <= found["coverage"]["value"] <= found["expected"]["high"])
+            conformal = described(calibration, test, method, confidence=0.8)["test"]
+            inside.append(
+                conformal["expected"]["low"] <= conformal["coverage"]["value"] <= conformal["expected"]["high"]
+            )
     assert 0.9 < np.mean(inside) < 1
 
 
-def test_a_coverage_below_what_was_asked_is_explained() -> None:
+def test_a_coverage_below_the_configured_one_is_explained() -> None:
     calibration, test = blurred_scored(150, 3, 0), blurred_scored(300, 3, 1)
     wrong = test._replace(truth=(test.truth + (np.arange(300) % 4 == 0)) % 3)
-    found = described(calibration, wrong)
-    assert found["test"]["coverage"]["value"] < found["test"]["expected"]["low"]
-    assert "so the test rows may differ from the calibration rows, and new rows too." in found["sentence"]
+    conformal = described(calibration, wrong)
+    assert conformal["test"]["coverage"]["value"] < conformal["test"]["expected"]["low"]
+    assert "so the test rows may differ from the calibration rows, and new rows may too." in conformal["sentence"]
     lacking = [described(blurred_scored(40, 3, seed), test)["sentence"] for seed in range(8)]
-    assert any(sentence.endswith("within chance of 40 calibration and 300 test rows.") for sentence in lacking)
+    assert any(
+        sentence.endswith("consistent with chance, given 40 calibration and 300 test rows.") for sentence in lacking
+    )
 
 
 def test_a_thousand_labels_of_which_most_have_no_rows_are_tried() -> None:
     calibration, test = blurred_scored(300, 1000, 0), blurred_scored(200, 1000, 1)
     calibration.truth[:50] = 7
-    found = described(calibration, test, "class_conditional")
-    assert found["test"]["full_sets"] < 1
-    assert found["test"]["mean_set_size"] > 990
-    assert found["notes"][0].endswith(" and 994 more.")
-    assert {method["method"]: method["mean_set_size"] for method in found["methods"]}["lac"] < 990
+    conformal = described(calibration, test, "class_conditional")
+    assert conformal["test"]["full_sets"] < 1
+    assert conformal["test"]["mean_set_size"] > 990
+    assert conformal["notes"][0].endswith(" and 994 more.")
+    assert {method["method"]: method["mean_set_size"] for method in conformal["methods"]}["lac"] < 990
 
 
 class Run:
@@ -386,18 +401,18 @@ class Run:
     def fit(self, name: str = "conformal.json", method: str = "lac", confidence: float = 0.9) -> dict[str, Any]:
         paths = (self.task, self.folder / "calibration.jsonl", self.folder / "test.jsonl")
         fit_conformal(*paths, method, confidence, 42, self.folder / name)
-        found: dict[str, Any] = artifacts.read(self.folder / name, "conformal")
-        return found
+        content: dict[str, Any] = artifacts.read(self.folder / name, "conformal")
+        return content
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_sets_that_are_loaded_are_those_that_were_described(tmp_path: Path, method: str) -> None:
     calibration, test = two()
-    found = Run(tmp_path, calibration, test).fit(method=method)
-    sets = load_sets(found, calibration)
-    held = sets.predict(test.probabilities)
-    assert held[np.arange(80), test.truth].mean() == found["test"]["coverage"]["value"]
-    for level in found["levels"]:
+    result = Run(tmp_path, calibration, test).fit(method=method)
+    sets = load_sets(result, calibration)
+    sets_on_test = sets.predict(test.probabilities)
+    assert sets_on_test[np.arange(80), test.truth].mean() == result["test"]["coverage"]["value"]
+    for level in result["levels"]:
         assert sets.predict(test.probabilities, level["conformal_confidence"]).sum() == pytest.approx(
             80 * level["mean_set_size"]
         )
@@ -405,7 +420,7 @@ def test_the_sets_that_are_loaded_are_those_that_were_described(tmp_path: Path, 
 
 def test_sets_of_other_calibration_rows_are_refused() -> None:
     calibration, test = two()
-    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels and .*held_out\.jsonl holds 80 of 3"):
+    with pytest.raises(ArtifactError, match=r"fitted on 60 rows of 3 labels but .*held_out\.jsonl has 80 rows of 3"):
         load_sets(described(calibration, test), test)
 
 
@@ -415,24 +430,24 @@ def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
         fit_sets(blurred_scored(60, 3, 0), "lac", 0.9).predict(np.eye(3), confidence)
 
 
-def test_the_same_predictions_give_the_same_bytes_and_the_sentence_is_said(
+def test_the_same_predictions_give_the_same_bytes_and_the_sentence_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(tmp_path, *two())
-    found = run.fit("first.json", "class_conditional")
+    result = run.fit("first.json", "class_conditional")
     run.fit("second.json", "class_conditional")
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
-    assert found["sentence"] in capsys.readouterr().err.replace("\n", " ")
+    assert result["sentence"] in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_the_picture_shows_coverage_and_set_size_at_the_asked_confidence(tmp_path: Path) -> None:
-    found = Run(tmp_path, *two()).fit(method="raps", confidence=0.875)
+def test_the_picture_shows_coverage_and_set_size_at_the_configured_confidence(tmp_path: Path) -> None:
+    result = Run(tmp_path, *two()).fit(method="raps", confidence=0.875)
     for name in ("first.svg", "second.svg"):
         plot_conformal(tmp_path / "conformal.json", tmp_path / name)
     shown = texts(tmp_path / "first.svg")
     assert "Prediction sets of the test split (RAPS)" in shown
-    assert "confidence (dotted: the 87.5% asked for)" in shown
-    assert f"{found['test']['mean_set_size']:.2f} of 3" in shown
+    assert "confidence (dotted: the configured 87.5%)" in shown
+    assert f"{result['test']['mean_set_size']:.2f} of 3" in shown
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
 
 
@@ -440,4 +455,4 @@ def test_the_picture_shows_coverage_and_set_size_at_the_asked_confidence(tmp_pat
 def test_hardly_any_rows_still_make_a_file_and_a_picture(tmp_path: Path, rows: int, tried: int) -> None:
     Run(tmp_path, blurred_scored(rows, 12, 0), blurred_scored(tried, 12, 1)).fit()
     plot_conformal(tmp_path / "conformal.json", tmp_path / "conformal.svg")
-    assert ("no test rows to try the sets on" in texts(tmp_path / "conformal.svg")) == (tried == 0)
+    assert ("no test rows to measure coverage on" in texts(tmp_path / "conformal.svg")) == (tried == 0)

@@ -1,4 +1,4 @@
-"""Cost matrices that are taken or refused, decisions of least expected cost, and what they cost on test rows."""
+"""Cost matrices that are accepted or refused, decisions of least expected cost, and what they cost on test rows."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def random_probabilities(rows: int, labels: int, seed: int, alpha: float = 0.5) 
 
 
 def random_matrix(labels: int, seed: int) -> Any:
-    """Whole numbers, so that there are ties; the right decision is free."""
+    """Whole numbers, so that there are ties; the correct decision is free."""
     matrix = np.random.default_rng(seed).integers(1, 6, size=(labels, labels)).astype(np.float64)
     np.fill_diagonal(matrix, 0.0)
     return matrix
@@ -43,11 +43,11 @@ def random_matrix(labels: int, seed: int) -> Any:
 # --- the matrix of config.yaml
 
 
-def test_a_matrix_is_taken_in_the_tasks_order() -> None:
+def test_a_matrix_is_read_in_the_tasks_order() -> None:
     shuffled = {"sick": {"sick": 0, "healthy": 10}, "healthy": {"sick": 1, "healthy": 0}}
-    found = read_costs(shuffled, 2, LABELS, "config.yaml")
-    assert found == configured([[0, 1], [10, 0]], 2.0, LABELS)
-    assert read_costs(COSTS, None, LABELS, "config.yaml") == found | {"abstain_cost": None}
+    result = read_costs(shuffled, 2, LABELS, "config.yaml")
+    assert result == configured([[0, 1], [10, 0]], 2.0, LABELS)
+    assert read_costs(COSTS, None, LABELS, "config.yaml") == result | {"abstain_cost": None}
     assert not read_costs(None, None, LABELS, "config.yaml")["configured"]
 
 
@@ -66,22 +66,22 @@ def test_a_matrix_is_taken_in_the_tasks_order() -> None:
         ("{': a': {': a': 0, '2024-02-30': 5}, '2024-02-30': {': a': 1, '2024-02-30': 0}}", ["2024-02-30", ": a"]),
     ],
 )
-def test_labels_that_yaml_reads_as_something_else_are_found(text: str, labels: list[str]) -> None:
+def test_labels_that_yaml_reads_as_something_else_are_matched(text: str, labels: list[str]) -> None:
     costs = yaml.safe_load(text)
     check_setting("costs", costs, "config.yaml")
-    found = read_costs(costs, None, labels, "config.yaml")
-    assert found is not None
-    assert found["matrix"] == [[0.0, 1.0], [5.0, 0.0]]
+    result = read_costs(costs, None, labels, "config.yaml")
+    assert result is not None
+    assert result["matrix"] == [[0.0, 1.0], [5.0, 0.0]]
 
 
-def test_true_is_not_taken_for_the_label_1() -> None:
+def test_true_is_not_mistaken_for_the_label_1() -> None:
     with pytest.raises(ConfigError, match=r"True is not a label.*: the labels are 0, 1"):
         read_costs(yaml.safe_load("{yes: {yes: 0, no: 5}, no: {yes: 1, no: 0}}"), None, ["0", "1"], "config.yaml")
 
 
 def test_a_key_that_may_be_two_labels_is_refused() -> None:
     labels = ["yes", "true", "no"]
-    with pytest.raises(ConfigError, match="True may be yes or true: put the label into quotes"):
+    with pytest.raises(ConfigError, match="True may mean yes or true: put the label in quotes"):
         read_costs({True: {}, "no": {}}, None, labels, "config.yaml")
 
 
@@ -97,11 +97,11 @@ def changed(**rows: Any) -> dict[str, Any]:
             r"costs: 'sik' is not a label \(did you mean sick\?\): the labels are",
         ),
         ({"healthy": COSTS["healthy"]}, "costs: the true label 'sick' is missing"),
-        ({}, "costs: the true label 'healthy' and 1 more is missing"),
+        ({}, "costs: the true label 'healthy' and 1 more are missing"),
         (changed(sick={"sick": 0}), "costs: sick: the decision 'healthy' is missing"),
         (changed(sick={"sick": 0, "helthy": 3}), r"costs: sick: 'helthy' is not a label \(did you mean healthy\?\)"),
-        (changed(sick=10), r"costs: sick: 10 is no mapping"),
-        ([1, 2], r"costs: \[1, 2\] is no mapping"),
+        (changed(sick=10), r"costs: sick: 10 is not a mapping"),
+        ([1, 2], r"costs: \[1, 2\] is not a mapping"),
         (changed(sick={"sick": 0, "healthy": "10"}), "costs: sick: healthy: '10' is not a finite number"),
         (changed(sick={"sick": 0, "healthy": None}), "costs: sick: healthy: None is not a finite number"),
         (changed(sick={"sick": 0, "healthy": True}), "costs: sick: healthy: True is not a finite number"),
@@ -109,11 +109,11 @@ def changed(**rows: Any) -> dict[str, Any]:
         (changed(sick={"sick": 0, "healthy": float("inf")}), "costs: sick: healthy: inf is not a finite number"),
         (
             changed(sick={"sick": 10, "healthy": 0}),
-            "costs: sick: the right decision costs 10 and healthy 0: is the matrix",
+            "costs: sick: the correct decision costs 10 and healthy only 0: is the matrix",
         ),
         (
             changed(sick={"sick": 0, "healthy": -5}),
-            "costs: sick: the right decision costs 0 and healthy -5: is the matrix",
+            "costs: sick: the correct decision costs 0 and healthy only -5: is the matrix",
         ),
         ({label: {"sick": 1, "healthy": 1} for label in LABELS}, "every decision costs the same"),
         ({"sick": {"sick": 2, "healthy": 2}, "healthy": {"sick": 1, "healthy": 1}}, "every decision costs the same"),
@@ -125,25 +125,25 @@ def test_a_wrong_matrix_is_refused_by_name(costs: Any, said: str) -> None:
     assert str(error.value).startswith("config.yaml: costs")
 
 
-def test_a_label_that_stands_twice_is_refused() -> None:
+def test_a_label_that_appears_twice_is_refused() -> None:
     costs = {True: {"yes": 0, "no": 1}, "yes": {"yes": 0, "no": 1}, "no": {"yes": 1, "no": 0}}
-    with pytest.raises(ConfigError, match="yes stands there twice"):
+    with pytest.raises(ConfigError, match="yes appears twice"):
         read_costs(costs, None, ["no", "yes"], "config.yaml")
 
 
-def test_one_wrong_decision_of_several_that_is_cheaper_than_the_right_one_is_refused() -> None:
+def test_one_incorrect_decision_of_several_that_is_cheaper_than_the_correct_one_is_refused() -> None:
     costs = named([[0, 1, 1], [-5, 0, 1], [1, 1, 0]], ["a", "b", "c"])
-    with pytest.raises(ConfigError, match="costs: b: the right decision costs 0 and a -5"):
+    with pytest.raises(ConfigError, match="costs: b: the correct decision costs 0 and a only -5"):
         read_costs(costs, None, ["a", "b", "c"], "config.yaml")
 
 
 def test_asking_that_is_cheaper_than_any_decision_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"config\.yaml: abstain_cost: -1 is less than any decision costs"):
+    with pytest.raises(ConfigError, match=r"config\.yaml: abstain_cost: -1 is less than the cost of any decision"):
         read_costs(COSTS, -1, LABELS, "config.yaml")
     assert read_costs(COSTS, 0, LABELS, "config.yaml")["abstain_cost"] == 0
 
 
-def test_gains_and_right_decisions_that_cost_something_are_taken() -> None:
+def test_gains_and_correct_decisions_that_cost_something_are_accepted() -> None:
     treating = {"healthy": {"healthy": 0, "sick": 3}, "sick": {"healthy": 20, "sick": 3}}
     gains = {"healthy": {"healthy": 0, "sick": 0}, "sick": {"healthy": 0, "sick": -5}}
     for costs in (treating, gains):
@@ -153,9 +153,9 @@ def test_gains_and_right_decisions_that_cost_something_are_taken() -> None:
 def test_a_thousand_labels_are_checked() -> None:
     labels = [str(code) for code in range(1000)]
     costs = {label: {other: int(label != other) for other in labels} for label in labels}
-    found = read_costs(costs, None, labels, "config.yaml")
-    assert found is not None
-    np.testing.assert_array_equal(found["matrix"], 1 - np.eye(1000))
+    result = read_costs(costs, None, labels, "config.yaml")
+    assert result is not None
+    np.testing.assert_array_equal(result["matrix"], 1 - np.eye(1000))
 
 
 # --- decisions
@@ -177,18 +177,18 @@ def reference_decision(matrix: Any, abstain: float | None, probabilities: Any) -
 @pytest.mark.parametrize(("labels", "seed"), [(2, 0), (3, 1), (7, 2), (3, 3)])
 def test_the_decision_is_that_of_trying_every_one(labels: int, seed: int, abstain: float | None) -> None:
     probabilities, matrix = random_probabilities(200, labels, seed), random_matrix(labels, seed)
-    found = decide(configured(matrix, abstain), probabilities)
+    costs = decide(configured(matrix, abstain), probabilities)
     expected = [reference_decision(matrix, abstain, row) for row in probabilities]
-    assert found.codes.tolist() == [code for code, _ in expected]
-    np.testing.assert_allclose(found.expected, [cost for _, cost in expected])
-    assert (found.codes.dtype, found.expected.dtype) == (np.int64, np.float64)
+    assert costs.codes.tolist() == [code for code, _ in expected]
+    np.testing.assert_allclose(costs.expected, [cost for _, cost in expected])
+    assert (costs.codes.dtype, costs.expected.dtype) == (np.int64, np.float64)
 
 
 def test_of_two_labels_the_costs_set_the_threshold() -> None:
     """Elkan 2001: sick is decided for from p >= cost(false alarm) / (cost(false alarm) + cost(miss)) on."""
     positive = np.array([0.0, 0.05, 1 / 11 - 1e-9, 1 / 11 + 1e-9, 0.5, 1.0])
-    found = decide(configured([[0, 1], [10, 0]]), np.column_stack([1 - positive, positive]))
-    assert found.codes.tolist() == [0, 0, 0, 1, 1, 1]
+    costs = decide(configured([[0, 1], [10, 0]]), np.column_stack([1 - positive, positive]))
+    assert costs.codes.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_of_equal_costs_the_most_probable_label_is_decided_for_before_a_person_is_asked() -> None:
@@ -207,26 +207,26 @@ def test_equal_costs_of_every_error_give_the_most_probable_label() -> None:
 
 def test_without_costs_the_most_probable_label_is_decided_for_at_an_unknown_cost() -> None:
     probabilities = random_probabilities(20, 3, seed=1)
-    found = decide({"configured": False, "matrix": None, "abstain_cost": None}, probabilities)
-    assert (found.codes == probabilities.argmax(axis=1)).all()
-    assert np.isnan(found.expected).all()
+    costs = decide({"configured": False, "matrix": None, "abstain_cost": None}, probabilities)
+    assert (costs.codes == probabilities.argmax(axis=1)).all()
+    assert np.isnan(costs.expected).all()
     assert decide({"configured": False}, np.zeros((0, 3))).codes.shape == (0,)
 
 
 def test_permuting_rows_or_labels_changes_no_decision() -> None:
     probabilities, matrix = random_probabilities(150, 4, seed=5), random_matrix(4, seed=5)
-    found = decide(configured(matrix, 1.2), probabilities)
+    costs = decide(configured(matrix, 1.2), probabilities)
     rows, labels = np.random.default_rng(0).permutation(150), np.array([2, 0, 3, 1])
     by_rows = decide(configured(matrix, 1.2), probabilities[rows])
-    np.testing.assert_array_equal(by_rows.codes, found.codes[rows])
+    np.testing.assert_array_equal(by_rows.codes, costs.codes[rows])
     by_labels = decide(configured(matrix[np.ix_(labels, labels)], 1.2), probabilities[:, labels])
     named = np.where(by_labels.codes == ABSTAIN, ABSTAIN, labels[by_labels.codes])
-    np.testing.assert_array_equal(named, found.codes)
-    np.testing.assert_allclose(by_labels.expected, found.expected)
+    np.testing.assert_array_equal(named, costs.codes)
+    np.testing.assert_allclose(by_labels.expected, costs.expected)
 
 
 def test_a_constant_on_all_costs_of_a_true_label_changes_no_decision() -> None:
-    """Elkan 2001, section 1: what every decision costs alike cannot matter."""
+    """Elkan 2001, section 1: a cost that all decisions share cannot matter."""
     probabilities, matrix = random_probabilities(150, 3, seed=6), random_matrix(3, seed=6)
     moved = configured(matrix + np.array([[3.0], [0.0], [7.0]]))
     np.testing.assert_array_equal(decide(moved, probabilities).codes, decide(configured(matrix), probabilities).codes)
@@ -253,20 +253,20 @@ class Files:
         self.baselines = {name: random_probabilities(rows, len(labels), seed + 1, alpha=5.0) for name in NAMES}
 
     def write(self) -> dict[str, Path]:
-        def scores(found: Any, rows: int) -> dict[str, Any]:
+        def scores(result: Any, rows: int) -> dict[str, Any]:
             named = {"rows": list(range(rows)), "sources": ["csv"] * rows}
-            return named | {"probabilities": found[:rows].tolist()}
+            return named | {"probabilities": result[:rows].tolist()}
 
         models = {
             name: {
                 "description": name,
                 "splits": {
-                    "train": scores(found, 0),
-                    "calibration": scores(found, self.known),
-                    "test": scores(found, len(self.truth)),
+                    "train": scores(result, 0),
+                    "calibration": scores(result, self.known),
+                    "test": scores(result, len(self.truth)),
                 },
             }
-            for name, found in self.baselines.items()
+            for name, result in self.baselines.items()
         }
         train = as_scored(self.train, np.full((len(self.train), len(self.labels)), 1 / len(self.labels)))
         artifacts.write(self.folder / "task.json", task_of(self.labels), "task")
@@ -319,12 +319,12 @@ def test_every_way_to_decide_costs_what_adding_up_row_by_row_gives(
         "constant": [reference_decision(matrix, abstain, frequencies)[0]] * len(files.truth),
         "perfect": cheapest(np.eye(len(labels))[files.truth]),
     }
-    found = {name: test[name] for name in expected} | test["baselines"]
+    result = {name: test[name] for name in expected} | test["baselines"]
     for name, decisions in (expected | {name: cheapest(files.baselines[name]) for name in NAMES}).items():
-        assert found[name]["total"] == pytest.approx(paid(decisions)), name
-        assert found[name]["per_row"]["value"] == pytest.approx(paid(decisions) / len(files.truth))
-        assert list(found[name]["decisions"].values()) == [decisions.count(code) for code in range(len(labels))]
-        assert found[name]["abstentions"] == decisions.count(ABSTAIN)
+        assert result[name]["total"] == pytest.approx(paid(decisions)), name
+        assert result[name]["per_row"]["value"] == pytest.approx(paid(decisions) / len(files.truth))
+        assert list(result[name]["decisions"].values()) == [decisions.count(code) for code in range(len(labels))]
+        assert result[name]["abstentions"] == decisions.count(ABSTAIN)
     per_row = test["loramake"]["per_row"]
     assert per_row["low"] < per_row["value"] < per_row["high"]
 
@@ -355,25 +355,28 @@ def test_the_train_splits_frequencies_as_predictions_pay_what_the_constant_decis
     files.ours = np.tile(frequencies, (len(files.truth), 1))
     test = files.decide(COSTS)["test"]
     assert test["loramake"] == test["constant"]
-    assert test["constant"]["decisions"] == {"healthy": 0, "sick": 150}  # sick is the rarer label, and the dearer
+    assert test["constant"]["decisions"] == {
+        "healthy": 0,
+        "sick": 150,
+    }  # sick is the rarer label, and the more expensive one to miss
 
 
-@pytest.mark.parametrize(("ours", "outcome", "said"), [(0.0, "better", "cheaper than that"), (1.0, "worse", "dearer")])
-def test_the_sentence_says_it_when_loramake_wins_and_when_it_loses(
-    tmp_path: Path, ours: float, outcome: str, said: str
-) -> None:
+@pytest.mark.parametrize(
+    ("ours", "outcome", "said"), [(0.0, "better", "is cheaper than"), (1.0, "worse", "is more expensive than")]
+)
+def test_the_sentence_says_whether_loramake_wins_or_loses(tmp_path: Path, ours: float, outcome: str, said: str) -> None:
     files = Files(tmp_path, LABELS)
-    known, chance = np.eye(2)[files.truth] * 0.9 + 0.05, np.full((150, 2), 0.5)
-    files.ours = chance if ours else known
-    files.baselines["logistic_regression"] = known if ours else chance
+    informative, chance = np.eye(2)[files.truth] * 0.9 + 0.05, np.full((150, 2), 0.5)
+    files.ours = chance if ours else informative
+    files.baselines["logistic_regression"] = informative if ours else chance
     files.baselines |= {name: chance for name in NAMES if name != "logistic_regression"}
-    found = files.decide(COSTS)
-    difference = found["test"]["difference"]
+    costs = files.decide(COSTS)
+    difference = costs["test"]["difference"]
     assert difference["outcome"] == outcome
     assert difference["low"] <= difference["value"] <= difference["high"]
-    best = found["test"]["baselines"][difference["baseline"]]["per_row"]["value"]
-    assert difference["value"] == pytest.approx(found["test"]["loramake"]["per_row"]["value"] - best)
-    assert f"for {difference['baseline']}, the best baseline: {said}" in found["sentence"]
+    best = costs["test"]["baselines"][difference["baseline"]]["per_row"]["value"]
+    assert difference["value"] == pytest.approx(costs["test"]["loramake"]["per_row"]["value"] - best)
+    assert f"Deciding by cost {said} the best baseline, {difference['baseline']}: " in costs["sentence"]
 
 
 def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
@@ -384,49 +387,49 @@ def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
     assert difference["outcome"] == "level"
 
 
-def test_decisions_that_cost_more_than_a_constant_one_do_not_pay_and_it_is_said(tmp_path: Path) -> None:
+def test_decisions_that_cost_more_than_a_constant_one_do_not_pay_off_and_the_sentence_says_so(tmp_path: Path) -> None:
     files = Files(tmp_path, LABELS)
     files.ours = np.eye(2)[1 - files.truth]
     sentence = files.decide(COSTS)["sentence"]
-    assert sentence.endswith("It does not pay on these rows: always 'sick' costs less.")
+    assert sentence.endswith("does not pay off on these rows: always deciding 'sick' costs less.")
 
 
-def test_a_person_who_is_asked_is_counted_and_told(tmp_path: Path) -> None:
-    found = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=0.3)
-    asked = found["test"]["loramake"]["abstentions"]
-    assert 0 < asked < 150
-    assert f"asks a person about {asked / 150:.1%} of rows" in found["sentence"]
+def test_rows_referred_to_a_person_are_counted_and_reported(tmp_path: Path) -> None:
+    costs = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=0.3)
+    referred = costs["test"]["loramake"]["abstentions"]
+    assert 0 < referred < 150
+    assert f"It refers {referred / 150:.1%} of rows to a person." in costs["sentence"]
     always = Files(tmp_path, LABELS).decide(COSTS, abstain_cost=0.0)
     assert always["test"]["constant"]["abstentions"] == 150
-    assert "for always asking a person" in always["sentence"]
+    assert "always asking a person costs 0" in always["sentence"]
 
 
 def test_without_costs_it_runs_and_says_so(tmp_path: Path) -> None:
-    found = Files(tmp_path, LABELS).decide(None)
-    assert not found["configured"]
-    assert [found[name] for name in ("matrix", "abstain_cost", "test")] == [None] * 3
-    assert found["sentence"].startswith("No costs are set (costs)")
+    costs = Files(tmp_path, LABELS).decide(None)
+    assert not costs["configured"]
+    assert [costs[name] for name in ("matrix", "abstain_cost", "test")] == [None] * 3
+    assert costs["sentence"].endswith("costs is not set.")
 
 
-@pytest.mark.parametrize(("max_selective_error", "asked"), [(0.1, "some"), (0.001, "all")])
+@pytest.mark.parametrize(("max_selective_error", "referred"), [(0.1, "some"), (0.001, "all")])
 def test_what_is_paid_is_for_what_predict_decides_where_max_selective_error_is_set(
-    tmp_path: Path, max_selective_error: float, asked: str
+    tmp_path: Path, max_selective_error: float, referred: str
 ) -> None:
     files = Files(tmp_path, LABELS, rows=400, known=300)
     alone = files.decide(COSTS, abstain_cost=0.3)["test"]["loramake"]
     files.max_selective_error = max_selective_error
-    found = files.decide(COSTS, abstain_cost=0.3)
-    test, risk = found["test"], artifacts.read(tmp_path / "risk.json", "risk")
+    costs = files.decide(COSTS, abstain_cost=0.3)
+    test, risk = costs["test"], artifacts.read(tmp_path / "risk.json", "risk")
     codes = decide_rows(configured([[0, 1], [10, 0]], 0.3), risk, files.ours).codes
     assert test["loramake"]["abstentions"] == (codes == ABSTAIN).sum() > alone["abstentions"]
-    assert (test["loramake"]["abstentions"] == 400) == (asked == "all")
+    assert (test["loramake"]["abstentions"] == 400) == (referred == "all")
     paid = np.column_stack([[0, 10], [1, 0], [0.3, 0.3]])[files.truth, codes]
     assert test["loramake"]["per_row"]["value"] == pytest.approx(paid.mean())
     assert test["without_max_selective_error"] == alone
-    assert f"Deciding by cost takes {alone['per_row']['value']:.2f} a row" in found["sentence"]
+    assert f": {alone['per_row']['value']:.2f} per row (" in costs["sentence"]
     ours = test["loramake"]
-    asked_of = f"{ours['per_row']['value']:.2f} a row, a person being asked about {ours['abstentions'] / 400:.1%}."
-    assert found["sentence"].endswith(f"With max_selective_error it is {asked_of}")
+    ending = f"{ours['per_row']['value']:.2f} per row and refers {ours['abstentions'] / 400:.1%} of rows to a person."
+    assert costs["sentence"].endswith(f"With max_selective_error, deciding by cost costs {ending}")
     best = test["baselines"][test["difference"]["baseline"]]["per_row"]["value"]
     assert test["difference"]["value"] == pytest.approx(alone["per_row"]["value"] - best)
 
@@ -435,7 +438,7 @@ def test_baselines_decide_by_calibrated_probabilities_too(tmp_path: Path) -> Non
     files = Files(tmp_path, LABELS, rows=400, known=200)
     sure = files.ours**4 / (files.ours**4).sum(axis=1, keepdims=True)
     files.baselines = dict.fromkeys(NAMES, sure)
-    found = files.decide(COSTS)["test"]["baselines"]["logistic_regression"]
+    costs = files.decide(COSTS)["test"]["baselines"]["logistic_regression"]
     seen = as_scored(files.truth[:200], sure[:200])
     calibrator, _ = fit_on_half(seen, LABELS, "temperature", 42)
     assert calibrator["temperature"] > 2
@@ -443,7 +446,7 @@ def test_baselines_decide_by_calibrated_probabilities_too(tmp_path: Path) -> Non
         np.bincount(decide(configured([[0, 1], [10, 0]]), each).codes, minlength=2).tolist()
         for each in (sure, apply_calibrator(calibrator, sure))
     ]
-    assert list(found["decisions"].values()) == counts[1] != counts[0]
+    assert list(costs["decisions"].values()) == counts[1] != counts[0]
 
 
 def test_a_wrong_matrix_leaves_no_file(tmp_path: Path) -> None:
@@ -457,22 +460,22 @@ def test_a_wrong_matrix_leaves_no_file(tmp_path: Path) -> None:
 def test_few_test_rows_and_no_train_rows_are_no_error(tmp_path: Path, rows: int) -> None:
     files = Files(tmp_path, LABELS, rows=rows)
     files.train = files.train[:0]
-    found = files.decide(COSTS)
-    assert found["test"]["rows"] == rows
-    assert found["test"]["constant"] is None
-    assert (found["test"]["loramake"]["per_row"]["value"] is None) == (rows == 0)
-    assert (found["test"]["difference"]["baseline"] is None) == (rows == 0)
-    assert ("There are no test rows" in found["sentence"]) == (rows == 0)
-    assert found["test"]["difference"]["outcome"] is None
-    assert ("too few test rows to tell which is cheaper" in found["sentence"]) == (rows == 1)
+    costs = files.decide(COSTS)
+    assert costs["test"]["rows"] == rows
+    assert costs["test"]["constant"] is None
+    assert (costs["test"]["loramake"]["per_row"]["value"] is None) == (rows == 0)
+    assert (costs["test"]["difference"]["baseline"] is None) == (rows == 0)
+    assert ("There are no test rows" in costs["sentence"]) == (rows == 0)
+    assert costs["test"]["difference"]["outcome"] is None
+    assert ("Too few test rows to tell whether" in costs["sentence"]) == (rows == 1)
 
 
 def test_many_labels_of_which_most_never_occur_are_decided(tmp_path: Path) -> None:
     labels = [f"label {code}" for code in range(300)]
     files = Files(tmp_path, labels, rows=20)
-    found = files.decide(named(1 - np.eye(300), labels))
-    assert found["test"]["perfect"]["total"] == 0.0
-    assert sum(found["test"]["loramake"]["decisions"].values()) == 20
+    costs = files.decide(named(1 - np.eye(300), labels))
+    assert costs["test"]["perfect"]["total"] == 0.0
+    assert sum(costs["test"]["loramake"]["decisions"].values()) == 20
 
 
 def test_a_row_that_a_baseline_lacks_is_refused(tmp_path: Path) -> None:
@@ -484,15 +487,15 @@ def test_a_row_that_a_baseline_lacks_is_refused(tmp_path: Path) -> None:
         decide_by_cost(**paths, risk=tmp_path, costs=COSTS, abstain_cost=None, seed=0, out=tmp_path / "costs.json")
 
 
-def test_large_costs_are_told_in_whole_numbers_and_small_ones_with_decimals(tmp_path: Path) -> None:
+def test_large_costs_are_shown_in_whole_numbers_and_small_ones_with_decimals(tmp_path: Path) -> None:
     files = Files(tmp_path, LABELS)
     small, large = (
         files.decide({true: {decision: cost * scale for decision, cost in row.items()} for true, row in COSTS.items()})
         for scale in (0.001, 1000)
     )
     value = small["test"]["loramake"]["per_row"]["value"]
-    assert f"takes {value:.5f} a row" in small["sentence"]
-    assert f"takes {value * 1e6:,.0f} a row" in large["sentence"]
+    assert f": {value:.5f} per row" in small["sentence"]
+    assert f": {value * 1e6:,.0f} per row" in large["sentence"]
 
 
 def test_deciding_twice_writes_the_same_bytes(tmp_path: Path) -> None:

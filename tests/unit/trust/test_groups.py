@@ -39,7 +39,7 @@ def test_fewer_rows_are_parted_into_fewer_ranges_and_equal_numbers_stay_together
     assert [(name, rows) for name, _, rows in names_of(zeros)] == [("0", 70), ("1 to 5", 5), ("6 to 30", 25)]
 
 
-def test_few_different_numbers_stay_as_they_are_in_rising_order() -> None:
+def test_few_different_numbers_are_kept_in_ascending_order() -> None:
     cells = ["10"] * 30 + ["2"] * 50 + ["2.0"] + ["-1"] * 3
     assert names_of(cells) == [("-1", "value", 3), ("2", "value", 51), ("10", "value", 30)]
 
@@ -52,11 +52,11 @@ def test_missing_cells_and_cells_that_are_no_number_are_groups_of_their_own_at_t
 
 
 def test_rare_values_are_one_group_which_no_value_of_that_name_joins() -> None:
-    cells = [f"town {place:02}" for place in range(MAX_VALUES + 3) for _ in range(40 - place)] + ["(other)"] * 50
-    found = names_of(cells)
-    assert found[0] == ("(other)", "value", 50)
-    assert found[-1] == ("(other)", "other", 30 + 29 + 28 + 31)
-    assert len(found) == MAX_VALUES + 1
+    cells = [f"town {index:02}" for index in range(MAX_VALUES + 3) for _ in range(40 - index)] + ["(other)"] * 50
+    result = names_of(cells)
+    assert result[0] == ("(other)", "value", 50)
+    assert result[-1] == ("(other)", "other", 30 + 29 + 28 + 31)
+    assert len(result) == MAX_VALUES + 1
 
 
 def test_values_of_equal_rows_come_by_name_whatever_the_order_of_the_rows() -> None:
@@ -70,7 +70,7 @@ def test_every_row_is_in_one_group() -> None:
     generator = np.random.default_rng(0)
     for cells in (
         generator.choice([None, "x", *map(str, range(50))], size=300),
-        generator.choice([None, *(f"v{place}" for place in range(30))], size=300),
+        generator.choice([None, *(f"v{index}" for index in range(30))], size=300),
     ):
-        places = np.concatenate([group.rows for group in split_groups(column(cells))[1]])
-        assert sorted(places) == list(range(300))
+        indices = np.concatenate([group.rows for group in split_groups(column(cells))[1]])
+        assert sorted(indices) == list(range(300))

@@ -1,4 +1,4 @@
-"""Rows whose label is probably wrong: found, told apart from the right ones, and escape_formula to open."""
+"""Rows whose label is probably wrong: found, distinguished from the others, and safe to open in a spreadsheet."""
 
 import csv
 from pathlib import Path
@@ -19,7 +19,7 @@ LABELS = ["no", "yes"]
 
 
 def flipped(rows: int, labels: int, seed: int, share: float = 0.05, signal: float = 4.0) -> tuple[Any, Any, Any]:
-    """Given labels, some of them wrong; probabilities that know the right ones; and the places of the wrong ones."""
+    """Given labels, some of them wrong; probabilities that favour the correct ones; indices of the wrong ones."""
     generator = np.random.default_rng(seed)
     right = generator.integers(labels, size=rows)
     scores = generator.normal(size=(rows, labels))
@@ -97,8 +97,8 @@ def planted(folder: Path, rows: int = 200, labels: list[str] = LABELS) -> tuple[
     given, probabilities, wrong = flipped(rows, len(labels), seed=3)
     cells = [[str(20 + row % 60), f"note {row}"] for row in range(rows)]
     experiment.put("table", "csv", given, probabilities, cells)
-    for split, places in (("calibration", np.arange(rows // 2)), ("test", np.arange(rows // 2, rows))):
-        experiment.predict(split, "csv", places, given[places], probabilities[places])
+    for split, indices in (("calibration", np.arange(rows // 2)), ("test", np.arange(rows // 2, rows))):
+        experiment.predict(split, "csv", indices, given[indices], probabilities[indices])
     return experiment, given, probabilities, wrong
 
 
@@ -106,43 +106,43 @@ def planted(folder: Path, rows: int = 200, labels: list[str] = LABELS) -> tuple[
 @pytest.mark.parametrize("labels", [2, 4])
 def test_planted_flips_are_found_and_few_others(labels: int, seed: int) -> None:
     given, probabilities, wrong = flipped(600, labels, seed)
-    found = find_suspects(given, probabilities)
-    hits = len(set(found.tolist()) & set(wrong.tolist()))
+    suspects = find_suspects(given, probabilities)
+    hits = len(set(suspects.tolist()) & set(wrong.tolist()))
     assert hits >= 0.7 * len(wrong)
-    assert hits >= 0.8 * len(found)
+    assert hits >= 0.8 * len(suspects)
 
 
-def test_what_is_found_says_another_label_than_the_given_one_and_comes_worst_first() -> None:
+def test_suspects_have_a_more_probable_label_and_come_worst_first() -> None:
     given, probabilities, _ = flipped(600, 3, seed=1)
-    found = find_suspects(given, probabilities)
-    assert (probabilities[found].argmax(axis=1) != given[found]).all()
+    suspects = find_suspects(given, probabilities)
+    assert (probabilities[suspects].argmax(axis=1) != given[suspects]).all()
     others = probabilities.copy()
     others[np.arange(600), given] = -1
-    margins = (probabilities[np.arange(600), given] - others.max(axis=1))[found]
+    margins = (probabilities[np.arange(600), given] - others.max(axis=1))[suspects]
     assert (np.diff(margins) >= 0).all()
 
 
 def test_the_order_of_rows_and_of_labels_does_not_matter() -> None:
     given, probabilities, _ = flipped(300, 3, seed=5)
-    found = find_suspects(given, probabilities)
-    assert len(found)
+    suspects = find_suspects(given, probabilities)
+    assert len(suspects)
     order = np.random.default_rng(0).permutation(300)
-    np.testing.assert_array_equal(order[find_suspects(given[order], probabilities[order])], found)
+    np.testing.assert_array_equal(order[find_suspects(given[order], probabilities[order])], suspects)
     turned = np.array([2, 0, 1])
-    np.testing.assert_array_equal(find_suspects(turned[given], probabilities[:, np.argsort(turned)]), found)
+    np.testing.assert_array_equal(find_suspects(turned[given], probabilities[:, np.argsort(turned)]), suspects)
 
 
 @pytest.mark.parametrize(
     ("rows", "labels", "used"), [(0, 2, 2), (1, 2, 2), (MIN_ROWS, 2, 1), (50, 5, 2), (50, 2, 1), (400, 1000, 1000)]
 )
-def test_few_rows_missing_labels_and_many_labels_are_no_trouble(rows: int, labels: int, used: int) -> None:
+def test_few_rows_missing_labels_and_many_labels_are_no_error(rows: int, labels: int, used: int) -> None:
     given, probabilities, _ = flipped(rows, labels, seed=0)
     given = given % used
-    found = find_suspects(given, probabilities)
-    assert len(set(found.tolist())) == len(found) <= rows
+    suspects = find_suspects(given, probabilities)
+    assert len(set(suspects.tolist())) == len(suspects) <= rows
 
 
-def test_probabilities_of_nought_and_one_and_of_no_opinion_are_no_trouble() -> None:
+def test_probabilities_of_zero_and_one_and_uniform_ones_are_no_error() -> None:
     given = np.arange(60) % 2
     sure = np.eye(2)[given]
     assert len(find_suspects(given, sure)) == 0
@@ -151,19 +151,19 @@ def test_probabilities_of_nought_and_one_and_of_no_opinion_are_no_trouble() -> N
     assert len(find_suspects(given, np.full((60, 2), 0.5))) == 0
 
 
-def test_each_line_tells_the_row_its_labels_their_probabilities_and_its_cells(tmp_path: Path) -> None:
+def test_each_line_has_the_row_its_labels_their_probabilities_and_its_cells(tmp_path: Path) -> None:
     experiment, given, probabilities, wrong = planted(tmp_path)
-    found = experiment.find()
-    assert len({int(line["row"]) for line in found} & set(wrong.tolist())) >= 0.7 * len(wrong)
-    assert list(found[0]) == [*COLUMNS, "y", "age", "note"]
-    for line in found:
+    lines = experiment.find()
+    assert len({int(line["row"]) for line in lines} & set(wrong.tolist())) >= 0.7 * len(wrong)
+    assert list(lines[0]) == [*COLUMNS, "y", "age", "note"]
+    for line in lines:
         row, code = int(line["row"]), given[int(line["row"])]
         assert (line["source"], line["line"]) == ("csv", str(row + 2))
         assert (line["label"], line["more_probable_label"]) == (LABELS[code], LABELS[1 - code])
         assert (line["y"], line["age"], line["note"]) == (LABELS[code], str(20 + row % 60), f"note {row}")
         assert float(line["p_label"]) == pytest.approx(probabilities[row, code], abs=1e-4)
         assert float(line["p_more_probable_label"]) == pytest.approx(1 - probabilities[row, code], abs=1e-4)
-    qualities = [float(line["quality"]) for line in found]
+    qualities = [float(line["quality"]) for line in lines]
     assert qualities == sorted(qualities)
 
 
@@ -198,47 +198,47 @@ def test_rows_of_the_test_table_are_looked_up_there(tmp_path: Path) -> None:
     given, probabilities, _ = flipped(100, 2, seed=3)
     experiment.put("table", "csv", given, probabilities, [["1", "table"]] * 100, split="calibration")
     experiment.put("test", "test_csv", given, probabilities, [["2", "test"]] * 100)
-    found = experiment.find(test_csv=True)
-    assert {(line["source"], line["note"]) for line in found} == {("csv", "table"), ("test_csv", "test")}
+    lines = experiment.find(test_csv=True)
+    assert {(line["source"], line["note"]) for line in lines} == {("csv", "table"), ("test_csv", "test")}
 
 
-def test_a_row_that_no_table_holds_any_more_is_refused(tmp_path: Path) -> None:
+def test_a_row_that_is_no_longer_in_a_table_is_refused(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path)
     given, probabilities, _ = flipped(100, 2, seed=3)
     experiment.put("table", "csv", given[:30], probabilities[:30], [["1", ""]] * 30, split="calibration")
     experiment.predict("test", "csv", range(30, 100), given[30:], probabilities[30:])
-    with pytest.raises(ArtifactError, match=r"row \d+ of csv was predicted and is not in .* now"):
+    with pytest.raises(ArtifactError, match=r"row \d+ of csv was predicted but is no longer in "):
         experiment.find()
 
 
-def test_few_rows_and_right_labels_leave_the_header_alone_and_say_why(
+def test_few_rows_and_correct_labels_leave_only_the_header_and_say_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment, *_ = planted(tmp_path, rows=MIN_ROWS - 2)
     assert experiment.find() == []
     assert (tmp_path / "label_noise.csv").read_text(encoding="utf-8") == ",".join([*COLUMNS, "y", "age", "note"]) + "\n"
-    assert f"Too few rows ({MIN_ROWS - 2} for calibration and test" in capsys.readouterr().err
-    found = artifacts.read(tmp_path / "label_noise.json", "label_noise")
-    assert (found["rows"], found["suspects"]) == (MIN_ROWS - 2, None)
-    assert found["sentence"].startswith("Too few rows")
+    assert f"Too few rows to look for wrong labels: {MIN_ROWS - 2} calibration and test rows" in capsys.readouterr().err
+    content = artifacts.read(tmp_path / "label_noise.json", "label_noise")
+    assert (content["rows"], content["suspects"]) == (MIN_ROWS - 2, None)
+    assert content["sentence"].startswith("Too few rows")
     truth = np.arange(60) % 2
     experiment.put("table", "csv", truth, np.eye(2)[truth], [["1", ""]] * 60, split="calibration")
     experiment.predict("test", "csv", [], [], np.zeros((0, 2)))
     assert experiment.find() == []
-    assert "None of 60 rows" in capsys.readouterr().err
-    found = artifacts.read(tmp_path / "label_noise.json", "label_noise")
-    assert (found["rows"], found["suspects"]) == (60, 0)
+    assert "The model contradicts none of the labels of 60" in capsys.readouterr().err
+    content = artifacts.read(tmp_path / "label_noise.json", "label_noise")
+    assert (content["rows"], content["suspects"]) == (60, 0)
 
 
 def test_the_step_says_how_many_of_how_many_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment, *_ = planted(tmp_path)
-    found = experiment.find()
+    lines = experiment.find()
     said = capsys.readouterr().err
-    assert f"{len(found)} of 200 rows for calibration and test have a label that the model contradicts" in said
-    assert f"row {found[0]['row']} of csv" in said
-    told = artifacts.read(tmp_path / "label_noise.json", "label_noise")
-    assert (told["rows"], told["suspects"]) == (200, len(found))
-    assert " ".join(told["sentence"].split()) in " ".join(said.split())
+    assert f"The model contradicts the labels of {len(lines)} of 200 calibration and test rows" in said
+    assert f"row {lines[0]['row']} of csv" in said
+    summary = artifacts.read(tmp_path / "label_noise.json", "label_noise")
+    assert (summary["rows"], summary["suspects"]) == (200, len(lines))
+    assert " ".join(summary["sentence"].split()) in " ".join(said.split())
 
 
 def test_a_line_number_counts_lines_of_the_file_not_rows(tmp_path: Path) -> None:
@@ -259,10 +259,10 @@ def test_formula_cells_headers_and_labels_reach_the_file_harmless(tmp_path: Path
     cells = [["-3.5", '=cmd|"x"!A0'] for _ in given]
     experiment.put("table", "csv", given, probabilities, cells, split="calibration")
     experiment.predict("test", "csv", [], [], np.zeros((0, 2)))
-    found = experiment.find()
-    assert found
-    assert list(found[0])[-3:] == ["'+y", "'-age", "'=note"]
-    for line in found:
+    lines = experiment.find()
+    assert lines
+    assert list(lines[0])[-3:] == ["'+y", "'-age", "'=note"]
+    for line in lines:
         assert line["'-age"] == "-3.5"
         assert line["'=note"] == '\'=cmd|"x"!A0'
         assert {line["label"], line["more_probable_label"]} == {"'=no", "'@yes"}
@@ -274,6 +274,6 @@ def test_a_feature_called_like_a_column_of_ours_keeps_a_column_of_its_own(tmp_pa
     given, probabilities, _ = flipped(100, 2, seed=3)
     experiment.put("table", "csv", given, probabilities, [["a", "b"]] * 100, split="calibration")
     experiment.predict("test", "csv", [], [], np.zeros((0, 2)))
-    found = experiment.find()
-    assert list(found[0])[-3:] == ["y", "row''", "row'"]
-    assert (found[0]["row''"], found[0]["row'"]) == ("a", "b")
+    lines = experiment.find()
+    assert list(lines[0])[-3:] == ["y", "row''", "row'"]
+    assert (lines[0]["row''"], lines[0]["row'"]) == ("a", "b")

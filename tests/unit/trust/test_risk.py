@@ -1,4 +1,4 @@
-"""Abstention that keeps its promise, and the risk–coverage curve, against formulas from the papers."""
+"""Abstention that keeps its guarantee, and the risk–coverage curve, against formulas from the papers."""
 
 import math
 from pathlib import Path
@@ -48,13 +48,13 @@ def reference_threshold(scored: Scored, max_selective_error: float, confidence: 
     wrong = scored.probabilities.argmax(axis=1) != scored.truth
     levels = sorted(set(top_probability.tolist()), reverse=True)
     passed = None
-    for place, level in enumerate(levels):
+    for index, level in enumerate(levels):
         answered = top_probability >= level
         if (1 - max_selective_error) ** answered.sum() > 1 - confidence:
             continue
         if binomial_cdf(int(wrong[answered].sum()), int(answered.sum()), max_selective_error) > 1 - confidence:
             break
-        passed = place
+        passed = index
     if passed is None:
         return None
     return 0.0 if passed == len(levels) - 1 else (levels[passed] + levels[passed + 1]) / 2
@@ -64,8 +64,8 @@ def reference_threshold(scored: Scored, max_selective_error: float, confidence: 
 @pytest.mark.parametrize("digits", [16, 2, 1])
 def test_the_threshold_is_that_of_learn_then_test_word_for_word(seed: int, digits: int) -> None:
     scored = random_scored([0, 1, 40, 90, 150][seed % 5], labels=2 + seed % 3, seed=seed, digits=digits)
-    found = [find_threshold(rank(scored), level, 0.9) for level in (0.05, 0.1, 0.2, 0.3)]
-    assert found == [reference_threshold(scored, level, 0.9) for level in (0.05, 0.1, 0.2, 0.3)]
+    result = [find_threshold(rank(scored), level, 0.9) for level in (0.05, 0.1, 0.2, 0.3)]
+    assert result == [reference_threshold(scored, level, 0.9) for level in (0.05, 0.1, 0.2, 0.3)]
 
 
 def beta_population(spread: float) -> tuple[Any, Any]:
@@ -91,24 +91,24 @@ def population_in_steps() -> tuple[Any, Any]:
         (population_in_steps(), 500, 0.1),
     ],
 )
-def test_over_many_splits_the_true_selective_error_breaks_the_promise_in_a_share_of_delta_at_most(
+def test_over_many_splits_the_true_selective_error_breaks_the_guarantee_in_at_most_a_share_of_delta(
     population: tuple[Any, Any], rows: int, max_selective_error: float
 ) -> None:
     top_probability, error = population
     generator = np.random.default_rng(rows)
-    splits, broken, found = 500, 0, 0
+    splits, broken, result = 500, 0, 0
     for _ in range(splits):
         drawn = generator.integers(len(top_probability), size=rows)
         scored = of_two(top_probability[drawn], generator.random(rows) < error[drawn])
         threshold = find_threshold(rank(scored), max_selective_error, 0.9)
         if threshold is not None:
-            found += 1
+            result += 1
             broken += error[top_probability >= threshold].mean() > max_selective_error
     assert broken / splits <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / splits)
-    assert found / splits > 0.15  # a promise that is never made is never broken
+    assert result / splits > 0.15  # a guarantee that is never given is never broken
 
 
-def test_the_best_threshold_on_the_same_rows_would_break_the_promise_in_half_of_the_splits() -> None:
+def test_the_best_threshold_on_the_same_rows_would_break_the_guarantee_in_half_of_the_splits() -> None:
     """What the tests are for: the loosest threshold whose rows look good enough is chosen by luck."""
     top_probability, error = beta_population(0.5)
     generator = np.random.default_rng(1)
@@ -129,33 +129,33 @@ def test_so_many_rows_without_an_error_are_just_enough(most: float, confidence: 
     assert find_threshold(rank(of_two(top_probability[1:], np.zeros(rows - 1))), most, confidence) is None
 
 
-def test_what_cannot_be_had_is_said_with_what_it_takes() -> None:
+def test_what_is_not_achievable_says_what_it_would_take() -> None:
     few = rank(of_two(np.linspace(0.6, 0.9, 12), np.zeros(12)))
     level = find_level(few, few, 0.05, 0.9)
     assert (level["achievable"], level["threshold"], level["rows_needed"]) == (False, None, 45)
     assert level["test"]["coverage"] == 0.0
     assert level["test"]["selective_error"] == {"value": None, "low": None, "high": None}
-    assert level["sentence"].startswith("Not achievable with this data: to be 90% sure that at most 5% of answers are")
+    assert level["sentence"].startswith("Not achievable with this data: 90% confidence that at most 5% of answers are")
     assert "takes 45 calibration rows without an error, and there are 12." in level["sentence"]
     wrong = rank(of_two(np.linspace(0.6, 0.9, 100), np.arange(100) % 2 == 0))
     assert (
-        "22 of the 45 calibration rows that the model is surest of are wrong"
+        "22 of the 45 most confident calibration rows are predicted incorrectly"
         in find_level(wrong, wrong, 0.05, 0.9)["sentence"]
     )
     one = rank(of_two(np.linspace(0.6, 0.9, 45), np.arange(45) == 44))
     assert (
-        "1 of the 45 calibration rows that the model is surest of is wrong"
+        "1 of the 45 most confident calibration rows is predicted incorrectly"
         in find_level(one, one, 0.05, 0.9)["sentence"]
     )
 
 
-def test_test_rows_that_are_wrong_more_often_than_asked_for_are_owned_up_to() -> None:
+def test_more_errors_on_test_than_requested_are_reported() -> None:
     top_probability = np.linspace(0.6, 0.9, 100)
     level = find_level(
         rank(of_two(top_probability, np.zeros(100))), rank(of_two(top_probability, np.ones(100))), 0.1, 0.9
     )
     assert level["test"]["selective_error"]["value"] == 1.0
-    assert "more than asked for, as happens by chance in 10% of cases" in level["sentence"]
+    assert "more than requested, which happens by chance in 10% of cases" in level["sentence"]
 
 
 def test_rows_below_the_threshold_are_abstained_from() -> None:
@@ -184,34 +184,36 @@ def reference_aurc(top_probability: Any, wrong: Any) -> float:
 @pytest.mark.parametrize("seed", range(4))
 def test_aurc_is_the_papers(seed: int, digits: int) -> None:
     scored = random_scored(70, 3, seed=seed, digits=digits)
-    found = measure_ranking(scored, seed=0)
+    result = measure_ranking(scored, seed=0)
     wrong = scored.probabilities.argmax(axis=1) != scored.truth
     aurc = reference_aurc(scored.probabilities.max(axis=1), wrong)
-    assert found["aurc"]["value"] == pytest.approx(aurc)
-    assert found["excess_aurc"]["value"] == pytest.approx(aurc - reference_aurc(-np.arange(70), np.sort(wrong)))
-    assert found["error"]["value"] == pytest.approx(wrong.mean())
+    assert result["aurc"]["value"] == pytest.approx(aurc)
+    assert result["excess_aurc"]["value"] == pytest.approx(aurc - reference_aurc(-np.arange(70), np.sort(wrong)))
+    assert result["error"]["value"] == pytest.approx(wrong.mean())
     for name in ("aurc", "excess_aurc", "error"):
-        assert found[name]["low"] < found[name]["value"] < found[name]["high"]
+        assert result[name]["low"] < result[name]["value"] < result[name]["high"]
 
 
 def test_the_ideal_ranking_has_every_wrong_row_last() -> None:
-    found = ideal_aurc(40)
+    result = ideal_aurc(40)
     for wrong in (0, 1, 17, 39, 40):
-        assert found[wrong] == pytest.approx(reference_aurc(-np.arange(40), np.arange(40) >= 40 - wrong))
+        assert result[wrong] == pytest.approx(reference_aurc(-np.arange(40), np.arange(40) >= 40 - wrong))
     # The paper's approximation for many rows: r + (1 - r) ln(1 - r).
     assert ideal_aurc(100_000)[20_000] == pytest.approx(0.2 + 0.8 * math.log(0.8), abs=1e-5)
 
 
 def test_every_resample_is_measured_as_rows_drawn_again_would_be() -> None:
     scored = random_scored(30, 2, seed=3, digits=1)
-    found = measure_ranking(scored, seed=7)
+    result = measure_ranking(scored, seed=7)
     generator = np.random.default_rng(8)
     again = []
     for _ in range(1000):
         drawn = generator.integers(30, size=30)
         wrong = scored.probabilities[drawn].argmax(axis=1) != scored.truth[drawn]
         again.append(reference_aurc(scored.probabilities[drawn].max(axis=1), wrong))
-    assert [found["aurc"]["low"], found["aurc"]["high"]] == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=0.03)
+    assert [result["aurc"]["low"], result["aurc"]["high"]] == pytest.approx(
+        np.quantile(again, [0.025, 0.975]), abs=0.03
+    )
 
 
 def test_accuracy_at_a_coverage_is_that_of_the_surest_rows() -> None:
@@ -227,19 +229,19 @@ def test_accuracy_at_a_coverage_is_that_of_the_surest_rows() -> None:
 def test_a_perfect_predictor_has_no_risk_and_needs_no_abstention() -> None:
     truth = np.arange(90) % 3
     scored = as_scored(truth, np.eye(3)[truth])
-    found = measure_ranking(scored, seed=0)
+    result = measure_ranking(scored, seed=0)
     zero = {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert (found["error"], found["aurc"], found["excess_aurc"]) == (zero, zero, zero)
-    assert all(entry["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0} for entry in found["accuracy_at_coverage"])
+    assert (result["error"], result["aurc"], result["excess_aurc"]) == (zero, zero, zero)
+    assert all(entry["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0} for entry in result["accuracy_at_coverage"])
     assert find_threshold(rank(scored), 0.05, 0.9) == 0.0
 
 
 def test_a_constant_predictor_has_its_error_at_every_coverage() -> None:
     scored = as_scored(np.arange(100) % 5 == 0, np.tile([0.8, 0.2], (100, 1)))
-    found = measure_ranking(scored, seed=0)
-    assert found["aurc"]["value"] == pytest.approx(0.2)
-    assert found["excess_aurc"]["value"] == pytest.approx(0.2 - ideal_aurc(100)[20])
-    for entry in found["accuracy_at_coverage"]:
+    result = measure_ranking(scored, seed=0)
+    assert result["aurc"]["value"] == pytest.approx(0.2)
+    assert result["excess_aurc"]["value"] == pytest.approx(0.2 - ideal_aurc(100)[20])
+    for entry in result["accuracy_at_coverage"]:
         assert entry["accuracy"]["value"] == pytest.approx(0.8)
     assert find_curve(rank(scored)) == [
         {"threshold": 0.8, "coverage": 1.0, "error": 0.2, **{end: share_wrong(100, 20)[end] for end in ("low", "high")}}
@@ -262,16 +264,16 @@ def test_permuting_rows_or_labels_changes_nothing(digits: int) -> None:
     for other in (by_rows, by_labels):
         assert find_level(rank(other), rank(other), 0.2, 0.9) == find_level(rank(scored), rank(scored), 0.2, 0.9)
         assert find_curve(rank(other)) == find_curve(rank(scored))
-        for name, found in measure_ranking(scored, seed=0).items():
+        for name, result in measure_ranking(scored, seed=0).items():
             if name != "accuracy_at_coverage":
-                assert measure_ranking(other, seed=0)[name]["value"] == pytest.approx(found["value"])
+                assert measure_ranking(other, seed=0)[name]["value"] == pytest.approx(result["value"])
 
 
 @pytest.mark.parametrize(("answered", "wrong"), [(1, 0), (1, 1), (30, 0), (30, 4), (30, 30), (5000, 12)])
 def test_the_interval_of_a_share_is_clopper_and_pearsons(answered: int, wrong: int) -> None:
     expected = binomtest(wrong, answered).proportion_ci(0.95, method="exact")
-    found = share_wrong(answered, wrong)
-    assert [found["low"], found["high"]] == pytest.approx([expected.low, expected.high])
+    result = share_wrong(answered, wrong)
+    assert [result["low"], result["high"]] == pytest.approx([expected.low, expected.high])
 
 
 def test_the_curve_of_many_rows_keeps_its_ends_and_few_points() -> None:
@@ -331,12 +333,12 @@ def test_where_costs_decide_what_is_controlled_is_the_error_of_their_decisions(t
     assert chosen["test"]["coverage"] == pytest.approx(answered.mean())
     assert decided.expected[decided.by_risk].tolist() == [0.4] * decided.by_risk.sum()
     nothing = controlled(tmp_path, calibration, test, None, costs=COSTS, abstain_cost=0.4)
-    opening = "No error rate is asked for (max_selective_error); costs alone leave rows to a person"
+    opening = "max_selective_error is not set, so only costs leave rows to a person"
     assert nothing["sentence"].startswith(opening)
 
 
-def test_over_many_splits_decisions_by_cost_keep_the_promise() -> None:
-    """Decisions that are wrong on purpose where a miss is dear: the most probable label's threshold would not do."""
+def test_over_many_splits_decisions_by_cost_keep_the_guarantee() -> None:
+    """Deliberately incorrect decisions where a miss is expensive: the most probable label's threshold would fail."""
     costs = read_costs(COSTS, None, LABELS, "config.yaml")
     population = random_scored(40_000, 2, seed=5)
     codes = decide(costs, population.probabilities).codes
@@ -363,7 +365,8 @@ def test_the_threshold_is_found_on_calibration_rows_and_measured_on_test_rows(tm
     assert [level["max_selective_error"] for level in risk["levels"]] == [0.01, 0.02, 0.05, 0.1, 0.2]
     assert risk["levels"][2] == chosen
     assert risk["sentence"] == chosen["sentence"]
-    assert risk["sentence"].startswith("To be 90% sure that at most 5% of answers are wrong, only rows with a label of")
+    assert risk["sentence"].startswith("Rows whose label has a probability of at least 0.")
+    assert "are answered, with 90% confidence that at most 5% of answers are incorrect." in risk["sentence"]
 
 
 def test_stricter_levels_answer_no_more(tmp_path: Path) -> None:
@@ -378,13 +381,13 @@ def test_without_max_selective_error_no_row_is_abstained_from_and_the_levels_are
     assert risk["chosen"] is None
     assert not abstains(risk, random_scored(100, 2, seed=3).probabilities.max(axis=1)).any()
     assert len(risk["levels"]) == 5
-    assert risk["sentence"].startswith("No error rate is asked for (max_selective_error), so every row is answered: ")
+    assert risk["sentence"].startswith("max_selective_error is not set, so every row is answered; ")
 
 
 def test_what_is_not_achievable_abstains_from_every_row(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(30, 2, seed=1), random_scored(100, 2, seed=2), 0.01)
     assert not risk["chosen"]["achievable"]
-    assert risk["sentence"].endswith("So every new row is left to a person.")
+    assert risk["sentence"].endswith("Every new row is therefore left to a person.")
     assert abstains(risk, random_scored(100, 2, seed=3).probabilities.max(axis=1)).all()
 
 
@@ -401,7 +404,7 @@ def test_empty_and_one_row_splits_run_and_say_so(
     if max_selective_error and rows < 45:
         assert f"and there are {rows}." in risk["sentence"]
     elif not rows_test:
-        assert "there are no test rows" in risk["sentence"]
+        assert "here are no test rows" in risk["sentence"]
     plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
     assert ("there are no test rows" in (tmp_path / "risk.svg").read_text()) == (rows_test == 0)
 
@@ -422,12 +425,12 @@ def test_controlling_twice_writes_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("max_selective_error", "shown"),
     [
-        (0.1, ["at most 10% asked for", "answered, ", "every row answered: "]),
-        (0.001, ["at most 0.1% asked for: not achievable", "every row answered: "]),
-        (None, ["surest rows answered first", "95% interval", "every row answered: "]),
+        (0.1, ["configured: at most 10%", "answered, ", "every row answered: "]),
+        (0.001, ["configured: at most 0.1%, not achievable", "every row answered: "]),
+        (None, ["most confident rows answered first", "95% interval", "every row answered: "]),
     ],
 )
-def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
+def test_the_picture_shows_the_target_the_threshold_and_what_no_selection_gives(
     tmp_path: Path, max_selective_error: float | None, shown: list[str]
 ) -> None:
     controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), max_selective_error)
@@ -435,14 +438,14 @@ def test_the_picture_tells_the_target_the_threshold_and_what_no_selection_gives(
     text = (tmp_path / "risk.svg").read_text()
     assert all(words in text for words in shown)
     assert ("threshold " in text) == (max_selective_error == 0.1)
-    assert ("asked for" in text) == (max_selective_error is not None)
+    assert ("configured: " in text) == (max_selective_error is not None)
 
 
-def test_the_picture_tells_a_threshold_near_1_and_the_target_as_they_are(tmp_path: Path) -> None:
+def test_the_picture_shows_a_threshold_near_1_and_the_target_exactly(tmp_path: Path) -> None:
     risk = controlled(tmp_path, random_scored(200, 2, seed=1), random_scored(200, 2, seed=2), 0.1)
     risk["chosen"] |= {"threshold": 0.99961, "max_selective_error": 0.123456}
     artifacts.write(tmp_path / "risk.json", risk, "risk")
     plot_risk_coverage(tmp_path / "risk.json", tmp_path / "risk.svg")
     text = (tmp_path / "risk.svg").read_text()
     assert "threshold 0.99961: " in text
-    assert "at most 12.3456% asked for" in text
+    assert "configured: at most 12.3456%" in text

@@ -1,4 +1,4 @@
-"""What is shown otherwise is what is meant to be, and what it changes is measured rightly."""
+"""Perturbations change what they should, and their effect is measured correctly."""
 
 import types
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ from loramake.trust.robustness import (
     choose_rows,
     compare,
     evaluate,
+    perturb_rows,
     round_numbers,
-    show_otherwise,
 )
 from support.experiment import Experiment
 from tests.cases import classification, random_case
@@ -42,7 +42,7 @@ TOKENS = {"number": "<f{column}b{bin}>", "missing": "<f{column}na>", "category":
 NAMES = ["age", "sex", "chest pain"]
 
 
-def test_tokens_of_cells_are_put_in_another_order_and_a_cell_written_out_is_not() -> None:
+def test_tokens_of_cells_are_reordered_and_a_cell_in_words_is_not() -> None:
     plan = {**SPACED, "cell_tokens": TOKENS}
     cells = split_prompt("<f0b12> <v3> <f2na>", ["age", "sex", "pain"], plan)
     assert cells == ["<f0b12>", "<v3>", "<f2na>"]
@@ -52,13 +52,13 @@ def test_tokens_of_cells_are_put_in_another_order_and_a_cell_written_out_is_not(
 
 
 @pytest.mark.parametrize("plan", [SPACED, LINES, BRACES])
-def test_a_prompt_is_taken_apart_into_what_it_was_put_together_from(plan: dict[str, Any]) -> None:
+def test_a_prompt_is_split_into_the_cells_it_was_joined_from(plan: dict[str, Any]) -> None:
     for cells in (["40", "M", "typical"], ["", "", ""], ["<b1>", "{x}", "a: b"], ["x", "y z", "\\s"]):
         text = join_prompt(NAMES, cells, plan)
         assert split_prompt(text, NAMES, plan) == cells
 
 
-def test_a_prompt_that_could_be_read_in_two_ways_is_not_taken_apart() -> None:
+def test_a_prompt_that_is_ambiguous_is_not_split() -> None:
     for cells in (["40 sex M", "F", "no"], ["40", "M chest pain no", "yes"]):
         assert split_prompt(join_prompt(NAMES, cells, SPACED), NAMES, SPACED) is None
         assert split_prompt(join_prompt(NAMES, cells, LINES), NAMES, LINES) == cells
@@ -67,7 +67,7 @@ def test_a_prompt_that_could_be_read_in_two_ways_is_not_taken_apart() -> None:
 @pytest.mark.parametrize(
     "text", ["", "age 40", "A patient of 40, male.", "sex M age 40 chest pain no", "age 40 sex M x"]
 )
-def test_a_prompt_that_is_not_written_as_planned_is_not_taken_apart(text: str) -> None:
+def test_a_prompt_that_does_not_follow_the_plan_is_not_split(text: str) -> None:
     assert split_prompt(text, NAMES, SPACED) is None
 
 
@@ -77,10 +77,10 @@ def test_numbers_are_rounded_to_two_digits_in_their_own_style_and_nothing_else_i
         {"a": ["123", "0.0456", None, "many", "-9.96"], "b": ["1.234,5", "0,125", "7", None, "x"], "c": ["123"] * 5}
     ).astype(object)
     features = [{"name": "a", "number_style": style}, {"name": "b", "number_style": comma}]
-    found = round_numbers(table, [*features, {"name": "c", "number_style": None}])
-    assert found["a"].tolist() == ["120", "0.046", None, "many", "-10"]
-    assert found["b"].tolist() == ["1200", "0,12", "7", None, "x"]
-    assert found["c"].tolist() == ["123"] * 5
+    result = round_numbers(table, [*features, {"name": "c", "number_style": None}])
+    assert result["a"].tolist() == ["120", "0.046", None, "many", "-10"]
+    assert result["b"].tolist() == ["1200", "0,12", "7", None, "x"]
+    assert result["c"].tolist() == ["123"] * 5
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_tokens_of_cells_take_another_order_no_names_and_the_mark_of_a_missing_c
     experiment = Experiment(tmp_path, ROOT / "data/heart.csv")
     experiment.execute()
     plan = artifacts.read(experiment.plan, "plan")
-    shown = show_otherwise(
+    shown = perturb_rows(
         read_table(experiment.csv).head(5), plan, experiment.script, experiment.state, experiment.sandbox, seed=1
     )
     for usual, reordered, renamed, ageless in zip(
@@ -113,10 +113,10 @@ def test_tokens_of_cells_take_another_order_no_names_and_the_mark_of_a_missing_c
         assert ageless["input"].split(" ") == ["<f0na>", *tokens[1:]]
 
 
-def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Experiment) -> None:
+def test_every_perturbation_changes_what_it_names_and_only_that(heart: Experiment) -> None:
     plan = artifacts.read(heart.plan, "plan")
     table = read_table(heart.csv).head(5)
-    shown = show_otherwise(table, plan, heart.script, heart.state, heart.sandbox, seed=1)
+    shown = perturb_rows(table, plan, heart.script, heart.state, heart.sandbox, seed=1)
     names = [feature["name"] for feature in plan["features"]]
     usual = [record["input"] for record in shown["as it is"]]
     assert len(shown) == 4 + len(names)
@@ -125,87 +125,89 @@ def test_every_way_of_showing_a_row_changes_what_it_says_and_only_that(heart: Ex
         assert cells is not None
         assert text.split(" ") != reordered["input"].split(" ")
         assert sorted(text.split(" ")) == sorted(reordered["input"].split(" "))
-        assert renamed["input"] == " ".join(f"x{place} {cell}" for place, cell in enumerate(cells, 1))
-    for place, name in enumerate(names):
-        for text, record in zip(usual, shown[str(place)], strict=True):
+        assert renamed["input"] == " ".join(f"x{index} {cell}" for index, cell in enumerate(cells, 1))
+    for index, name in enumerate(names):
+        for text, record in zip(usual, shown[str(index)], strict=True):
             before, after = (split_prompt(each, names, plan) for each in (text, record["input"]))
-            assert after == [*before[:place], "<na>", *before[place + 1 :]], name
+            assert after == [*before[:index], "<na>", *before[index + 1 :]], name
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("labels", [2, 4])
-def test_changes_agree_with_plain_formulas(seed: int, labels: int) -> None:
+def test_changes_agree_with_simple_formulas(seed: int, labels: int) -> None:
     truth, usual = random_case(80, labels, seed)
     other = random_case(80, labels, seed + 100)[1]
     task = classification(labels)
-    found = compare(task, truth, usual, other)
-    assert found["changed_decisions"] == sum(a.argmax() != b.argmax() for a, b in zip(usual, other, strict=True)) / 80
+    result = compare(task, truth, usual, other)
+    assert result["changed_decisions"] == sum(a.argmax() != b.argmax() for a, b in zip(usual, other, strict=True)) / 80
     moved = [sum(max(a - b, 0) for a, b in zip(one, two, strict=True)) for one, two in zip(usual, other, strict=True)]
-    assert found["mean_change"] == pytest.approx(np.mean(moved))
+    assert result["mean_change"] == pytest.approx(np.mean(moved))
     losses = [log_loss(truth, each, labels=range(labels)) for each in (usual, other)]
-    assert found["log_loss_change"] == pytest.approx(losses[1] - losses[0])
+    assert result["log_loss_change"] == pytest.approx(losses[1] - losses[0])
     if labels == 2:
         areas = [roc_auc_score(truth, each[:, 1]) for each in (usual, other)]
-        assert found["roc_auc_change"] == pytest.approx(areas[1] - areas[0])
+        assert result["roc_auc_change"] == pytest.approx(areas[1] - areas[0])
     order = np.random.default_rng(seed).permutation(80)
-    assert compare(task, truth[order], usual[order], other[order]) == pytest.approx(found)
+    assert compare(task, truth[order], usual[order], other[order]) == pytest.approx(result)
     assert set(compare(task, truth, usual, usual).values()) == {0.0}
 
 
 def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str, Any]:
     style = {"decimal": ".", "thousands": None} if numeric else None
     return {
-        "features": [{"name": f"f{place}", "number_style": style} for place in range(features)],
+        "features": [{"name": f"f{index}", "number_style": style} for index in range(features)],
         "feature_format": "{name} {value}" if named else "{value}",
         "cell_tokens": None,
     }
 
 
-def described(truth: Any, found: Mapping[str, Any], plan: dict[str, Any], **settings: Any) -> dict[str, Any]:
+def described(truth: Any, result: Mapping[str, Any], plan: dict[str, Any], **settings: Any) -> dict[str, Any]:
     gaps = settings.pop("gaps", [0.5] * len(plan["features"]))
-    made = evaluate(classification(2), truth, dict(found), plan, gaps, settings.pop("test_rows", len(truth)), seed=0)
-    artifacts.validate(made, "robustness", "here")
-    return made
+    measured = evaluate(
+        classification(2), truth, dict(result), plan, gaps, settings.pop("test_rows", len(truth)), seed=0
+    )
+    artifacts.validate(measured, "robustness", "here")
+    return measured
 
 
 def ways(truth: Any, usual: Any, features: int) -> dict[str, Any]:
     """The first feature is all that counts; rounding moves nothing; the rest moves a little."""
     even = np.full_like(usual, 1 / usual.shape[1])
     mixed = 0.95 * usual + 0.05 * even
-    others = {str(place): even if place == 0 else usual for place in range(features)}
+    others = {str(index): even if index == 0 else usual for index in range(features)}
     return {"as it is": usual, REORDERED: mixed, RENAMED: mixed, ROUNDED: usual, **others}
 
 
 def test_the_feature_that_counts_comes_first_with_an_interval_and_the_others_have_none_of_it() -> None:
     truth, usual = random_case(300, 2, seed=1)
-    made = described(truth, ways(truth, usual, 3), planned(3))
-    first, *others = made["importance"]
+    measured = described(truth, ways(truth, usual, 3), planned(3))
+    first, *others = measured["importance"]
     assert first["feature"] == "f0"
     increase = first["log_loss_increase"]
     assert increase["value"] == pytest.approx(np.log(2) - log_loss(truth, usual))
     assert 0 < increase["low"] < increase["value"] < increase["high"]
     assert all(entry["log_loss_increase"] == {"value": 0.0, "low": 0.0, "high": 0.0} for entry in others)
-    assert made["sentence"].startswith(
-        "Decisions of 300 test rows that change: columns reordered 0.0%, columns renamed"
+    assert measured["sentence"].startswith(
+        "Decisions that change, of 300 test rows: columns reordered 0.0%, columns renamed"
     )
-    assert "most is lost without f0: log loss +0." in made["sentence"]
+    assert "The most important column is f0: log loss +0." in measured["sentence"]
 
 
 def test_what_cannot_be_measured_says_why() -> None:
     truth, usual = random_case(20, 2, seed=2)
-    found = ways(truth, usual, 1)
-    notes = {entry["name"]: entry["note"] for entry in described(truth, found, planned(1, False, False))["variants"]}
-    assert notes[REORDERED] == "there is one column only"
+    result = ways(truth, usual, 1)
+    notes = {entry["name"]: entry["note"] for entry in described(truth, result, planned(1, False, False))["variants"]}
+    assert notes[REORDERED] == "there is only one column"
     assert notes[RENAMED] == "the prompts do not name the columns"
-    assert notes[ROUNDED] == "no column holds numbers"
-    found[REORDERED] = np.full_like(usual, np.nan)
-    found[RENAMED] = np.where(np.arange(20)[:, None] < 5, np.nan, usual)
-    made = described(truth, found | {"1": usual}, planned(2), gaps=[0.0, 0.1], test_rows=900)
-    reordered, renamed, _ = made["variants"]
+    assert notes[ROUNDED] == "no column contains numbers"
+    result[REORDERED] = np.full_like(usual, np.nan)
+    result[RENAMED] = np.where(np.arange(20)[:, None] < 5, np.nan, usual)
+    measured = described(truth, result | {"1": usual}, planned(2), gaps=[0.0, 0.1], test_rows=900)
+    reordered, renamed, _ = measured["variants"]
     assert reordered["changed_decisions"] is None
     assert renamed["rows"] == 15
-    assert [note.partition(":")[0] for note in made["notes"]] == [
-        "Measured on 20 of 900 test rows, drawn by the seed.",
+    assert [note.partition(":")[0] for note in measured["notes"]] == [
+        "Measured on a random 20 of 900 test rows.",
         "Columns reordered",
         "Columns renamed",
         "Never missing in training",
@@ -214,22 +216,22 @@ def test_what_cannot_be_measured_says_why() -> None:
 
 def test_where_cells_have_tokens_a_renamed_column_is_nothing_to_measure() -> None:
     truth, usual = random_case(20, 2, seed=2)
-    made = described(truth, ways(truth, usual, 2), {**planned(2), "cell_tokens": TOKENS})
-    renamed = next(entry for entry in made["variants"] if entry["name"] == RENAMED)
+    measured = described(truth, ways(truth, usual, 2), {**planned(2), "cell_tokens": TOKENS})
+    renamed = next(entry for entry in measured["variants"] if entry["name"] == RENAMED)
     assert renamed["note"] == "the prompts do not name the columns"
-    assert "columns renamed" not in made["sentence"]
+    assert "columns renamed" not in measured["sentence"]
 
 
 def test_no_rows_one_row_and_rows_of_one_label_are_no_errors(tmp_path: Path) -> None:
     nothing = described(np.zeros(0, dtype=int), {}, planned(2))
-    assert nothing["sentence"] == "There are no test rows to show otherwise."
+    assert nothing["sentence"] == "There are no test rows to perturb."
     assert nothing["importance"] == []
     for rows in (1, 5):
         usual = np.tile([1.0, 0.0], (rows, 1))
-        made = described(np.zeros(rows, dtype=int), ways(None, usual, 2), planned(2))
-        assert made["as_it_is"] == {"roc_auc": None, "log_loss": pytest.approx(0, abs=1e-12)}
-        assert made["variants"][0]["roc_auc_change"] is None
-        artifacts.write(tmp_path / f"{rows}.json", made, "robustness")
+        measured = described(np.zeros(rows, dtype=int), ways(None, usual, 2), planned(2))
+        assert measured["as_it_is"] == {"roc_auc": None, "log_loss": pytest.approx(0, abs=1e-12)}
+        assert measured["variants"][0]["roc_auc_change"] is None
+        artifacts.write(tmp_path / f"{rows}.json", measured, "robustness")
         plot_importance(tmp_path / f"{rows}.json", tmp_path / f"{rows}.svg")
     artifacts.write(tmp_path / "none.json", nothing, "robustness")
     plot_importance(tmp_path / "none.json", tmp_path / "none.svg")
@@ -248,7 +250,7 @@ def test_a_long_test_split_is_sampled_by_the_seed_in_its_order() -> None:
 
 
 UNCALIBRATED = {
-    "asked": "none",
+    "requested": "none",
     "method": "none",
     "note": None,
     "temperature": None,
@@ -261,31 +263,31 @@ UNCALIBRATED = {
 
 @dataclass
 class FakeScorer:
-    """Knows a row by what stands for one feature; counts what it is asked."""
+    """Scores a row by the text of one feature; counts the prompts it is given."""
 
-    asked: list[int]
+    prompts_scored: list[int]
     cutoff_len: int = 100
 
     def probabilities(self, records: Sequence[Mapping[str, Any]], texts: Sequence[str], advance: Any) -> Any:
-        self.asked.append(len(records))
-        known = np.array([0.9 if "ST_Slope Up" in record["input"] else 0.2 for record in records])
-        return np.stack([known, 1 - known], axis=1)
+        self.prompts_scored.append(len(records))
+        positive = np.array([0.9 if "ST_Slope Up" in record["input"] else 0.2 for record in records])
+        return np.stack([positive, 1 - positive], axis=1)
 
 
 def test_the_whole_step_finds_the_column_that_a_model_goes_by(
     heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(asked))
+    prompts_scored: list[int] = []
+    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(prompts_scored))
     monkeypatch.setattr(
         robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
     )
-    found = run_step(heart, tmp_path)
-    best = found["importance"][0]
+    result = run_step(heart, tmp_path)
+    best = result["importance"][0]
     assert (best["feature"], best["changed_decisions"] > 0.3) == ("ST_Slope", True)
-    assert all(entry["changed_decisions"] == 0 for entry in found["importance"][1:])
-    assert [entry["changed_decisions"] for entry in found["variants"]] == [0.0, best["changed_decisions"], 0.0]
-    assert asked[0] < found["rows"] * (4 + len(found["importance"]))
+    assert all(entry["changed_decisions"] == 0 for entry in result["importance"][1:])
+    assert [entry["changed_decisions"] for entry in result["variants"]] == [0.0, best["changed_decisions"], 0.0]
+    assert prompts_scored[0] < result["rows"] * (4 + len(result["importance"]))
     before = (tmp_path / "robustness.json").read_bytes()
     run_step(heart, tmp_path)
     assert (tmp_path / "robustness.json").read_bytes() == before
@@ -327,9 +329,9 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
 
 def test_a_wide_table_is_tried_on_its_first_columns_only(heart: Experiment) -> None:
     truth, usual = random_case(20, 2, seed=3)
-    made = described(truth, ways(truth, usual, MAX_FEATURES + 5), planned(MAX_FEATURES + 5))
-    assert len(made["importance"]) == MAX_FEATURES
-    assert made["notes"] == ["Only the first 30 of 35 columns were left out one at a time."]
+    measured = described(truth, ways(truth, usual, MAX_FEATURES + 5), planned(MAX_FEATURES + 5))
+    assert len(measured["importance"]) == MAX_FEATURES
+    assert measured["notes"] == ["Only the first 30 of 35 columns were left out one at a time."]
 
 
 def test_an_artifact_of_another_form_is_refused(tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def doctor(folder: Path, config: dict[str, Any] | None = None, **environment: st
 
 
 def test_a_machine_is_described_line_by_line(tmp_path: Path) -> None:
-    found = doctor(tmp_path)
-    assert found["Python"]["severity"] == found["packages of the workflow"]["severity"] == "ok"
-    assert "built-in agent needs none" in found["endpoint"]["detail"]
-    assert {"sandbox", "GPU", "memory", "disk", "SLURM", "llamafactory-cli"} <= set(found)
-    assert found["code"] in (0, 1)
+    findings = doctor(tmp_path)
+    assert findings["Python"]["severity"] == findings["packages of the workflow"]["severity"] == "ok"
+    assert "built-in agent needs none" in findings["endpoint"]["detail"]
+    assert {"sandbox", "GPU", "memory", "disk", "SLURM", "llamafactory-cli"} <= set(findings)
+    assert findings["code"] in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -47,23 +47,23 @@ def test_a_machine_is_described_line_by_line(tmp_path: Path) -> None:
 )
 def test_an_endpoint_is_asked_how_strictly_it_answers(tmp_path: Path, refuses: tuple[str, ...], rung: str) -> None:
     with serve(refuses=refuses) as server:
-        asked = {"agent": "openai", "agent_model": "thinker", "agent_api_base": server.url}
-        found = doctor(tmp_path, {"experiments": {"exp": asked}}, OPENAI_API_KEY=KEY)
-    assert found["endpoint"]["severity"] == "ok"
-    assert f"127.0.0.1:{server.port} answers (thinker): {rung}" in found["endpoint"]["detail"]
+        settings = {"agent": "openai", "agent_model": "thinker", "agent_api_base": server.url}
+        findings = doctor(tmp_path, {"experiments": {"exp": settings}}, OPENAI_API_KEY=KEY)
+    assert findings["endpoint"]["severity"] == "ok"
+    assert f"127.0.0.1:{server.port} answers (thinker): {rung}" in findings["endpoint"]["detail"]
 
 
 def test_an_endpoint_that_is_needed_and_does_not_answer_breaks_everything(tmp_path: Path) -> None:
     with serve(always=401, complaint=f"Incorrect API key provided: {KEY}") as server:
         config = {"agent": "openai", "agent_model": "thinker", "agent_api_base": server.url}
-        found = doctor(tmp_path, config, OPENAI_API_KEY=KEY)
-    assert found["endpoint"]["severity"] == "broken"
-    assert "refuses the key" in found["endpoint"]["detail"]
-    assert found["code"] == 2
+        findings = doctor(tmp_path, config, OPENAI_API_KEY=KEY)
+    assert findings["endpoint"]["severity"] == "broken"
+    assert "refuses the key" in findings["endpoint"]["detail"]
+    assert findings["code"] == 2
 
 
 def test_a_key_without_a_model_is_said_and_breaks_nothing(tmp_path: Path) -> None:
-    found = doctor(tmp_path, OPENAI_API_KEY=KEY)
-    assert found["endpoint"]["severity"] == "missing"
-    assert "set agent_model" in found["endpoint"]["detail"]
-    assert found["code"] == 1
+    findings = doctor(tmp_path, OPENAI_API_KEY=KEY)
+    assert findings["endpoint"]["severity"] == "missing"
+    assert "set agent_model" in findings["endpoint"]["detail"]
+    assert findings["code"] == 1

@@ -62,7 +62,7 @@ def test_four_questions_make_a_configuration(folder: Path) -> None:
     person = pexpect.spawn(
         str(BIN / "loramake"), ["init", "heart.csv"], cwd=str(folder), timeout=60, encoding="utf-8", dimensions=(60, 80)
     )
-    person.expect("to be predicted")
+    person.expect("should be predicted")
     person.expect("HeartDisease  ")
     for question, keys in (
         ("", "\r"),
@@ -86,10 +86,10 @@ def test_ctrl_c_writes_nothing(folder: Path) -> None:
     person = pexpect.spawn(
         str(BIN / "loramake"), ["init", "heart.csv"], cwd=str(folder), timeout=60, encoding="utf-8", dimensions=(60, 80)
     )
-    person.expect("to be predicted")
+    person.expect("should be predicted")
     time.sleep(0.5)
     person.send("\x03")
-    person.expect("nothing is written")
+    person.expect("nothing was written")
     assert not (folder / "config.yaml").exists()
 
 

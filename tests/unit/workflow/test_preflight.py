@@ -22,7 +22,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_costs_ask_for_the_target_whose_labels_they_speak_of(table: Path) -> None:
     settings = resolve({}, "exp", {"csv": table.name, "costs": COSTS})
-    with pytest.raises(ConfigError, match="costs: they speak of the labels of the target: set target, too"):
+    with pytest.raises(ConfigError, match="costs: they name the labels of the target: set target, too"):
         check_inputs(settings, "results/exp")
     check_inputs(settings | {"target": "outcome"}, "results/exp")
 
