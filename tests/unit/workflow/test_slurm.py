@@ -184,7 +184,7 @@ def test_how_a_job_ended_is_read_from_its_log_where_slurm_only_knows_that_it_fai
         (TERMINATED, True, ["asked to end shortly before its time limit", "with more time"]),
         ("OUT_OF_MEMORY", True, ["used more than 6000 MB of memory", "submitted again with more memory"]),
         ("CANCELLED", False, ["cancelled (scancel)", "the run stops here", "resumes from checkpoint-20"]),
-        ("NODE_FAIL", True, ["its node failed", "submitted again and goes on"]),
+        ("NODE_FAIL", True, ["its node failed", "submitted again and resumes"]),
         ("FAILED", False, ["failed: the GPU's memory is too small, on vm", "the run stops here"]),
     ],
 )  # fmt: skip
