@@ -41,10 +41,10 @@ SCONTROL = """JobId=11 JobName=5e71549c-cd4c-4ef0-a3d2-f4a3c3b4f1a2
    NodeList=vm
    TRES=cpu=2,mem=6000M,node=1,billing=2
    Command=(null)
-   WorkDir=/work/my run
+   WorkDir=/home/ada/my run
    Comment=rule_run_finetuning_wildcards_exp 
-   StdErr=/work/my run/.snakemake/slurm_logs/rule_run_finetuning/exp/11.log
-   StdOut=/work/my run/.snakemake/slurm_logs/rule_run_finetuning/exp/11.log
+   StdErr=/home/ada/my run/.snakemake/slurm_logs/rule_run_finetuning/exp/11.log
+   StdOut=/home/ada/my run/.snakemake/slurm_logs/rule_run_finetuning/exp/11.log
    Power=
    TresPerJob=gres:gpu:1
 """
@@ -54,7 +54,7 @@ NODE = Node("gpu", True, 2, 6000, 480, "gpu:1", "idle")
 
 
 def test_a_job_is_read_from_scontrol_without_an_accounting_database() -> None:
-    log = "/work/my run/.snakemake/slurm_logs/rule_run_finetuning/exp/11.log"
+    log = "/home/ada/my run/.snakemake/slurm_logs/rule_run_finetuning/exp/11.log"
     assert (DETAILS.state, DETAILS.node, DETAILS.log, DETAILS.seconds, DETAILS.limit) == (
         "FAILED",
         "vm",
