@@ -7,7 +7,7 @@ from loramake.text import as_percent, format_threshold
 
 
 @pytest.mark.parametrize(
-    ("share", "told"),
+    ("share", "text"),
     [
         (0.9, "90%"),
         (0.975, "97.5%"),
@@ -29,7 +29,7 @@ def test_no_setting_of_ten_decimals_is_rounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "told"),
+    ("probability", "text"),
     [(0.0, "0.000"), (0.5, "0.500"), (0.81234, "0.812"), (0.99961, "0.99961"), (0.9995, "0.99950"), (1.0, "1.000")],
 )
 def test_a_threshold_is_told_apart_from_1(probability: float, text: str) -> None:

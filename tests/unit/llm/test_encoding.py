@@ -207,9 +207,9 @@ def test_a_chat_template_that_llamafactory_cannot_parse_asks_for_a_template() ->
 
 def test_no_template_at_all_is_never_llamafactorys_empty_one(tmp_path: Path) -> None:
     byte_level_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ConfigError, match=r"`template:`"):
+    with pytest.raises(ConfigError, match=r"set template in config.yaml"):
         load_encoder(str(tmp_path), None)
-    with pytest.raises(ConfigError, match=r"`template:`"):
+    with pytest.raises(ConfigError, match=r"set template in config.yaml"):
         find_template(str(tmp_path), None)
 
 

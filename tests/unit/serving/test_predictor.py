@@ -140,7 +140,7 @@ def test_missing_and_unknown_columns_are_named(
     more = rows.head(1).assign(mood="good", weather="fine")
     for _ in range(2):
         predictor.predict(pd.concat([more, more[["mood"]]], axis=1))
-    assert capsys.readouterr().err.count("not used, since training never saw them: mood, weather.") == 1
+    assert capsys.readouterr().err.count("ignored, since training never saw them: mood, weather.") == 1
 
 
 def test_cells_unlike_all_that_training_saw_are_counted_once(
