@@ -8,6 +8,7 @@ Time and memory grow with resamples times rows times bins in use.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,17 +25,7 @@ from loramake.tasks import read_task
 from loramake.trust.sentences.calibration_measures import summarize_calibration
 
 BINS = 15
-MEASURES: tuple[CalibrationMeasure, ...] = (
-    "ece",
-    "adaptive_ece",
-    "mce",
-    "classwise_ece",
-    "brier",
-    "brier_reliability",
-    "brier_resolution",
-    "brier_uncertainty",
-    "log_loss",
-)
+MEASURES: tuple[CalibrationMeasure, ...] = get_args(CalibrationMeasure)
 
 _CELLS = 5_000_000
 """Numbers in the largest arrays: 40 MB each."""
