@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ class Classification(Task):
         Metric("log_loss", "log loss", sign=-1),
     )
     shown_metrics = ("roc_auc", "accuracy", "balanced_accuracy", "f1_macro", "mcc", "pr_auc", "log_loss")
-    baselines = ("majority", "logistic_regression", "hist_gradient_boosting")
+    baselines: ClassVar[tuple[str, ...]] = ("majority", "logistic_regression", "hist_gradient_boosting")
 
     @property
     def kind(self) -> TaskType:
