@@ -30,6 +30,7 @@ check: .venv.stamp
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/python tests/lint_workflow.py
+	[ ! -x $(BIN)/hadolint ] || $(BIN)/hadolint Dockerfile
 
 format: .venv.stamp
 	$(BIN)/ruff check --fix .

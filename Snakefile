@@ -18,6 +18,11 @@ let_snakemake_wait()
 check_settings()
 
 
+if config.get("container"):
+
+    container: str(config["container"])
+
+
 wildcard_constraints:
     experiment=EXPERIMENT_NAME,
 

@@ -19,7 +19,7 @@ from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import locate_model, name_model
-from loramake.settings import BY_NAME, STRUCTURE, Settings, check_settings, coerce, defaults
+from loramake.settings import BY_NAME, STRUCTURE, TOP_LEVEL, Settings, check_settings, coerce, defaults
 from loramake.text import quoted
 
 REVIEWS: tuple[ReviewName, ...] = ("data", "balance", "config")
@@ -62,10 +62,11 @@ def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:
             )
         if settings is not None and not isinstance(settings, Mapping):
             raise ConfigError(f"{where}: experiments: {name}: is {quoted(repr(settings))}, not settings below a name.")
-        if "small_rules" in (settings or {}):
-            raise ConfigError(
-                f"{where}: experiments: {name}: small_rules is for all experiments: move it to the top level."
-            )
+        for key in TOP_LEVEL:
+            if key in (settings or {}):
+                raise ConfigError(
+                    f"{where}: experiments: {name}: {key} is for all experiments: move it to the top level."
+                )
         check_settings(settings or {}, f"{where}: experiments: {name}")
 
 

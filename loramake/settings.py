@@ -62,6 +62,8 @@ _LONGEST_TEXT = 100_000
 BY_NAME = "extra_training_args"
 
 STRUCTURE = ("experiments", "extends")
+TOP_LEVEL = ("small_rules", "container")
+"""Settings that say where steps run, and are for all experiments."""
 
 
 def defaults() -> Settings:

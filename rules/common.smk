@@ -16,7 +16,7 @@ from loramake.config import (
     resolve,
 )
 from loramake.feedback import FEEDBACK_SETTINGS, read_feedback
-from loramake.settings import TRAINING_KEYS
+from loramake.settings import TOP_LEVEL, TRAINING_KEYS
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.experiments import refuse_links
@@ -156,7 +156,7 @@ def get_tables_hash(wildcards):
 def get_all_settings(wildcards):
     """Every setting in its final value, each with the feedback of its step."""
     settings = dict(get_settings(wildcards.experiment))
-    for key in ("csv", "test_csv", "small_rules"):  # paths, not contents
+    for key in ("csv", "test_csv", *TOP_LEVEL):  # paths, and where steps run
         del settings[key]
     for step, keys in FEEDBACK_SETTINGS.items():
         of_step = get_settings(wildcards.experiment, step)
