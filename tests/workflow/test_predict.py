@@ -1,6 +1,7 @@
 """loramake predict on a finished experiment: the real command, killed and interrupted, too."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -39,7 +40,9 @@ def start(folder: Path, *arguments: str, stdin: Any = subprocess.DEVNULL) -> sub
     command = [str(BIN / "loramake"), "predict", *arguments]
     environment = {**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": stdin}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+    # A shell has what it starts in the background ignore SIGINT, and so would this process, as its child.
+    heeds_ctrl_c = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, preexec_fn=heeds_ctrl_c, **pipes)
 
 
 def predict(folder: Path, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
