@@ -53,7 +53,11 @@ _IN_SANDBOX = "loramake/sandbox/inside.py"
 """Runs in a process of the sandbox, where coverage does not see it."""
 _UNSAFE = "test_an_attempt_that_works_in_a_plain_process_is_held"
 """Does harm where a mutant takes the sandbox away: a fork bomb, terabytes of files."""
-_ALSO = {"sandbox": ("prepare/test_execution.py",), "prediction": ("evaluation",)}
+_ALSO = {
+    "sandbox": ("prepare/test_execution.py",),
+    "prediction": ("evaluation",),
+    "tasks": ("explore/test_task.py",),
+}
 """Tests that meet a package beside its own."""
 _LARGE = ("pandas", "scipy.stats", "sklearn.ensemble", "matplotlib.pyplot", "cleanlab", "openai", "mapie", "crepes")
 """Imported once, before the forks."""
