@@ -2,7 +2,7 @@
 
 from typing import Any, Generic, TypeVar
 
-from loramake.artifact_types.agents import Call, Critique, Exploration, PlanAnswer, Refusal, ReplyContent, Way
+from loramake.artifact_types.agents import Call, Critique, Exploration, PlanAnswer, Refusal, Reply, Way
 from loramake.artifact_types.evaluation import Baselines, Evaluation
 from loramake.artifact_types.explore import Profile, Splits, TaskDescription
 from loramake.artifact_types.llm import AdapterConfig, Card, LlamaFactoryNames
@@ -73,7 +73,7 @@ TRANSCRIPT = Schema("transcript", list[Call | Refusal])
 EXPLORE_DATA = Schema("answers/explore_data", Exploration)
 PLAN_PREPARATION = Schema("answers/plan_preparation", PlanAnswer)
 VERIFY_PREPARED_DATA = Schema("answers/verify_prepared_data", Critique)
-AGENT_REPLY = Schema("agent_reply", ReplyContent)
+AGENT_REPLY = Schema("agent_reply", Reply)
 AGENT_WAYS = Schema("agent_ways", dict[str, Way])
 
 CARD = Schema("card", Card)

@@ -28,6 +28,7 @@ from loramake.workflow.preflight import (
     check_feedback_files,
     check_inputs,
 )
+from loramake.workflow.slurm.queue import check_cluster
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.llm.models import check_model
 from loramake.paths import APPROVALS, TEMPLATES, locate_model
@@ -114,6 +115,8 @@ def get_slice(*keys, feedback=None):
 @refuse_in_one_sentence
 def validate_tables(experiment):
     """Refuse bad tables before anything is deleted; returns the paths of the table and the test table (or None)."""
+    if is_for_slurm() and not workflow.remote_exec:
+        check_cluster()
     settings = get_settings(experiment, "explore")
     refuse_links(Path(f"results/{experiment}"))
     check_feedback_files(f"results/{experiment}/feedback")
@@ -270,7 +273,8 @@ def get_missing_artifacts(wildcards):
 
 def is_for_slurm():
     """Whether jobs are submitted to SLURM by this process, or this is such a job."""
-    return workflow.remote_exec or workflow.executor_plugin.name == "slurm"
+    executor = workflow.executor_plugin  # None where nothing is run: --summary, --lint
+    return workflow.remote_exec or (executor is not None and executor.name == "slurm")
 
 
 def get_partition():

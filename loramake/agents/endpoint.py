@@ -21,8 +21,8 @@ from loramake.agents.answers import AnswerError, read_json
 from loramake.agents.completion import Completion, read_completion
 from loramake.agents.connection import Connection
 from loramake.agents.http_client import HEADERS, BoundedClient, timeout
-from loramake.agents.memory import Reply, read_reply, read_way, remember_way, reply_path, write_reply
-from loramake.artifact_types.agents import Call, Message, Refusal, Rung, TokenLimit
+from loramake.agents.memory import read_reply, read_way, remember_way, reply_path, write_reply
+from loramake.artifact_types.agents import Call, Message, Refusal, Reply, Rung, TokenLimit
 from loramake.console import printable, redact, say, working
 from loramake.errors import AgentError, ArtifactError
 from loramake.rendering import render
@@ -88,16 +88,16 @@ class Endpoint:
         for _ in range(TRIES):
             reply = self._ask(model, messages, schema)
             try:
-                if not reply.is_whole:
+                if not reply["is_whole"]:
                     most = f"{self._limit(schema):,} tokens, agent_max_tokens"
                     raise AnswerError(f"The answer was cut off at the token limit ({most}). Be shorter.")
-                if not reply.text.strip():
+                if not reply["text"].strip():
                     raise AnswerError("The answer contains no text. Answer in text, and call no tools.")
-                return read(reply.text)
+                return read(reply["text"])
             except (AgentError, ArtifactError) as error:
                 complaint = shorten(error, _COMPLAINT_SHOWN)
                 self._write({"refused": complaint})
-                sent_back = shorten(reply.text, _ANSWER_SENT_BACK)
+                sent_back = shorten(reply["text"], _ANSWER_SENT_BACK)
                 messages = [*messages, {"role": "assistant", "content": sent_back}, _complain(complaint)]
         self.forget()
         raise AgentError(
@@ -122,12 +122,12 @@ class Endpoint:
         cost = None if cached else self._cost(reply)
         self._write(
             {
-                "model": reply.model,
+                "model": reply["model"],
                 "messages": messages,
-                "answer": shorten(reply.text, _ANSWER_KEPT),
-                "tokens_in": reply.tokens_in,
-                "tokens_out": reply.tokens_out,
-                "seconds": reply.seconds,
+                "answer": shorten(reply["text"], _ANSWER_KEPT),
+                "tokens_in": reply["tokens_in"],
+                "tokens_out": reply["tokens_out"],
+                "seconds": reply["seconds"],
                 "cost": cost,
                 "cached": cached is not None,
             }
@@ -137,7 +137,7 @@ class Endpoint:
     def _cost(self, reply: Reply) -> float | None:
         if self._prices is None:
             return None
-        return (reply.tokens_in * self._prices["input"] + reply.tokens_out * self._prices["output"]) / 1e6
+        return (reply["tokens_in"] * self._prices["input"] + reply["tokens_out"] * self._prices["output"]) / 1e6
 
     def _write(self, line: Call | Refusal) -> None:
         with self.transcript.open("a", encoding="utf-8") as file:
@@ -155,9 +155,14 @@ class Endpoint:
             say(f"{self.connection.host} supports no stricter way to request JSON than {rung}.")
             remember_way(self._server(model), {"rung": rung})
         seconds = round(time.monotonic() - started, 2)
-        return Reply(
-            redact(completion.text), model, completion.tokens_in, completion.tokens_out, seconds, completion.is_whole
-        )
+        return {
+            "text": redact(completion.text),
+            "model": model,
+            "tokens_in": completion.tokens_in,
+            "tokens_out": completion.tokens_out,
+            "seconds": seconds,
+            "is_whole": completion.is_whole,
+        }
 
     def _climb_down(
         self, model: str, messages: list[Message], schema: str | None, rungs: Sequence[Rung]

@@ -5,31 +5,17 @@ A results folder may come from somebody else, and files get damaged: a file that
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loramake import artifacts, schemas
 from loramake.agents.http_client import MOST_BYTES
-from loramake.artifact_types.agents import ReplyContent, Way
+from loramake.artifact_types.agents import Reply, Way
 from loramake.errors import ArtifactError
 from loramake.schemas import Content, Schema
 
 CACHE = Path("results/.cache/agent")
 _WAYS = "ways.json"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer of a model."""
-
-    text: str
-    model: str
-    tokens_in: int
-    tokens_out: int
-    seconds: float
-    is_whole: bool
-    """Whether it ended by itself, not at the token limit."""
 
 
 def reply_path(question: dict[str, Any]) -> Path:
@@ -40,21 +26,12 @@ def reply_path(question: dict[str, Any]) -> Path:
 
 def read_reply(path: Path) -> Reply | None:
     """A cached reply, or None if there is no readable one."""
-    content = _read(path, schemas.AGENT_REPLY)
-    return None if content is None else Reply(**content)
+    return _read(path, schemas.AGENT_REPLY)
 
 
 def write_reply(path: Path, reply: Reply) -> None:
     """Cache a reply."""
-    content: ReplyContent = {
-        "text": reply.text,
-        "model": reply.model,
-        "tokens_in": reply.tokens_in,
-        "tokens_out": reply.tokens_out,
-        "seconds": reply.seconds,
-        "is_whole": reply.is_whole,
-    }
-    artifacts.write(path, content, schemas.AGENT_REPLY)
+    artifacts.write(path, reply, schemas.AGENT_REPLY)
 
 
 def read_way(server: str) -> Way:

@@ -55,8 +55,8 @@ class Refusal(TypedDict):
     refused: str
 
 
-class ReplyContent(TypedDict):
-    """A cached answer of a model."""
+class Reply(TypedDict):
+    """An answer of a model, as it is cached."""
 
     text: str
     model: str
@@ -64,6 +64,7 @@ class ReplyContent(TypedDict):
     tokens_out: int
     seconds: float
     is_whole: bool
+    """Whether it ended by itself, not at the token limit."""
 
 
 Rung = Literal["json_schema", "json_object", "text"]

@@ -19,7 +19,7 @@ from loramake.errors import LoramakeError
 from loramake.programs import output_lines
 from loramake.sandbox import bubblewrap
 from loramake.settings import defaults
-from loramake.workflow.slurm.queue import Node, largest_node, read_nodes
+from loramake.workflow.slurm.queue import COMMANDS, Node, largest_node, read_nodes
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 """Severities: all is well, something optional is missing, something required is missing."""
@@ -27,7 +27,6 @@ OK, MISSING, BROKEN = "ok", "missing", "broken"
 _GIB = 1 << 30
 _LITTLE_DISK, _LITTLE_MEMORY = 10 * _GIB, 4 * _GIB
 _SECONDS = 20
-_SLURM_COMMANDS = ("sbatch", "squeue", "scontrol", "scancel", "srun")
 
 
 @dataclass(frozen=True)
@@ -175,11 +174,11 @@ def _disk() -> Finding:
 
 def _slurm() -> Iterator[Finding]:
     """The executor, the commands, the partitions with their GPUs, and how finished jobs can be asked about."""
-    version = output_lines("sinfo", "--version")
-    if not version:
+    if shutil.which("sinfo") is None:
         yield Finding("SLURM", OK, "not installed, and not needed: everything runs on this machine")
         return
-    missing = [name for name in _SLURM_COMMANDS if shutil.which(name) is None]
+    version = output_lines("sinfo", "--version") or ["SLURM"]
+    missing = [name for name in COMMANDS if shutil.which(name) is None]
     if missing:
         yield Finding("SLURM", MISSING, f"{version[0]} without {', '.join(missing)}: run loramake on a login node")
         return

@@ -1,6 +1,7 @@
 """Runs the workflow until every review approves: Snakemake repeatedly, from the step that feedback changes."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -46,6 +47,8 @@ def profile_options(profile: str | None, cores: int, directory: Path) -> list[st
     It is passed as the workflow's profile: profiles/default would override each of its keys otherwise. There `cores`
     are those of this machine; how many a job gets is for its rule and the node.
     """
+    if profile == "slurm" and importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        raise ConfigError("--profile slurm needs the extra slurm: pip install 'loramake[slurm]'.")
     if profile != "slurm":
         return ["--cores", str(cores), *(["--profile", profile] if profile else [])]
     options = ["--workflow-profile", str(ROOT / "profiles/slurm"), "--local-cores", str(cores)]
@@ -88,6 +91,8 @@ class Run:
             code = self._once(command_line.counting)
             after = self._feedback()
             if code == 0 or before == after:
+                if code != 0 and self._has_profile() and not self.is_verbose:
+                    say("the run stopped; the same command with --verbose shows Snakemake's own log.")
                 return code
             command_line = command_line.overrule(
                 key
@@ -128,8 +133,7 @@ class Run:
     def _profile(self) -> list[str]:
         """profiles/default as options: Snakemake prints a line about a profile that it finds itself."""
         profile = Path("profiles/default")
-        has_another = {"--profile", "--workflow-profile"} & set(self.options)
-        if self.is_verbose or has_another or (self.directory / profile).exists():
+        if self.is_verbose or self._has_profile() or (self.directory / profile).exists():
             return []
         options = ["--workflow-profile", "none"]
         for key, value in read_yaml(ROOT / profile / "config.yaml").items():
@@ -140,6 +144,9 @@ class Run:
             elif value is not False and key != "quiet":
                 options += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
         return options
+
+    def _has_profile(self) -> bool:
+        return bool({"--profile", "--workflow-profile"} & set(self.options))
 
     def _refuse_locked(self) -> None:
         """ConfigError if another Snakemake runs here, or was killed: its own message is silenced."""

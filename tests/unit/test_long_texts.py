@@ -3,7 +3,6 @@
 What took the square of the length took minutes to hours here.
 """
 
-import contextlib
 import io
 import re
 from collections.abc import Callable
@@ -28,6 +27,14 @@ PROFILE = {"columns": []}
 HALF = LONGEST_TEXT // 2 - 50
 
 
+def understood(text: str) -> list[Change] | str:
+    """The changes that a text asks for, or the sentence with which it is refused."""
+    try:
+        return parse_feedback(text, KNOWN)
+    except ConfigError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -48,8 +55,8 @@ HALF = LONGEST_TEXT // 2 - 50
     ],
 )
 def test_feedback(text: str) -> None:
-    with ends_within(30), contextlib.suppress(ConfigError):
-        parse_feedback(text, KNOWN)
+    with ends_within(30):
+        assert understood(text)
 
 
 def test_feedback_beyond_a_length_is_refused_before_it_is_read() -> None:
@@ -74,16 +81,16 @@ def test_an_error_quotes_the_beginning_of_a_long_name_alone() -> None:
 )  # fmt: skip
 def test_personal_data(unit: str, tail: str) -> None:
     with ends_within(30):
-        Disclosure("samples", PROFILE).clean(unit * (1_000_000 // len(unit)) + tail)
+        assert Disclosure("samples", PROFILE).clean(unit * (1_000_000 // len(unit)) + tail)
 
 
 @pytest.mark.parametrize("name", ["name_" * 40_000 + "\nx", "_nam" * 50_000, "a_" * 100_000, "é" * 200_000])
 def test_names_of_columns(name: str) -> None:
     column = {"name": name, "type": "text", "top_values": []}
     with ends_within(30):
-        find_personal({"columns": [column]})
-        split_name(name)
-        normalise(name)
+        assert list(find_personal({"columns": [column]})) in ([], [name])
+        assert split_name(name)
+        assert normalise(name)
 
 
 def test_what_is_personal_is_what_it_was() -> None:
@@ -101,9 +108,9 @@ def test_what_is_personal_is_what_it_was() -> None:
 def test_cells(cell: str) -> None:
     column = pd.Series([cell, "2024-01-01", "1"], name="x", dtype=object)
     with ends_within(30):
-        profile_column(column)
-        to_days(column, day_first=False)
-        original(escape_formula(cell))
+        assert profile_column(column)["distinct"] == 3
+        assert to_days(column, day_first=False).notna()[1]
+        assert original(escape_formula(cell)) == cell
 
 
 def test_dates_are_what_they_were() -> None:
@@ -125,7 +132,7 @@ def test_a_trainings_output(line: str) -> None:
 )
 def test_the_nearest_of_names(word: str, known: list[str]) -> None:
     with ends_within(30):
-        nearest(word, known)
+        assert nearest(word, known) == ""
 
 
 def test_a_hang_is_ended() -> None:

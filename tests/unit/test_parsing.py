@@ -164,21 +164,21 @@ def test_a_card_that_does_not_speak_of_loramake_is_not_parsed(tmp_path: Path) ->
 @pytest.mark.parametrize("card", ["loramake: [1]", "loramake: {settings: [1]}", "- loramake"])
 def test_a_card_of_another_shape_is_no_traceback(card: str, tmp_path: Path) -> None:
     written(tmp_path / "README.md", f"---\n{card}\n---\n")
-    refusal(lambda: read_card(str(tmp_path)), "not (a )?mappings? of keys to values")
+    assert "of keys to values" in refusal(lambda: read_card(str(tmp_path)), "not (a )?mappings?")
 
 
 def test_a_file_of_settings_that_is_huge_is_refused_unread(tmp_path: Path) -> None:
     path = written(tmp_path / "config.yaml", "csv: " + "x" * 2 * MIB)
-    refusal(lambda: read_config(path), "config.yaml is not valid YAML .it is larger than 1 MiB")
+    assert "is larger than 1 MiB" in refusal(lambda: read_config(path), "config.yaml is not valid YAML")
 
 
 def test_one_huge_scalar_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = written(tmp_path / "config.yaml", "csv: " + "x" * 1_000_000)
-    refusal(lambda: read_config(path), "csv: it has 1,000,000 characters: write at most 100,000")
+    assert "csv: it has 1,000,000 characters: write at most 100,000" in refusal(lambda: read_config(path))
     path = written(tmp_path / "config.yaml", "? " + "x" * 1_000_000 + "\n: 1")
-    refusal(lambda: read_config(path), "is not a setting")
+    assert "is not a setting" in refusal(lambda: read_config(path))
     path = written(tmp_path / "config.yaml", "csv: " + "x" * 5_000)
-    refusal(lambda: read_config(path), "cannot be a path")
+    assert "cannot be a path" in refusal(lambda: read_config(path))
 
 
 def test_a_value_that_snakemake_has_read_is_bounded_too() -> None:
@@ -329,9 +329,10 @@ def test_what_is_read_from_generated_code_is_what_it_wrote(tmp_path: Path) -> No
 @pytest.mark.parametrize("read", [artifacts.read, artifacts.read_untrusted])
 def test_what_is_wrong_ten_thousand_times_is_told_once_and_soon(read: Any, tmp_path: Path) -> None:
     bad = json.dumps([{"row": str(row), "x": "a longer one"} for row in range(50_000)])
-    refusal(lambda: read(written(tmp_path / "records.json", bad), "records"), r"records.json: \[0\]")
+    assert "records.json: [0]" in refusal(lambda: read(written(tmp_path / "records.json", bad), "records"))
     empty = "[" + "[]," * 3_000_000 + "[]]"
-    refusal(lambda: read(written(tmp_path / "records.json", empty), "records"), "contains 3,000,002 lists and mappings")
+    told = refusal(lambda: read(written(tmp_path / "records.json", empty), "records"))
+    assert "contains 3,000,002 lists and mappings" in told
 
 
 def test_small_data_gets_the_most_telling_error(tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ None of it needs an accounting database: `scontrol` knows a finished job for Min
 """
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from loramake.errors import ConfigError
 from loramake.llm.training_process import ASKED_TO_END
 from loramake.programs import output_lines
+
+COMMANDS = ("sinfo", "sbatch", "squeue", "scontrol", "scancel", "srun")
+"""What a run and its jobs call."""
 
 TERMINATED = "TERMINATED"
 """Ours, not SLURM's: a training that saved a checkpoint and ended, asked to shortly before its time limit."""
@@ -177,6 +182,14 @@ class Node:
 def read_nodes() -> list[Node]:
     """The nodes of every partition, by sinfo; none where SLURM does not answer."""
     return parse_nodes(output_lines("sinfo", "--noheader", "--Node", "--format=%P|%c|%m|%l|%G|%T"))
+
+
+def check_cluster() -> None:
+    """Raise ConfigError where no job could be submitted: before the first step, and not after the last review."""
+    if missing := [name for name in COMMANDS if shutil.which(name) is None]:
+        raise ConfigError(f"SLURM's {', '.join(missing)} cannot be found: run on a login node (`loramake doctor`).")
+    if not read_nodes():
+        raise ConfigError("SLURM does not answer `sinfo`: run on a login node, or wait until it is up.")
 
 
 def parse_nodes(lines: list[str]) -> list[Node]:

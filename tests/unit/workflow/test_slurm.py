@@ -14,16 +14,19 @@ from loramake.llm.training_process import ASKED_TO_END
 from loramake.workflow.run import profile_options
 from loramake.workflow.slurm import fit, follower, sentences
 from loramake.workflow.slurm.queue import (
+    COMMANDS,
     TERMINATED,
     Details,
     Job,
     Node,
+    check_cluster,
     duration,
     largest_node,
     last_sentence,
     parse_details,
     parse_jobs,
     parse_nodes,
+    read_nodes,
     seconds_of,
     true_state,
 )
@@ -338,3 +341,25 @@ def test_where_small_rules_run_is_for_all_experiments() -> None:
         check_config({"experiments": {"a": {"csv": "a.csv", "small_rules": "grouped"}}})
     with pytest.raises(ConfigError, match="small_rules"):
         check_config({"small_rules": "cluster"})
+
+
+def test_a_missing_plugin_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"--profile slurm needs the extra slurm: pip install 'loramake\[slurm\]'"):
+        profile_options("slurm", 2, tmp_path)
+    assert profile_options("mine", 2, tmp_path)[-1] == "mine"
+
+
+def test_a_cluster_is_there_where_its_commands_are_and_it_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in COMMANDS[1:]:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(ConfigError, match="SLURM's sinfo cannot be found: run on a login node"):
+        check_cluster()
+    (tmp_path / "sinfo").write_text("#!/bin/sh\necho 'gpu*|2|6000|1:00:00|gpu:1|idle'\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    check_cluster()
+    assert [(node.partition, node.cpus) for node in read_nodes()] == [("gpu", 2)]
