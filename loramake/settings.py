@@ -56,6 +56,9 @@ TRAINING_KEYS = (
 
 _PATHS = ("csv", "test_csv", "model")
 
+_OF_TEXTS = ("missing_values",)
+"""Settings whose values are texts, whatever YAML reads them as."""
+
 _LONGEST_TEXT = 100_000
 """Characters of one setting, such as costs on a command line."""
 
@@ -151,6 +154,8 @@ def coerce(key: str, value: Any) -> Any:
     schema = load_schema("config")["properties"][key]
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
+    if key in _OF_TEXTS:
+        return _as_texts(value)
     if isinstance(value, Mapping):
         return {name: _with_numbers(part) for name, part in value.items()}
     if not isinstance(value, str):
@@ -167,6 +172,20 @@ def coerce(key: str, value: Any) -> Any:
     if "number" in types or "integer" in types or 4 in schema.get("enum", []):
         return read_number(value)
     return value
+
+
+def _as_texts(value: Any) -> Any:
+    """Lists of texts, and mappings to such lists, where YAML read numbers, or --config passes the whole as text."""
+    if isinstance(value, str):
+        try:
+            value = parse_yaml(value, as_text=True)
+        except ParsingError:
+            return value
+    if isinstance(value, Mapping):
+        return {str(name): _as_texts(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return ["null" if part is None else str(part) for part in value]
+    return value if value is None else [str(value)]
 
 
 def _mapping(text: str) -> Any:

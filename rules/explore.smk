@@ -10,6 +10,7 @@ rule profile_csv:
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
+        settings=get_slice("column_types", "missing_values", feedback="explore"),
     script:
         "../scripts/explore/profile_csv.py"
 

@@ -9,12 +9,11 @@ from loramake.agents.disclosure import LONGEST_CELL
 from loramake.artifact_types.agents import Exploration
 from loramake.artifact_types.explore import Profile, ProfileColumn, TaskDescription
 from loramake.artifact_types.llm import Card
-from loramake.artifact_types.prepare import BalanceProposal, ChosenFeatures, Finding, Plan
+from loramake.artifact_types.prepare import BalanceProposal, ChosenFeatures, Feature, Finding, Plan
 from loramake.artifact_types.shared import MadeBy
 from loramake.errors import DataError
 from loramake.rendering import render
 from loramake.settings import Settings
-from loramake.tables.numbers import number_styles
 from loramake.tasks import rows_by_label, task_of
 from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS, order_labels
 from loramake.text import listed
@@ -81,10 +80,7 @@ class BuiltinAgent:
             "cell_tokens": style["cell_tokens"],
             "longest_cell": LONGEST_CELL,
             "missing": {"token": style["missing_token"], "reason": "a missing cell is named, never guessed"},
-            "features": [
-                {"name": name, "type": columns[name]["type"], "number_style": columns[name]["number_style"]}
-                for name in selected["kept"]
-            ],
+            "features": [describe_feature(columns[name]) for name in selected["kept"]],
             "dropped": selected["dropped"],
             "labels": target.answers(style["label_format"]),
             "balance": propose_balance(list(rows_by_label(task).values())),
@@ -116,12 +112,20 @@ class BuiltinAgent:
         return render("builtin/write_balance_code.j2", strategy=strategy)
 
 
+def describe_feature(column: ProfileColumn) -> Feature:
+    """A column as the plan describes it: its type and how its cells are read."""
+    return {
+        "name": column["name"],
+        "type": column["type"],
+        "number_style": column["number_style"],
+        "date_style": column["date_style"],
+        "missing_words": [entry["value"] for entry in column["missing_words"]],
+    }
+
+
 def write_usual_code(plan: Plan) -> str:
     """The standard preparation code for a plan."""
-    numeric = [feature for feature in plan["features"] if feature["type"] == "numeric"]
-    numbers = {
-        name: [style.pattern, style.thousands or "", style.decimal] for name, style in number_styles(numeric).items()
-    }
+    numbers = [feature["name"] for feature in plan["features"] if feature["type"] == "numeric"]
     return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
 
 

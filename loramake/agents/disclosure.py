@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from loramake.artifact_types.explore import Profile, ProfileColumn
-from loramake.tables.numbers import PLAIN
 from loramake.text import shorten
 
 LEVELS = ("names", "profile", "samples")
@@ -107,9 +106,8 @@ class Disclosure:
         if column["name"] in self.personal:
             return f"{name}: {', '.join(parts)}, cells not shown ({self.personal[column['name']]})"
         if column["quantiles"]:
-            style = column["number_style"] or PLAIN.as_dict()
-            if style != PLAIN.as_dict():
-                parts.append(f"decimal separator {style['decimal']!r}, thousands separator {style['thousands']!r}")
+            if column["number_style"] is not None and column["number_style"]["unit"] is not None:
+                parts.append(f"in {column['number_style']['unit']!r}")
             parts.append("quantiles " + " ".join(f"{value:g}" for value in column["quantiles"].values()))
         else:
             values = [

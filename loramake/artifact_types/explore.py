@@ -8,7 +8,11 @@ Encoding = Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"]
 Delimiter = Literal[",", ";", "\t", "|"]
 ColumnType = Literal["numeric", "categorical", "boolean", "date", "text", "id", "constant"]
 DecimalSign = Literal[".", ","]
-ThousandsSign = Literal[".", ",", " ", "\u00a0", "\u202f", "'", "\u2019"]
+ThousandsSign = Literal[".", ",", " ", "\u00a0", "\u2009", "\u202f", "'", "\u2019"]
+
+
+NumberKind = Literal["number", "duration"]
+DeclaredType = Literal["numeric", "category", "categorical", "text", "date", "id"]
 
 
 class NumberSigns(TypedDict):
@@ -16,6 +20,37 @@ class NumberSigns(TypedDict):
 
     decimal: DecimalSign
     thousands: ThousandsSign | None
+    unit: str | None
+    kind: NumberKind
+
+
+class DateOrder(TypedDict):
+    """How the dates of a column are written."""
+
+    day_first: bool | None
+    is_assumed: bool
+
+
+class FlagWords(TypedDict):
+    """The words of a boolean column."""
+
+    yes: str
+    no: str
+
+
+MissingBy = Literal["numbers", "words", "setting"]
+"""Whose words for a missing cell apply."""
+
+
+class ReadAs(TypedDict):
+    """How the cells of a column are read."""
+
+    number_style: NumberSigns | None
+    date_style: DateOrder | None
+    flags: FlagWords | None
+    missing_by: MissingBy
+    kept_words: list[str]
+    listed_words: list[str]
 
 
 class ValueCount(TypedDict):
@@ -29,21 +64,25 @@ Quantile = Literal["0", "0.25", "0.5", "0.75", "1"]
 
 
 class ColumnNumbers(TypedDict):
-    """The numbers of a column; None of one that is not numeric."""
+    """The numbers of a column; None of one that is not numeric, and `words` also of one that has no dates."""
 
-    number_style: NumberSigns | None
     words: int | None
+    bounds: int | None
     quantiles: dict[Quantile, float] | None
 
 
-class ProfileColumn(ColumnNumbers):
+class ProfileColumn(ColumnNumbers, ReadAs):
     """One column of the CSV."""
 
     name: str
     type: ColumnType
     missing: int
+    missing_words: list[ValueCount]
+    respelled: list[ValueCount]
     distinct: int
     top_values: list[ValueCount]
+    value_hashes: str | None
+    warnings: list[str]
 
 
 class ReadBy(TypedDict):

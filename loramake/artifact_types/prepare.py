@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from loramake.artifact_types.explore import ColumnType, NumberSigns
+from loramake.artifact_types.explore import ColumnType, DateOrder, NumberSigns
 from loramake.artifact_types.shared import ExcludedColumn, MadeBy, SourceName, Strategy
 
 
@@ -63,6 +63,8 @@ class Feature(TypedDict):
     name: str
     type: ColumnType
     number_style: NumberSigns | None
+    date_style: DateOrder | None
+    missing_words: list[str]
 
 
 class Answer(TypedDict):

@@ -15,7 +15,7 @@ _SETTINGS = {
     "grad_accumulation": "gradient_accumulation_steps",
 }
 """Options that have another name in config.yaml."""
-_OF_THE_RUN = ("name", "directory", "start_from", "ask_api_key", "cores", "profile", "verbose")
+_OF_THE_RUN = ("name", "directory", "start_from", "ask_api_key", "cores", "profile", "verbose", "column_type")
 """Options that are not settings."""
 
 
@@ -43,6 +43,10 @@ def run(
     directory: Annotated[Path, _option("Where results/ is, and config.yaml, if there is one.")] = Path(),
     target: Annotated[str | None, _option("The column to predict; unset, it is detected.")] = None,
     model: Annotated[str | None, _option("The base model: a folder or a hub id.")] = None,
+    column_type: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=TYPE", help="numeric, category, text, date or id, for a column; repeatable."),
+    ] = None,
     test_csv: Annotated[Path | None, _option("A second table to test on.")] = None,
     test_ratio: Annotated[float | None, _option("Share of the rows to test on.")] = None,
     review: Annotated[str | None, _option("Who approves: ask, approve or file.")] = None,
@@ -78,6 +82,8 @@ def run(
         raise ConfigError("there is nothing to run: give --csv PATH, or --name with an experiment of config.yaml.")
     by_setting = {_SETTINGS.get(key, key): value for key, value in context.params.items() if key not in _OF_THE_RUN}
     settings = {key: value for key, value in by_setting.items() if value is not None}
+    if column_type:
+        settings["column_types"] = dict(map(_column_and_type, column_type))
     if agent_model or agent_api_base:
         settings["agent"] = "openai"
     paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
@@ -90,6 +96,13 @@ def run(
     if start_from is not None:
         workflow_run.forget_reviews(_FIRST_REVIEW[start_from])
     raise typer.Exit(workflow_run.until_approved(settings))
+
+
+def _column_and_type(text: str) -> tuple[str, str]:
+    column, sign, kind = text.rpartition("=")
+    if not sign or not column:
+        raise ConfigError(f"--column-type {text}: write the column, = and its type, such as zip=category.")
+    return column, kind
 
 
 def _relative_to(directory: Path, path: Path) -> str:

@@ -31,7 +31,8 @@ from loramake.artifact_types.evaluation import BaselineModel, BaselinePrediction
 from loramake.console import Advance, log, progress, say
 from loramake.errors import DataError
 from loramake.explore.splits import read_split
-from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tables.dates import to_days
+from loramake.tables.numbers import to_numbers
 from loramake.tables.source import Source
 from loramake.tasks import read_task
 
@@ -75,12 +76,11 @@ _WORD = rf"[{_UNSPACED}]|[^{_PUNCTUATION}{_UNSPACED}]+"
 class Features:
     """The kept columns by how a model encodes them.
 
-    Numbers with their style, dates (days since 1970) with whether the day comes first, texts with their number of
-    distinct terms, and categories.
+    Numbers, dates (days since 1970), texts with their number of distinct terms, and categories.
     """
 
-    numbers: dict[str, NumberStyle]
-    dates: dict[str, bool]
+    numbers: list[str]
+    dates: list[str]
     texts: dict[str, int]
     categories: list[str]
 
@@ -108,7 +108,7 @@ def fit_baselines(
     truth = target_task.codes_of(train[target_task.target], source.csv.path)
     # One thread: sums of several threads add up in any order, and trees grow from their last digits.
     with threadpool_limits(limits=1):
-        features = find_features(train[list(types)], types, number_styles(planned), len(target_task.labels))
+        features = find_features(train[list(types)], types, len(target_task.labels))
         with progress("growing trees, iterations") as advance:
             models = fit_models(target_task.baselines, Sample(prepare(train, features), truth, features, seed, advance))
         predicted = {
@@ -123,22 +123,19 @@ def fit_baselines(
     say(f"{len(models)} baselines fitted on {len(train):,} train rows and {len(types)} features.")
 
 
-def find_features(
-    train: pd.DataFrame, types: Mapping[str, str], styles: Mapping[str, NumberStyle], labels: int = 2
-) -> Features:
+def find_features(train: pd.DataFrame, types: Mapping[str, str], labels: int = 2) -> Features:
     """How each column is encoded, by the plan's types.
 
     A column without a readable number, date or word is categorical. `labels` bounds the terms of a text.
     """
-    features = Features({}, {}, {}, [])
+    features = Features([], [], {}, [])
     most_terms = _most_terms(labels, texts=sum(types[name] == "text" for name in train.columns))
     for name in train.columns:
         column, kind = train[name], types[name]
-        day_first = kind == "date" and is_day_first(column)
-        if kind == "date" and to_days(column, day_first).notna().any():
-            features.dates[name] = day_first
-        elif _is_number(column, kind, styles[name]):
-            features.numbers[name] = styles[name]
+        if kind == "date" and to_days(column).notna().any():
+            features.dates.append(name)
+        elif _is_number(column, kind):
+            features.numbers.append(name)
         elif kind == "text" and (terms := _count_terms(_as_text(column), most_terms)):
             features.texts[name] = terms
         else:
@@ -147,9 +144,9 @@ def find_features(
     return features
 
 
-def _is_number(column: "pd.Series[str]", kind: str, style: NumberStyle) -> bool:
+def _is_number(column: "pd.Series[str]", kind: str) -> bool:
     """Whether the column is numeric and has a number, or is an id kept by feedback whose filled cells are numbers."""
-    numbers = to_numbers(column, style).notna()
+    numbers = to_numbers(column).notna()
     return bool(numbers.any()) and (kind == "numeric" or (kind == "id" and bool(numbers.sum() == column.notna().sum())))
 
 
@@ -181,10 +178,8 @@ def _vectorizer(most: int, longest: int) -> TfidfVectorizer:
 
 def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
     """Rows of text encoded as float64 (numbers and dates, NaN where missing), text categories and texts."""
-    columns: dict[str, Any] = {
-        name: to_numbers(table[name], style).clip(-_LARGEST, _LARGEST) for name, style in features.numbers.items()
-    }
-    columns |= {name: to_days(table[name], day_first) for name, day_first in features.dates.items()}
+    columns: dict[str, Any] = {name: to_numbers(table[name]).clip(-_LARGEST, _LARGEST) for name in features.numbers}
+    columns |= {name: to_days(table[name]) for name in features.dates}
     columns |= {name: table[name].astype(object) for name in features.categories}
     columns |= {name: _as_text(table[name]) for name in features.texts}
     return pd.DataFrame(columns, index=table.index)

@@ -15,7 +15,8 @@ from loramake import artifacts, schemas
 from loramake.artifact_types.explore import Assignment, Splits, TaskDescription
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
-from loramake.tables.numbers import MOSTLY, find_number_style, is_day_first, to_days, to_numbers
+from loramake.tables.dates import to_days
+from loramake.tables.numbers import MOSTLY, to_numbers
 from loramake.tables.source import Source, TableFile, align, find_missing, take_rows
 from loramake.tasks import task_of
 from loramake.text import as_percent, shorten
@@ -115,8 +116,8 @@ def by_time(column: "pd.Series[str]", shares: dict[str, float], where: str | Pat
 
 def _order(column: "pd.Series[str]") -> "pd.Series[float]":
     """A column of times as numbers, NaN where a cell is missing or not a time."""
-    style = find_number_style(column.dropna())
-    return to_days(column, is_day_first(column)) if style is None else to_numbers(column, style)
+    numbers = to_numbers(column)
+    return numbers if numbers.notna().sum() >= MOSTLY * column.notna().sum() else to_days(column)
 
 
 def _read_test(file: TableFile, table: pd.DataFrame, task: TaskDescription) -> pd.DataFrame:

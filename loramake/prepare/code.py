@@ -18,7 +18,6 @@ from loramake.prepare.checks import Check, Prepared, check_behaviour, check_feat
 from loramake.prepare.execution import execute_prep_code
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
-from loramake.tables.reading import MISSING
 from loramake.tables.source import Source
 
 _ROWS_SHOWN = 3
@@ -93,7 +92,6 @@ def render_script(plan: Plan, functions: str) -> str:
         plan=plan,
         functions=functions,
         types={feature["name"]: feature["type"] for feature in plan["features"]},
-        missing_cells=list(MISSING),
     )
 
 

@@ -21,7 +21,6 @@ from loramake.errors import ArtifactError, CodeError
 from loramake.explore.splits import read_all_splits
 from loramake.private_folder import private_folder
 from loramake.sandbox import Sandbox
-from loramake.tables.reading import MISSING
 from loramake.tables.source import Source
 from loramake.tasks.answers import Answers
 
@@ -176,7 +175,7 @@ def _run_on(
 def _write_rows(cells: pd.DataFrame, folder: Path) -> Path:
     table = folder / "rows.csv"
     # All quoted: pandas would leave a lone carriage return unquoted, and read it back as the end of a row.
-    cells.to_csv(table, index=False, na_rep=MISSING[1], quoting=QUOTE_ALL)
+    cells.to_csv(table, index=False, na_rep="", quoting=QUOTE_ALL)
     return table
 
 

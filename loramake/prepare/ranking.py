@@ -24,7 +24,8 @@ from sklearn.metrics.cluster import expected_mutual_information
 
 from loramake.artifact_types.explore import ProfileColumn
 from loramake.console import Advance
-from loramake.tables.numbers import NumberStyle, is_day_first, number_styles, to_days, to_numbers
+from loramake.tables.dates import to_days
+from loramake.tables.numbers import to_numbers
 
 METHODS = ("pearson", "mutual_information", "random_forest")
 SCORES = ("variance", *METHODS)
@@ -138,10 +139,10 @@ def _ranks(scores: "pd.Series[float]") -> "pd.Series[float]":
 
 def encode(features: pd.DataFrame, columns: list[ProfileColumn]) -> Encoded:
     """The features that are not constant, by name: numbers, dates as days, texts by length, all else as categories."""
-    types, styles = {column["name"]: column["type"] for column in columns}, number_styles(columns)
+    types = {column["name"]: column["type"] for column in columns}
     names, blocks, codes = [], [], []
     for name in sorted(features.columns):
-        numbers = _read_numbers(features[name], types[name], styles[name])
+        numbers = _read_numbers(features[name], types[name])
         block, code = _encode_categories(features[name]) if numbers is None else _encode_numbers(numbers)
         if code.min() < code.max():
             names.append(str(name))
@@ -153,12 +154,12 @@ def encode(features: pd.DataFrame, columns: list[ProfileColumn]) -> Encoded:
     return Encoded(names, np.hstack(blocks), owner, np.column_stack(codes))
 
 
-def _read_numbers(column: "pd.Series[str]", kind: str, style: NumberStyle) -> NDArray[Any] | None:
+def _read_numbers(column: "pd.Series[str]", kind: str) -> NDArray[Any] | None:
     """Its numbers, shape (rows,), NaN where a cell has none; None for categories or a single number."""
     if kind in ("numeric", "id"):
-        numbers = to_numbers(column, style)
+        numbers = to_numbers(column)
     elif kind == "date":
-        numbers = to_days(column, is_day_first(column))
+        numbers = to_days(column)
     elif kind == "text":
         numbers = column.str.len().astype("float64")
     else:

@@ -13,6 +13,7 @@ import numpy as np
 from loramake import layout
 from loramake.console import Advance, printable_json, progress, put, say
 from loramake.errors import ConfigError
+from loramake.serving.columns import count_remarks
 from loramake.serving.new_rows import Rows
 from loramake.serving.predictor import Decisions, Predictor
 from loramake.serving.resumable import files_beside, parse_state, resumable_file
@@ -97,6 +98,7 @@ def predict_new_rows(
     resumes a killed run, with the same bytes as a result.
     """
     predictor.say_unused(rows.names, rows.where)
+    predictor.say_notes(rows.notes, rows.where)
     options = f"{form}, confidence {conformal_confidence or 'of the experiment'}, batches of {batch_size}"
     with contextlib.ExitStack() as stack:
         sink: Sink = _Terminal()
@@ -104,8 +106,8 @@ def predict_new_rows(
             belongs_to = {"input": rows.sha256, "experiment": predictor.fingerprint(), "set of options": options}
             sink = stack.enter_context(resumable_file(output, belongs_to))
         advance = stack.enter_context(progress("predicting, rows")) if rows.count > 1 else None
-        unpredicted, unlike = _predict_all(predictor, rows, sink, form, conformal_confidence, batch_size, advance)
-    predictor.say_unlike(unlike, rows.where)
+        unpredicted, remarks = _predict_all(predictor, rows, sink, form, conformal_confidence, batch_size, advance)
+    predictor.say_remarks(remarks, rows.where)
     if output is not None:
         say(f"{rows.count:,} rows predicted: {output}.")
     if unpredicted:
@@ -120,17 +122,17 @@ def _predict_all(
     conformal_confidence: float | None,
     batch_size: int,
     advance: Advance | None,
-) -> tuple[int, Counter[str]]:
-    """Predict the batches not in the sink yet; returns how many rows could not be predicted, and `Columns.unlike`."""
-    unpredicted, unlike, first, done = 0, Counter[str](), 0, sink.rows
-    for cells in rows.batches(batch_size):
-        unlike += predictor.columns.unlike(cells)
+) -> tuple[int, Counter[tuple[str | None, str]]]:
+    """Predict the batches not in the sink yet; returns how many rows could not be predicted, and remarks, counted."""
+    unpredicted, remarks, first, done = 0, Counter[tuple[str | None, str]](), 0, sink.rows
+    for new in rows.batches(batch_size):
+        remarks += count_remarks(new.remarks)
         if first >= done:
-            decisions = predictor.decide_cells(cells, conformal_confidence, first, _shifted(advance, first, rows.count))
-            sink.append(_rendered(decisions, predictor.labels, first, form), len(cells))
+            decisions = predictor.decide_cells(new, conformal_confidence, first, _shifted(advance, first, rows.count))
+            sink.append(_rendered(decisions, predictor.labels, first, form), len(new.cells))
             unpredicted += int(np.isnan(decisions.probabilities[:, 0]).sum())
-        first += len(cells)
-    return unpredicted, unlike
+        first += len(new.cells)
+    return unpredicted, remarks
 
 
 def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:

@@ -30,7 +30,9 @@ from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.schemas import Content
-from loramake.serving.new_rows import Columns, table_of_objects
+from loramake.serving.columns import Columns, NewCells, count_remarks, count_text
+from loramake.serving.new_rows import table_of_objects
+from loramake.serving.remarks import KINDS, UNCLEAR, Remark, join_remarks
 from loramake.settings import check_setting, refuse_renamed
 from loramake.tasks import read_task
 from loramake.tasks.answers import Answers
@@ -60,7 +62,7 @@ class Decisions(NamedTuple):
     codes: Codes
     """Index of the decision among the labels, or ABSTAIN if a person should decide, shape (rows,)."""
     reasons: list[str | None]
-    """Why a row is left to a person."""
+    """Why a row is left to a person, and what is unusual about it."""
     probabilities: Floats
     """Calibrated P(label | row), shape (rows, labels); NaN in a row that could not be predicted."""
     sets: Sets
@@ -187,7 +189,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         A row that cannot be predicted is abstained from, with the reason.
         """
-        decisions = self.decide_cells(self._cells(X), conformal_confidence)
+        decisions = self.decide_cells(self._new_cells(X), conformal_confidence)
         labels = np.array(self.labels)
         return pd.DataFrame(
             {
@@ -203,18 +205,19 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decide_cells(
         self,
-        cells: pd.DataFrame,
+        new: NewCells,
         conformal_confidence: float | None = None,
         first: int = 0,
         advance: Advance | None = None,
     ) -> Decisions:
-        """`decide` for text cells as from `Columns`, as arrays; errors count rows from `first`."""
+        """`decide` for cells as from `Columns`, as arrays; errors count rows from `first`."""
         # Decide on no rows first: a broken artifact is reported before the work.
         self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
-        probabilities, failures = self._probabilities(cells, first, advance)
-        is_predicted = np.array([row not in failures for row in range(len(cells))], dtype=bool)
+        probabilities, failures = self._probabilities(new, first, advance)
+        rows = len(new.cells)
+        is_predicted = np.array([row not in failures for row in range(rows)], dtype=bool)
         decided = self._decided(probabilities[is_predicted], conformal_confidence)
-        codes, costs = np.full(len(cells), ABSTAIN, dtype=np.int64), np.full(len(cells), np.nan)
+        codes, costs = np.full(rows, ABSTAIN, dtype=np.int64), np.full(rows, np.nan)
         sets = np.ones(probabilities.shape, dtype=np.bool_)
         codes[is_predicted], costs[is_predicted], sets[is_predicted] = (
             decided.codes,
@@ -225,7 +228,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         all_reasons = [
             next(reasons) if is_fine else str(failures[row]) for row, is_fine in enumerate(is_predicted.tolist())
         ]
-        return Decisions(codes, all_reasons, probabilities, sets, costs)
+        return Decisions(codes, _with_remarks(all_reasons, new.remarks), probabilities, sets, costs)
 
     def _decided(self, probabilities: Floats, conformal_confidence: float | None) -> Decisions:
         decided = decide_rows(self._costs, self._risk, probabilities)
@@ -242,19 +245,20 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._reported.update(new)
             say(f"{where}: ignored, since training never saw them: {listed([shorten(name, 40) for name in new])}.")
 
-    def say_unlike(self, cells: Mapping[str, int], where: str) -> None:
-        """Report, once each, the features with cells unlike all in training, as counted by `Columns.unlike`."""
-        if new := {name: count for name, count in cells.items() if count and name not in self._reported}:
-            self._reported.update(new)
-            cells_by_feature = listed([self._describe_unlike(name, count) for name, count in new.items()])
-            say(f"{where}: predicted, though training saw no such cells: {cells_by_feature}.")
+    def say_notes(self, notes: Mapping[str, str], where: str) -> None:
+        """Report, once each, the features whose cells are written otherwise than those of training."""
+        if new := {name: note for name, note in notes.items() if note not in self._reported}:
+            self._reported.update(new.values())
+            texts = [f"{shorten(name, 40)}: {note}" for name, note in new.items()]
+            say(f"{where}: read in its own format, unlike the training's: {listed(texts)}.")
 
-    def _describe_unlike(self, name: str, count: int) -> str:
-        kinds = (
-            ("not a number", "not numbers") if name in self.columns.numbers else ("a new category", "new categories")
-        )
-        cells, kind = ("cell", kinds[0]) if count == 1 else ("cells", kinds[1])
-        return f"{shorten(name, 40)} ({count:,} {cells}, {kind})"
+    def say_remarks(self, counts: Mapping[tuple[str | None, str], int], where: str) -> None:
+        """Report, once each, the features with unusual cells, as counted by `count_remarks`."""
+        new = {key: count for key, count in counts.items() if f"{key}" not in self._reported}
+        if new:
+            self._reported.update(map(str, new))
+            texts = [_describe_remarks(name, kind, count) for (name, kind), count in new.items()]
+            say(f"{where}: unlike anything in training: {listed(texts)}.")
 
     def fingerprint(self) -> str:
         """A sha256 of everything a prediction depends on except the rows and the base model."""
@@ -268,7 +272,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The columns that new rows need."""
         return Columns.of(self._plan, self._read(layout.PROFILE))
 
-    def _cells(self, table: Table) -> pd.DataFrame:
+    def _new_cells(self, table: Table) -> NewCells:
         where = "the table"
         if isinstance(table, pd.DataFrame):
             names = self.columns.align([str(name) for name in table.columns], where)
@@ -277,9 +281,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             cells, names = table_of_objects(table, self.columns, where)
         else:
             raise DataError(f"a {type(table).__name__} has no named columns: give a DataFrame or a list of dicts.")
+        adapted = self.columns.adapt({name: count_text(cells[name]) for name in self.columns.features})
+        new = self.columns.read(cells, adapted)
         self.say_unused(names, where)
-        self.say_unlike(self.columns.unlike(cells), where)
-        return cells
+        self.say_notes({name: reading.note for name, reading in adapted.items() if reading.note}, where)
+        self.say_remarks(count_remarks(new.remarks), where)
+        return new
 
     @functools.cached_property
     def _sorted(self) -> Codes:
@@ -288,19 +295,22 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _calibrated(self, table: Table) -> Floats:
         """Calibrated probabilities in the task's order; the error of the first row that cannot be predicted."""
-        probabilities, failures = self._probabilities(self._cells(table), 0, None)
+        probabilities, failures = self._probabilities(self._new_cells(table), 0, None)
         if failures:
             raise failures[min(failures)]
         return probabilities
 
     def _probabilities(
-        self, cells: pd.DataFrame, first: int, advance: Advance | None
+        self, new: NewCells, first: int, advance: Advance | None
     ) -> tuple[Floats, dict[int, LoramakeError]]:
         """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
         calibrator = self._calibrator
         texts = Answers.of(self._plan).texts
-        probabilities = np.full((len(cells), len(texts)), np.nan)
-        records, failures = self._records(cells, first)
+        probabilities = np.full((len(new.cells), len(texts)), np.nan)
+        records, failures = self._records(new.cells, first)
+        for row, text in _unclear(new.remarks).items():
+            records.pop(row, None)
+            failures[row] = DataError(f"Row {first + row} is not predicted: {text}.")
         if records:
             scorer = self._scorer
             scored = _score_with_failures(
@@ -391,6 +401,33 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return {
             name: self.__dict__[name] for name in ("experiment", "sandbox", "trust_remote_code", "folder", "_reported")
         }
+
+
+def _describe_remarks(name: str | None, kind: str, count: int) -> str:
+    one, several = KINDS[kind]
+    if name is None:
+        return f"{count:,} {one if count == 1 else several}"
+    return f"{shorten(name, 40)} ({count:,} {'cell' if count == 1 else 'cells'}, {one if count == 1 else several})"
+
+
+def _unclear(remarks: Sequence[Remark]) -> dict[int, str]:
+    """By row, why it is not predicted."""
+    return {remark.row: remark.text for remark in reversed(remarks) if remark.kind == UNCLEAR}
+
+
+def _with_remarks(reasons: list[str | None], remarks: Sequence[Remark]) -> list[str | None]:
+    """The reasons, each followed by the remarks on its row; an unclear cell is a reason already."""
+    by_row: dict[int, list[Remark]] = {}
+    for remark in remarks:
+        if remark.kind != UNCLEAR:
+            by_row.setdefault(remark.row, []).append(remark)
+    return [
+        _joined(reason, join_remarks(by_row[row])) if row in by_row else reason for row, reason in enumerate(reasons)
+    ]
+
+
+def _joined(reason: str | None, remarks: str) -> str:
+    return remarks if reason is None else f"{reason.removesuffix('.')}; {remarks}"
 
 
 _ASKING_COSTS_LESS = "asking a person costs less than the expected cost of any decision"

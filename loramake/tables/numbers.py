@@ -1,99 +1,271 @@
-"""Text cells as numbers and days: the number style of a column, and the order of its dates.
+"""Text cells as numbers: how a column writes them, and the same cells written plainly.
 
-Cells stay text until they are read here, so that one row's content never changes how another is read.
+A plain number is what float() reads: `-1234.5`. Everything after the reading of a table sees plain numbers only.
 """
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from loramake.artifact_types.explore import DecimalSign, NumberSigns, ProfileColumn, ThousandsSign
-from loramake.artifact_types.prepare import Feature
+from loramake.artifact_types.explore import DecimalSign, NumberKind, NumberSigns, ThousandsSign
 
-_LONGEST_DATE = 60
+MOSTLY = 0.9
+"""A column is numeric from this share of numbers among its filled cells; its other cells stay words."""
+_LONGEST_NUMBER = 60
+_TRIED = 200
+"""A column of many different cells is given up where few of this many are numbers."""
+_FEW = 0.3
+_CODES = 0.01
+"""Cells such as 02134 make a column one of codes from this share on."""
 
-_DAY_FIRST = re.compile(r"(1[3-9]|2\d|3[01])[-/.]\d")
+_SPACES = " \u00a0\u2009\u202f"
+_MINUSES = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-"))
+_CURRENCY_SIGNS = "".join(sign for sign in map(chr, range(0x2FA20)) if unicodedata.category(sign) == "Sc")
+_CURRENCY = (
+    rf"(?:[A-Z]{{0,3}}[{_CURRENCY_SIGNS}]|AED|ARS|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|"
+    r"JPY|KRW|MXN|MYR|NGN|NOK|NZD|PEN|PHP|PKR|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR|Rs\.?|Fr\.|kr\.?)"
+)
+_CELL = re.compile(
+    rf"""
+    (?P<outer>\()? \s* (?P<bound>[<>\u2264\u2265~\u2248]=?)? \s* (?P<sign>[-+])? \s*
+    (?P<before>{_CURRENCY})? \s* (?P<inner>\()? (?P<after_currency>[-+])? \s*
+    (?P<digits>(?:\d(?:[\d.,'\u2019{_SPACES}]*[\d.,])?|[.,]\d+)(?:[eE][-+]?\d+)?)
+    (?P<or_more>\+)? \s* (?P<after>[%\u2030°{_CURRENCY_SIGNS}\w][^\d()<>,;:"+]{{0,20}}?)? (?P<trailing>-)? \s* \)?
+    """,
+    re.X,
+)
+_CODE = re.compile(r"[-+]?0\d.*")
+_CLOCK = re.compile(
+    r"(?:(?P<day_sign>-)?(?P<days>\d{1,6})\s*d(?:ays?)?,?\s*)?(?P<sign>[-+])?(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)"
+    r"(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?(?:\s*(?P<half>[ap])\.?m\.?)?",
+    re.I,
+)
+_SPAN = re.compile(
+    r"P?(?:(?P<days>\d+)\s*d(?:ays?)?)?[\sT,]*(?:(?P<hours>\d+)\s*h(?:ours?|rs?)?)?[\s,]*"
+    r"(?:(?P<minutes>\d+)\s*m(?:in(?:ute)?s?)?)?[\s,]*(?:(?P<seconds>\d+(?:\.\d+)?)\s*s(?:ec(?:ond)?s?)?)?",
+    re.I,
+)
+_SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How a column writes its numbers: `1,234.5` has the decimal separator `.` and the thousands separator `,`."""
+    """How a column writes its numbers: `$1,234.5` has the thousands separator `,` and the unit `$`.
+
+    A cell without the unit is a number, too; one with another unit is a word. The number of a duration or a time of
+    day is its seconds.
+    """
 
     decimal: DecimalSign = "."
     thousands: ThousandsSign | None = None
+    unit: str | None = None
+    kind: NumberKind = "number"
 
     def as_dict(self) -> NumberSigns:
-        return {"decimal": self.decimal, "thousands": self.thousands}
+        return {"decimal": self.decimal, "thousands": self.thousands, "unit": self.unit, "kind": self.kind}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether float() reads its numbers without a unit."""
+        return (self.decimal, self.thousands, self.kind) == (".", None, "number")
 
     @property
     def pattern(self) -> str:
-        """The regular expression of a number, without capturing groups."""
+        """The regular expression of a number without sign and unit, without capturing groups."""
         point, whole = re.escape(self.decimal), r"\d+"
         if self.thousands is not None:
             whole = rf"(?:\d+|\d{{1,3}}(?:{re.escape(self.thousands)}\d{{3}})+)"
-        return rf"[-+]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?"
+        return rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?"
 
 
 PLAIN = NumberStyle()
-
+_DURATION = NumberStyle(kind="duration", unit="s")
 _OTHER_STYLES = (
     NumberStyle(".", ","),  # before the decimal comma: `1,234` is read as a thousand unless another cell contradicts it
     NumberStyle(",", None),
     NumberStyle(",", "."),
-    *(NumberStyle(decimal, sign) for sign in (" ", "\u00a0", "\u202f", "'", "\u2019") for decimal in (".", ",")),
+    *(NumberStyle(decimal, sign) for sign in (*_SPACES, "'", "\u2019") for decimal in (".", ",")),
 )
-
-MOSTLY = 0.9
-"""A column is numeric from this share of numbers among its filled cells; its other cells stay words."""
-
-
-def find_number_style(filled: "pd.Series[str]") -> NumberStyle | None:
-    """The number style that fits most of a column's filled cells; None if too few of them are numbers."""
-    if filled.empty:
-        return None
-    plain = float(to_numbers(filled).notna().mean())
-    if plain == 1.0:
-        return PLAIN
-    cells = filled.value_counts()
-    shares = {PLAIN: plain}
-    for style in _OTHER_STYLES:
-        fits = cells.index.str.fullmatch(style.pattern)
-        shares[style] = float(cells[fits].sum() / cells.sum())
-    best = max(shares, key=lambda style: (shares[style], not _starts_with_zero(cells.index, style)))
-    return best if shares[best] >= MOSTLY else None
+STYLES = (PLAIN, *_OTHER_STYLES)
+"""Every way to write a number without a unit."""
 
 
-def _starts_with_zero(cells: Any, style: NumberStyle) -> bool:
-    """Whether a thousands separator follows a lone zero, as in `0,125`: then it is a decimal separator."""
-    return style.thousands is not None and bool(cells.str.match(rf"[-+]?0{re.escape(style.thousands)}").any())
+class Number(NamedTuple):
+    """A cell that is a number."""
+
+    text: str
+    """Written plainly."""
+    is_bound: bool
+    """Whether the cell says that the number is only about so, or that it is smaller or larger: `<40`, `90+`, `~5`."""
 
 
-def to_numbers(column: "pd.Series[str]", style: NumberStyle = PLAIN) -> "pd.Series[float]":
-    """A column of text as float64, NaN where a cell is missing, infinite or not a number in that style."""
-    if style != PLAIN:
-        column = column.where(column.str.fullmatch(style.pattern).eq(True))
-        column = column.str.replace(style.thousands, "", regex=False) if style.thousands else column
-        column = column.str.replace(style.decimal, ".", regex=False)
+class _Parts(NamedTuple):
+    """A cell with something like a number in it."""
+
+    digits: str
+    is_negative: bool
+    is_bound: bool
+    unit: str | None
+
+
+def to_numbers(column: "pd.Series[str]") -> "pd.Series[float]":
+    """A column of plain numbers as float64, NaN where a cell is missing, infinite or not a number."""
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     return numbers.where(np.isfinite(numbers))
 
 
-def is_day_first(column: "pd.Series[str]") -> bool:
-    """Whether a column of dates writes 31/12/2024: some cell starts with a number that is not a month."""
-    return bool(column.str.match(_DAY_FIRST).eq(True).any())
+def find_number_style(filled: "pd.Series[str]") -> NumberStyle | None:
+    """The number style that fits most of a column's filled cells; None if too few of them are numbers.
+
+    None, too, for codes such as 02134, whose zeros a number would lose.
+    """
+    counts = filled.value_counts()
+    return None if are_codes(counts) else choose_number_style(counts, MOSTLY)
 
 
-def to_days(column: "pd.Series[str]", day_first: bool) -> "pd.Series[float]":
-    """A column of dates as days since 1970, NaN where a cell is missing or not a date; zones become UTC."""
-    short = column.where(column.str.len() <= _LONGEST_DATE)  # pandas may take quadratic time in a cell's length
-    moments = pd.to_datetime(short, format="mixed", errors="coerce", dayfirst=day_first, utc=True)
-    return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+def choose_number_style(counts: "pd.Series[int]", least: float) -> NumberStyle | None:
+    """The number style that fits the largest share, `least` or more, of the cells in `counts` (rows by cell)."""
+    rows = counts.sum()
+    if not rows:
+        return None
+    cells = pd.Series(counts.index, dtype=object)
+    is_plain = to_numbers(cells).notna().to_numpy()
+    if is_plain.all():
+        return PLAIN
+    if len(cells) > _TRIED and sum(map(_may_be_number, cells[:_TRIED])) < _FEW * _TRIED:
+        return None
+    candidates = [*_fitting_styles(counts), (float(counts[is_plain].sum() / rows), PLAIN)]
+    if (clocks := sum(count for cell, count in counts.items() if _to_seconds(str(cell)) is not None)) > 0:
+        candidates.append((clocks / rows, _DURATION))
+    share, style = max(candidates, key=lambda candidate: candidate[0])
+    return style if share >= least and share > 0 else None
 
 
-def number_styles(columns: Sequence[ProfileColumn | Feature]) -> dict[str, NumberStyle]:
-    """The number style of each column of a profile, or feature of a plan; plain if it has none."""
-    return {column["name"]: NumberStyle(**column["number_style"] or PLAIN.as_dict()) for column in columns}
+def _may_be_number(cell: str) -> bool:
+    return _split(cell) is not None or _to_seconds(cell) is not None
+
+
+def are_codes(counts: "pd.Series[int]") -> bool:
+    """Whether cells (`counts`: rows by cell) start with a zero, in more than a few or where all are equally long.
+
+    Postal codes and article numbers do; a single such cell among numbers of any length is a slip.
+    """
+    is_code = counts.index.str.fullmatch(_CODE.pattern) & ~counts.index.str.contains(r"[^\d.+-]")
+    if not is_code.any():
+        return False
+    lengths = set(map(len, counts.index[counts.index.str.fullmatch(r"\d+")]))
+    return len(lengths) == 1 or bool(counts[is_code].sum() >= _CODES * counts.sum())
+
+
+def _fitting_styles(counts: "pd.Series[int]") -> list[tuple[float, NumberStyle]]:
+    """The styles with the most frequent unit, each with the share of the rows that it fits; best ones first."""
+    parts = {cell: split for cell in counts.index if (split := _split(cell)) is not None}
+    unit = _most_frequent_unit(counts, parts)
+    shares = []
+    for written in (None, unit) if unit is not None else (None,):
+        digits = {cell: split.digits for cell, split in parts.items() if _has_unit(split, written)}
+        for style in STYLES:
+            fits = [cell for cell, text in digits.items() if re.fullmatch(style.pattern, text)]
+            share = float(counts[fits].sum() / counts.sum())
+            shares.append((share, NumberStyle(style.decimal, style.thousands, written)))
+    return sorted(shares, key=lambda entry: (-entry[0], _starts_with_zero(parts.values(), entry[1])))
+
+
+def _most_frequent_unit(counts: "pd.Series[int]", parts: Mapping[str, _Parts]) -> str | None:
+    """The unit of most rows, as its first cell writes it; None if there is none."""
+    rows: Counter[str] = Counter()
+    spellings: dict[str, str] = {}
+    for cell, split in parts.items():
+        if split.unit is not None:
+            rows[_unit_key(split.unit)] += int(counts[cell])
+            spellings.setdefault(_unit_key(split.unit), split.unit)
+    return spellings[rows.most_common(1)[0][0]] if rows else None
+
+
+def _starts_with_zero(parts: Iterable[_Parts], style: NumberStyle) -> bool:
+    """Whether a thousands separator follows a lone zero, as in `0,125`: then it is a decimal separator."""
+    return style.thousands is not None and any(split.digits.startswith(f"0{style.thousands}") for split in parts)
+
+
+def _has_unit(parts: _Parts, unit: str | None) -> bool:
+    return parts.unit is None or (unit is not None and _unit_key(parts.unit) == _unit_key(unit))
+
+
+def _unit_key(unit: str) -> str:
+    """Units in one spelling: KG is kg; but mW is not MW."""
+    return unit if unit[0] in "mM" else unit.casefold()
+
+
+def _split(cell: str) -> _Parts | None:
+    """The parts of a cell with one number in it; None for any other."""
+    if len(cell) > _LONGEST_NUMBER:
+        return None
+    match = _CELL.fullmatch(cell.translate(_MINUSES))
+    if match is None:
+        return None
+    opened = (match["outer"] is not None) + (match["inner"] is not None)
+    signs = [match[name] for name in ("sign", "after_currency", "trailing") if match[name]]
+    if opened > 1 or len(signs) > 1 or (opened == 1) != match[0].endswith(")") or (opened and signs):
+        return None
+    after = match["after"] and match["after"].strip(" .")
+    units = [part for part in (match["before"], after) if part]
+    is_bound = match["bound"] is not None or match["or_more"] is not None
+    return _Parts(match["digits"], opened == 1 or signs == ["-"], is_bound, " ".join(" ".join(units).split()) or None)
+
+
+def split_unit(cell: str) -> str | None:
+    """The unit beside a number; "" for a number without one, None where there is no number."""
+    parts = _split(cell)
+    return None if parts is None else parts.unit or ""
+
+
+def read_number(cell: str, style: NumberStyle) -> Number | None:
+    """The number in a cell, written plainly; None if it contains none in that style."""
+    if style.kind == "duration":
+        seconds = _to_seconds(cell)
+        return None if seconds is None else Number(seconds, False)
+    parts = _split(cell)
+    if parts is None or not _has_unit(parts, style.unit) or not re.fullmatch(style.pattern, parts.digits):
+        return None
+    digits = parts.digits.replace(style.thousands, "") if style.thousands else parts.digits
+    text = f"{'-' if parts.is_negative else ''}{digits.replace(style.decimal, '.')}"
+    return Number(text, parts.is_bound) if np.isfinite(float(text)) else None
+
+
+def _to_seconds(cell: str) -> str | None:
+    """The seconds of a duration (`1:02:03`, `2 days, 0:30:00`, `1h 30m`, `PT5M`) or a time of day (`2:30 pm`)."""
+    if len(cell) > _LONGEST_NUMBER:
+        return None
+    if clock := _CLOCK.fullmatch(cell):
+        return _seconds_of_clock(clock)
+    span = _SPAN.fullmatch(cell)
+    given = {} if span is None else {name: amount for name, amount in span.groupdict().items() if amount}
+    if len(given) < (1 if cell.startswith("P") else 2):  # `30 min` alone is a number with a unit
+        return None
+    return str(sum(Decimal(amount) * _SECONDS[name] for name, amount in given.items()))
+
+
+def _seconds_of_clock(clock: re.Match[str]) -> str | None:
+    hours = int(clock["hours"])
+    if clock["half"]:
+        if not 1 <= hours <= 12:
+            return None
+        hours = hours % 12 + (12 if clock["half"].lower() == "p" else 0)
+    seconds = hours * 3600 + int(clock["minutes"]) * 60 + Decimal(clock["seconds"] or 0)
+    days = int(clock["days"] or 0) * (-1 if clock["day_sign"] else 1)
+    return str(days * 86400 + (-seconds if clock["sign"] == "-" else seconds))
+
+
+def read_numbers(cells: Sequence[str], style: NumberStyle) -> dict[str, Number]:
+    """The number of each cell that is one in that style, except those written plainly already."""
+    words = pd.Series(cells, dtype=object)
+    if style.is_plain:
+        words = words[to_numbers(words).isna()]
+    return {cell: number for cell in words if (number := read_number(cell, style)) is not None}

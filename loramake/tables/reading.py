@@ -1,4 +1,4 @@
-"""Reads a CSV as text: delimiter and encoding detected, cells stripped, missing cells None.
+"""Reads a CSV as text: delimiter and encoding detected, cells stripped, blank cells None.
 
 Cells stay text, so that one row's content never changes how another is read. Knows nothing of targets or splits.
 """
@@ -9,12 +9,14 @@ import itertools
 import mmap
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from loramake.artifact_types.explore import Delimiter, Encoding, ReadBy
@@ -22,9 +24,6 @@ from loramake.errors import DataError
 
 DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
 csv.field_size_limit(2**24)  # Python's own limit of 128 KiB is less than a long text cell
-
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")
-"""Cells, after stripping, that count as missing."""
 
 _OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook or another zip file",
@@ -134,7 +133,7 @@ def _fit(head: Sequence[str], delimiter: str) -> tuple[float, int]:
 
 
 def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame:
-    """All cells as stripped text, missing ones as None; the index is the 0-based data row.
+    """All cells as stripped text, blank ones as None; the index is the 0-based data row.
 
     Without a dialect it is detected, which is only for before profile.json exists. Raises DataError for a header with
     blank or repeated names, ragged rows, unclosed quotes, and a table without rows.
@@ -144,7 +143,7 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame
     table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, **how_to_read(dialect, names))
     if table.empty:
         raise DataError(f"{path} has a header and no rows: add rows.")
-    return blank_missing(table)
+    return tidy(table)
 
 
 def align_names(names: Sequence[str], like: Sequence[str]) -> list[str]:
@@ -157,7 +156,7 @@ def align_names(names: Sequence[str], like: Sequence[str]) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    return "".join(name.split()).casefold()
+    return normal_form("".join(name.split())).casefold()
 
 
 def how_to_read(dialect: Dialect, names: list[str]) -> dict[str, Any]:
@@ -237,8 +236,18 @@ def _checked_names(header: list[str], path: str | Path) -> list[str]:
     return names
 
 
-def blank_missing(table: pd.DataFrame) -> pd.DataFrame:
-    """Strip every cell and turn missing ones into None."""
-    stripped = table.apply(lambda column: column.str.strip())
-    filled: pd.DataFrame = stripped.astype(object).where(~stripped.isin(MISSING) & stripped.notna(), None)
-    return filled
+def tidy(table: pd.DataFrame) -> pd.DataFrame:
+    """Strip every cell and turn blank ones into None; letters with accents are one character (Unicode's NFC)."""
+    return table.apply(_tidy_column)
+
+
+def _tidy_column(column: "pd.Series[str]") -> "pd.Series[str]":
+    stripped = column.str.strip()
+    codes, cells = pd.factorize(stripped)
+    texts = [None if cell == "" else normal_form(cell) for cell in cells]
+    return pd.Series(np.array([*texts, None], dtype=object)[codes], index=column.index, dtype=object)
+
+
+def normal_form(cell: str) -> str:
+    """A cell in Unicode's NFC: é is one character, however it was typed."""
+    return cell if cell.isascii() else unicodedata.normalize("NFC", cell)

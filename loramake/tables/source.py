@@ -1,10 +1,10 @@
 """The rows of an experiment: its CSV and, if there is one, its test CSV.
 
-profile_csv detects each dialect once; every later step reads as profile.json says.
+profile_csv finds each dialect, and how each column is read, once; every later step reads as profile.json says.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,23 +13,32 @@ import pandas as pd
 from loramake import artifacts, layout, schemas
 from loramake.artifact_types.explore import ReadBy
 from loramake.artifact_types.shared import SourceName
-from loramake.errors import ArtifactError, DataError
+from loramake.errors import ArtifactError, DataError, nearest
+from loramake.settings import Settings
+from loramake.tables.missing import ALL
 from loramake.tables.reading import Dialect, align_names, check_file, read_table, sniff
+from loramake.tables.readings import Declared, Reading, find_reading
 
 Key = tuple[SourceName, int]
 """A row: `csv` or `test_csv`, and its 0-based data row there."""
 
 
 class TableFile(NamedTuple):
-    """A CSV and its dialect."""
+    """A CSV, its dialect, and how its columns are read."""
 
     path: Path
     dialect: Dialect
+    readings: Mapping[str, Reading]
+
+    def with_words(self, column: str) -> "TableFile":
+        """The same, the flags of a column as they are written."""
+        reading = replace(self.readings[column], flags=None)
+        return self._replace(readings={**self.readings, column: reading})
 
     def read(self) -> pd.DataFrame:
-        """Its rows as text; DataError if its dialect has changed."""
+        """Its rows as text, missing cells None, numbers plainly written; DataError if its dialect has changed."""
         try:
-            return read_table(check_file(self.path), self.dialect)
+            return read_columns(read_table(check_file(self.path), self.dialect), self.readings)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{self.path} is not in {self.dialect.encoding}, as it was when {layout.PROFILE.path} was made: run "
@@ -49,6 +58,11 @@ class Source:
         """Each file by its name in a key."""
         return {"csv": self.csv} if self.test_csv is None else {"csv": self.csv, "test_csv": self.test_csv}
 
+    def with_target(self, target: str) -> "Source":
+        """The same, the words of the target as they are written: which of them are one label is for the task to say."""
+        test = None if self.test_csv is None else self.test_csv.with_words(target)
+        return Source(self.csv.with_words(target), test)
+
     def read(self) -> dict[str, pd.DataFrame]:
         """Each table by its name in a key, as text; the test table has the columns of the CSV."""
         whole = self.csv.read()
@@ -58,20 +72,58 @@ class Source:
 def describe_source(csv: str | Path, test_csv: str | Path | None, profile: str | Path) -> Source:
     """The tables, written as profile.json says; ArtifactError if it does not describe the test CSV."""
     described = artifacts.read(profile, schemas.PROFILE)
+    readings = {column["name"]: Reading.of(column) for column in described["columns"]}
     if test_csv is None:
-        return Source(_file_of(csv, described))
+        return Source(_file_of(csv, described, readings))
     if described["test_csv"] is None:
         raise ArtifactError(f"{profile} does not describe {test_csv}: delete it and run the same command again.")
-    return Source(_file_of(csv, described), _file_of(test_csv, described["test_csv"]))
+    return Source(_file_of(csv, described, readings), _file_of(test_csv, described["test_csv"], readings))
 
 
-def _file_of(path: str | Path, described: ReadBy) -> TableFile:
-    return TableFile(Path(path), Dialect(described["encoding"], described["delimiter"]))
+def _file_of(path: str | Path, described: ReadBy, readings: Mapping[str, Reading]) -> TableFile:
+    return TableFile(Path(path), Dialect(described["encoding"], described["delimiter"]), readings)
 
 
-def sniff_source(csv: str | Path, test_csv: str | Path | None = None) -> Source:
-    """The tables, written as the files themselves show: before there is a profile.json."""
-    return Source(*(TableFile(Path(path), sniff(path)) for path in (csv, test_csv) if path is not None))
+def sniff_source(csv: str | Path, test_csv: str | Path | None = None, settings: Settings | None = None) -> Source:
+    """The tables, read as the files themselves show: before there is a profile.json.
+
+    `settings` may contain column_types and missing_values.
+    """
+    dialect = sniff(csv)
+    table = read_table(csv, dialect)
+    readings = find_readings(table, declarations(settings or {}, map(str, table.columns), csv))
+    tested = None if test_csv is None else TableFile(Path(test_csv), sniff(test_csv), readings)
+    return Source(TableFile(Path(csv), dialect, readings), tested)
+
+
+def find_readings(table: pd.DataFrame, declared: Mapping[str, Declared]) -> dict[str, Reading]:
+    """How each column of a table (blank cells None) is read."""
+    return {str(name): find_reading(table[name], declared.get(str(name), declared[ALL])) for name in table.columns}
+
+
+def declarations(settings: Settings, names: Iterable[str], csv: str | Path) -> dict[str, Declared]:
+    """What column_types and missing_values say of the columns `names`, and of any other under ALL.
+
+    DataError for a column that the table does not have.
+    """
+    types, missing = settings.get("column_types") or {}, settings.get("missing_values") or {}
+    words = {ALL: missing} if isinstance(missing, list) else missing
+    known = list(names)
+    for setting, columns in (("column_types", types), ("missing_values", words)):
+        for name in columns:
+            if name != ALL and name not in known:
+                raise DataError(f"{csv}: {setting}: {name!r} is not a column{nearest(name, known)}.")
+    return {name: Declared(types.get(name), words.get(name, words.get(ALL))) for name in (*known, ALL)}
+
+
+def read_columns(table: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.DataFrame:
+    """A table (blank cells None) whose columns are read; one that differs from a name only in case or spaces, too."""
+    names = align_names([str(name) for name in table.columns], list(readings))
+    columns = [
+        readings[known].read(table[name]) if known in readings else table[name]
+        for name, known in zip(table.columns, names, strict=True)
+    ]
+    return pd.concat(columns, axis="columns")
 
 
 def align(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from loramake.errors import DataError
 from loramake.tables.numbers import find_number_style, to_numbers
-from loramake.tables.types import find_type
+from loramake.tables.readings import find_reading
 from loramake.text import listed, shorten
 
 MAX_LABELS_OF_NUMBERS = 20
@@ -54,7 +54,7 @@ def _refuse_other_kinds(csv: str | Path, target: "pd.Series[str]", labels: int) 
             f"{csv}: the target {target.name} is numeric with {labels:,} distinct values; regression is not "
             f"supported yet: bin it into classes, or choose another column with target."
         )
-    kind = find_type(target)
+    kind = find_reading(target).kind
     if kind in ("id", "text", "date"):
         raise DataError(
             f"{csv}: the target {target.name} is a column of {kind}, not of labels: choose another with target."

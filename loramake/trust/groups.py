@@ -42,11 +42,10 @@ def split_groups(column: "pd.Series[str]") -> tuple[ColumnKind, list[Group]]:
     """
     column = column.reset_index(drop=True)
     filled = column.dropna()
-    style = find_number_style(filled)
     missing = _group(MISSING, "missing", column.isna())
-    if style is None:
+    if find_number_style(filled) is None:
         return "categorical", [*_by_value(filled), *missing]
-    numbers = to_numbers(filled, style)
+    numbers = to_numbers(filled)
     parsed = numbers.dropna()
     groups = _by_range(parsed) if parsed.nunique() > MAX_NUMBERS else _by_number(parsed)
     return "numeric", [*groups, *_group(WORDS, "words", numbers.isna()), *missing]

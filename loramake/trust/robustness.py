@@ -34,7 +34,7 @@ from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
-from loramake.tables.numbers import NumberStyle, to_numbers
+from loramake.tables.numbers import to_numbers
 from loramake.tables.source import Source
 from loramake.tasks import Task, read_task
 from loramake.tasks.answers import Answers
@@ -148,22 +148,20 @@ def _rewrite(records: list[Prompt], plan: Plan, seed: int) -> dict[str, Prompts]
 
 
 def round_numbers(table: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
-    """The table with the numbers of numeric features rounded to DIGITS significant digits, in the column's style."""
+    """The table with the numbers of numeric features rounded to DIGITS significant digits."""
     rounded = table.copy()
     for feature in features:
-        if feature["number_style"] is not None:
-            style = NumberStyle(**feature["number_style"])
-            cells, numbers = table[feature["name"]].to_numpy(), to_numbers(table[feature["name"]], style).to_numpy()
+        if feature["type"] in ("numeric", "id"):
+            cells, numbers = table[feature["name"]].to_numpy(), to_numbers(table[feature["name"]]).to_numpy()
             rounded[feature["name"]] = [
-                cell if np.isnan(number) else _round(number, style)
+                cell if np.isnan(number) else _round(number)
                 for cell, number in zip(cells, numbers.tolist(), strict=True)
             ]
     return rounded
 
 
-def _round(number: float, style: NumberStyle) -> str:
-    text = np.format_float_positional(number, precision=DIGITS, unique=False, fractional=False, trim="-")
-    return text.replace(".", style.decimal)
+def _round(number: float) -> str:
+    return np.format_float_positional(number, precision=DIGITS, unique=False, fractional=False, trim="-")
 
 
 def score_variants(scorer: LabelScorer, variants: dict[str, Prompts], texts: Sequence[str]) -> dict[str, Floats]:
@@ -269,7 +267,7 @@ def _objection(name: str, predicted: dict[str, Floats], plan: Plan) -> str | Non
         return "there is only one column"
     if name == RENAMED and (plan["cell_tokens"] is not None or "{name}" not in plan["feature_format"]):
         return "the prompts do not name the columns"
-    if name == ROUNDED and not any(feature["number_style"] for feature in plan["features"]):
+    if name == ROUNDED and not any(feature["type"] in ("numeric", "id") for feature in plan["features"]):
         return "no column contains numbers"
     if np.isnan(predicted[name]).all():
         return "the prompts written by the preparation code cannot be split into cells"

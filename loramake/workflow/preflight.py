@@ -27,11 +27,11 @@ from loramake.tables.source import align, sniff_source
 CHECKED = Path("results/.cache/checked")
 """One empty file for every check that passed; its name is a hash of what was checked."""
 
-_VERSION = 3
+_VERSION = 4
 """Raise it when the checks become stricter, so that what passed is checked again."""
 _SETTINGS = (
     *("target", "test_csv", "group_column", "time_column", "rare_labels", "agent"),
-    *("audit_columns", "costs", "abstain_cost"),
+    *("audit_columns", "costs", "abstain_cost", "column_types", "missing_values"),
 )
 _OF_PLAN = (*COLUMN_LISTS, "only")
 """Keys of feedback/plan.yaml that list columns."""
@@ -106,7 +106,7 @@ def _check_tables(
     from loramake.trust.cost_matrix import read_costs
 
     csv, test_csv = settings["csv"], settings["test_csv"]
-    source = sniff_source(csv, test_csv)
+    source = sniff_source(csv, test_csv, settings)
     table = source.csv.read()
     _check_size(csv, table)
     check_columns(settings, requested, table.columns, csv)

@@ -7,14 +7,14 @@ content.
 """
 
 MEANINGS = {
-    "profile_csv": 1,
+    "profile_csv": 2,
     "explore_data": 1,
     "assign_splits": 1,
     "select_features": 1,
     "plot_feature_rankings": 1,
-    "plan_preparation": 1,
-    "write_prep_code": 1,
-    "execute_prep_code": 1,
+    "plan_preparation": 2,
+    "write_prep_code": 2,
+    "execute_prep_code": 2,
     "verify_prepared_data": 1,
     "split_data": 1,
     "write_balance_code": 1,
@@ -22,7 +22,7 @@ MEANINGS = {
     "generate_lmf_config": 1,
     "run_finetuning": 1,
     "run_prediction": 1,
-    "fit_baselines": 1,
+    "fit_baselines": 2,
     "run_evaluation": 1,
     "plot_evaluation": 1,
     "calibrate_probabilities": 2,

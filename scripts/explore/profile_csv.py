@@ -5,5 +5,6 @@ with step(snakemake.log[0]):
     profile_csv(
         csv=snakemake.params.csv,
         test_csv=snakemake.params.test_csv,
+        settings=snakemake.params.settings,
         out=snakemake.output.profile,
     )

@@ -143,7 +143,7 @@ def test_no_rule_keeps_where_its_sources_lie(jobs: dict[str, SimpleNamespace]) -
 
 
 def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
-    out, table = tmp_path / "profile.json", SimpleNamespace(csv=ROOT / "data/heart.csv", test_csv=None)
+    out, table = tmp_path / "profile.json", SimpleNamespace(csv=ROOT / "data/heart.csv", test_csv=None, settings={})
     run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], params=table, output=Names(profile=str(out))))
     assert artifacts.read(out, "profile")["rows"] == 918
     assert "918 rows" in (tmp_path / "log").read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ def test_a_script_makes_its_artifact_and_its_log(tmp_path: Path) -> None:
 def test_a_users_error_is_one_sentence_on_the_terminal_and_a_traceback_in_the_log(tmp_path: Path) -> None:
     csv = tmp_path / "empty.csv"
     csv.touch()
-    table = SimpleNamespace(csv=csv, test_csv=None)
+    table = SimpleNamespace(csv=csv, test_csv=None, settings={})
     with pytest.raises(SystemExit) as caught:
         run("profile_csv", SimpleNamespace(log=[str(tmp_path / "log")], params=table, output=Names(profile="x.json")))
     assert str(caught.value) == f"loramake: {csv} is empty: it needs a header line and rows."

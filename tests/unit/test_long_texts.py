@@ -17,7 +17,7 @@ from loramake.explore.leaks.words import normalise
 from loramake.explore.profile import profile_column
 from loramake.review.changes import LONGEST_TEXT, Change, FeedbackContext, parse_feedback
 from loramake.spreadsheet import escape_formula, original
-from loramake.tables.numbers import to_days
+from loramake.tables.dates import to_days
 from loramake.training.finetuning import follow
 from tests.hang import ends_within
 
@@ -109,7 +109,7 @@ def test_cells(cell: str) -> None:
     column = pd.Series([cell, "2024-01-01", "1"], name="x", dtype=object)
     with ends_within(30):
         assert profile_column(column)["distinct"] == 3
-        assert to_days(column, day_first=False).notna()[1]
+        assert to_days(column).notna()[1]
         assert original(escape_formula(cell)) == cell
 
 

@@ -25,9 +25,11 @@ from loramake.parsing.yaml_text import parse_yaml
 from loramake.report.report import read_history
 from loramake.review.approval import Approval, Question, forget_reviews
 from loramake.review.changes import FeedbackContext, parse_feedback
-from loramake.serving.new_rows import Columns, open_json_lines, open_objects
+from loramake.serving.columns import Columns
+from loramake.serving.new_rows import open_json_lines, open_objects
 from loramake.serving.resumable import parse_state
 from loramake.settings import coerce
+from loramake.tables.readings import Reading
 from loramake.workflow.preflight import _last_target
 from loramake.workflow.run import Run
 from tests.conftest import ROOT
@@ -81,7 +83,7 @@ JSON: dict[str, tuple[str | bytes, str]] = {
     "half a character": ('{"a": "\\ud800"}', "it contains a lone surrogate, which is not text"),
 }
 
-COLUMNS = Columns(features=("a",), others=(), target="y", decimals={}, usual={})
+COLUMNS = Columns(features=("a",), others=(), target="y", readings={"a": Reading("categorical")})
 CONFIG = {"model_name_or_path": "m"}
 
 
@@ -368,12 +370,14 @@ LONG_LINE = """
 import re, sys
 from pathlib import Path
 from loramake.errors import DataError
-from loramake.serving.new_rows import Columns, open_json_lines
+from loramake.serving.columns import Columns
+from loramake.serving.new_rows import open_json_lines
+from loramake.tables.readings import Reading
 
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 before = peak()
 try:
-    open_json_lines(Path(sys.argv[1]), Columns(("a",), (), "y", {}, {}))
+    open_json_lines(Path(sys.argv[1]), Columns(("a",), (), "y", {"a": Reading("categorical")}))
 except DataError:
     print(peak() - before)
 """
@@ -389,7 +393,7 @@ def test_a_line_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 def test_new_rows_may_have_the_nan_that_pandas_leaves(tmp_path: Path) -> None:
     rows = open_json_lines(written(tmp_path / "new.jsonl", '{"a": NaN}\n{"a": 1}\n'), COLUMNS)
-    assert next(iter(rows.batches(9)))["a"].tolist() == [None, "1"]
+    assert next(iter(rows.batches(9))).cells["a"].tolist() == [None, "1"]
 
 
 def test_brackets_inside_of_texts_do_not_count() -> None:

@@ -11,7 +11,7 @@ good too (petal width is, for irises, at 96%), but its numbers spread. By chance
 each label would have to lie where at most 3 in 20 of another's do, below 1e-9 a column from 20 rows a label on.
 
 Not checked: three columns together, weighted sums, cuts of two columns at once, noise in pairs of numbers, numbers
-whose cut depends on a category, the values of dates that are not ISO 8601, single words of longer texts, and some pairs
+whose cut depends on a category, single words of longer texts, and some pairs
 in tables of thousands of columns, which `find_leaks` then reports.
 """
 
@@ -32,7 +32,6 @@ from loramake.explore.leaks.columns import Column, read_column
 from loramake.explore.leaks.evidence import ROWS_A_LABEL, Labels
 from loramake.explore.leaks.names import name_speaks_of_outcome
 from loramake.explore.leaks.pairs import find_pairs
-from loramake.tables.numbers import number_styles
 
 
 def find_leaks(table: pd.DataFrame, target: str, columns: list[ProfileColumn]) -> list[ExcludedColumn]:
@@ -44,13 +43,12 @@ def find_leaks(table: pd.DataFrame, target: str, columns: list[ProfileColumn]) -
     codes, names = pd.factorize(table[target], sort=True)
     order = np.argsort(codes, kind="stable")
     labels = Labels(codes[order], list(names), len(columns))
-    styles = number_styles(columns)
     reasons: dict[str, str] = {}
     others = []
     for entry in columns:
         if entry["name"] == target or entry["type"] == "constant":
             continue
-        column = read_column(table[entry["name"]], entry["type"], styles[entry["name"]], order, labels)
+        column = read_column(table[entry["name"]], entry["type"], order, labels)
         if reason := _find_reason(column, target):
             reasons[column.name] = reason
         elif column.kind != "id" and column.is_mostly_filled:

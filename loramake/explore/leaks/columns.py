@@ -8,7 +8,7 @@ import pandas as pd
 
 from loramake.explore.leaks.evidence import FILLED, Labels, cut_into_intervals, recalls_of
 from loramake.explore.leaks.words import normal_codes
-from loramake.tables.numbers import NumberStyle, to_numbers
+from loramake.tables.numbers import to_numbers
 
 FEW_VALUES = 20
 
@@ -57,10 +57,10 @@ class Column:
         )
 
 
-def read_column(cells: "pd.Series[str]", kind: str, style: NumberStyle, order: np.ndarray, labels: Labels) -> Column:
+def read_column(cells: "pd.Series[str]", kind: str, order: np.ndarray, labels: Labels) -> Column:
     codes, words = pd.factorize(cells)
     codes = codes[order]
-    numbers = _read_numbers(pd.Series(words, dtype=object), kind, style)
+    numbers = _read_numbers(pd.Series(words, dtype=object), kind)
     if numbers is not None:
         numbers = np.append(numbers, np.nan)[codes]
     if numbers is not None and np.isnan(numbers).mean() > 1 - FILLED:
@@ -68,14 +68,14 @@ def read_column(cells: "pd.Series[str]", kind: str, style: NumberStyle, order: n
     return Column(str(cells.name), kind, labels, codes, np.asarray(words), numbers)
 
 
-def _read_numbers(words: "pd.Series[str]", kind: str, style: NumberStyle) -> np.ndarray | None:
+def _read_numbers(words: "pd.Series[str]", kind: str) -> np.ndarray | None:
     """Numbers, seconds of dates, and for ids their rank in an order with P9 before P10; None for the rest."""
     if kind == "date":
         dates = pd.to_datetime(words, errors="coerce", format="ISO8601", utc=True)
         return (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
     if kind not in ("numeric", "id"):
         return None
-    numbers = to_numbers(words, style)
+    numbers = to_numbers(words)
     if kind == "id" and numbers.isna().any():
         padded = words.str.replace(r"\d+", lambda digits: digits[0].zfill(20), regex=True)
         return padded.rank(method="dense").to_numpy()

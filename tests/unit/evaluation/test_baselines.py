@@ -29,7 +29,6 @@ from loramake.explore.splits import assign_splits, read_split
 from loramake.explore.task import explore_data
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
-from loramake.tables.numbers import PLAIN, NumberStyle
 from loramake.tables.source import Source, describe_source
 from loramake.tasks import Classification
 from support.experiment import EXPLORE
@@ -250,12 +249,10 @@ def test_hundreds_of_categories_are_capped(tmp_path: Path) -> None:
     assert len(result["models"]["hist_gradient_boosting"]["splits"]["train"]["rows"]) > 900
 
 
-def test_dates_become_days_and_the_day_comes_first_where_train_shows_it() -> None:
-    train = pd.DataFrame({"us": ["01/02/1970", None, "1970-01-01"], "eu": ["01/02/1970", "13/01/1970", "rubbish"]})
-    features = find_features(train.astype(object), {"us": "date", "eu": "date"}, {})
-    days = prepare(train.astype(object), features)
-    np.testing.assert_array_equal(days["us"], [1.0, np.nan, 0.0])
-    np.testing.assert_array_equal(days["eu"], [31.0, 12.0, np.nan])
+def test_dates_become_days_and_words_in_them_are_missing() -> None:
+    train = pd.DataFrame({"day": ["1970-02-01", None, "1970-01-01 12:00:00", "rubbish"]}).astype(object)
+    days = prepare(train, find_features(train, {"day": "date"}))
+    np.testing.assert_array_equal(days["day"], [31.0, np.nan, 0.5, np.nan])
 
 
 def test_numbers_too_large_to_square_are_cut(wide: Experiment) -> None:
@@ -270,7 +267,7 @@ def test_numbers_too_large_to_square_are_cut(wide: Experiment) -> None:
 def fit_text(cells: list[str | None], truth: list[int]) -> Any:
     """Every model's probabilities of its own train rows, from one text column, and how the column is encoded."""
     table = pd.DataFrame({"note": cells}, dtype=object)
-    features = find_features(table, {"note": "text"}, {"note": PLAIN})
+    features = find_features(table, {"note": "text"})
     rows = prepare(table, features)
     models = fit_models(Classification.baselines, Sample(rows, np.array(truth), features, seed=0))
     return features, {name: predict(model, rows, max(truth) + 1) for name, (_, model) in models.items()}
@@ -345,11 +342,10 @@ def test_fitting_texts_twice_gives_the_same_probabilities() -> None:
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_numbers_are_read_in_the_style_of_their_column_and_words_in_it_are_missing() -> None:
-    table = pd.DataFrame({"price": ["1.234,5", "7", "on request", None]}, dtype=object)
-    style = NumberStyle(",", ".")
-    features = find_features(table, {"price": "numeric"}, {"price": style})
-    assert features.numbers == {"price": style}
+def test_words_among_numbers_are_missing() -> None:
+    table = pd.DataFrame({"price": ["1234.5", "7", "on request", None]}, dtype=object)
+    features = find_features(table, {"price": "numeric"})
+    assert features.numbers == ["price"]
     np.testing.assert_array_equal(prepare(table, features)["price"], [1234.5, 7.0, np.nan, np.nan])
 
 
@@ -374,8 +370,8 @@ def test_forty_labels_of_few_rows_are_distinguished_and_growing_trees_reports_pr
     generator = np.random.default_rng(0)
     truth = np.arange(320) % 40
     table = pd.DataFrame({"a": (truth % 7).astype(str), "b": (truth // 7 + generator.normal(0, 0.1, 320)).astype(str)})
-    types, styles = {"a": "numeric", "b": "numeric"}, {"a": PLAIN, "b": PLAIN}
-    features = find_features(table.astype(object), types, styles, labels=40)
+    types = {"a": "numeric", "b": "numeric"}
+    features = find_features(table.astype(object), types, labels=40)
     rows = prepare(table.astype(object), features)
     reports: list[tuple[int, int]] = []
     models = fit_models(
@@ -394,7 +390,7 @@ def test_growing_trees_in_pieces_gives_those_of_one_fit() -> None:
     numbers = generator.normal(size=(200, 3))
     truth = (numbers[:, 0] > 0).astype(int)
     table = pd.DataFrame(numbers.astype(str), columns=["a", "b", "c"]).astype(object)
-    features = find_features(table, dict.fromkeys("abc", "numeric"), dict.fromkeys("abc", PLAIN))
+    features = find_features(table, dict.fromkeys("abc", "numeric"))
     rows = prepare(table, features)
     boosted = fit_models(["hist_gradient_boosting"], Sample(rows, truth, features, seed=0))
     ours = predict(boosted["hist_gradient_boosting"][1], rows, 2)
@@ -405,7 +401,7 @@ def test_growing_trees_in_pieces_gives_those_of_one_fit() -> None:
 def test_two_text_columns_of_any_name_are_fitted() -> None:
     cells, truth = notes("the meal was good", "the meal was bad")
     table = pd.DataFrame({"my__note": cells, "note (1)": cells[::-1]}, dtype=object)
-    features = find_features(table, dict.fromkeys(table, "text"), dict.fromkeys(table, PLAIN))
+    features = find_features(table, dict.fromkeys(table, "text"))
     models = fit_models(Classification.baselines, Sample(prepare(table, features), np.array(truth), features, seed=0))
     for name in Classification.baselines[1:]:
         assert (predict(models[name][1], prepare(table, features), 2).argmax(axis=1) == truth).all()

@@ -5,7 +5,7 @@ import pytest
 
 from loramake import artifacts
 from loramake.explore.profile import profile_csv
-from loramake.tables.types import find_type
+from loramake.tables.readings import find_reading
 from tests.conftest import ROOT
 
 
@@ -25,8 +25,9 @@ from tests.conftest import ROOT
         ("height", [str(150 + i * 1.5) for i in range(30)], "numeric"),
         ("x", ["a", "a", "a"], "constant"),
         ("x", ["a", None, "a"], "categorical"),
-        ("amount_paid", [str(7 * i) for i in range(30)], "numeric"),
-        ("idle_time", [str(7 * i) for i in range(30)], "numeric"),
+        ("amount_paid", [str(7 * i % 29) for i in range(30)], "numeric"),
+        ("idle_time", [*(str(7 * i) for i in range(30)), None], "numeric"),
+        ("amount_paid", [str(7 * i) for i in range(30)], "id"),
         ("customerId", [str(7 * i) for i in range(30)], "id"),
         ("price", [f"{i},{i % 7}5" for i in range(30)], "numeric"),
         ("x", ["a1", "b"] + [f"{i}.5" for i in range(30)], "numeric"),
@@ -35,7 +36,7 @@ from tests.conftest import ROOT
     ],
 )
 def test_a_column_is_called_what_a_person_would_call_it(name: str, cells: list[str | None], kind: str) -> None:
-    assert find_type(pd.Series(cells, name=name, dtype=object)) == kind
+    assert find_reading(pd.Series(cells, name=name, dtype=object)).kind == kind
 
 
 def test_a_profile_holds_rows_duplicates_missing_quantiles_and_capped_cells(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def test_target_labels_and_leaks_of_the_demo_tables(
 
 
 def test_rows_without_a_target_are_counted(tmp_path: Path) -> None:
-    csv = write(tmp_path, "x,target\n" + "1,a\n2,b\n" * 20 + "3,\n4,NA\n")
-    assert explore(tmp_path, csv)["rows"] == {"with_target": 40, "without_target": 2, "with_rare_label": 0}
+    csv = write(tmp_path, "x,target\n" + "1,a\n2,b\n" * 100 + "3,\n4,NA\n")
+    assert explore(tmp_path, csv)["rows"] == {"with_target": 200, "without_target": 2, "with_rare_label": 0}
 
 
 def test_a_number_of_many_values_is_refused_as_regression(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_labels_are_ordered_and_the_positive_one_comes_last(values: list[str], o
 
 def test_a_test_tables_unseen_labels_are_listed_with_their_place(tmp_path: Path) -> None:
     csv = write(tmp_path, "a,b,target\n" + "1,2,0\n3,4,1\n" * 10)
-    test_csv = write(tmp_path, "a,b,target\n1,2,0\n1,2,1.0\n", "test.csv")
-    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('1.0'; first in data row 1\)"):
+    test_csv = write(tmp_path, "a,b,target\n1,2,0\n1,2,2\n", "test.csv")
+    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('2'; first in data row 1\)"):
         explore(tmp_path, csv, test_csv=test_csv)
 
 

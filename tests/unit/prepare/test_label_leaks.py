@@ -86,7 +86,9 @@ def search(rows):
 
 def write_table(folder: Path) -> pd.DataFrame:
     """Rows sorted by their label, which follows from no feature."""
-    rows = [(str(i * 7919 % 1000), "red" if i * 31 % 7 < 3 else "blue", LABELS[i >= ROWS // 2]) for i in range(ROWS)]
+    rows = [
+        (str(i * 7919 % 1000 - 500), "red" if i * 31 % 7 < 3 else "blue", LABELS[i >= ROWS // 2]) for i in range(ROWS)
+    ]
     table = pd.DataFrame(rows, columns=["a", "b", "outcome"])
     table.to_csv(folder / "t.csv", index=False)
     return table
@@ -249,7 +251,7 @@ def test_the_rows_that_a_check_draws_follow_from_what_the_code_never_sees(experi
 
 def test_a_plan_that_lets_the_target_in_is_refused(experiment: Experiment) -> None:
     plan = artifacts.read(experiment.plan, "plan")
-    plan["features"].append({"name": "outcome", "type": "categorical", "number_style": None})
+    plan["features"].append({**plan["features"][0], "name": "outcome"})
     artifacts.write(experiment.plan, plan, "plan")
     experiment.execute()
     with pytest.raises(CodeError, match=r"target and dropped columns absent: 1 of 1 such columns .*: 'outcome'"):

@@ -15,11 +15,11 @@ CONFIG = {
     "per_device_train_batch_size": 2, "gradient_accumulation_steps": 8,
 }  # fmt: skip
 
-
+FEATURE = {"name": "a", "type": "text", "number_style": None, "date_style": None, "missing_words": []}
 PLAN = {
     "target": "y", "instruction": "?", "feature_format": "{name} {value}", "feature_separator": " ",
     "number_format": {"kind": "plain", "significant_digits": 4}, "cell_tokens": None, "longest_cell": 9,
-    "missing": {"token": "-", "reason": ""}, "features": [{"name": "a", "type": "text", "number_style": None}],
+    "missing": {"token": "-", "reason": ""}, "features": [FEATURE],
     "dropped": [], "labels": [{"value": "0", "text": "0"}, {"value": "1", "text": "1"}],
     "balance": {"proposal": "none", "reason": ""}, "advice": "", "unread_notes": 0,
     "by": {"provider": "builtin", "model": None},

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from loramake.errors import ConfigError
+from loramake.serving.columns import NewCells
 from loramake.serving.new_rows import Rows
 from loramake.serving.output import check_output, predict_new_rows
 from loramake.serving.predictor import Decisions, Predictor
+from loramake.serving.remarks import NEW_CATEGORY, Remark
 
 SOURCE = "row,decision\n1,2\n"
 
@@ -91,33 +93,32 @@ class MadeUp:
 
     labels = ("a, b", "c")
 
-    @property
-    def columns(self) -> "MadeUp":
-        return self
-
-    def unlike(self, cells: pd.DataFrame) -> Counter[str]:
-        return Counter({"x": len(cells)})
-
     def say_unused(self, names: list[str], where: str) -> None:
         pass
 
-    def say_unlike(self, cells: Counter[str], where: str) -> None:
-        self.said = dict(cells), where
+    def say_notes(self, notes: dict[str, str], where: str) -> None:
+        pass
+
+    def say_remarks(self, counts: Counter[tuple[str | None, str]], where: str) -> None:
+        self.remarks = dict(counts), where
 
     def fingerprint(self) -> str:
         return "made up"
 
-    def decide_cells(self, cells: pd.DataFrame, confidence: float | None, first: int, advance: Any) -> Decisions:
-        rows = len(cells)
+    def decide_cells(self, new: NewCells, confidence: float | None, first: int, advance: Any) -> Decisions:
+        rows = len(new.cells)
         sets = np.ones((rows, 2), dtype=np.bool_)
         return Decisions(np.zeros(rows, dtype=np.int64), [None] * rows, np.full((rows, 2), 0.5), sets, np.ones(rows))
 
 
 def rows_of(count: int, digest: str = "some") -> Rows:
-    def batches(size: int) -> Iterator[pd.DataFrame]:
-        return (pd.DataFrame({"x": ["1"] * min(size, count - start)}) for start in range(0, count, size))
+    def batch(rows: int) -> NewCells:
+        return NewCells(pd.DataFrame({"x": ["1"] * rows}), [Remark(row, "x", NEW_CATEGORY, "") for row in range(rows)])
 
-    return Rows("made up", "csv", digest, count, ["x"], batches)
+    def batches(size: int) -> Iterator[NewCells]:
+        return (batch(min(size, count - start)) for start in range(0, count, size))
+
+    return Rows("made up", "csv", digest, count, ["x"], batches, {})
 
 
 def predict(output: Path, form: str, rows: Rows, predictor: MadeUp | None = None) -> None:
@@ -146,7 +147,7 @@ def test_what_a_killed_run_left_is_no_strange_file(folder: Path, form: str) -> N
 def test_cells_unlike_those_of_training_are_counted_over_the_whole_run(folder: Path) -> None:
     predictor = MadeUp()
     predict(folder / "out", "csv", rows_of(5), predictor)
-    assert predictor.said == ({"x": 5}, "made up")
+    assert predictor.remarks == ({("x", NEW_CATEGORY): 5}, "made up")
 
 
 class Formulas(MadeUp):

@@ -33,6 +33,7 @@ import loramake
 from loramake import Predictor, artifacts
 from loramake.errors import ArtifactError, CodeError, ConfigError, DataError
 from loramake.llm.scorer import load_scorer
+from loramake.serving.columns import NewCells
 from loramake.serving.predictor import find_results
 from loramake.tables.reading import read_table
 from loramake.trust.calibration import apply_calibrator
@@ -148,18 +149,20 @@ def test_cells_unlike_all_that_training_saw_are_counted_once(
 ) -> None:
     predictor = quick(results, predictor)
     predictor.predict(rows.assign(Age=None))
-    assert "no such cells" not in capsys.readouterr().err
+    assert "unlike anything" not in capsys.readouterr().err
     strange = rows.astype(object)
     strange.loc[[3, 5], "Age"] = ["old", "inf"]
     strange.loc[7, "Sex"] = "X"
     for _ in range(2):
         assert len(predictor.predict(strange)) == 40
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("no such cells") == 1
-    assert (
-        "the table: predicted, though training saw no such cells: Age (2 cells, not numbers), Sex (1 cell, a new "
-        "category)." in said
-    )
+    assert said.count("unlike anything") == 1
+    assert "the table: unlike anything in training: Age (2 cells, not numbers), Sex (1 cell, a new category)." in said
+    reasons = predictor.decide(strange)["reason"]
+    assert [reason.rpartition("; ")[2] for reason in reasons[[3, 7]]] == [
+        "Age 'old' is not a number",
+        "Sex 'X' was never seen in training",
+    ]
 
 
 def test_no_rows_are_no_error(predictor: Predictor, rows: pd.DataFrame) -> None:
@@ -366,7 +369,9 @@ def test_a_row_that_cannot_be_prepared_is_left_to_a_person_and_the_others_are_pr
     predictor = quick(copied, predictor)
     decisions = predictor.decide(table)
     assert np.flatnonzero(decisions["abstain"]).tolist() == [3, 17]
-    assert set(decisions["reason"].dropna()) == {f"Row {row} cannot be prepared (KeyError: 'beak')." for row in (3, 17)}
+    assert set(decisions["reason"].dropna()) == {
+        f"Row {row} cannot be prepared (KeyError: 'beak'); Sex 'X' was never seen in training" for row in (3, 17)
+    }
     assert decisions.loc[3, "p_1"] != decisions.loc[3, "p_1"]
     assert decisions.loc[3, "set"] == LABELS
     good = ~decisions["abstain"].to_numpy()
@@ -391,9 +396,8 @@ def test_a_row_that_is_too_long_is_left_to_a_person_by_its_number(
     decisions = predictor.decide(table)
     assert np.flatnonzero(decisions["abstain"]).tolist() == [5]
     assert decisions.loc[5, "reason"].startswith("Row 5 has ")
-    assert (
-        predictor.decide_cells(predictor.columns.as_text(table, "it"), first=100).reasons[5].startswith("Row 105 has")
-    )
+    cells = predictor.columns.as_text(table, "it")
+    assert predictor.decide_cells(NewCells(cells, []), first=100).reasons[5].startswith("Row 105 has")
 
 
 def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused(

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from loramake.tables.numbers import NumberStyle, find_number_style, to_numbers
+from loramake.tables.numbers import STYLES, NumberStyle, find_number_style, read_number, read_numbers, to_numbers
 from loramake.tables.reading import read_table
 
 
@@ -28,17 +28,20 @@ def test_numbers_are_nan_where_a_cell_is_missing_or_infinite_or_no_number(tmp_pa
         (["1'000.5", "2"], [1000.5, 2]),
         (["1,2", "1,3,4"], None),
         (["1.2.3", "1.2.4"], None),
-        ([None, None], None),
+        ([], None),
     ],
 )
-def test_a_column_of_numbers_is_read_by_its_own_signs(cells: list[str | None], numbers: list[float] | None) -> None:
-    column = pd.Series(cells, dtype=object)
-    style = find_number_style(column.dropna())
-    assert (style and to_numbers(column, style).tolist()) == numbers
+def test_a_column_of_numbers_is_read_by_its_own_signs(cells: list[str], numbers: list[float] | None) -> None:
+    style = find_number_style(pd.Series(cells, dtype=object))
+    assert (style and [float(getattr(read_number(cell, style), "text", "nan")) for cell in cells]) == numbers
 
 
 def test_few_words_among_numbers_are_no_numbers_and_do_not_spoil_the_column() -> None:
-    column = pd.Series(["1,5"] * 19 + ["unknown", None], dtype=object)
-    assert find_number_style(column.dropna()) == NumberStyle(",")
-    assert to_numbers(column, NumberStyle(",")).isna().tolist() == [False] * 19 + [True, True]
-    assert to_numbers(pd.Series([None, None], dtype=object), NumberStyle(",")).isna().all()
+    column = pd.Series(["1,5"] * 19 + ["on request"], dtype=object)
+    assert find_number_style(column) == NumberStyle(",")
+    assert set(read_numbers(list(column.unique()), NumberStyle(","))) == {"1,5"}
+
+
+@pytest.mark.parametrize("cell", ["1" * 100, "1e999", "(5", "5)", "--5", "(-5)", "$", "5 kg 3", "1_000", "0x10", "½"])
+def test_what_only_resembles_a_number_is_none(cell: str) -> None:
+    assert all(read_number(cell, style) is None for style in STYLES)

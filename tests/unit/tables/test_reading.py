@@ -23,12 +23,12 @@ def test_delimiter_and_encoding_are_detected(tmp_path: Path, delimiter: str, enc
     assert table["Text"].tolist() == ["a, b; c", "é"]
 
 
-def test_cells_are_stripped_text_and_missing_ones_none(tmp_path: Path) -> None:
+def test_cells_are_stripped_text_and_blank_ones_none(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n 007 ,NA\n1e3,  \n?,x\n", encoding="utf-8")
     table = read_table(path)
-    assert table["a"].tolist() == ["007", "1e3", None]
-    assert table["b"].tolist() == [None, None, "x"]
+    assert table["a"].tolist() == ["007", "1e3", "?"]
+    assert table["b"].tolist() == ["NA", None, "x"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_numbers_are_parted_at_quartiles_and_named_by_what_is_in_them() -> None:
     ]
     for write, first, last in (
         (lambda number: f"{number / 4 - 3}", "-2.75 to 3.25", "16 to 22"),
-        (lambda number: f"{1000 * number},5", "1000.5 to 25,000.5", "76,000.5 to 100,000.5"),
+        (lambda number: f"{1000 * number}.5", "1000.5 to 25,000.5", "76,000.5 to 100,000.5"),
         (lambda number: f"{1920 + number}", "1921 to 1945", "1996 to 2020"),
     ):
         names = [name for name, *_ in names_of(write(number) for number in range(1, 101))]

@@ -71,7 +71,10 @@ class Experiment:
             return list(csv.DictReader(file))
 
     def plan(self) -> dict[str, Any]:
-        features = [{"name": name, "type": "text", "number_style": None} for name in self.names[1:]]
+        features = [
+            {"name": name, "type": "text", "number_style": None, "date_style": None, "missing_words": []}
+            for name in self.names[1:]
+        ]
         return {
             "target": self.names[0],
             "instruction": "y:",

@@ -71,16 +71,11 @@ def test_a_prompt_that_does_not_follow_the_plan_is_not_split(text: str) -> None:
     assert split_prompt(text, NAMES, SPACED) is None
 
 
-def test_numbers_are_rounded_to_two_digits_in_their_own_style_and_nothing_else_is() -> None:
-    style, comma = {"decimal": ".", "thousands": None}, {"decimal": ",", "thousands": "."}
-    table = pd.DataFrame(
-        {"a": ["123", "0.0456", None, "many", "-9.96"], "b": ["1.234,5", "0,125", "7", None, "x"], "c": ["123"] * 5}
-    ).astype(object)
-    features = [{"name": "a", "number_style": style}, {"name": "b", "number_style": comma}]
-    result = round_numbers(table, [*features, {"name": "c", "number_style": None}])
+def test_numbers_are_rounded_to_two_digits_and_nothing_else_is() -> None:
+    table = pd.DataFrame({"a": ["123", "0.0456", None, "many", "-9.96"], "b": ["123"] * 5}).astype(object)
+    result = round_numbers(table, [{"name": "a", "type": "numeric"}, {"name": "b", "type": "categorical"}])
     assert result["a"].tolist() == ["120", "0.046", None, "many", "-10"]
-    assert result["b"].tolist() == ["1200", "0,12", "7", None, "x"]
-    assert result["c"].tolist() == ["123"] * 5
+    assert result["b"].tolist() == ["123"] * 5
 
 
 @pytest.fixture(scope="module")
@@ -153,9 +148,9 @@ def test_changes_agree_with_simple_formulas(seed: int, labels: int) -> None:
 
 
 def planned(features: int, numeric: bool = True, named: bool = True) -> dict[str, Any]:
-    style = {"decimal": ".", "thousands": None} if numeric else None
+    kind = "numeric" if numeric else "categorical"
     return {
-        "features": [{"name": f"f{index}", "number_style": style} for index in range(features)],
+        "features": [{"name": f"f{index}", "type": kind} for index in range(features)],
         "feature_format": "{name} {value}" if named else "{value}",
         "cell_tokens": None,
     }

@@ -1,0 +1,121 @@
+"""What a person should know of how a column was read: sentences without a full stop, to follow its name."""
+
+import numpy as np
+import pandas as pd
+
+from loramake.artifact_types.explore import ProfileColumn
+from loramake.tables.numbers import to_numbers
+from loramake.text import listed
+
+_MOST_ZEROS = 0.5
+_LEAST_ZEROS = 3
+_GAP = 5
+_NEARLY_ALL = 0.5
+_MIN_ROWS = 20
+
+
+def describe_reading(column: ProfileColumn) -> list[str]:
+    """How its cells were read, where that is not plain to see."""
+    return [
+        *_describe_numbers(column),
+        *_describe_dates(column),
+        *_describe_flags(column),
+        *_describe_missing(column),
+    ]
+
+
+def _describe_numbers(column: ProfileColumn) -> list[str]:
+    style = column["number_style"]
+    sentences: list[str] = []
+    if style is None:
+        return sentences
+    if style["kind"] == "duration":
+        sentences.append("read as durations, in seconds")
+    elif style["unit"] is not None:
+        sentences.append(f"read as numbers with the unit {style['unit']!r}")
+    signs = [f"decimal separator {style['decimal']!r}"] if style["decimal"] != "." else []
+    signs += [f"thousands separator {style['thousands']!r}"] if style["thousands"] else []
+    if signs:
+        sentences.append(f"numbers are written with the {' and the '.join(signs)}")
+    if column["bounds"]:
+        sentences.append(f"{_cells(column['bounds'])} such as '<40' read as the bound itself")
+    return sentences
+
+
+def _describe_dates(column: ProfileColumn) -> list[str]:
+    order = column["date_style"]
+    if order is None or order["day_first"] is None:
+        return []
+    first = "day" if order["day_first"] else "month"
+    if order["is_assumed"]:
+        return [f"dates are read with the {first} first, though no cell shows the order: write them as 2024-01-31"]
+    return [f"dates are read with the {first} first"]
+
+
+def _describe_flags(column: ProfileColumn) -> list[str]:
+    flags = column["flags"]
+    if flags is None or not column["respelled"]:
+        return []
+    words = [f"{entry['value']!r} ({_cells(entry['rows'])})" for entry in column["respelled"]]
+    return [f"{listed(words, 10)} read as {flags['yes']!r} or {flags['no']!r}, whichever means the same"]
+
+
+def _describe_missing(column: ProfileColumn) -> list[str]:
+    sentences: list[str] = []
+    if column["missing_words"]:
+        words = [f"{entry['value']!r} ({_cells(entry['rows'])})" for entry in column["missing_words"]]
+        sentences.append(f"read as missing: {listed(words)}")
+    if column["kept_words"]:
+        kept = listed([repr(word) for word in column["kept_words"]])
+        name = column["name"]
+        sentences.append(
+            f"{kept} kept as a category; if it stands for a missing cell, set "
+            f"missing_values: {{{name}: [{', '.join(column['kept_words'])}]}}"
+        )
+    if column["words"]:
+        kind = "dates" if column["type"] == "date" else "numbers"
+        sentences.append(f"{_cells(column['words'])} not {kind}, which stay words")
+    return sentences
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'' if count == 1 else 's'}"
+
+
+def find_warnings(column: ProfileColumn, filled: "pd.Series[str]", is_declared: bool) -> list[str]:
+    """What may have been read wrongly, each with the setting that answers it; nothing about a declared type."""
+    name = column["name"]
+    warnings: list[str] = []
+    if column["type"] == "numeric" and (zeros := _suspicious_zeros(filled)):
+        rows, least = zeros
+        warnings.append(
+            f"0 in {rows:,} rows, and no other value below {least:g}; if 0 stands for a missing cell, set "
+            f"missing_values: {{{name}: [0]}}"
+        )
+    if is_declared:
+        return warnings
+    if column["type"] == "categorical" and _is_nearly_unique(column, len(filled)):
+        warnings.append(
+            f"{column['distinct']:,} categories in {len(filled):,} rows; if it is text, set column_types: "
+            f"{{{name}: text}}, or id to leave it out"
+        )
+    if column["type"] == "id" and column["number_style"] is not None:
+        warnings.append(
+            f"every row has its own whole number, so it is left out; if it is a quantity, set column_types: "
+            f"{{{name}: numeric}}"
+        )
+    return warnings
+
+
+def _is_nearly_unique(column: ProfileColumn, rows: int) -> bool:
+    return rows >= _MIN_ROWS and column["distinct"] >= _NEARLY_ALL * rows
+
+
+def _suspicious_zeros(filled: "pd.Series[str]") -> tuple[int, float] | None:
+    """How many numbers are 0, and the least other one, if these are far from 0 for how close to each other they are."""
+    numbers = to_numbers(filled).dropna().to_numpy()
+    zeros = int((numbers == 0).sum())
+    others = np.unique(numbers[numbers != 0])
+    if zeros < _LEAST_ZEROS or zeros > _MOST_ZEROS * len(numbers) or len(others) < 3 or others[0] < 0:
+        return None
+    return (zeros, float(others[0])) if others[0] > _GAP * float(np.median(np.diff(others))) else None

@@ -1,0 +1,203 @@
+"""The columns of an experiment, and new cells as the training CSV would have written them.
+
+Whatever new rows look like, the model is given numbers, dates, flags and categories as it was given those of training;
+what cannot be is refused, and what training never saw is remarked on.
+"""
+
+import datetime
+import decimal
+import math
+import numbers
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from loramake.artifact_types.explore import Profile
+from loramake.artifact_types.prepare import Plan
+from loramake.errors import DataError, nearest
+from loramake.serving.remarks import NO_CELL, UNCLEAR, Remark, Training
+from loramake.tables.adapted import AdaptedReading, adapt
+from loramake.tables.reading import align_names, normal_form
+from loramake.tables.readings import Reading
+
+_TRUE, _FALSE = ("True", "true", "TRUE", "1", "1.0"), ("False", "false", "FALSE", "0", "0.0")
+
+
+class NewCells(NamedTuple):
+    """New rows as the model is given them."""
+
+    cells: pd.DataFrame
+    """Text cells of the features, missing ones None; the index counts up."""
+    remarks: list[Remark]
+    """What is unusual about cells or rows."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of an experiment."""
+
+    features: tuple[str, ...]
+    """The features, in the plan's order."""
+    others: tuple[str, ...]
+    """The columns that the plan dropped: training saw them but does not use them."""
+    target: str
+    readings: Mapping[str, Reading]
+    """How the CSV's cells of each feature were read."""
+    training: Mapping[str, Training] = field(default_factory=dict)
+    """What training saw of each feature."""
+
+    @classmethod
+    def of(cls, plan: Plan, profile: Profile) -> "Columns":
+        """From plan.yaml and profile.json."""
+        columns = {column["name"]: column for column in profile["columns"]}
+        features = tuple(feature["name"] for feature in plan["features"])
+        return cls(
+            features,
+            tuple(entry["name"] for entry in plan["dropped"]),
+            plan["target"],
+            {name: Reading.of(columns[name]) for name in features},
+            {name: Training.of(columns[name]) for name in features},
+        )
+
+    def align(self, names: Sequence[str], where: str) -> list[str]:
+        """The names, with those that differ from a feature's only in case or spaces replaced by it.
+
+        DataError, with the nearest name, if a feature is missing or repeated.
+        """
+        aligned = align_names(names, self.features)
+        for name in self.features:
+            if name not in aligned:
+                near = nearest(name, [other for other in aligned if other not in self.features])
+                raise DataError(
+                    f"{where} lacks the column {name!r}{near}, which the model was trained on: add it, empty where "
+                    "unknown."
+                )
+            if aligned.count(name) > 1:
+                raise DataError(f"{where} has the column {name!r} more than once: rename or drop one of them.")
+        return aligned
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """The names that training never saw."""
+        seen = {*self.features, *self.others, self.target}
+        return [name for name in dict.fromkeys(names) if name not in seen]
+
+    def as_text(self, table: pd.DataFrame, where: str, first: int = 0) -> pd.DataFrame:
+        """The features of a table of any cells as text; numbers and other values that are not text are marked as read.
+
+        The table's columns are named as by `align`. DataError for a cell that is no single value, rows counted from
+        `first`.
+        """
+        columns = {
+            name: [self._text(name, value, f"{where}, row {row}") for row, value in enumerate(table[name], first)]
+            for name in self.features
+        }
+        return pd.DataFrame(columns, index=range(len(table)), dtype=object)
+
+    def _text(self, name: str, value: Any, where: str) -> "str | Read | None":
+        if isinstance(value, str):
+            text = normal_form(value.strip())
+        else:
+            wordings = _wordings(value)
+            if wordings is None:
+                kind = type(value).__name__
+                raise DataError(f"{where}: the column {name!r} contains a {kind}: give it one text or one number.")
+            training = self.training.get(name)
+            text = next((word for word in wordings if training is not None and training.knows(word)), wordings[0])
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise DataError(f"{where}: the column {name!r} contains a character that no text file can: fix that cell.")
+        return None if text == "" else text if isinstance(value, str) else Read(text)
+
+    def adapt(self, counts: Mapping[str, "pd.Series[int]"]) -> dict[str, AdaptedReading]:
+        """How a source of new rows writes each feature; `counts` are the rows by cell of some of its text cells."""
+        return {name: adapt(self.readings[name], counts[name]) for name in self.features}
+
+    def read(self, table: pd.DataFrame, adapted: Mapping[str, AdaptedReading]) -> NewCells:
+        """Text cells, blank ones None, and those from `as_text`, as the model is given them, with remarks."""
+        columns, remarks = {}, []
+        for name in self.features:
+            cells, remarked = self._read_column(name, table[name], adapted[name])
+            columns[name] = cells
+            remarks += remarked
+        read = pd.DataFrame(columns, index=range(len(table)), dtype=object)
+        empty = np.flatnonzero(read.isna().all(axis="columns")).tolist()
+        remarks += [Remark(row, None, NO_CELL, "every feature is missing") for row in empty]
+        return NewCells(read, remarks)
+
+    def _read_column(
+        self, name: str, column: "pd.Series[Any]", adapted: AdaptedReading
+    ) -> tuple[list[str | None], list[Remark]]:
+        codes, written = pd.factorize(column)
+        training = self.training.get(name, Training(name))
+        texts = self._read_cells(name, list(written), adapted)
+        texts = [text if text is None else training.respell(text) for text in texts]
+        unclear = {
+            code: (UNCLEAR, f"{training.show(written[code])} {adapted.explain(written[code])}")
+            for code in self._unclear(name, list(written), texts)
+        }
+        by_code = training.remarks(texts) | unclear
+        remarks = [Remark(row, name, *by_code[code]) for row, code in enumerate(codes.tolist()) if code in by_code]
+        return [texts[code] if code >= 0 else None for code in codes.tolist()], remarks
+
+    def _read_cells(self, name: str, written: list[str], adapted: AdaptedReading) -> list[str | None]:
+        """Distinct cells as the model is given them; None if one is missing or unclear."""
+        changed = adapted.read_cells([cell for cell in written if not isinstance(cell, Read)])
+        flags = adapted.reading.flags
+        texts = [
+            (str(cell) if flags is None else flags.read(str(cell)))
+            if isinstance(cell, Read)
+            else changed.get(cell, cell)
+            for cell in written
+        ]
+        return [
+            None if is_missing else text for text, is_missing in zip(texts, self._missing(name, written), strict=True)
+        ]
+
+    def _missing(self, name: str, written: Sequence[str]) -> list[bool]:
+        cells = pd.Index([str(cell) for cell in written], dtype=object)
+        return self.readings[name].is_missing(cells).tolist() if len(cells) else []
+
+    def _unclear(self, name: str, written: Sequence[str], texts: list[str | None]) -> list[int]:
+        """The indices of the cells that are not missing and yet not read."""
+        missing = self._missing(name, written)
+        return [code for code, text in enumerate(texts) if text is None and not missing[code]]
+
+
+class Read(str):
+    """A cell that was a number, a date or a truth value, not text: nothing about its format is in doubt."""
+
+    __slots__ = ()
+
+
+def count_text(column: "pd.Series[Any]") -> "pd.Series[int]":
+    """The rows by cell of a column's text cells."""
+    is_text = np.array([isinstance(cell, str) and not isinstance(cell, Read) for cell in column], dtype=bool)
+    return column[is_text].value_counts()
+
+
+def count_remarks(remarks: Iterable[Remark]) -> Counter[tuple[str | None, str]]:
+    """The cells by column and kind of remark."""
+    return Counter((remark.column, remark.kind) for remark in remarks)
+
+
+def _wordings(value: Any) -> tuple[str, ...] | None:
+    """How a CSV may write a value, most likely first; None if it is not a single value."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return ("",)
+    if isinstance(value, bool | np.bool_):
+        return _TRUE if value else _FALSE
+    if isinstance(value, numbers.Integral):
+        return str(int(value)), f"{int(value)}.0"
+    if isinstance(value, numbers.Real | decimal.Decimal):
+        if not math.isfinite(value):
+            return ("",) if math.isnan(value) else (str(value),)
+        whole = math.floor(value)
+        return (str(whole), f"{whole}.0") if value == whole else (str(value),)
+    if isinstance(value, datetime.datetime):  # pandas' Timestamp too
+        value = value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
+        day = value.time() == datetime.time()
+        return (value.date().isoformat(),) if day else (value.isoformat(sep=" "),)
+    return (value.isoformat(),) if isinstance(value, datetime.date) else None
