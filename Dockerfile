@@ -23,7 +23,7 @@ COPY schemas /opt/source/schemas
 COPY scripts /opt/source/scripts
 COPY templates /opt/source/templates
 RUN python3 -m venv /opt/loramake \
-    && /opt/loramake/bin/pip install --no-cache-dir '/opt/source[train,slurm]' \
+    && /opt/loramake/bin/pip install --no-cache-dir '/opt/source[train,slurm,formats]' \
     && rm -rf /opt/source
 
 ENV PATH=/opt/loramake/bin:$PATH

@@ -4,6 +4,8 @@ from typing import Literal, TypedDict
 
 from loramake.artifact_types.shared import ExcludedColumn, MadeBy
 
+FileFormat = Literal["csv", "excel", "parquet", "json", "jsonl"]
+Compression = Literal["gzip"]
 Encoding = Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"]
 Delimiter = Literal[",", ";", "\t", "|"]
 ColumnType = Literal["numeric", "categorical", "boolean", "date", "text", "id", "constant"]
@@ -86,10 +88,14 @@ class ProfileColumn(ColumnNumbers, ReadAs):
 
 
 class ReadBy(TypedDict):
-    """How a CSV is read."""
+    """How a table is read; encoding and delimiter are those of a CSV."""
 
+    format: FileFormat
+    compression: Compression | None
     encoding: Encoding
     delimiter: Delimiter
+    lines_above: int
+    unnamed_columns: list[int]
 
 
 class TestTable(ReadBy):

@@ -92,10 +92,10 @@ def _opened(
     predictor: "Predictor", csv: Path | None, json: str | None, input_format: Format | None
 ) -> Iterator["Rows"]:
     """The rows to predict: of the CSV, of the JSON, or else of standard input."""
-    from loramake.serving.new_rows import open_csv, open_objects, open_standard_input
+    from loramake.serving.new_rows import open_objects, open_standard_input, open_table
 
     if csv is not None:
-        yield open_csv(csv, predictor.columns)
+        yield open_table(csv.expanduser(), predictor.columns)
     elif json is not None:
         yield open_objects(json, predictor.columns)
     else:

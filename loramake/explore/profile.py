@@ -33,10 +33,8 @@ def profile_csv(
     with working(f"profiling {csv}"):
         profile = describe_csv(csv, test_csv, settings)
     artifacts.write(out, profile, schemas.PROFILE)
-    say(
-        f"{csv}: {profile['rows']:,} rows, {len(profile['columns']):,} columns "
-        f"({profile['encoding']}, {profile['delimiter']!r} between cells)."
-    )
+    read_by = Dialect.of(profile).describe()
+    say(f"{csv}: {profile['rows']:,} rows, {len(profile['columns']):,} columns ({read_by}).")
     for column in profile["columns"]:
         for sentence in [*describe_reading(column), *column["warnings"]]:
             say(f"{csv}: {shorten(column['name'], 40)}: {sentence}.")

@@ -4,10 +4,6 @@ Whatever new rows look like, the model is given numbers, dates, flags and catego
 what cannot be is refused, and what training never saw is remarked on.
 """
 
-import datetime
-import decimal
-import math
-import numbers
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +17,9 @@ from loramake.artifact_types.prepare import Plan
 from loramake.errors import DataError, nearest
 from loramake.serving.remarks import NO_CELL, UNCLEAR, Remark, Training
 from loramake.tables.adapted import AdaptedReading, adapt
+from loramake.tables.formats import NOT_TEXT, wordings
 from loramake.tables.reading import align_names, normal_form
 from loramake.tables.readings import Reading
-
-_TRUE, _FALSE = ("True", "true", "TRUE", "1", "1.0"), ("False", "false", "FALSE", "0", "0.0")
 
 
 class NewCells(NamedTuple):
@@ -101,13 +96,13 @@ class Columns:
         if isinstance(value, str):
             text = normal_form(value.strip())
         else:
-            wordings = _wordings(value)
-            if wordings is None:
+            written = wordings(value)
+            if written is None:
                 kind = type(value).__name__
                 raise DataError(f"{where}: the column {name!r} contains a {kind}: give it one text or one number.")
             training = self.training.get(name)
-            text = next((word for word in wordings if training is not None and training.knows(word)), wordings[0])
-        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            text = next((word for word in written if training is not None and training.knows(word)), written[0])
+        if NOT_TEXT.search(text):
             raise DataError(f"{where}: the column {name!r} contains a character that no text file can: fix that cell.")
         return None if text == "" else text if isinstance(value, str) else Read(text)
 
@@ -181,23 +176,3 @@ def count_text(column: "pd.Series[Any]") -> "pd.Series[int]":
 def count_remarks(remarks: Iterable[Remark]) -> Counter[tuple[str | None, str]]:
     """The cells by column and kind of remark."""
     return Counter((remark.column, remark.kind) for remark in remarks)
-
-
-def _wordings(value: Any) -> tuple[str, ...] | None:
-    """How a CSV may write a value, most likely first; None if it is not a single value."""
-    if value is None or value is pd.NA or value is pd.NaT:
-        return ("",)
-    if isinstance(value, bool | np.bool_):
-        return _TRUE if value else _FALSE
-    if isinstance(value, numbers.Integral):
-        return str(int(value)), f"{int(value)}.0"
-    if isinstance(value, numbers.Real | decimal.Decimal):
-        if not math.isfinite(value):
-            return ("",) if math.isnan(value) else (str(value),)
-        whole = math.floor(value)
-        return (str(whole), f"{whole}.0") if value == whole else (str(value),)
-    if isinstance(value, datetime.datetime):  # pandas' Timestamp too
-        value = value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
-        day = value.time() == datetime.time()
-        return (value.date().isoformat(),) if day else (value.isoformat(sep=" "),)
-    return (value.isoformat(),) if isinstance(value, datetime.date) else None

@@ -1,9 +1,8 @@
-"""New rows as the cells that the model is given: from JSON, from a CSV in batches.
+"""New rows as the cells that the model is given: from JSON, from a table in batches.
 
 Knows files and rows; `columns` knows cells. A source is read once before its first row is predicted.
 """
 
-import codecs
 import contextlib
 import dataclasses
 import hashlib
@@ -19,14 +18,14 @@ from typing import Any
 import pandas as pd
 
 from loramake import artifacts
+from loramake.artifact_types.explore import Compression
 from loramake.console import say
 from loramake.errors import DataError
-from loramake.parsing import EncodingError, ParsingError, shown_size
-from loramake.parsing.json_text import LONGEST_LINE, parse_json
 from loramake.private_folder import private_folder
 from loramake.serving.columns import Columns, NewCells, count_text
 from loramake.tables.adapted import AdaptedReading
-from loramake.tables.reading import check_shape, how_to_read, sniff, tidy
+from loramake.tables.formats import ONE_A_LINE, parse_value, read_json_lines
+from loramake.tables.reading import Dialect, check_shape, read_cells, read_chunks, sniff, tidy
 
 _LINES_AT_ONCE = 2000
 _STANDARD_INPUT = "standard input"
@@ -53,45 +52,54 @@ class Rows:
     """By feature, in what its cells are written otherwise than those of training."""
 
 
-def open_csv(path: Path, columns: Columns) -> Rows:
-    """The rows of a CSV; DataError, before the first batch, if the file is not a CSV or lacks a column."""
+def open_table(path: Path, columns: Columns) -> Rows:
+    """The rows of a table in any format; DataError, before the first batch, if it is not one or lacks a column."""
     if not path.exists():
         raise DataError(f"{path} does not exist: give --csv the path of a table with a header.")
-    dialect = sniff(path)
-    names = columns.align(check_shape(path, dialect), str(path))
+    dialect = sniff(path, columns.features)
+    if dialect.format == "csv":
+        return _open_csv(path, dialect, columns)
+    if dialect.format == "jsonl":
+        return open_json_lines(path, columns, dialect.compression)
+    return _open_grid(path, dialect, columns)
 
-    def read(size: int, columns_read: list[str]) -> Iterator[pd.DataFrame]:
-        options = {**how_to_read(dialect, names), "usecols": columns_read}
-        with pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, chunksize=size, **options) as chunks:
-            yield from chunks
 
-    features = [name for name in names if name in columns.features]
+def _open_csv(path: Path, dialect: Dialect, columns: Columns) -> Rows:
+    header, count = check_shape(path, dialect)
+    names = columns.align(header, str(path))
+
+    def read(size: int) -> Iterator[pd.DataFrame]:
+        for table in read_chunks(path, dialect, names, count, columns.features, size):
+            yield tidy(table).reset_index(drop=True)
+
     survey = _Survey(columns)
-    for table in read(_LINES_AT_ONCE, features):
-        survey.add(tidy(table))
-    if not survey.count:
-        raise DataError(f"{path} has a header and no rows: add rows.")
+    for table in read(_LINES_AT_ONCE):
+        survey.add(table)
     adapted = survey.adapt()
 
     def batches(size: int) -> Iterator[NewCells]:
-        for table in read(size, features):
-            yield columns.read(tidy(table).reset_index(drop=True), adapted)
+        return (columns.read(table, adapted) for table in read(size))
 
-    return Rows(str(path), "csv", artifacts.sha256(path), survey.count, names, batches, _notes(adapted))
+    return Rows(str(path), "csv", artifacts.sha256(path), count, names, batches, _notes(adapted))
 
 
-def open_json_lines(path: Path, columns: Columns) -> Rows:
-    """The rows of a file with one JSON object per line; DataError, with the line, before the first batch."""
+def _open_grid(path: Path, dialect: Dialect, columns: Columns) -> Rows:
+    """The rows of a workbook, of Parquet or of a JSON list, completely in memory."""
+    cells = read_cells(path, dialect)
 
     def read() -> Iterator[Any]:
-        with path.open("rb") as file:
-            for number in itertools.count(1):
-                line = file.readline(LONGEST_LINE + 1)
-                if not line:
-                    return
-                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                if line.strip():
-                    yield _parsed_line(line, f"{path}: line {number}")
+        return (dict(zip(cells.columns, row, strict=True)) for row in cells.itertuples(index=False, name=None))
+
+    rows = _rows_of_objects(read, str(path), artifacts.sha256(path), columns)
+    return dataclasses.replace(rows, form="jsonl" if dialect.format == "json" else "csv")
+
+
+def open_json_lines(path: Path, columns: Columns, compression: Compression | None = None) -> Rows:
+    """The rows of a file with one JSON object per line; DataError, with the line, before the first batch."""
+    request = f"{ONE_A_LINE} (--json takes a list of them)"
+
+    def read() -> Iterator[Any]:
+        return read_json_lines(path, request, compression)
 
     return _rows_of_objects(read, str(path), artifacts.sha256(path), columns)
 
@@ -99,7 +107,7 @@ def open_json_lines(path: Path, columns: Columns) -> Rows:
 def open_objects(text: str, columns: Columns) -> Rows:
     """The rows of the option --json: one object, or a list of them."""
     data = text.encode("utf-8", "surrogateescape")
-    value = _parsed(data, "--json", 'give an object, such as {"age": 40}, or a list of them')
+    value = parse_value(data, "--json", 'give an object, such as {"age": 40}, or a list of them')
     objects = value if isinstance(value, list) else [value]
     digest = hashlib.sha256(data).hexdigest()
     return _rows_of_objects(lambda: iter(objects), "--json", digest, columns)
@@ -107,7 +115,7 @@ def open_objects(text: str, columns: Columns) -> Rows:
 
 @contextlib.contextmanager
 def open_standard_input(columns: Columns, folder: Path, form: str | None) -> Iterator[Rows]:
-    """The rows of standard input, in the format `form` (csv or jsonl), which is detected if None.
+    """The rows of standard input, in the format `form` (csv or jsonl), which is detected unless it is jsonl.
 
     They are stored in `folder` meanwhile: a CSV is checked completely before its first row is predicted.
     """
@@ -117,46 +125,11 @@ def open_standard_input(columns: Columns, folder: Path, form: str | None) -> Ite
         path = private / "input"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        open_file = {"csv": open_csv, "jsonl": open_json_lines}[form or _find_form(path)]
+        open_file = open_json_lines if form == "jsonl" else open_table
         try:
             yield dataclasses.replace(open_file(path, columns), where=_STANDARD_INPUT)
         except DataError as error:
             raise DataError(str(error).replace(str(path), _STANDARD_INPUT)) from error
-
-
-def _find_form(path: Path) -> str:
-    """JSON lines if the first character is a brace or bracket, else CSV."""
-    with path.open("rb") as file:
-        start = file.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
-    return "jsonl" if start[:1] in (b"{", b"[") else "csv"
-
-
-def _parsed_line(line: bytes, where: str) -> Any:
-    request = 'give one object a line, such as {"age": 40} (--json takes a list of them)'
-    if len(line) > LONGEST_LINE:
-        raise DataError(f"{where} is longer than {shown_size(LONGEST_LINE)}: {request}.")
-    value = _parsed(line, where, request)
-    if not isinstance(value, dict):
-        raise DataError(f"{where} is not a JSON object but a {type(value).__name__}: {request}.")
-    return value
-
-
-def _parsed(data: bytes, where: str, request: str) -> Any:
-    """The value of JSON; DataError, which ends with `request`, if it is not JSON or repeats a key."""
-
-    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        by_key = dict(pairs)
-        if len(by_key) < len(pairs):
-            name, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-            raise DataError(f"{where} has the column {name!r} more than once: rename or drop one of them.")
-        return by_key
-
-    try:
-        return parse_json(data, pairs=checked, takes_nan=True)
-    except EncodingError as error:
-        raise DataError(f"{where} is not written in UTF-8: save it as UTF-8.") from error
-    except ParsingError as error:
-        raise DataError(f"{where} is not valid JSON ({str(error).removeprefix('line 1: ')}): {request}.") from error
 
 
 class _Survey:

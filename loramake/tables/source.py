@@ -81,7 +81,7 @@ def describe_source(csv: str | Path, test_csv: str | Path | None, profile: str |
 
 
 def _file_of(path: str | Path, described: ReadBy, readings: Mapping[str, Reading]) -> TableFile:
-    return TableFile(Path(path), Dialect(described["encoding"], described["delimiter"]), readings)
+    return TableFile(Path(path), Dialect.of(described), readings)
 
 
 def sniff_source(csv: str | Path, test_csv: str | Path | None = None, settings: Settings | None = None) -> Source:

@@ -4,7 +4,6 @@ Confident learning (Northcutt, Jiang and Chuang 2021, through cleanlab) on rows 
 model could not memorise their wrong labels.
 """
 
-import csv
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from loramake.artifact_types.trust import Calibrator, LabelNoise
 from loramake.console import say, working
 from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
 from loramake.spreadsheet import write_csv
+from loramake.tables.reading import records_of
 from loramake.tables.source import Key, Source, TableFile
 from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator
@@ -102,19 +102,13 @@ def label_quality(truth: Codes, probabilities: Floats) -> Floats:
 
 
 def find_lines(file: TableFile, rows: Collection[int]) -> dict[int, int]:
-    """The line of a CSV (from 1) in which each of these data rows (from 0) begins."""
+    """The line of a table (from 1) in which each of these data rows (from 0) begins."""
     line_of_row: dict[int, int] = {}
-    row, line = -1, 1  # the header's
-    with file.path.open(encoding=file.dialect.encoding, newline="") as text:
-        records = csv.reader(text, delimiter=file.dialect.delimiter, skipinitialspace=True)
-        for record in records:
-            if len(line_of_row) == len(rows):
-                break
-            if record:  # pandas skips blank lines, too
-                if row in rows:
-                    line_of_row[row] = line
-                row += 1
-            line = records.line_num + 1
+    for row, (line, _) in enumerate(records_of(file.path, file.dialect), -1):  # the header's
+        if len(line_of_row) == len(rows):
+            break
+        if row in rows:
+            line_of_row[row] = line
     return line_of_row
 
 

@@ -52,6 +52,7 @@ def examine(config: Path = Path("config.yaml")) -> Iterator[Finding]:
     yield _python()
     yield _packages("", "the workflow", BROKEN, "pip install loramake")
     yield _packages("train", "the training", MISSING, "pip install 'loramake[train]'")
+    yield _packages("formats", "Parquet and Excel", MISSING, "pip install 'loramake[formats]'")
     yield _llamafactory_cli()
     yield _sandbox()
     yield _endpoint(config)

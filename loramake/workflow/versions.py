@@ -7,7 +7,7 @@ content.
 """
 
 MEANINGS = {
-    "profile_csv": 2,
+    "profile_csv": 3,
     "explore_data": 1,
     "assign_splits": 1,
     "select_features": 1,

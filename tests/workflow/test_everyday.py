@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from loramake import Predictor
 from loramake.errors import DataError
-from loramake.serving.new_rows import open_csv, open_json_lines
+from loramake.serving.new_rows import open_table
 from tests.conftest import ROOT, make_workplace, snakemake
 
 FOLDER = ROOT / "tests/everyday/60-predict"
@@ -61,7 +61,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 def predict(predictor: Predictor, name: str) -> Predicted:
     path = FOLDER / name
-    rows = (open_json_lines if path.suffix == ".jsonl" else open_csv)(path, predictor.columns)
+    rows = open_table(path, predictor.columns)
     with contextlib.redirect_stderr(io.StringIO()):
         decided = [predictor.decide_cells(batch) for batch in rows.batches(2000)]
     probabilities = np.vstack([decisions.probabilities for decisions in decided])
@@ -108,7 +108,7 @@ def test_a_date_that_may_mean_two_days_is_not_predicted(predictor: Predictor, tm
     ambiguous = [line for line in lines if ",03/07/2023," in line]
     path = tmp_path / "new.csv"
     path.write_text("\n".join([lines[0], *ambiguous, ""]), encoding="utf-8")
-    decided = predictor.decide_cells(next(iter(open_csv(path, predictor.columns).batches(10))))
+    decided = predictor.decide_cells(next(iter(open_table(path, predictor.columns).batches(10))))
     assert np.isnan(decided.probabilities).all()
     assert decided.reasons[0] == (
         "Row 0 is not predicted: joined '03/07/2023' may be two dates: write it as 2024-07-03."

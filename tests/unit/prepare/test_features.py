@@ -9,6 +9,7 @@ from loramake.errors import DataError
 from loramake.explore.profile import profile_column
 from loramake.plots.features import plot_feature_rankings
 from loramake.prepare.features import find_dropped, select_features
+from loramake.tables.reading import Dialect
 from loramake.tables.source import describe_source
 
 TASK = {
@@ -48,8 +49,7 @@ def select(
     columns = [profile_column(table[name]) for name in table.columns]
     profile = {
         "csv": "t.csv",
-        "encoding": "utf-8",
-        "delimiter": ",",
+        **Dialect().as_dict(),
         "rows": 200,
         "duplicate_rows": 0,
         "columns": columns,

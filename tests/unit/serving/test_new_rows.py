@@ -9,7 +9,7 @@ import pytest
 
 from loramake.errors import DataError
 from loramake.serving.columns import Columns
-from loramake.serving.new_rows import Rows, open_csv, open_json_lines, open_objects, open_standard_input
+from loramake.serving.new_rows import Rows, open_json_lines, open_objects, open_standard_input, open_table
 from loramake.tables.numbers import NumberStyle
 from loramake.tables.readings import Reading
 from loramake.tables.types import Flags
@@ -41,7 +41,7 @@ def csv_of(folder: Path, rows: int) -> Path:
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
 def test_batches_of_any_size_are_the_same_rows_in_their_order(tmp_path: Path, size: int) -> None:
-    rows = open_csv(csv_of(tmp_path, 7), COLUMNS)
+    rows = open_table(csv_of(tmp_path, 7), COLUMNS)
     assert (rows.count, rows.form) == (7, "csv")
     assert "mood" in rows.names
     batches = list(rows.batches(size))
@@ -100,9 +100,9 @@ def test_an_object_and_a_list_of_them_are_rows() -> None:
 
 def test_a_csv_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.csv does not exist: give --csv"):
-        open_csv(tmp_path / "nowhere.csv", COLUMNS)
+        open_table(tmp_path / "nowhere.csv", COLUMNS)
     with pytest.raises(DataError, match="has a header and no rows"):
-        open_csv(csv_of(tmp_path, 0), COLUMNS)
+        open_table(csv_of(tmp_path, 0), COLUMNS)
 
 
 class Pipe:
@@ -146,3 +146,30 @@ def test_what_is_wrong_with_standard_input_is_said_of_standard_input(
         piped(monkeypatch, tmp_path, b"")
     with pytest.raises(DataError, match=r"^standard input: line 1 is not valid JSON"):
         piped(monkeypatch, tmp_path, csv_of(tmp_path, 3).read_bytes(), form="jsonl")
+
+
+@pytest.mark.parametrize("name", ["new.parquet", "new.xlsx", "new.json", "new.jsonl", "new.csv.gz"])
+def test_new_rows_in_another_format_are_the_cells_of_training(tmp_path: Path, name: str) -> None:
+    table = pd.DataFrame([ROW, {**ROW, "age": None, "smokes": False}])
+    path = tmp_path / name
+    write = {
+        ".parquet": table.to_parquet,
+        ".xlsx": table.to_excel,
+        ".json": lambda path: table.to_json(path, orient="records"),
+        ".jsonl": lambda path: table.to_json(path, orient="records", lines=True),
+        ".gz": lambda path: table.assign(age=["40", ""], size=["1,5", "1,5"]).to_csv(path, sep=";"),
+    }[path.suffix]
+    write(path)
+    rows = open_table(path, COLUMNS)
+    (batch,) = rows.batches(9)
+    assert (rows.count, rows.form) == (2, "jsonl" if ".json" in name else "csv")
+    assert batch.cells["size"].tolist() == ["1.5", "1.5"]
+    assert batch.cells["age"].tolist() == ["40", None]
+    assert batch.cells["smokes"].tolist() == ["TRUE", "FALSE"]
+
+
+def test_names_of_features_that_look_like_data_are_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("5.5\n" + "".join(f"{row}.5\n" for row in range(9)), encoding="utf-8")
+    columns = Columns(features=("5.5",), others=(), target="y", readings={"5.5": Reading("numeric", NumberStyle())})
+    assert open_table(path, columns).count == 9

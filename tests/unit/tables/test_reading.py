@@ -95,8 +95,8 @@ def test_a_quote_left_open_is_refused_with_its_line_and_a_long_cell_is_not(tmp_p
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"PK\x03\x04\x14\x00", "is an Excel workbook"),
-        (b"PAR1\x15\x04", "is a Parquet file"),
+        (b"PK\x03\x04\x14\x00", "is a zip file, not a table"),
+        (b"PAR1\x15\x04", "is a damaged Parquet file"),
         ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16"),
         (b"a,b\n1,2\n3,\x00\n", r"line 3: byte 0x00 at 10 is NUL"),
         ("a,b\nö,ü\nä,".encode() + b"\xe9\n", r"line 3: byte 0xe9 at 13 is not UTF-8, unlike the rest"),
