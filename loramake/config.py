@@ -16,10 +16,10 @@ from loramake.artifact_types.shared import Strategy
 from loramake.artifacts import load_schema
 from loramake.base_card import CARD, check_base_card, read_base_card
 from loramake.errors import ConfigError, nearest
-from loramake.parsing import ParsingError
-from loramake.parsing.yaml_text import read_yaml
+from loramake.parsing import MIB, ParsingError, decode, read_bytes
+from loramake.parsing.yaml_text import parse_yaml
 from loramake.paths import locate_model, name_model
-from loramake.settings import BY_NAME, STRUCTURE, TOP_LEVEL, Settings, check_settings, coerce, defaults
+from loramake.settings import BY_NAME, STRUCTURE, TOP_LEVEL, Settings, check_settings, coerce, defaults, keep_names
 from loramake.text import quoted
 
 REVIEWS: tuple[ReviewName, ...] = ("data", "balance", "config")
@@ -35,13 +35,23 @@ EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 def read_config(path: Path = Path("config.yaml")) -> dict[str, Any]:
     """config.yaml, checked; {} if there is none."""
     try:
-        config = (read_yaml(path) if path.is_file() else None) or {}
+        config = (parse_config(decode(read_bytes(path, MIB))) if path.is_file() else None) or {}
     except ParsingError as error:
         raise ConfigError(f"{path} is not valid YAML ({error}): fix it.") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path} is not a mapping of settings: write, for example, `review: ask`.")
     check_config(config, str(path))
     return config
+
+
+def parse_config(text: str) -> Any:
+    """The content of a config.yaml, in which settings that name columns are texts; ParsingError if it is not YAML."""
+    config, written = parse_yaml(text), parse_yaml(text, as_text=True)
+    experiments = config.get("experiments") if isinstance(config, dict) else None
+    if isinstance(experiments, dict):
+        levels = zip(experiments.items(), written["experiments"].values(), strict=True)
+        config = {**config, "experiments": {name: keep_names(level, text) for (name, level), text in levels}}
+    return keep_names(config, written)
 
 
 def check_config(config: Mapping[str, Any], where: str = "config.yaml") -> None:

@@ -135,5 +135,8 @@ def as_options(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _quoted(value: Any) -> str:
-    """A text in quotes, since Snakemake would read 007 as 7; a mapping as YAML and JSON write it."""
-    return json.dumps(value) if isinstance(value, str | Mapping) else str(value)
+    """A text in quotes, since Snakemake would read 007 as 7, and a mapping as YAML and JSON write it.
+
+    Snakemake removes quotes that no space surrounds.
+    """
+    return f" {json.dumps(value)} " if isinstance(value, str | Mapping) else str(value)

@@ -11,7 +11,7 @@ from typing import Any
 from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import read_yaml
-from loramake.settings import BY_NAME, TRAINING_KEYS, check_settings, coerce, read_number, refuse_renamed
+from loramake.settings import BY_NAME, TRAINING_KEYS, check_settings, coerce, keep_names, read_number, refuse_renamed
 from loramake.text import quoted
 
 Feedback = dict[str, Any]
@@ -54,6 +54,7 @@ def read_feedback(path: str | Path) -> Feedback:
         raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a mapping of keys to values: write, for example, `notes: [what to change]`.")
+    content = keep_names(content, as_written)
     content |= {key: as_written[key] for key in FEEDBACK_KEYS["plan"] if key in content}
     allowed = {*FEEDBACK_SETTINGS[path.stem], "notes", *FEEDBACK_KEYS.get(path.stem, ())}
     for key in content:

@@ -3,7 +3,9 @@
 Knows the schema; knows nothing of files, experiments or precedence.
 """
 
+import datetime
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,9 @@ TRAINING_KEYS = (
 )
 """Settings that are passed to LlamaFactory under the same name."""
 
+COLUMNS = ("target", "group_column", "time_column", "audit_columns")
+"""Settings that name columns. They are kept as written: a name may look like a number, a boolean, a date or null."""
+
 _PATHS = ("csv", "test_csv", "model")
 
 _OF_TEXTS = ("missing_values",)
@@ -73,6 +78,13 @@ def defaults() -> Settings:
     """The schema's defaults."""
     properties = load_schema("config")["properties"]
     return {key: schema["default"] for key, schema in properties.items() if key not in STRUCTURE}
+
+
+def keep_names(level: Any, written: Any) -> Any:
+    """A mapping of settings in which names of columns are the texts of `written`, its YAML without types."""
+    if not isinstance(level, Mapping):
+        return level
+    return {key: written[key] if key in COLUMNS and value is not None else value for key, value in level.items()}
 
 
 def check_settings(level: Mapping[str, Any], where: str) -> None:
@@ -96,6 +108,8 @@ def check_setting(key: str, value: Any, where: str) -> None:
         read_url(value if isinstance(value, str) else "", f"{where}: {key}")
     schema = load_schema("config")["properties"][key]
     _check_length(key, value, where)
+    if key in COLUMNS and isinstance(value, bool | datetime.date):
+        raise ConfigError(f"{where}: {key}: {value} is not text: write the column's name in quotes.")
     coerced = coerce(key, value)
     if not _is_finite(coerced):
         shown = quoted(repr(value))
@@ -165,8 +179,11 @@ def coerce(key: str, value: Any) -> Any:
         return mapping
     if "array" in types:
         return _listed(value)
-    if value.lower() in ("none", "null", "") and ("null" in types or None in schema.get("enum", [])):
+    unset = ("",) if key in COLUMNS else ("none", "null", "")
+    if value.lower() in unset and ("null" in types or None in schema.get("enum", [])):
         return None
+    if key in _PATHS:
+        return os.path.expanduser(value)  # noqa: PTH111 - Path's fails where there is no home
     if "boolean" in types and value.lower() in ("true", "false", "yes", "no", "on", "off"):
         return value.lower() in ("true", "yes", "on")
     if "number" in types or "integer" in types or 4 in schema.get("enum", []):

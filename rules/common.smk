@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.logging import logger
+from snakemake.utils import update_config
 
 from loramake.agents import AGENT_KEYS
 from loramake.config import (
@@ -16,7 +17,7 @@ from loramake.config import (
     resolve,
 )
 from loramake.feedback import FEEDBACK_SETTINGS, read_feedback
-from loramake.settings import TOP_LEVEL, TRAINING_KEYS
+from loramake.settings import COLUMNS, TOP_LEVEL, TRAINING_KEYS
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.experiments import refuse_links
@@ -75,8 +76,20 @@ def check_config_file():
     read_config()
 
 
+def keep_names_as_written():
+    """Undo what Snakemake makes of columns named 007, no or 2024-01-31, in config.yaml and after --config."""
+    update_config(config, read_config())
+    update_config(config, workflow.config_settings.overwrite_config)
+    given = workflow.config_settings.config
+    for entry in workflow.config_settings.config_args or []:
+        key, _, text = entry.partition("=")
+        if key in COLUMNS and not isinstance(given[key], str | list | None):
+            given[key] = config[key] = text.strip("'\"")
+
+
 @refuse_in_one_sentence
 def check_settings():
+    keep_names_as_written()
     check_config(workflow.config_settings.config, "--config")
     check_config(config)
     check_experiment_names(sys.argv[1:])

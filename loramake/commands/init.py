@@ -30,6 +30,7 @@ def init(
     from loramake.workflow.init import check_free, propose, write_config
     from loramake.workflow.run import name_of
 
+    csv = csv.expanduser()
     path = csv if directory == Path() else csv.resolve()
     if not (yes or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise ConfigError("init asks four questions: run it in a terminal, or with --yes for the proposed answers.")

@@ -86,7 +86,11 @@ def run(
         settings["column_types"] = dict(map(_column_and_type, column_type))
     if agent_model or agent_api_base:
         settings["agent"] = "openai"
-    paths = {"csv": csv, "test_csv": test_csv, "model": Path(model) if model and Path(model).is_dir() else None}
+    paths = {
+        "csv": csv,
+        "test_csv": test_csv,
+        "model": Path(model) if model and Path(model).expanduser().is_dir() else None,
+    }
     settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
     if ask_api_key and not sys.stdin.isatty():
         raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
@@ -107,6 +111,7 @@ def _column_and_type(text: str) -> tuple[str, str]:
 
 def _relative_to(directory: Path, path: Path) -> str:
     """A path as it is or, for a run in another folder, relative to that; absolute if it is not below it."""
+    path = path.expanduser()
     if directory == Path():
         return str(path)
     path, directory = path.resolve(), directory.resolve()

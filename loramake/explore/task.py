@@ -69,7 +69,8 @@ def check_columns(settings: Settings, requested: Feedback, names: "pd.Index[str]
     lists = [(key, name) for key in COLUMN_LISTS for name in requested.get(key, [])]
     for key, name in [*named.items(), *lists]:
         if name not in names:
-            raise DataError(f"{csv}: {key}: {name!r} is not a column{nearest(name, names)}.")
+            unset = f" (to leave it unset, write {key}= or {key}:)" if name.lower() in ("null", "none", "~") else ""
+            raise DataError(f"{csv}: {key}: {name!r} is not a column{nearest(name, names)}{unset}.")
     if len(set(named.values())) < len(named):
         raise DataError(f"{csv}: {' and '.join(named)} name the same column: name another.")
 

@@ -8,11 +8,10 @@ import yaml
 from loramake import artifacts
 from loramake.agents.builtin import find_target
 from loramake.artifact_types.explore import ProfileColumn
-from loramake.config import check_config, read_config
+from loramake.config import check_config, parse_config, read_config
 from loramake.errors import ConfigError, LoramakeError
 from loramake.explore.profile import describe_csv
 from loramake.parsing import ParsingError
-from loramake.parsing.yaml_text import parse_yaml
 from loramake.settings import Settings
 from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS
 
@@ -77,7 +76,7 @@ def write_config(name: str, settings: Settings) -> None:
     text = _with_entry(CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else "", entry)
     expected = {**before, "experiments": {**(before.get("experiments") or {}), name: settings}}
     try:
-        is_correct = parse_yaml(text) == expected
+        is_correct = parse_config(text) == expected
     except ParsingError:
         is_correct = False
     if not is_correct:

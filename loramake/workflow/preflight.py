@@ -110,6 +110,7 @@ def _check_tables(
     table = source.csv.read()
     _check_size(csv, table)
     check_columns(settings, requested, table.columns, csv)
+    _check_groups(csv, table, settings["group_column"], settings["test_csv"])
     for name in [name for names in planned.values() for name in names]:
         if name not in table.columns:
             raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, table.columns)}.")
@@ -140,6 +141,15 @@ def _check_size(csv: str, table: pd.DataFrame) -> None:
         )
     if len(table) < _MIN_ROWS:
         raise DataError(f"{csv} has one data row: it needs at least 5 rows for each label.")
+
+
+def _check_groups(csv: str, table: pd.DataFrame, group: str | None, test_csv: str | None) -> None:
+    """Raise DataError if the rows are one group: they cannot be split."""
+    if group is not None and test_csv is None and table[group].nunique() == 1 and table[group].notna().all():
+        raise DataError(
+            f"{csv}: group_column: {group} has one value in all rows, and rows of one value stay in one split: name a "
+            "column of several groups, or unset it."
+        )
 
 
 def _check_features(csv: str, table: pd.DataFrame, target: str) -> None:

@@ -1,3 +1,4 @@
+import datetime
 import re
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 import yaml
 
 from loramake.artifacts import load_schema
-from loramake.config import check_config, read_card, resolve
+from loramake.config import check_config, read_card, read_config, resolve
 from loramake.errors import ConfigError
 from loramake.feedback import read_feedback
 from loramake.settings import RENAMED, coerce, defaults
@@ -269,3 +270,47 @@ def test_keys_of_several_kinds_are_one_sentence(costs: dict[object, object]) -> 
 def test_an_experiment_that_is_there_as_a_number_and_as_a_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="experiments: 1 appears twice, as a number and as a string: rename one"):
         check_config({"experiments": {1: {"csv": "a.csv"}, "1": {"csv": "b.csv"}}})
+
+
+NAMES = ["007", "1_000", "1e3", "true", "no", "2024-01-31", "0x1F", "1:30"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", ["{}", "experiments: {{e: {{{}}}}}"])
+def test_a_column_in_the_configuration_is_the_text_that_the_file_has(tmp_path: Path, name: str, level: str) -> None:
+    path = tmp_path / "config.yaml"
+    written = f"target: {name}" if level == "{}" else f"target: {name}, audit_columns: [{name}, b], csv: a.csv"
+    path.write_text(level.format(written), encoding="utf-8")
+    settings = resolve(read_config(path), "e", {"csv": "a.csv"})
+    assert settings["target"] == name
+    assert settings["audit_columns"] == ([] if level == "{}" else [name, "b"])
+
+
+def test_null_unsets_a_column_in_the_configuration_and_names_one_in_quotes_or_on_the_command_line(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("target: null\ngroup_column: 'null'\n", encoding="utf-8")
+    settings = resolve(read_config(path), "e", {"csv": "a.csv"})
+    assert (settings["target"], settings["group_column"]) == (None, "null")
+    assert resolve({}, "e", {"csv": "a.csv", "target": "null"})["target"] == "null"
+    assert resolve({"target": "a"}, "e", {"csv": "a.csv", "target": ""})["target"] is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_in_feedback_is_the_text_that_the_file_has(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "explore.yaml"
+    path.write_text(f"target: {name}\n", encoding="utf-8")
+    assert read_feedback(path)["target"] == name
+
+
+@pytest.mark.parametrize("value", [True, datetime.date(2024, 1, 31)])
+def test_a_column_that_another_reader_made_a_value_of_is_explained(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"target: (True|2024-01-31) is not text: write the column's name in quotes"):
+        check_config({"target": value})
+
+
+@pytest.mark.parametrize("key", ["csv", "test_csv"])
+def test_a_path_may_begin_with_the_home_folder(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert resolve({}, "e", {"csv": "a.csv", key: "~/b.csv"})[key] == "/home/me/b.csv"

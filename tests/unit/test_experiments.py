@@ -18,9 +18,16 @@ def test_what_a_run_was_told_is_read_back_and_nothing_where_it_never_was(
     said = CommandLine({"csv": "007.csv", "lora_rank": 4, "learning_rate": 1e-4}, ["lora_rank"])
     write_command_line("exp", said)
     assert read_command_line("exp") == said
-    assert as_options(said.counting) == ["--config", 'csv="007.csv"', "learning_rate=0.0001"]
+    assert as_options(said.counting) == ["--config", 'csv= "007.csv" ', "learning_rate=0.0001"]
     Path("results/.cache/command_lines/exp.json").write_text("[]")
     assert read_command_line("exp") == CommandLine()
+
+
+@pytest.mark.parametrize("name", ["007", "1e3", "true", "null", "a: b", "[x]", "it's", 'a "b"', "Größe", "# no", "' '"])
+def test_snakemake_reads_a_text_as_the_same_text(name: str) -> None:
+    from snakemake.cli import parse_config
+
+    assert parse_config(as_options({"target": name})[1:]) == {"target": name}
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,19 @@ def test_a_matrix_for_other_labels_is_refused_before_the_training(table: Path) -
     settings = resolve({}, "exp", {"csv": table.name, "target": "outcome", "costs": {"0": COSTS["no"], **COSTS}})
     with pytest.raises(ConfigError, match="costs: '0' is not a label: the labels are no, yes"):
         check_inputs(settings, "results/exp")
+
+
+def test_a_group_column_of_one_group_is_refused(table: Path) -> None:
+    settings = resolve({}, "exp", {"csv": table.name, "target": "outcome", "group_column": "ward"})
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([f"ward,{lines[0]}", *(f"w1,{line}" for line in lines[1:])]) + "\n", encoding="utf-8")
+    with pytest.raises(LoramakeError, match="group_column: ward has one value in all rows, and rows of one value stay"):
+        check_inputs(settings, "results/exp")
+    table.write_text(table.read_text(encoding="utf-8").replace("w1,3,", "w2,3,"), encoding="utf-8")
+    check_inputs(settings, "results/exp")
+
+
+@pytest.mark.parametrize("name", ["null", "none"])
+def test_a_column_that_should_be_unset_says_how(table: Path, name: str) -> None:
+    with pytest.raises(LoramakeError, match=rf"target: '{name}' is not a column \(to leave it unset, write target= or"):
+        check_inputs(resolve({}, "exp", {"csv": table.name, "target": name}), "results/exp")
