@@ -120,10 +120,19 @@ def _check_splits(settings: Settings) -> None:
         raise ConfigError(
             "group_column and time_column: a group may have rows on both sides of a date, so set only one of them."
         )
+    check_ratios(split_ratios(settings))
+
+
+def split_ratios(settings: Settings) -> dict[str, float]:
+    """The shares of the rows that are not for training, by their settings."""
     names = ["calibration_ratio", "validation_ratio", *([] if settings["test_csv"] else ["test_ratio"])]
-    total = sum(settings[name] for name in names)
-    if total >= 1:
-        raise ConfigError(f"{', '.join(names)} add up to {total:g}, which leaves no row to train on: lower one.")
+    return {name: settings[name] for name in names}
+
+
+def check_ratios(ratios: Mapping[str, float]) -> None:
+    """Raise ConfigError if `split_ratios` leave no row to train on."""
+    if (total := sum(ratios.values())) >= 1:
+        raise ConfigError(f"{', '.join(ratios)} add up to {total:g}, which leaves no row to train on: lower one.")
 
 
 def _check_abstention(experiment: str, settings: Settings) -> None:

@@ -4,16 +4,17 @@ It lies among results, which may be somebody else's, so it may set less than the
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from loramake.errors import ConfigError, nearest
+from loramake.errors import ConfigError, DataError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import read_yaml
 from loramake.settings import BY_NAME, TRAINING_KEYS, check_settings, coerce, keep_names, read_number, refuse_renamed
 from loramake.text import quoted
 
+Result = TypeVar("Result")
 Feedback = dict[str, Any]
 """Content of a file under feedback/: settings of its step, and lists of columns, labels or notes."""
 
@@ -71,6 +72,16 @@ def read_feedback(path: str | Path) -> Feedback:
     check_settings({key: content[key] for key in FEEDBACK_SETTINGS[path.stem] if key in content}, str(path))
     check_feedback_arguments(coerce(BY_NAME, content.get(BY_NAME) or {}), str(path))
     return dict(content)
+
+
+def name_feedback(check: Callable[[bool], Result], files: Iterable[Path]) -> Result:
+    """The result of check(True), which applies feedback; its error names the files if check(False) raises none."""
+    try:
+        return check(True)
+    except (ConfigError, DataError) as error:
+        check(False)
+        applied = ", ".join(str(path) for path in files if path.is_file())
+        raise type(error)(f"{applied}: {error}") from error
 
 
 def check_feedback_arguments(extra: Mapping[str, Any], where: str) -> None:

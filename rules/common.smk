@@ -15,8 +15,9 @@ from loramake.config import (
     read_card,
     read_config,
     resolve,
+    split_ratios,
 )
-from loramake.feedback import FEEDBACK_SETTINGS, read_feedback
+from loramake.feedback import FEEDBACK_SETTINGS, name_feedback, read_feedback
 from loramake.settings import COLUMNS, TOP_LEVEL, TRAINING_KEYS
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
@@ -101,7 +102,11 @@ def get_settings(experiment, feedback=None):
     """Every setting of one experiment, resolved; `feedback` names the step whose feedback file applies."""
     path = Path(f"results/{experiment}/feedback/{feedback}.yaml")
     content = read_feedback(path) if feedback and path.is_file() else {}
-    return resolve(config, experiment, workflow.config_settings.config, content)
+    given = workflow.config_settings.config
+    return name_feedback(
+        lambda applies: resolve(config, experiment, given, content if applies else {}),
+        [path],
+    )
 
 
 def get_setting(key, feedback=None):
@@ -124,16 +129,28 @@ def get_slice(*keys, feedback=None):
     return refuse_in_one_sentence(get_settings_by_name)
 
 
+@refuse_in_one_sentence
+def get_split_ratios(wildcards):
+    """The shares of the rows that are not for training."""
+    return split_ratios(get_settings(wildcards.experiment, "splits"))
+
+
 @functools.cache
 @refuse_in_one_sentence
 def validate_tables(experiment):
     """Refuse bad tables before anything is deleted; returns the paths of the table and the test table (or None)."""
     if is_for_slurm() and not workflow.remote_exec:
         check_cluster()
+    results = Path(f"results/{experiment}")
     settings = get_settings(experiment, "explore")
-    refuse_links(Path(f"results/{experiment}"))
-    check_feedback_files(f"results/{experiment}/feedback")
-    check_inputs(settings, f"results/{experiment}")
+    refuse_links(results)
+    check_feedback_files(results / "feedback")
+    name_feedback(
+        lambda applies: check_inputs(
+            settings if applies else get_settings(experiment), results
+        ),
+        [results / "feedback/explore.yaml"],
+    )
     return settings["csv"], settings["test_csv"]
 
 
@@ -204,13 +221,22 @@ def get_feedback_hash(step):
 @refuse_in_one_sentence
 def validate_model(experiment):
     """Refuse a bad base model, or settings it cannot be trained with, before anything is deleted; returns the model."""
-    settings = get_settings(experiment, "config")
-    extra = settings["extra_training_args"]
+    settings = get_settings(experiment)
     check_model(locate_model(settings["model"]), settings["trust_remote_code"])
-    check_template(settings["template"])
-    check_scheduler(settings["lr_scheduler_type"])
-    check_extra(extra, get_settings(experiment, "splits")["validation_ratio"] > 0)
-    check_quantization(settings["quantization_bit"], extra.get("quantization_method"))
+
+    def check_training(applies):
+        training = get_settings(experiment, "config" if applies else None)
+        splits = get_settings(experiment, "splits" if applies else None)
+        extra = training["extra_training_args"]
+        check_template(training["template"])
+        check_scheduler(training["lr_scheduler_type"])
+        check_extra(extra, splits["validation_ratio"] > 0)
+        check_quantization(
+            training["quantization_bit"], extra.get("quantization_method")
+        )
+
+    folder = Path(f"results/{experiment}/feedback")
+    name_feedback(check_training, [folder / "config.yaml", folder / "splits.yaml"])
     return settings["model"]
 
 

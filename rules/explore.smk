@@ -60,6 +60,7 @@ rule assign_splits:
         csv=get_csv,
         test_csv=get_test_csv,
         tables=get_tables_hash,
+        feedback=get_feedback("splits"),
         feedback_hash=get_feedback_hash("splits"),
         ratios=get_slice(
             "validation_ratio", "calibration_ratio", "test_ratio", feedback="splits"

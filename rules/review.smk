@@ -14,6 +14,7 @@ rule review_prep_data:
     params:
         mode=get_review_mode("data"),
         balance=get_setting("balance"),
+        ratios=get_split_ratios,
         history=APPROVALS,
     script:
         "../scripts/review/review_prep_data.py"
@@ -33,6 +34,7 @@ rule review_balanced_data:
         terminal=1,
     params:
         mode=get_review_mode("balance"),
+        ratios=get_split_ratios,
         history=APPROVALS,
     script:
         "../scripts/review/review_balanced_data.py"
@@ -57,6 +59,7 @@ rule review_lmf_config:
         terminal=1,
     params:
         mode=get_review_mode("config"),
+        ratios=get_split_ratios,
         history=APPROVALS,
     script:
         "../scripts/review/review_lmf_config.py"

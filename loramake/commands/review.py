@@ -15,11 +15,15 @@ def review(
 
     The decision applies to the files as they are; the next run uses it, also one on a cluster with review: file.
     """
-    from loramake.config import read_config, resolve
-    from loramake.experiments import find_experiment
+    from loramake.config import read_config, resolve, split_ratios
+    from loramake.experiments import find_experiment, read_command_line
+    from loramake.feedback import FEEDBACK_SETTINGS, read_feedback
     from loramake.review.screens import review_next
 
     with contextlib.chdir(directory):
         folder = find_experiment(experiment)
-        settings = resolve(read_config(), folder.name, {"csv": "not read here"})
-        review_next(folder, settings["balance"])
+        given, path = read_command_line(folder.name).counting, folder / "feedback/splits.yaml"
+        of_splits = {key: given[key] for key in (*FEEDBACK_SETTINGS["splits"], "test_csv") if key in given}
+        feedback = read_feedback(path) if path.is_file() else {}
+        settings = resolve(read_config(), folder.name, {**of_splits, "csv": "not read here"}, feedback)
+        review_next(folder, settings["balance"], split_ratios(settings))

@@ -42,8 +42,12 @@ def assign_splits(
     seed: int,
     out: str | Path,
     summary: str | Path,
+    feedback: str | Path | None = None,
 ) -> None:
-    """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary."""
+    """Write splits.csv, one line per row that has a label, with its source and split; and splits.json, a summary.
+
+    `feedback` is the file that set the ratios, for errors.
+    """
     described = artifacts.read(task, schemas.TASK)
     shares = split_shares(ratios, has_test_csv=source.test_csv is not None)
     with working("assigning rows to splits"):
@@ -54,8 +58,9 @@ def assign_splits(
         test = _read_test(source.test_csv, table, described)
         lines += [(row, "test_csv", "test") for row in test.index]
         _compare_test(table, test, described, source.test_csv.path)
-    _check_filled(lines, shares, source.csv.path, how)
-    _check_seen(table[described["target"]], sides, source.csv.path, how)
+    where = source.csv.path if feedback is None else f"{feedback}: {source.csv.path}"
+    _check_filled(lines, shares, where, how)
+    _check_seen(table[described["target"]], sides, where, how)
     counts = {name: sum(split == name for _, _, split in lines) for name in SPLITS}
     with artifacts.atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])

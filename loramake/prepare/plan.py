@@ -68,6 +68,8 @@ def _worded(plan: Plan, requested: Feedback, where: str) -> Plan:
         if value not in default.labels:
             raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, default.labels)}.")
     answers = default._replace(texts=[texts.get(label, text) for label, text in default.by_label.items()])
+    if len(set(answers.texts)) < len(answers.texts):
+        raise ConfigError(f"{where}: labels: two labels would have the same text: give each its own.")
     worded = plan["instruction"].replace(", ".join(default.texts), ", ".join(answers.texts))
     return {**plan, "labels": answers.entries(), "instruction": requested.get("instruction", worded)}
 

@@ -7,7 +7,7 @@ An approval applies to the approved bytes: unchanged files are not reviewed twic
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,14 @@ from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import APPROVALS
-from loramake.review.changes import Change, FeedbackContext, check_values, first_rule, parse_feedback, save_feedback
+from loramake.review.changes import (
+    Change,
+    FeedbackContext,
+    check_changes,
+    first_rule,
+    parse_feedback,
+    save_feedback,
+)
 from loramake.terminal import held
 
 _OTHER, _STOP = "something else …", "stop"
@@ -61,8 +68,11 @@ class Question:
 class Approval:
     """The decision on one question, kept in the file `out` of an experiment's folder review/."""
 
-    def __init__(self, question: Question, out: Path, history: str | Path = APPROVALS) -> None:
-        self._question, self._history, self._out = question, Path(history), out
+    def __init__(
+        self, question: Question, out: Path, ratios: Mapping[str, float], history: str | Path = APPROVALS
+    ) -> None:
+        """`ratios` are the shares of the splits in effect, which feedback may change."""
+        self._question, self._ratios, self._history, self._out = question, ratios, Path(history), out
         self._hashes = {str(path): artifacts.sha256(path) for path in question.files}
         self._folder = out.parent.parent / "feedback"
         self._file = self._folder / approval_name(question.name)
@@ -173,7 +183,7 @@ class Approval:
         while text.strip():
             try:
                 changes = parse_feedback(text, self._question.context)
-                check_values(changes, self._question.context)
+                check_changes(changes, self._folder, self._question.context, self._ratios)
             except ConfigError as error:
                 console.print(Text(fitted(printable(str(error))), style="bold red"))
                 text = _typed(text)

@@ -21,9 +21,9 @@ import yaml
 
 from loramake import artifacts
 from loramake.artifacts import load_schema
-from loramake.config import STRATEGIES
+from loramake.config import STRATEGIES, check_ratios
 from loramake.errors import ConfigError, nearest
-from loramake.feedback import FEEDBACK_KEYS, FEEDBACK_SETTINGS, check_feedback_arguments, read_feedback
+from loramake.feedback import FEEDBACK_KEYS, FEEDBACK_SETTINGS, Feedback, check_feedback_arguments, read_feedback
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
@@ -72,8 +72,8 @@ class FeedbackContext:
     labels: list[str]
     reads_notes: bool
     """Whether the agent understands free text."""
-    has_validation: bool = True
-    """Whether there are validation rows, for evaluations during the training; True if unknown."""
+    kept: list[str] | None = None
+    """The features of the plan; None if these are all."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,26 @@ def first_rule(changes: Sequence[Change]) -> str:
     return next(rule for rule, reads in _RULES.items() if any(reads(change) for change in changes))
 
 
-def check_values(changes: Sequence[Change], context: FeedbackContext) -> None:
-    """Raise ConfigError for a value that LlamaFactory does not accept: once saved, it would stop every run."""
-    extra = {name: value for change in changes if change.key == _EXTRA for name, value in change.value.items()}
-    values = {change.key: change.value for change in changes}
+def check_changes(
+    changes: Sequence[Change], folder: str | Path, context: FeedbackContext, ratios: Mapping[str, float]
+) -> None:
+    """Raise ConfigError for a value that LlamaFactory does not accept, and for files that make no sense together.
+
+    `folder` contains the feedback so far, `ratios` are the shares of the splits in effect. Once saved, such feedback
+    would stop every run.
+    """
+    plan, splits, config = (_merged(step, changes, Path(folder)) for step in ("plan", "splits", "config"))
+    together = {**ratios, **{key: splits[key] for key in ratios if key in splits}}
+    check_ratios(together)
+    check_template(config.get("template"))
+    check_scheduler(config.get("lr_scheduler_type"))
+    extra = config.get(_EXTRA, {})
     check_feedback_arguments(extra, "feedback")
-    check_template(values.get("template"))
-    check_scheduler(values.get("lr_scheduler_type"))
-    check_extra(extra, values["validation_ratio"] > 0 if "validation_ratio" in values else context.has_validation)
+    check_extra(extra, together.get("validation_ratio", 0) > 0)
+    initial = plan.get("only", context.features if context.kept is None else context.kept)
+    if context.features and not {*initial, *plan.get("keep", [])} - set(plan.get("drop", [])):
+        raise ConfigError("no feature is left: drop fewer of them.")
+    _check_texts(plan.get("labels", {}), context)
 
 
 def parse_feedback(text: str, context: FeedbackContext) -> list[Change]:
@@ -284,11 +296,16 @@ def _mapping(given: str | Mapping[Any, Any], context: FeedbackContext) -> Change
             raise ConfigError(
                 f"the label {value!r} has no text: write, for example, change target mapping: 0: No, 1: Yes."
             )
+    _check_texts(pairs, context)
+    return Change("plan", "labels", pairs)
+
+
+def _check_texts(pairs: Mapping[str, str], context: FeedbackContext) -> None:
+    """Raise ConfigError if two labels have the same text."""
     texts = [pairs.get(label, label) for label in context.labels]
     twice = next((text for text in texts if texts.count(text) > 1), None)
     if twice is not None:
         raise ConfigError(f"two labels would have the same text {twice!r}: give each its own.")
-    return Change("plan", "labels", pairs)
 
 
 def _text(text: str, context: FeedbackContext) -> str:
@@ -343,11 +360,8 @@ def save_feedback(changes: list[Change], folder: str | Path) -> list[Path]:
     files = []
     for step in dict.fromkeys(change.step for change in changes):
         path = Path(folder) / f"{step}.yaml"
-        content = read_feedback(path) if path.is_file() else {}
+        content = _merged(step, changes, Path(folder))
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        for change in changes:
-            if change.step == step:
-                _put(content, change)
         head = describe_step(step)
         comments = [line for line in lines if line.startswith("#") and line not in head]
         text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
@@ -355,6 +369,16 @@ def save_feedback(changes: list[Change], folder: str | Path) -> list[Path]:
         read_feedback(path)
         files.append(path)
     return files
+
+
+def _merged(step: str, changes: Sequence[Change], folder: Path) -> Feedback:
+    """The content of a step's feedback file with the changes."""
+    path = folder / f"{step}.yaml"
+    content = read_feedback(path) if path.is_file() else {}
+    for change in changes:
+        if change.step == step:
+            _put(content, change)
+    return content
 
 
 _ABOUT = {

@@ -1,6 +1,6 @@
 """The three reviews: what a person sees before approving, changing or stopping."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts, layout, schemas
-from loramake.artifact_types.prepare import Plan, TokenCounts, Verification
+from loramake.artifact_types.prepare import Plan, TokenCounts
 from loramake.artifact_types.review import Decided
 from loramake.artifact_types.shared import BalanceSetting
 from loramake.artifact_types.training import LlamaFactoryConfig
@@ -57,12 +57,13 @@ def review_prep_data(
     splits: str | Path,
     script: str | Path,
     balance: BalanceSetting,
+    ratios: Mapping[str, float],
     out: str | Path,
 ) -> None:
     """Approve the prepared data, the code that made them, and the balancing; writes review/data.json."""
     with _exclusive(mode):
         question = show_prep_data(verification, plan, all_data, splits, script, balance)
-        Approval(question, Path(out), history).decide(mode)
+        Approval(question, Path(out), ratios, history).decide(mode)
 
 
 def review_balanced_data(
@@ -72,11 +73,13 @@ def review_balanced_data(
     train: str | Path,
     balanced: str | Path,
     script: str | Path,
+    ratios: Mapping[str, float],
     out: str | Path,
 ) -> None:
     """Approve the balanced training split and the code that balanced it; writes review/balance.json."""
     with _exclusive(mode):
-        Approval(show_balanced_data(plan, train, balanced, script), Path(out), history).decide(mode)
+        question = show_balanced_data(plan, train, balanced, script)
+        Approval(question, Path(out), ratios, history).decide(mode)
 
 
 def review_lmf_config(
@@ -86,14 +89,14 @@ def review_lmf_config(
     verification: str | Path,
     balanced: str | Path,
     configs: Sequence[str | Path],
+    ratios: Mapping[str, float],
     out: str | Path,
 ) -> None:
     """Approve LlamaFactory's configuration; writes review/config.json."""
     is_interactive = mode == "ask" and console.is_terminal
     with _exclusive(mode):
-        Approval(show_lmf_config(plan, verification, balanced, configs, is_interactive), Path(out), history).decide(
-            mode
-        )
+        question = show_lmf_config(plan, verification, balanced, configs, is_interactive)
+        Approval(question, Path(out), ratios, history).decide(mode)
 
 
 def _exclusive(mode: str) -> AbstractContextManager[None]:
@@ -101,7 +104,7 @@ def _exclusive(mode: str) -> AbstractContextManager[None]:
     return held() if mode == "ask" and console.is_terminal else nullcontext()
 
 
-def review_next(results: Path, balance: BalanceSetting) -> None:
+def review_next(results: Path, balance: BalanceSetting, ratios: Mapping[str, float]) -> None:
     """Decide, outside of a run, on the first open review of an experiment's folder."""
     experiment = results.name
     for name in REVIEWS:
@@ -112,7 +115,7 @@ def review_next(results: Path, balance: BalanceSetting) -> None:
         if _is_decided(results, name):
             continue
         with _exclusive("ask"):
-            Approval(_question(results, name, balance), DECISIONS[name].within(results)).decide_ahead()
+            Approval(_question(results, name, balance), DECISIONS[name].within(results), ratios).decide_ahead()
         return
     say(f"all three reviews of {experiment} are decided; loramake run --start-from repeats them.")
 
@@ -176,7 +179,7 @@ def show_prep_data(
         f"approve, balancing: {other}": {"balance": other} for other in STRATEGIES if other != strategy
     }
     files = [verification, plan, all_data, splits, script]
-    return Question("data", files, _feedback_context(planned, verified), {**first, **others}, is_set=balance != "auto")
+    return Question("data", files, _feedback_context(planned), {**first, **others}, is_set=balance != "auto")
 
 
 def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path, script: str | Path) -> Question:
@@ -208,9 +211,7 @@ def show_lmf_config(
     _show("the training", estimate_training(settings, rows, verified["tokens"]))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
-    return Question(
-        "config", list(configs), _feedback_context(artifacts.read(plan, schemas.PLAN), verified), {"approve": {}}
-    )
+    return Question("config", list(configs), _feedback_context(artifacts.read(plan, schemas.PLAN)), {"approve": {}})
 
 
 def _key_table(settings: LlamaFactoryConfig) -> Table:
@@ -284,9 +285,9 @@ def _class_table(classes: dict[str, dict[str, int]]) -> Table:
     return table
 
 
-def _feedback_context(plan: Plan, verification: Verification | None = None) -> FeedbackContext:
-    """What feedback may name, from the plan, and from the verification if given."""
-    features = [entry["name"] for entry in [*plan["features"], *plan["dropped"]]]
+def _feedback_context(plan: Plan) -> FeedbackContext:
+    """What feedback may name."""
+    kept = [feature["name"] for feature in plan["features"]]
+    features = [*kept, *(entry["name"] for entry in plan["dropped"])]
     labels = Answers.of(plan).labels
-    is_validated = verification is None or any(verification["classes"].get("validation", {"": 1}).values())
-    return FeedbackContext(features, labels, plan["by"]["provider"] != "builtin", is_validated)
+    return FeedbackContext(features, labels, plan["by"]["provider"] != "builtin", kept)

@@ -114,6 +114,11 @@ def _check_tables(
     for name in [name for names in planned.values() for name in names]:
         if name not in table.columns:
             raise ConfigError(f"{where}: {name!r} is not a feature{nearest(name, table.columns)}.")
+    if not {*planned.get("only", table.columns), *planned.get("keep", [])} - {
+        settings["target"],
+        *planned.get("drop", []),
+    }:
+        raise ConfigError(f"{where}: no feature is left: drop fewer columns.")
     target = settings["target"] or (last_target if last_target in table.columns else None)
     names = list(map(str, table.columns))
     test_table = None if source.test_csv is None else source.test_csv.read()

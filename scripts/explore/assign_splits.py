@@ -10,4 +10,5 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         out=snakemake.output.splits,
         summary=snakemake.output.summary,
+        feedback=snakemake.params.feedback,
     )

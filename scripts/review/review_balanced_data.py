@@ -9,5 +9,6 @@ with step(snakemake.log[0]):
         train=snakemake.input.train,
         balanced=snakemake.input.balanced,
         script=snakemake.input.script,
+        ratios=snakemake.params.ratios,
         out=snakemake.output.review,
     )

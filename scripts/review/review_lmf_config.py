@@ -9,5 +9,6 @@ with step(snakemake.log[0]):
         verification=snakemake.input.verification,
         balanced=snakemake.input.balanced,
         configs=list(snakemake.input.configs),
+        ratios=snakemake.params.ratios,
         out=snakemake.output.review,
     )

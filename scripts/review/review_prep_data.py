@@ -11,5 +11,6 @@ with step(snakemake.log[0]):
         splits=snakemake.input.splits,
         script=snakemake.input.script,
         balance=snakemake.params.balance,
+        ratios=snakemake.params.ratios,
         out=snakemake.output.review,
     )

@@ -7,8 +7,8 @@ import yaml
 
 from loramake.artifacts import load_schema
 from loramake.config import check_config, read_card, read_config, resolve
-from loramake.errors import ConfigError
-from loramake.feedback import read_feedback
+from loramake.errors import ConfigError, DataError
+from loramake.feedback import name_feedback, read_feedback
 from loramake.settings import RENAMED, coerce, defaults
 from loramake.training.config import count_epochs
 from tests.conftest import ROOT
@@ -314,3 +314,23 @@ def test_a_column_that_another_reader_made_a_value_of_is_explained(value: object
 def test_a_path_may_begin_with_the_home_folder(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     assert resolve({}, "e", {"csv": "a.csv", key: "~/b.csv"})[key] == "/home/me/b.csv"
+
+
+def test_an_error_names_the_feedback_without_which_there_is_none(tmp_path: Path) -> None:
+    files = [tmp_path / "splits.yaml", tmp_path / "config.yaml"]
+    files[0].write_text("test_ratio: 0.99\n", encoding="utf-8")
+
+    def resolved(applies: bool, test_ratio: float = 0.2) -> object:
+        return resolve({"csv": "a.csv", "test_ratio": test_ratio}, "e", {}, read_feedback(files[0]) if applies else {})
+
+    with pytest.raises(ConfigError, match=rf"^{files[0]}: calibration_ratio, .* leaves no row to train on"):
+        name_feedback(resolved, files)
+    with pytest.raises(ConfigError, match=r"^calibration_ratio, .* leaves no row to train on"):
+        name_feedback(lambda applies: resolved(applies, 0.9), files)
+
+    def refuse(applies: bool) -> None:
+        if applies:
+            raise DataError("t.csv: target: 'b' is not a column.")
+
+    with pytest.raises(DataError, match=rf"^{files[0]}: t\.csv: target"):
+        name_feedback(refuse, files)

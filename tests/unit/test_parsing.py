@@ -108,7 +108,7 @@ def refusal(read: Callable[[], Any], pattern: str | None = None) -> str:
 def approval(path: Path, history: Path) -> Approval:
     known = FeedbackContext([], [], reads_notes=False)
     folder = path.parent.parent
-    return Approval(Question("data", [written(folder / "f", "x")], known, {"approve": {}}), path, history)
+    return Approval(Question("data", [written(folder / "f", "x")], known, {"approve": {}}), path, {}, history)
 
 
 YAML_READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {

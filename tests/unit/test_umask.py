@@ -32,7 +32,7 @@ def write_approvals(folder: Path) -> None:
     known = FeedbackContext([], [], reads_notes=False)
     question = Question("data", [folder / "records.json"], known, {"approve": {"balance": "none"}})
     artifacts.write(folder / "records.json", [RECORD], "records")
-    Approval(question, folder / "review/data.json", folder / "approvals.jsonl").decide("approve")
+    Approval(question, folder / "review/data.json", {}, folder / "approvals.jsonl").decide("approve")
 
 
 def copy_atomically(folder: Path) -> None:

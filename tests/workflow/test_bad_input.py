@@ -200,7 +200,23 @@ BAD_FEEDBACK: dict[str, tuple[str, str, str]] = {
     "no such scheduler": (
         "config",
         "lr_scheduler_type: cosin",
-        "lr_scheduler_type: 'cosin' is not one of linear, cosine",
+        "feedback/config.yaml: lr_scheduler_type: 'cosin' is not one of linear, cosine",
+    ),
+    "no row to train on": (
+        "splits",
+        "test_ratio: 0.99",
+        "feedback/splits.yaml: calibration_ratio, validation_ratio, test_ratio add up to",
+    ),
+    "no such target": ("explore", "target: speces", "explore.yaml: penguins.csv: target: 'speces' is not a column"),
+    "a group and a time": (
+        "explore",
+        "group_column: island\ntime_column: body_mass_g",
+        "explore.yaml: group_column and time_column: a group may have rows on both sides",
+    ),
+    "no feature left": (
+        "plan",
+        "only: [sex]\ndrop: [sex]",
+        "plan.yaml: no feature is left: drop fewer columns",
     ),
     "no such step": (
         "spilts",

@@ -27,7 +27,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def decide(mode: str) -> dict[str, object]:
     """The decision on the file as it is now."""
     question = Question("data", [FILE], FeedbackContext([], [], reads_notes=False), {"approve": {"balance": "none"}})
-    Approval(question, DECISION).decide(mode)
+    Approval(question, DECISION, {}).decide(mode)
     made: dict[str, object] = artifacts.read(DECISION, "review")
     return made
 

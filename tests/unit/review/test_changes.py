@@ -11,7 +11,7 @@ from loramake.feedback import read_feedback
 from loramake.review.changes import (
     Change,
     FeedbackContext,
-    check_values,
+    check_changes,
     describe_step,
     first_rule,
     parse_feedback,
@@ -21,6 +21,7 @@ from loramake.review.changes import (
 
 FEATURES = ["Age", "Sex", "Name, first", "a,b", "it's", 'say "x"', "drop features"]
 KNOWN = FeedbackContext(FEATURES, ["0", "1"], reads_notes=False)
+RATIOS = {"calibration_ratio": 0.15, "validation_ratio": 0.0, "test_ratio": 0.2}
 SETTINGS = [
     ("lora_rank", "32", "0", 32),
     ("lora_alpha", "64", "1.5", 64),
@@ -167,13 +168,42 @@ def test_what_llamafactory_would_refuse_is_refused_before_it_is_saved(
     names = {"templates": ["qwen"], "arguments": {**enum, "eval_steps": {"schema": {"type": "number"}, "model": False}}}
     monkeypatch.setattr("loramake.llm.arguments.read_names", lambda _: names)
     monkeypatch.chdir(tmp_path)
-    known = FeedbackContext(FEATURES, ["0", "1"], reads_notes=False, has_validation=False)
-    changes = parse_feedback(text, known)
+    changes = parse_feedback(text, KNOWN)
     if sentence is None:
-        check_values(changes, known)
+        check_changes(changes, tmp_path, KNOWN, RATIOS)
         return
     with pytest.raises(ConfigError, match=sentence):
-        check_values(changes, known)
+        check_changes(changes, tmp_path, KNOWN, RATIOS)
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "sentence"),
+    [
+        ("", "test_ratio: 0.99", "validation_ratio, test_ratio add up to 1.14, which leaves no row to train on"),
+        ("test_ratio: 0.6", "calibration_ratio: 0.4", "add up to 1, which leaves no row to train on"),
+        ("test_ratio: 0.6", "calibration_ratio: 0.2", None),
+        ("drop features: Age", "drop features: Sex", "no feature is left"),
+        ("drop features: Age", "drop features: Sex\nadd features: it's", None),
+        ("", "keep only features: Age\ndrop features: Age", "no feature is left"),
+        ("change target mapping: 0: yes", "change target mapping: 1: yes", "two labels would have the same text 'yes'"),
+    ],
+)
+def test_changes_are_checked_with_what_the_files_already_say(
+    before: str, text: str, sentence: str | None, tmp_path: Path
+) -> None:
+    known = FeedbackContext(FEATURES, ["0", "1"], reads_notes=False, kept=["Age", "Sex"])
+    save_feedback(parse_feedback(before, known), tmp_path)
+    changes = parse_feedback(text, known)
+    if sentence is None:
+        check_changes(changes, tmp_path, known, RATIOS)
+        return
+    with pytest.raises(ConfigError, match=sentence):
+        check_changes(changes, tmp_path, known, RATIOS)
+
+
+def test_the_share_of_test_rows_does_not_count_with_a_test_table(tmp_path: Path) -> None:
+    ratios = {key: RATIOS[key] for key in ("calibration_ratio", "validation_ratio")}
+    check_changes(parse_feedback("test_ratio: 0.99", KNOWN), tmp_path, KNOWN, ratios)
 
 
 def test_a_file_says_what_it_may_hold_and_keeps_a_persons_own_comments(tmp_path: Path) -> None:

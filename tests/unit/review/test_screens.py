@@ -47,6 +47,7 @@ def review(folder: Path, mode: str, config: dict[str, Any] | None = None) -> Any
         folder / "verification.json",
         folder / "balanced_data.json",
         [folder / "train.yaml"],
+        {},
         folder / "review/config.json",
     )
     return artifacts.read(folder / "review/config.json", "review")
@@ -106,14 +107,13 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     (tmp_path / "exp/scripts").mkdir()
     script = tmp_path / "exp/scripts/prepare_data.py"
     script.write_text("import json\nimport numpy as np\n\ndef fit(train):\n    return {}\n")
-    question = show_prep_data(*paths, tmp_path / "splits.csv", script, "auto")
+    show_prep_data(*paths, tmp_path / "splits.csv", script, "auto")
     shown = capfd.readouterr().err.splitlines()
     assert shown[0] == "exp: prepared data"
     assert "sizes: 20 records of 1 feature; 8 tokens a row, 9 at most of 9" in shown
     assert f"dropped: {', '.join(names)}, told" in shown
     assert "  … 2 more: in plan.yaml" in shown
     assert shown[shown.index("suspected leaks: 1, among the dropped") + 1] == "  told: it is the target in other words"
-    assert not question.context.has_validation
     assert f"the code: {script}, 5 lines, sha256 {artifacts.sha256(script)[:12]}…" in shown
     assert "  written by: the builtin agent, or whoever edited it since" in shown
     assert "  functions: fit" in shown
@@ -134,13 +134,13 @@ def test_an_approval_of_the_data_is_of_the_code_too(tmp_path: Path) -> None:
     sha256 = sorted(artifacts.sha256(path) for path in [*files, script])
     history.write_text(json.dumps({"review": "data", "balance": "none", "sha256": sha256}) + "\n")
     out = tmp_path / "review/data.json"
-    review_prep_data("ask", history, *files, script, "auto", out)
+    review_prep_data("ask", history, *files, script, "auto", {}, out)
     assert artifacts.read(out, "review")["reviewed"][str(script)] == artifacts.sha256(script)
     script.write_text("def fit(train): return {}\n")
     with (tmp_path / "nothing").open("w+") as file, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", file)
         with pytest.raises(ReviewError, match="needs a person"):
-            review_prep_data("ask", history, *files, script, "auto", out)
+            review_prep_data("ask", history, *files, script, "auto", {}, out)
 
 
 def test_an_approval_of_the_balanced_data_is_of_the_code_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
