@@ -295,7 +295,7 @@ def _positions(dialect: Dialect, columns: int) -> list[int]:
 
 
 class Shape(NamedTuple):
-    """The columns of a table, and its rows up to the last one with a filled cell."""
+    """The columns of a table and its rows."""
 
     names: list[str]
     rows: int
@@ -307,11 +307,12 @@ def check_shape(path: str | Path, dialect: Dialect) -> Shape:
     line, header = next(records)
     names = _checked_names(header, dialect, f"{path}: line {line}")
     width, rows = _positions(dialect, len(names))[-1] + 1, 0
-    for row, (line, record) in enumerate(records, 1):
-        _check_record(record, width, dialect, f"{path}: line {line}")
+    for line, record in records:
+        rows += 1
+        if len(record) != width or dialect.unnamed_columns:
+            _check_record(record, width, dialect, f"{path}: line {line}")
         if record == header and not any(map(is_number_or_date, names)):  # else it may be a row of 0, 1, 2
             raise DataError(f"{path}: line {line} repeats the header: delete that line.")
-        rows = row if any(map(str.strip, record)) else rows
     if rows == 0:
         raise DataError(f"{path} has a header and no rows: add rows.")
     return Shape(names, rows)

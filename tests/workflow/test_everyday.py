@@ -16,7 +16,15 @@ from tests.conftest import ROOT, make_workplace, snakemake
 
 FOLDER = ROOT / "tests/everyday/60-predict"
 SAME = (
-    *("p00-same.csv", "p01-with-target.csv", "p03-unnamed0.csv", "p04-semicolon-comma.csv", "p05-bool-float.csv"),
+    *(
+        "p00-same.csv",
+        "p01-with-target.csv",
+        "p02-blank-index.csv",
+        "p03-unnamed0.csv",
+        "p15-sep-line.csv",
+        "p04-semicolon-comma.csv",
+        "p05-bool-float.csv",
+    ),
     *("p06-bool-words.csv", "p07-int-as-float.csv", "p08-case-category.csv", "p11-date-format.csv", "p12-one-row.csv"),
     *("p17-reordered.csv", "p18-header-case.csv", "p20-currency.csv", "p21-nfd-city.csv", "p25-date-with-time.csv"),
     *("p27.jsonl", "q00-same.csv", "q01-date-day-first.csv"),
@@ -38,6 +46,7 @@ REFUSED = {
     "p13-header-only.csv": "has a header and no rows",
     "p14-empty.csv": "is empty",
     "p16-missing-column.csv": "lacks the column 'age'",
+    "p22-utf16.csv": "is text in UTF-16: save it as UTF-8",
 }
 
 

@@ -4,11 +4,26 @@ import pytest
 
 from loramake.errors import DataError
 from loramake.tables.reading import read_table, sniff
+from tests.conftest import ROOT
 
+EVERYDAY = ROOT / "tests/everyday"
 NAMES = ["age", "visits", "colour", "outcome"]
 HEADER = ",".join(NAMES) + "\n"
 ROWS = [f"{20 + i}.{i % 7},{i % 5},{'red' if i % 3 else 'blue'},{'yes' if i % 2 else 'no'}\n" for i in range(40)]
 BODY = "".join(ROWS)
+
+
+@pytest.mark.parametrize("case", ["01-excel-sep-line", "02-unnamed-index", "03-comment-lines"])
+def test_everyday_tables_are_read_without_what_stands_around_them(case: str) -> None:
+    table = read_table(EVERYDAY / case / "t.csv")
+    assert (list(table.columns), len(table), table["age"][0]) == (NAMES, 120, "65.5")
+
+
+def test_an_everyday_table_without_a_header_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"line 1 looks like data, not like the names of columns \(65\.5, 1, green, …\)"
+    ):
+        sniff(EVERYDAY / "13-no-header/t.csv")
 
 
 def table_of(tmp_path: Path, text: str) -> Path:
@@ -131,6 +146,6 @@ def test_a_row_that_equals_a_header_of_numbers_is_a_row(tmp_path: Path) -> None:
     assert len(read_table(table_of(tmp_path, "0,1\n" + "0,1\n1,0\n" * 9))) == 18
 
 
-def test_empty_rows_at_the_end_are_not_rows(tmp_path: Path) -> None:
-    path = table_of(tmp_path, HEADER + ROWS[0] + ",,,\n" + ROWS[1] + "\n  \n,,,\n,,,\n")
-    assert read_table(path)["visits"].tolist() == ["0", None, "1"]
+def test_blank_lines_are_not_rows_and_rows_of_empty_cells_are(tmp_path: Path) -> None:
+    path = table_of(tmp_path, HEADER + ROWS[0] + ",,,\n" + ROWS[1] + "\n  \n,,,\n")
+    assert read_table(path)["visits"].tolist() == ["0", None, "1", None]
