@@ -129,9 +129,10 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "shown": SHOWN,
         "shown_metrics": Classification.shown_metrics,
         "suspects": [],
-        "task": {**task_of(labels), "leaks": many},
+        "task": task_of(labels),
         "train_config": {"model_name_or_path": "models/tiny"},
         "trained_on": dict.fromkeys(labels, 8),
+        "unusable_columns": {"rows": 240, "ids": [], "constants": [], "leaks": many},
         "verification": {
             "checks": [],
             "sandbox": {"used": "bubblewrap"},
