@@ -33,7 +33,7 @@ def value_key(cell: str) -> str:
     return str(number) if number else "0"
 
 
-def map_cells(column: "pd.Series[str]", function: Callable[[str], str | None]) -> "pd.Series[str]":
+def map_cells(column: "pd.Series[str]", function: Callable[[str], str]) -> "pd.Series[str]":
     """The function's value for each cell, None for missing ones; computed once for each distinct cell."""
     values = {cell: function(cell) for cell in column.dropna().unique()}
     return pd.Series([values.get(cell) for cell in column], index=column.index, name=column.name, dtype=object)

@@ -78,5 +78,4 @@ class Classification(Task):
 
     def check_test(self, test_csv: str | Path, target: "pd.Series[str]") -> None:
         """Raise DataError unless there is a label, and every label is one of the task's."""
-        labels = self.labels_of(target)
-        check_test_labels(test_csv, labels.where(labels.notna(), target), self.labels)
+        check_test_labels(test_csv, self.labels_of(target), self.labels)

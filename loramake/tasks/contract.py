@@ -87,10 +87,10 @@ class Task(ABC):
         return typed_labels(self.labels)
 
     def labels_of(self, cells: "pd.Series[str]") -> "pd.Series[str]":
-        """The label of each cell, None where it has none of the task's."""
+        """The label of each cell; a cell without any of the task's stays as it is."""
         key = label_key(self.merge_labels)
         labels = {key(label): label for label in self.labels}
-        return map_cells(cells, lambda cell: labels.get(key(cell)))
+        return map_cells(cells, lambda cell: labels.get(key(cell), cell))
 
     def codes_of(self, cells: "pd.Series[str]", where: str | Path) -> Codes:
         """The code of each cell's label, shape (rows,); DataError where a cell is not a label of the task."""
@@ -105,10 +105,10 @@ class Task(ABC):
     def rows_with_label(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows that have a label of the task, which is now their target cell; the index is still the CSV's."""
         labelled = self.with_labels(table)
-        return labelled[labelled[self.target].notna()]
+        return labelled[labelled[self.target].isin(self.labels)]
 
     def with_labels(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table with each row's label, None if it has none, as its target cell."""
+        """The table with each row's label, as `labels_of` gives it, as its target cell."""
         return table.assign(**{self.target: self.labels_of(table[self.target])})
 
     def describe(self, rows: "pd.Series[int]", spellings: Spellings) -> DescribedTarget:

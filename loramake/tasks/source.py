@@ -11,7 +11,7 @@ from loramake.tasks import Task, read_task
 
 @dataclass(frozen=True)
 class LabelledSource(Source):
-    """The tables with each row's label, None if it has none, as its target cell."""
+    """The tables with each row's label as its target cell; a cell without any of the task's stays as it is."""
 
     task: Task = field(kw_only=True)
 

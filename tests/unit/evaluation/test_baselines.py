@@ -124,6 +124,14 @@ def test_penguins_are_distinguished_by_both_models_and_not_by_the_majority(tmp_p
     assert accuracy(experiment, result, "majority", "species") < 0.6
 
 
+def test_labels_in_several_spellings_are_learnt_as_one(tmp_path: Path) -> None:
+    penguins = pd.read_csv(DATA / "penguins.csv", dtype=str)
+    plain = Experiment(tmp_path, DATA / "penguins.csv").explore("species").fit()
+    written = penguins["species"].where(penguins.index % 3 > 0, penguins["species"].str.upper())
+    penguins.assign(species=written).to_csv(tmp_path / "mixed.csv", index=False)
+    assert Experiment(tmp_path, tmp_path / "mixed.csv").explore("species").fit() == plain
+
+
 def test_titanic_with_its_missing_cells_is_fitted_without_the_leak(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, DATA / "titanic.csv").explore("survived")
     result = experiment.fit()
@@ -205,7 +213,7 @@ def test_a_label_that_train_lacks_gets_probability_zero(wide: Experiment) -> Non
     table.loc[wide.split("test")[0]["row"], "label"] = "maybe"
     table.to_csv(wide.csv, index=False)
     task = artifacts.read(wide.folder / "task.json", "task")
-    task["labels"].insert(1, {"value": "maybe", "rows": 24})
+    task["labels"].insert(1, {"value": "maybe", "rows": 24, "spellings": []})
     artifacts.write(wide.folder / "task.json", task | {"task_type": "multiclass", "positive_label": None}, "task")
     result = wide.fit()
     for name in Classification.baselines:

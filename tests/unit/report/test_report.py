@@ -245,6 +245,15 @@ def test_complete_lists_do_not_mention_more(two: Facts) -> None:
         assert not re.search(r"\d more|numbers, is in", section(name, two))
 
 
+def test_the_data_section_names_other_spellings_of_a_label_and_a_target_that_nobody_named(two: Facts) -> None:
+    labels = [dict(label) for label in two["task"]["labels"]]
+    labels[1]["spellings"] = [{"value": "YES", "rows": 3}, {"value": "Yes", "rows": 1}]
+    page = section("data", {**two, "task": {**two["task"], "labels": labels, "is_target_set": False}})
+    assert "yes (1; also written YES, Yes)" in page
+    assert "y (not set; said so)" in page
+    assert "also written" not in section("data", two)
+
+
 def test_suspicious_labels_are_reported_as_they_were_measured(two: Facts) -> None:
     for result in (summarize(12, []), summarize(240, []), summarize(240, [("csv", 7)])):
         facts = two | {"label_noise": result}

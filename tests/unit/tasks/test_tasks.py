@@ -66,7 +66,7 @@ def test_codes_follow_the_order_of_the_labels_and_an_unknown_cell_is_an_error() 
 def test_cells_in_another_spelling_have_the_label_unless_labels_are_kept_apart() -> None:
     table = pd.DataFrame({"y": ["Yes", "YES ", "no", None, "z"], "x": "1"}, index=[3, 4, 5, 6, 7])
     merged = Classification("y", ["no", "Yes"])
-    assert merged.labels_of(table["y"]).tolist() == ["Yes", "Yes", "no", None, None]
+    assert merged.labels_of(table["y"]).tolist() == ["Yes", "Yes", "no", None, "z"]
     assert merged.rows_with_label(table)["y"].to_dict() == {3: "Yes", 4: "Yes", 5: "no"}
     apart = Classification("y", ["no", "Yes"], merge_labels=False)
     assert apart.rows_with_label(table)["y"].to_dict() == {3: "Yes", 5: "no"}
