@@ -22,7 +22,15 @@ COLUMN_LISTS = ("keep", "drop")
 """Lists in the feedback for explore and plan."""
 
 FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
-    "explore": ("target", "group_column", "time_column", "rare_labels", "column_types", "missing_values"),
+    "explore": (
+        "target",
+        "group_column",
+        "time_column",
+        "rare_labels",
+        "merge_labels",
+        "column_types",
+        "missing_values",
+    ),
     "splits": ("test_ratio", "calibration_ratio", "validation_ratio"),
     "plan": (),
     "balance": ("balance",),

@@ -34,6 +34,7 @@ PROFILE = Artifact("profile.json", schemas.PROFILE)
 TASK = Artifact("task.json", schemas.TASK)
 SPLITS = File("splits.csv")
 SPLITS_SUMMARY = Artifact("splits.json", schemas.SPLITS)
+UNUSABLE_COLUMNS = Artifact("unusable_columns.json", schemas.UNUSABLE_COLUMNS)
 
 SELECTED_FEATURES = Artifact("feature_selection/selected_features.json", schemas.SELECTED_FEATURES)
 FEATURE_RANKINGS = File("feature_selection/feature_rankings.csv")

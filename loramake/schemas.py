@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from loramake.artifact_types.agents import Call, Critique, Exploration, PlanAnswer, Refusal, Reply, Way
 from loramake.artifact_types.evaluation import Baselines, Evaluation
-from loramake.artifact_types.explore import Profile, Splits, TaskDescription
+from loramake.artifact_types.explore import Profile, Splits, TaskDescription, UnusableColumns
 from loramake.artifact_types.llm import AdapterConfig, Card, LlamaFactoryNames
 from loramake.artifact_types.prediction import Prediction
 from loramake.artifact_types.prepare import Plan, PrepState, Record, SelectedFeatures, Transformed, Verification
@@ -40,6 +40,7 @@ class Schema(str, Generic[Content]):
 PROFILE = Schema("profile", Profile)
 TASK = Schema("task", TaskDescription)
 SPLITS = Schema("splits", Splits)
+UNUSABLE_COLUMNS = Schema("unusable_columns", UnusableColumns)
 
 SELECTED_FEATURES = Schema("selected_features", SelectedFeatures)
 PLAN = Schema("plan", Plan)

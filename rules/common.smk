@@ -365,6 +365,7 @@ GROUPS = {
         "profile_csv",
         "explore_data",
         "assign_splits",
+        "find_unusable_columns",
         "select_features",
         "plan_preparation",
         "write_prep_code",

@@ -37,6 +37,7 @@ rule explore_data:
             "group_column",
             "time_column",
             "rare_labels",
+            "merge_labels",
             feedback="explore",
         ),
         agent=get_slice(*AGENT_KEYS),
@@ -68,3 +69,24 @@ rule assign_splits:
         seed=get_setting("seed"),
     script:
         "../scripts/explore/assign_splits.py"
+
+
+rule find_unusable_columns:
+    input:
+        profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
+        splits="results/{experiment}/splits.csv",
+    output:
+        unusable="results/{experiment}/unusable_columns.json",
+    log:
+        "results/{experiment}/logs/find_unusable_columns.log",
+    benchmark:
+        "results/{experiment}/benchmarks/find_unusable_columns.tsv"
+    params:
+        version=get_version("find_unusable_columns"),
+        csv=get_csv,
+        test_csv=get_test_csv,
+        tables=get_tables_hash,
+        settings=get_slice("column_types", feedback="explore"),
+    script:
+        "../scripts/explore/find_unusable_columns.py"

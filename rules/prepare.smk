@@ -3,6 +3,7 @@ rule select_features:
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
+        unusable="results/{experiment}/unusable_columns.json",
     output:
         selected="results/{experiment}/feature_selection/selected_features.json",
         rankings="results/{experiment}/feature_selection/feature_rankings.csv",
@@ -60,6 +61,7 @@ rule write_prep_code:
     input:
         plan="results/{experiment}/plan.yaml",
         profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
         splits="results/{experiment}/splits.csv",
     output:
         script="results/{experiment}/scripts/prepare_data.py",
@@ -86,6 +88,7 @@ rule write_prep_code:
 rule execute_prep_code:
     input:
         profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
         script="results/{experiment}/scripts/prepare_data.py",
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
@@ -114,6 +117,7 @@ rule verify_prepared_data:
         plan="results/{experiment}/plan.yaml",
         splits="results/{experiment}/splits.csv",
         profile="results/{experiment}/profile.json",
+        task="results/{experiment}/task.json",
     output:
         verification="results/{experiment}/data/verification.json",
     log:

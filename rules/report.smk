@@ -3,6 +3,7 @@ rule render_report:
         profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         splits_summary="results/{experiment}/splits.json",
+        unusable_columns="results/{experiment}/unusable_columns.json",
         selected_features="results/{experiment}/feature_selection/selected_features.json",
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",

@@ -1,5 +1,6 @@
 rule review_prep_data:
     input:
+        task="results/{experiment}/task.json",
         verification="results/{experiment}/data/verification.json",
         plan="results/{experiment}/plan.yaml",
         all_data="results/{experiment}/data/all_data.json",

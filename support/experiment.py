@@ -10,6 +10,7 @@ from loramake.agents.builtin import BuiltinAgent
 from loramake.explore.profile import profile_csv
 from loramake.explore.splits import Ratios, assign_splits, read_splits
 from loramake.explore.task import explore_data
+from loramake.explore.unusable import find_unusable_columns
 from loramake.prepare.checks import Prepared
 from loramake.prepare.code import choose_prep_sandbox, write_prep_code
 from loramake.prepare.execution import execute_prep_code, feature_names, transform_rows
@@ -17,7 +18,8 @@ from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
 from loramake.prepare.verification import verify_prepared_data
 from loramake.sandbox import Sandbox
-from loramake.tables.source import Source, describe_source
+from loramake.tables.source import describe_source
+from loramake.tasks.source import LabelledSource, describe_labelled
 
 ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "models/tiny")
@@ -27,6 +29,7 @@ EXPLORE = {
     "group_column": None,
     "time_column": None,
     "rare_labels": "error",
+    "merge_labels": True,
 }
 """The settings of explore_data at their defaults."""
 
@@ -48,19 +51,21 @@ class Experiment:
         )
         self.all_data, self.state = folder / "all_data.json", folder / "prep_state.json"
         profile_csv(csv, test_csv, self.profile)
-        explore_data(self.source, self.profile, None, EXPLORE, BuiltinAgent(), self.task)
-        ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
-        assign_splits(self.source, self.task, ratios, 42, self.splits, folder / "splits.json")
-        select_features(
-            self.source, self.profile, self.task, self.splits, 50, 42, self.selected, folder / "rankings.csv"
+        explore_data(
+            describe_source(csv, test_csv, self.profile), self.profile, None, EXPLORE, BuiltinAgent(), self.task
         )
+        ratios = Ratios(validation_ratio=0.0, calibration_ratio=0.15, test_ratio=0.2)
+        assign_splits(self.source, self.profile, self.task, ratios, 42, self.splits, folder / "splits.json")
+        unusable, rankings = folder / "unusable_columns.json", folder / "rankings.csv"
+        find_unusable_columns(self.source, self.profile, self.splits, {"column_types": None}, unusable)
+        select_features(self.source, self.profile, self.task, self.splits, unusable, 50, 42, self.selected, rankings)
         plan_preparation(self.profile, self.task, self.selected, feedback, model, BuiltinAgent(), self.plan)
         agent = BuiltinAgent()
         write_prep_code(self.plan, self.profile, self.source, self.splits, agent, self.sandbox, self.script)
 
     @property
-    def source(self) -> Source:
-        return describe_source(self.csv, self.test_csv, self.profile)
+    def source(self) -> LabelledSource:
+        return describe_labelled(self.csv, self.test_csv, self.profile, self.task)
 
     @property
     def sandbox(self) -> Sandbox:

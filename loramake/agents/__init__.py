@@ -45,7 +45,7 @@ class Agent(Protocol):
     """How often the agent may write code until it works; with 1, its code is known to work and is not run."""
 
     def explore(self, profile: Profile, table: pd.DataFrame, target: str | None, notes: list[str]) -> Exploration:
-        """Find the target (or take the given one) and order its labels."""
+        """Find the target (or take the given one) and order its labels; no labels stand for their usual order."""
 
     def plan(
         self,

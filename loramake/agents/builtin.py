@@ -15,7 +15,7 @@ from loramake.errors import DataError
 from loramake.rendering import render
 from loramake.settings import Settings
 from loramake.tasks import rows_by_label, task_of
-from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS, order_labels
+from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS
 from loramake.text import listed
 
 _TARGET_NAMES = re.compile(
@@ -51,12 +51,12 @@ class BuiltinAgent:
     def explore(
         self,
         profile: Profile,
-        table: pd.DataFrame,
+        table: pd.DataFrame,  # noqa: ARG002
         target: str | None,
         notes: list[str],  # noqa: ARG002
     ) -> Exploration:
         name, reason = (target, "set in the configuration or by feedback") if target else find_target(profile)
-        return {"target": name, "labels": order_labels(table[name].dropna().unique()), "reason": reason}
+        return {"target": name, "labels": [], "reason": reason}
 
     def plan(
         self,

@@ -23,7 +23,6 @@ from loramake.console import say
 from loramake.errors import ArtifactError, nearest
 from loramake.rendering import render
 from loramake.tasks import rows_by_label
-from loramake.tasks.labels import order_labels
 from loramake.text import shorten
 
 _MOST_LABELS = 20
@@ -76,7 +75,7 @@ class OpenAIAgent:
 
         answer = self._endpoint.answer(prompt, schemas.EXPLORE_DATA, check)
         occurring = list(table[answer["target"]].dropna().unique())
-        ordered = answer["labels"] if sorted(answer["labels"]) == sorted(occurring) else order_labels(occurring)
+        ordered = answer["labels"] if sorted(answer["labels"]) == sorted(occurring) else []
         reason = shorten(" ".join(answer["reason"].split()), _LONGEST_REASON)
         return {"target": answer["target"], "labels": ordered, "reason": reason}
 

@@ -1,4 +1,4 @@
-"""profile.json, task.json and splits.json."""
+"""profile.json, task.json, splits.json and unusable_columns.json."""
 
 from typing import Literal, TypedDict
 
@@ -144,11 +144,18 @@ class TestHeader(TypedDict):
 
 
 class UnusableColumns(TypedDict):
-    """Columns that no prediction may use, by reason."""
+    """unusable_columns.json: columns that no prediction may use, by reason."""
 
+    rows: int
     ids: list[ExcludedColumn]
     constants: list[ExcludedColumn]
     leaks: list[ExcludedColumn]
+
+
+class LabelCount(ValueCount):
+    """A label, how many rows have it, and how else it is written in them."""
+
+    spellings: list[ValueCount]
 
 
 class DescribedTarget(TypedDict):
@@ -156,13 +163,15 @@ class DescribedTarget(TypedDict):
 
     target: str
     task_type: TaskType
-    labels: list[ValueCount]
+    merge_labels: bool
+    labels: list[LabelCount]
     positive_label: str | None
 
 
-class TaskDescription(DescribedTarget, UnusableColumns):
+class TaskDescription(DescribedTarget):
     """task.json."""
 
+    is_target_set: bool
     reason: str
     rows: TaskRows
     group_column: str | None

@@ -20,6 +20,7 @@ from loramake.errors import ArtifactError, CodeError
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.tables.source import Key
+from loramake.tasks.counts import describe_undersampling
 
 _CHANCE = 1e-9
 """Probability of refusing code that draws with equal probability, for each label."""
@@ -104,6 +105,10 @@ def execute_balance_code(
     check_strategy(strategy, original, balanced, script)
     artifacts.write(out, balanced, schemas.RECORDS)
     say(f"{len(original):,} training records, {len(balanced):,} after balancing.")
+    if strategy == "undersample" and (
+        dropped := describe_undersampling(Counter(record["output"] for record in original))
+    ):
+        say(dropped)
 
 
 def _read_balanced(path: Path, original: list[Record], script: str | Path) -> list[Record]:

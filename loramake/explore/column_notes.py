@@ -57,7 +57,9 @@ def _describe_flags(column: ProfileColumn) -> list[str]:
     if flags is None or not column["respelled"]:
         return []
     words = [f"{entry['value']!r} ({_cells(entry['rows'])})" for entry in column["respelled"]]
-    return [f"{listed(words, 10)} read as {flags['yes']!r} or {flags['no']!r}, whichever means the same"]
+    return [
+        f"{listed(words, 10)} read as {flags['yes']!r} or {flags['no']!r}, whichever means the same (not of a target)"
+    ]
 
 
 def _describe_missing(column: ProfileColumn) -> list[str]:

@@ -12,13 +12,15 @@ from typing import TypedDict
 import pandas as pd
 
 from loramake import artifacts, schemas
-from loramake.artifact_types.explore import Assignment, Splits, TaskDescription
+from loramake.artifact_types.explore import Assignment, ProfileColumn, Splits, TaskDescription
 from loramake.console import say, working
 from loramake.errors import ArtifactError, DataError
 from loramake.tables.dates import to_days
 from loramake.tables.numbers import MOSTLY, to_numbers
 from loramake.tables.source import Source, TableFile, align, find_missing, take_rows
-from loramake.tasks import task_of
+from loramake.tables.spelling import map_cells, value_key
+from loramake.tasks import rows_by_label, task_of
+from loramake.tasks.counts import describe_rare
 from loramake.text import as_percent, shorten
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -37,6 +39,7 @@ class Ratios(TypedDict):
 
 def assign_splits(
     source: Source,
+    profile: str | Path,
     task: str | Path,
     ratios: Ratios,
     seed: int,
@@ -48,11 +51,12 @@ def assign_splits(
 
     `feedback` is the file that set the ratios, for errors.
     """
-    described = artifacts.read(task, schemas.TASK)
+    described, columns = artifacts.read(task, schemas.TASK), artifacts.read(profile, schemas.PROFILE)["columns"]
+    source = source.with_target(described["target"])
     shares = split_shares(ratios, has_test_csv=source.test_csv is not None)
     with working("assigning rows to splits"):
         table = task_of(described).rows_with_label(source.csv.read())
-        sides, how = assign(table, described, shares, seed, source.csv.path)
+        sides, how = assign(table, described, columns, shares, seed, source.csv.path)
     lines = [(row, "csv", split) for row, split in sides.items()]
     if source.test_csv is not None:
         test = _read_test(source.test_csv, table, described)
@@ -67,6 +71,9 @@ def assign_splits(
     summarized: Splits = {"test": "ratio" if source.test_csv is None else "test_csv", "rows": counts, **how}
     artifacts.write(summary, summarized, schemas.SPLITS)
     say(f"rows by split: {describe_splits(summarized)}.")
+    train_rows = table[described["target"]][[row for row, split in sides.items() if split == "train"]].value_counts()
+    if rare := describe_rare({label: int(train_rows[label]) for label in rows_by_label(described)}):
+        say(rare)
 
 
 def describe_splits(summary: Splits) -> str:
@@ -81,9 +88,17 @@ def describe_splits(summary: Splits) -> str:
 
 
 def assign(
-    table: pd.DataFrame, task: TaskDescription, shares: dict[str, float], seed: int, where: str | Path
+    table: pd.DataFrame,
+    task: TaskDescription,
+    columns: list[ProfileColumn],
+    shares: dict[str, float],
+    seed: int,
+    where: str | Path,
 ) -> tuple[dict[int, str], Assignment]:
-    """The split of every row by its index in the CSV, and how it was assigned (keys of splits.json)."""
+    """The split of every row by its index in the CSV, and how it was assigned (keys of splits.json).
+
+    Rows that differ in ids alone stay together; which columns are ids is decided without the target.
+    """
     how: Assignment = {"by": "content", "column": None, "groups": None, "test_from": None, "left_out": 0}
     target, group, time = task["target"], task["group_column"], task["time_column"]
     if time is not None:
@@ -93,11 +108,12 @@ def assign(
         left_out = len(table) - len(sides)
         return sides, {**how, "by": "time", "column": time, "test_from": cut, "left_out": left_out}
     if group is not None:
-        groups = table[group].where(table[group].notna(), row_content(table.drop(columns=target)))
+        same = table[group].groupby(map_cells(table[group], value_key)).transform("min")
+        groups = same.where(table[group].notna(), _content(table.drop(columns=target)))
         sides = stratified(groups, table[target], shares, seed)
         return sides, {**how, "by": "group", "column": group, "groups": int(groups.nunique())}
-    unused = [column["name"] for column in [*task["ids"], *task["leaks"]]]
-    content = _break_up(row_content(table.drop(columns=[target, *unused])))
+    unused = {target, *(column["name"] for column in columns if column["type"] == "id")}
+    content = _break_up(_content(table.drop(columns=list(unused))))
     return stratified(content, table[target], shares, seed), how
 
 
@@ -137,9 +153,9 @@ def _read_test(file: TableFile, table: pd.DataFrame, task: TaskDescription) -> p
 def _compare_test(table: pd.DataFrame, test: pd.DataFrame, task: TaskDescription, test_csv: str | Path) -> None:
     """Report what the test table shares with the CSV; it is the user's choice and stays complete."""
     group, time = task["group_column"], task["time_column"]
-    if twins := int(row_content(test).isin(row_content(table)).sum()):
+    if twins := int(row_content(_by_value(test)).isin(row_content(_by_value(table))).sum()):
         say(f"{test_csv}: {twins:,} of {len(test):,} rows are in the CSV too: the test results will be too optimistic.")
-    if group is not None and (shared := len(set(test[group].dropna()) & set(table[group].dropna()))):
+    if group is not None and (shared := len(_values(test[group]) & _values(table[group]))):
         raise DataError(
             f"{test_csv}: {shared:,} values of group_column {group} are in the CSV too: leave their rows out of one "
             f"of the two, or unset group_column."
@@ -202,6 +218,20 @@ def _break_up(content: "pd.Series[str]") -> "pd.Series[str]":
     sizes = content.groupby(content).transform("size").astype(int)
     numbered = content + ":" + content.groupby(content).cumcount().astype(str)
     return content.where(sizes.to_numpy() <= max(1, _LARGEST_GROUP * len(content)), numbered)
+
+
+def _content(table: pd.DataFrame) -> "pd.Series[str]":
+    """One hash a row, the same for rows of equal values, however they are written: of one of these rows' texts."""
+    return row_content(table).groupby(row_content(_by_value(table))).transform("min")
+
+
+def _by_value(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the same text for equal values: 35 and 35.0, Paris and PARIS."""
+    return table.apply(lambda column: map_cells(column, value_key))
+
+
+def _values(column: "pd.Series[str]") -> set[str]:
+    return set(map_cells(column, value_key).dropna())
 
 
 def row_content(table: pd.DataFrame) -> "pd.Series[str]":

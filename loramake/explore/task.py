@@ -1,4 +1,4 @@
-"""The target, and the columns that give it away, are constant or merely identify the row."""
+"""The target and its labels."""
 
 from pathlib import Path
 
@@ -6,15 +6,16 @@ import pandas as pd
 
 from loramake import artifacts, schemas
 from loramake.agents import Agent
-from loramake.artifact_types.explore import Profile, TaskDescription, TaskRows, TestHeader, UnusableColumns
-from loramake.console import say, working
+from loramake.artifact_types.explore import Profile, TaskDescription, TaskRows, TestHeader
+from loramake.console import say
 from loramake.errors import DataError, nearest
-from loramake.explore.leaks import find_leaks
 from loramake.feedback import COLUMN_LISTS, Feedback, read_feedback
 from loramake.settings import Settings
 from loramake.tables.reading import align_names
 from loramake.tables.source import Source, align
-from loramake.tasks import find_task, rows_by_label
+from loramake.tables.spelling import map_cells
+from loramake.tasks import CountedTask, find_task, rows_by_label, spellings_of
+from loramake.tasks.labels import describe_merged, find_synonyms, label_key
 from loramake.text import shorten
 
 _LABELS_SHOWN = 8
@@ -28,9 +29,9 @@ def explore_data(
     agent: Agent,
     out: str | Path,
 ) -> None:
-    """Write task.json: the agent chooses the target, deterministic evidence finds ids, constants and leaks.
+    """Write task.json: the agent chooses the target, whose values are the labels.
 
-    `settings` contains target, group_column, time_column and rare_labels.
+    `settings` contains target, group_column, time_column, rare_labels and merge_labels.
     """
     profiled = artifacts.read(profile, schemas.PROFILE)
     table = source.csv.read()
@@ -38,19 +39,21 @@ def explore_data(
     check_columns(settings, requested, table.columns, source.csv.path)
     chosen = agent.explore(profiled, table, settings["target"], requested.get("notes", []))
     check_columns({**settings, "target": chosen["target"]}, {}, table.columns, source.csv.path)
-    target = table[chosen["target"]]
-    task, rows = find_task(source.csv.path, target, chosen["labels"], settings["rare_labels"])
+    source = source.with_target(chosen["target"])
+    table = source.csv.read()
+    target, how = table[chosen["target"]], (settings["rare_labels"], settings["merge_labels"])
+    counted = find_task(source.csv.path, target, chosen["labels"], *how)
     header = _compare_headers(profiled, chosen["target"])
     if source.test_csv is not None:
-        test_labels = find_test_labels(align(source.test_csv.read(), table), target, settings["rare_labels"])
-        task.check_test(source.test_csv.path, test_labels)
+        test_labels = find_test_labels(align(source.test_csv.read(), table), target, *how)
+        counted.task.check_test(source.test_csv.path, test_labels)
     described: TaskDescription = {
-        **task.describe(rows),
+        **counted.task.describe(counted.rows, counted.spellings),
+        "is_target_set": settings["target"] is not None,
         "reason": chosen["reason"],
-        "rows": _count_rows(target, task.labels),
+        "rows": _count_rows(target, counted),
         "group_column": settings["group_column"],
         "time_column": settings["time_column"],
-        **_find_unusable(profiled, task.rows_with_label(table), task.target),
         "feedback": {
             "keep": requested.get("keep", []),
             "drop": requested.get("drop", []),
@@ -75,16 +78,18 @@ def check_columns(settings: Settings, requested: Feedback, names: "pd.Index[str]
         raise DataError(f"{csv}: {' and '.join(named)} name the same column: name another.")
 
 
-def find_test_labels(test: pd.DataFrame, target: "pd.Series[str]", rare_labels: str) -> "pd.Series[str]":
-    """The labels of the test table's rows, without those that `rare_labels: drop` leaves out of the CSV."""
-    labels = test[str(target.name)]
-    counts = target.value_counts()
+def find_test_labels(
+    test: pd.DataFrame, target: "pd.Series[str]", rare_labels: str, merge_labels: bool
+) -> "pd.Series[str]":
+    """The target cells of the test table's rows, without those that `rare_labels: drop` leaves out of the CSV."""
+    key, cells = label_key(merge_labels), test[str(target.name)]
+    counts = map_cells(target, key).value_counts()
     rare = list(counts.index[counts == 1]) if rare_labels == "drop" else []
-    return labels[~labels.isin(rare)]
+    return cells[~map_cells(cells, key).isin(rare)]
 
 
-def _count_rows(target: "pd.Series[str]", labels: list[str]) -> TaskRows:
-    kept, empty = int(target.isin(labels).sum()), int(target.isna().sum())
+def _count_rows(target: "pd.Series[str]", counted: CountedTask) -> TaskRows:
+    kept, empty = int(counted.rows.sum()), int(target.isna().sum())
     return {"with_target": kept, "without_target": empty, "with_rare_label": len(target) - kept - empty}
 
 
@@ -92,36 +97,38 @@ def _announce(task: TaskDescription) -> None:
     rows = rows_by_label(task)
     labels = ", ".join(f"{shorten(label, 20)} ({count:,})" for label, count in list(rows.items())[:_LABELS_SHOWN])
     more = f", and {len(rows) - _LABELS_SHOWN:,} more" if len(rows) > _LABELS_SHOWN else ""
-    say(f"the target is {task['target']} ({task['reason']}); labels: {labels}{more}.")
+    say(describe_target(task))
+    say(f"labels: {labels}{more}.")
+    if merged := describe_merged(task["target"], spellings_of(task)):
+        say(merged)
+    if synonyms := _describe_synonyms(task):
+        say(synonyms)
     if task["rows"]["with_rare_label"]:
         say(f"{task['rows']['with_rare_label']:,} rows whose label occurs only once are left out.")
     renamed = task["test_header"]["renamed"] if task["test_header"] else {}
     for name, name_in_csv in renamed.items():
         say(f"test_csv: its column {name!r} is read as {name_in_csv!r}.")
-    for leak in task["leaks"]:
-        say(f"suspected leak, left out: {leak['name']}: {leak['reason']}.")
     if task["feedback"]["unread_notes"]:
         say("feedback/explore.yaml has notes, which the builtin agent does not read; it reads target, keep and drop.")
 
 
-def _find_unusable(profile: Profile, table: pd.DataFrame, target: str) -> UnusableColumns:
-    """ids, constants and leaks among the columns, each with its reason; `table` contains the rows with a label."""
-    with working("looking for columns that give the target away"):
-        leaks = find_leaks(table, target, profile["columns"])
-    unusable: UnusableColumns = {"ids": [], "constants": [], "leaks": leaks}
-    for column in profile["columns"]:
-        name = column["name"]
-        if name == target or name in {leak["name"] for leak in leaks}:
-            continue
-        if column["type"] == "id":
-            unusable["ids"].append(
-                {"name": name, "reason": "every row has its own value, so it only identifies the row"}
-            )
-        elif column["type"] == "constant":
-            unusable["constants"].append(
-                {"name": name, "reason": "it never changes" if column["distinct"] else "it is empty"}
-            )
-    return unusable
+def describe_target(task: TaskDescription) -> str:
+    """One sentence about the target, and how to change one that nobody named."""
+    if task["is_target_set"]:
+        return f"the target is {task['target']} ({task['reason']})."
+    return (
+        f"target is not set: {task['target']} was chosen ({task['reason']}); set target in config.yaml, to this column "
+        f"or another."
+    )
+
+
+def _describe_synonyms(task: TaskDescription) -> str | None:
+    """One sentence about several words for yes, or for no, among the labels; None if there are none."""
+    groups = find_synonyms(rows_by_label(task))
+    if not groups:
+        return None
+    shown = "; ".join(map(", ".join, groups))
+    return f"labels of {task['target']} that may mean the same stay apart ({shown}): write them alike in the CSV."
 
 
 def _compare_headers(profile: Profile, target: str) -> TestHeader | None:

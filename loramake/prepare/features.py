@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from loramake import artifacts, schemas
-from loramake.artifact_types.explore import TaskDescription
+from loramake.artifact_types.explore import TaskDescription, UnusableColumns
 from loramake.artifact_types.prepare import SelectedFeatures
 from loramake.artifact_types.shared import ExcludedColumn
 from loramake.console import progress, say
@@ -31,6 +31,7 @@ def select_features(
     profile: str | Path,
     task: str | Path,
     splits: str | Path,
+    unusable: str | Path,
     max_features: int,
     seed: int,
     out: str | Path,
@@ -40,7 +41,7 @@ def select_features(
     described = artifacts.read(task, schemas.TASK)
     columns = artifacts.read(profile, schemas.PROFILE)["columns"]
     names = [column["name"] for column in columns]
-    dropped = find_dropped(described)
+    dropped = find_dropped(described, artifacts.read(unusable, schemas.UNUSABLE_COLUMNS))
     candidates = [
         name for name in names if name != described["target"] and name not in {entry["name"] for entry in dropped}
     ]
@@ -71,12 +72,16 @@ def select_features(
     say(note)
 
 
-def find_dropped(task: TaskDescription) -> list[ExcludedColumn]:
+def find_dropped(task: TaskDescription, unusable: UnusableColumns) -> list[ExcludedColumn]:
     """Ids, constants and leaks unless feedback keeps them, and what feedback drops, each with its reason."""
     keep = set(task["feedback"]["keep"])
     dropped: list[ExcludedColumn] = [
         {"name": column["name"], "reason": f"{kind}: {column['reason']}"}
-        for kind, columns in (("id", task["ids"]), ("constant", task["constants"]), ("suspected leak", task["leaks"]))
+        for kind, columns in (
+            ("id", unusable["ids"]),
+            ("constant", unusable["constants"]),
+            ("suspected leak", unusable["leaks"]),
+        )
         for column in columns
         if column["name"] not in keep
     ]

@@ -12,6 +12,7 @@ from loramake.errors import AgentError, ConfigError, nearest
 from loramake.feedback import Feedback, read_feedback
 from loramake.tasks import task_of
 from loramake.tasks.answers import Answers
+from loramake.tasks.labels import match_label
 
 
 def plan_preparation(
@@ -62,11 +63,12 @@ def _apply_feedback(selected: SelectedFeatures, requested: Feedback, where: str)
 
 def _worded(plan: Plan, requested: Feedback, where: str) -> Plan:
     """The plan with the instruction and the answers for labels that feedback/plan.yaml gives."""
-    texts = {str(value): str(text) for value, text in requested.get("labels", {}).items()}
-    default = Answers.of(plan)
-    for value in texts:
-        if value not in default.labels:
-            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(value, default.labels)}.")
+    default, texts = Answers.of(plan), {}
+    for value, text in requested.get("labels", {}).items():
+        label = match_label(str(value), default.labels)
+        if label is None:
+            raise ConfigError(f"{where}: labels: {value!r} is not a label{nearest(str(value), default.labels)}.")
+        texts[label] = str(text)
     answers = default._replace(texts=[texts.get(label, text) for label, text in default.by_label.items()])
     if len(set(answers.texts)) < len(answers.texts):
         raise ConfigError(f"{where}: labels: two labels would have the same text: give each its own.")

@@ -30,9 +30,9 @@ from loramake.tasks.answers import Answers
 from loramake.trust.cells import read_cells
 
 FILES = (
-    *("profile", "task", "splits_summary", "selected_features", "plan", "verification", "all_data", "balanced"),
-    *("train_config", "adapter", "metrics", "calibrator", "calibrated_test", "calibration_measures", "conformal"),
-    *("risk", "costs", "audit", "label_noise", "suspects", "robustness"),
+    *("profile", "task", "splits_summary", "unusable_columns", "selected_features", "plan", "verification", "all_data"),
+    *("balanced", "train_config", "adapter", "metrics", "calibrator", "calibrated_test", "calibration_measures"),
+    *("conformal", "risk", "costs", "audit", "label_noise", "suspects", "robustness"),
 )
 """The artifacts that the page uses and lists with hashes, by their words in layout.FILES."""
 

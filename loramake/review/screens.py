@@ -9,17 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts, layout, schemas
+from loramake.artifact_types.explore import TaskDescription
 from loramake.artifact_types.prepare import Plan, TokenCounts
 from loramake.artifact_types.review import Decided
 from loramake.artifact_types.shared import BalanceSetting
 from loramake.artifact_types.training import LlamaFactoryConfig
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
+from loramake.explore.task import describe_target
 from loramake.layout import DECISIONS
 from loramake.review.approval import Approval, Question
 from loramake.review.changes import FeedbackContext
 from loramake.review.code_summary import summarize_code
+from loramake.tasks import spellings_of
 from loramake.tasks.answers import Answers
+from loramake.tasks.counts import describe_rare, describe_undersampling
+from loramake.tasks.labels import describe_merged
 from loramake.terminal import held
 from loramake.training.estimates import estimate_memory, estimate_training
 
@@ -43,7 +48,7 @@ _KEY_SETTINGS = (
     "seed",
 )
 """The most important keys of LlamaFactory's configuration."""
-_REVIEWED = (layout.PLAN, layout.VERIFICATION, layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT)
+_REVIEWED = (layout.TASK, layout.PLAN, layout.VERIFICATION, layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT)
 _BALANCING = (layout.TRAIN, layout.BALANCED, layout.BALANCE_SCRIPT)
 _CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TEST_CONFIG, layout.DATASET_INFO)
 
@@ -51,6 +56,7 @@ _CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TES
 def review_prep_data(
     mode: str,
     history: str | Path,
+    task: str | Path,
     verification: str | Path,
     plan: str | Path,
     all_data: str | Path,
@@ -62,7 +68,7 @@ def review_prep_data(
 ) -> None:
     """Approve the prepared data, the code that made them, and the balancing; writes review/data.json."""
     with _exclusive(mode):
-        question = show_prep_data(verification, plan, all_data, splits, script, balance)
+        question = show_prep_data(task, verification, plan, all_data, splits, script, balance)
         Approval(question, Path(out), ratios, history).decide(mode)
 
 
@@ -140,9 +146,9 @@ def _files(results: Path, name: str) -> list[Path]:
 
 def _question(results: Path, name: str, balance: BalanceSetting) -> Question:
     """Show a review's screen."""
-    plan, verification, all_data, splits, script, *rest = _files(results, name)
+    task, plan, verification, all_data, splits, script, *rest = _files(results, name)
     if name == "data":
-        return show_prep_data(verification, plan, all_data, splits, script, balance)
+        return show_prep_data(task, verification, plan, all_data, splits, script, balance)
     train, balanced, balancing, *configs = rest
     if name == "balance":
         return show_balanced_data(plan, train, balanced, balancing)
@@ -150,6 +156,7 @@ def _question(results: Path, name: str, balance: BalanceSetting) -> Question:
 
 
 def show_prep_data(
+    task: str | Path,
     verification: str | Path,
     plan: str | Path,
     all_data: str | Path,
@@ -163,10 +170,15 @@ def show_prep_data(
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
     reason = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     _head(plan, "prepared data")
+    _show_target(artifacts.read(task, schemas.TASK))
     console.print(_class_table(verified["classes"]))
+    train_rows = verified["classes"]["train"]
+    _warn("few rows", describe_rare(train_rows))
     _show("sizes", _sizes(len(records), len(planned["features"]), verified["tokens"]))
     _show_columns(planned)
     _show("balancing", f"{strategy} ({reason})")
+    if dropped := describe_undersampling(train_rows):
+        _show("undersampling", dropped, is_loud=strategy == "undersample")
     _show("a record", f"{records[0]['instruction']} {records[0]['input']} → {records[0]['output']}")
     _show_code(script, planned)
     _show("checks passed", "; ".join(check["name"] for check in verified["checks"]))
@@ -193,6 +205,9 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
     }
     _head(plan, "training split before and after balancing")
     console.print(_class_table(classes))
+    _warn("few rows", describe_rare(classes["before"]))
+    if sum(classes["after"].values()) < sum(classes["before"].values()):
+        _warn("undersampling", describe_undersampling(classes["before"]))
     _show_code(script, planned)
     shortcuts = {f"use {other}": f"use {other}" for other in STRATEGIES}
     return Question("balance", [balanced, script], _feedback_context(planned), {"approve": {}}, shortcuts)
@@ -230,6 +245,18 @@ def _show_file(path: str | Path) -> None:
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         key, colon, value = line.partition(":")
         console.print(Text.assemble((printable(key), "bold"), colon, printable(value)), soft_wrap=True)
+
+
+def _show_target(task: TaskDescription) -> None:
+    """Show the target, loudly if nobody named it, and the spellings that are merged into its labels."""
+    _show("target", describe_target(task), is_loud=not task["is_target_set"])
+    if merged := describe_merged(task["target"], spellings_of(task)):
+        _show("labels", merged)
+
+
+def _warn(heading: str, text: str | None) -> None:
+    if text is not None:
+        _show(heading, text, is_loud=True)
 
 
 def _show_columns(plan: Plan) -> None:

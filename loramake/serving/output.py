@@ -4,7 +4,7 @@ import contextlib
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from loramake.serving.new_rows import Rows
 from loramake.serving.predictor import Decisions, Predictor
 from loramake.serving.resumable import files_beside, parse_state, resumable_file
 from loramake.spreadsheet import write_csv
+from loramake.tasks.labels import Label
 
 _FIRST_NAMES = ("row", "decision", "abstain", "reason")
 _STARTS = (",".join(_FIRST_NAMES).encode() + b",", b'{"row": 0, "decision": ')
@@ -129,7 +130,7 @@ def _predict_all(
         remarks += count_remarks(new.remarks)
         if first >= done:
             decisions = predictor.decide_cells(new, conformal_confidence, first, _shifted(advance, first, rows.count))
-            sink.append(_rendered(decisions, predictor.labels, first, form), len(new.cells))
+            sink.append(_rendered(decisions, predictor, first, form), len(new.cells))
             unpredicted += int(np.isnan(decisions.probabilities[:, 0]).sum())
         first += len(new.cells)
     return unpredicted, remarks
@@ -140,19 +141,20 @@ def _shifted(advance: Advance | None, first: int, count: int) -> Advance | None:
     return None if advance is None else lambda done, _: advance(first + done, count)
 
 
-def _rendered(decisions: Decisions, labels: list[str], first: int, form: str) -> str:
-    lines = _lines(decisions, labels, first)
+def _rendered(decisions: Decisions, predictor: Predictor, first: int, form: str) -> str:
+    """Lines with labels as the CSV writes them, in JSON of their own type."""
+    texts = predictor.label_texts
     if form == "jsonl":
-        return "".join(f"{printable_json(line)}\n" for line in lines)
+        return "".join(f"{printable_json(line)}\n" for line in _lines(decisions, predictor.labels, texts, first))
     text = io.StringIO()
     if first == 0:
-        names = [f"p_{label}" for label in labels]
+        names = [f"p_{label}" for label in texts]
         write_csv(text, [[*_FIRST_NAMES, *names, "set", "expected_cost"]])
-    write_csv(text, (_cells(line, labels) for line in lines))
+    write_csv(text, (_cells(line, texts) for line in _lines(decisions, texts, texts, first)))
     return text.getvalue()
 
 
-def _lines(decisions: Decisions, labels: list[str], first: int) -> Iterator[Line]:
+def _lines(decisions: Decisions, labels: Sequence[Label], texts: list[str], first: int) -> Iterator[Line]:
     """One JSON object per row; unknown values are null."""
     values = zip(
         *(
@@ -168,9 +170,7 @@ def _lines(decisions: Decisions, labels: list[str], first: int) -> Iterator[Line
             "decision": labels[code] if code >= 0 else None,
             "abstain": code < 0,
             "reason": reason,
-            "probabilities": dict(zip(labels, probabilities, strict=True))
-            if not math.isnan(probabilities[0])
-            else None,
+            "probabilities": dict(zip(texts, probabilities, strict=True)) if not math.isnan(probabilities[0]) else None,
             "set": [label for label, is_member in zip(labels, members, strict=True) if is_member],
             "expected_cost": None if math.isnan(cost) else cost,
         }

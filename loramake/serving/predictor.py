@@ -34,8 +34,9 @@ from loramake.serving.columns import Columns, NewCells, count_remarks, count_tex
 from loramake.serving.new_rows import table_of_objects
 from loramake.serving.remarks import KINDS, UNCLEAR, Remark, join_remarks
 from loramake.settings import check_setting, refuse_renamed
-from loramake.tasks import read_task
+from loramake.tasks import Task, read_task
 from loramake.tasks.answers import Answers
+from loramake.tasks.labels import Label
 from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
@@ -112,8 +113,8 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     The folder may be somebody else's: only `sandbox` and `trust_remote_code`, like the settings of these names, decide
     what its code runs in and whether its base model may run its own code; nothing in the folder does.
 
-    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels are text; labels to compare
-    them with must be read as text, too (`pd.read_csv(..., dtype=str)`).
+    A scikit-learn classifier in all but `fit`: it was trained by `loramake run`. Labels have the type that
+    `pd.read_csv` gives the target: int, float, bool or str. Labels with leading zeros, such as 007, are text.
     """
 
     def __init__(
@@ -129,17 +130,26 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._reported: set[str] = set()
 
     @property
-    def classes_(self) -> NDArray[np.str_]:
+    def classes_(self) -> NDArray[Any]:
         """The labels in the order of predict_proba and predict_set, shape (labels,).
 
         scikit-learn assumes that they are sorted; the task's order, in `labels`, may differ.
         """
         return np.unique(self.labels)
 
-    @functools.cached_property
-    def labels(self) -> list[str]:
+    @property
+    def labels(self) -> list[Label]:
         """The labels in the task's order, used by all but classes_, predict_proba and predict_set."""
-        return read_task(self._path(layout.TASK)).labels
+        return self._task.typed_labels
+
+    @property
+    def label_texts(self) -> list[str]:
+        """`labels` as the CSV writes them."""
+        return self._task.labels
+
+    @functools.cached_property
+    def _task(self) -> Task:
+        return read_task(self._path(layout.TASK))
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
@@ -167,7 +177,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Calibrated P(label | row), shape (rows, labels); the row's error if one cannot be predicted."""
         return self._calibrated(X)[:, self._sorted]
 
-    def predict(self, X: Table) -> NDArray[np.str_]:
+    def predict(self, X: Table) -> NDArray[Any]:
         """The label of each row: the one with the lowest expected cost if costs are set, else the most probable.
 
         A label for every row; `decide` says which rows should be left to a person.
@@ -191,12 +201,13 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         decisions = self.decide_cells(self._new_cells(X), conformal_confidence)
         labels = np.array(self.labels)
+        decided = [self.labels[code] if code >= 0 else None for code in decisions.codes]
         return pd.DataFrame(
             {
-                "decision": [labels[code] if code >= 0 else None for code in decisions.codes],
+                "decision": pd.Series(decided, dtype=object).to_numpy(),
                 "abstain": decisions.codes < 0,
                 "reason": decisions.reasons,
-                **{f"p_{label}": decisions.probabilities[:, index] for index, label in enumerate(labels)},
+                **{f"p_{text}": decisions.probabilities[:, index] for index, text in enumerate(self.label_texts)},
                 "set": [labels[members].tolist() for members in decisions.sets],
                 "expected_cost": decisions.expected_costs,
             },
@@ -378,7 +389,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @functools.cached_property
     def _sets(self) -> SetPredictor:
         conformal = self._read(layout.CONFORMAL)
-        calibration = read_scored(self._path(layout.HELD_OUT), self.labels, conformal["rows"])
+        calibration = read_scored(self._path(layout.HELD_OUT), self.label_texts, conformal["rows"])
         return load_sets(conformal, calibration)
 
     @functools.cached_property

@@ -13,7 +13,7 @@ from loramake.artifact_types.explore import TaskType
 from loramake.artifact_types.llm import LabelFormat
 from loramake.artifact_types.prepare import Answer
 from loramake.tasks.contract import Codes, CountedTask, Metric, Task
-from loramake.tasks.labels import check_test_labels, find_labels
+from loramake.tasks.labels import check_test_labels, find_labels, find_spellings, order_labels, refuse_single_label
 
 ROC_AUC = Metric("roc_auc", "ROC-AUC")
 _AVERAGED: tuple[MetricName, ...] = ("precision", "recall", "f1")
@@ -63,10 +63,19 @@ class Classification(Task):
         return [{"value": label, "text": token.format(code)} for code, label in enumerate(self.labels)]
 
     @classmethod
-    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> CountedTask:
-        rows = find_labels(csv, target, rare_labels)
-        return CountedTask(cls(str(target.name), [label for label in order if label in rows.index]), rows)
+    def find(
+        cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str, merge_labels: bool
+    ) -> CountedTask:
+        spellings = find_spellings(target, merge_labels)
+        whole = cls(str(target.name), list(spellings), merge_labels)
+        refuse_single_label(csv, whole.target, spellings)
+        rows = find_labels(csv, whole.labels_of(target), rare_labels)
+        ordered = dict.fromkeys(whole.labels_of(pd.Series(order, dtype=object)))
+        labels = [label for label in ordered if label in rows.index]
+        if len(labels) < len(rows):
+            labels = order_labels(rows.index)
+        return CountedTask(cls(whole.target, labels, merge_labels), rows, spellings)
 
     def check_test(self, test_csv: str | Path, target: "pd.Series[str]") -> None:
         """Raise DataError unless there is a label, and every label is one of the task's."""
-        check_test_labels(test_csv, target, self.labels)
+        check_test_labels(test_csv, self.labels_of(target), self.labels)

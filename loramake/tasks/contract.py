@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -16,6 +17,8 @@ from loramake.artifact_types.explore import DescribedTarget, TaskType
 from loramake.artifact_types.llm import LabelFormat
 from loramake.artifact_types.prepare import Answer
 from loramake.errors import DataError
+from loramake.tables.spelling import map_cells
+from loramake.tasks.labels import Label, Spellings, label_key, typed_labels
 
 Codes = NDArray[np.int64]
 
@@ -38,6 +41,8 @@ class Task(ABC):
     target: str
     labels: list[str]
     """In the order of codes and of columns of probabilities."""
+    merge_labels: bool = True
+    """Whether cells that differ from a label only in case, or in how a number is written, have that label."""
 
     verdict_metric: ClassVar[Metric]
     """The metric by which loramake is compared with the baselines."""
@@ -76,6 +81,17 @@ class Task(ABC):
     def ranked_codes(self, truth: Codes) -> list[int]:
         """The labels whose scores can be ranked against the rest, given these true labels; [] if none can."""
 
+    @cached_property
+    def typed_labels(self) -> list[Label]:
+        """The labels in the type that pandas reads the target as."""
+        return typed_labels(self.labels)
+
+    def labels_of(self, cells: "pd.Series[str]") -> "pd.Series[str]":
+        """The label of each cell; a cell without any of the task's stays as it is."""
+        key = label_key(self.merge_labels)
+        labels = {key(label): label for label in self.labels}
+        return map_cells(cells, lambda cell: labels.get(key(cell), cell))
+
     def codes_of(self, cells: "pd.Series[str]", where: str | Path) -> Codes:
         """The code of each cell's label, shape (rows,); DataError where a cell is not a label of the task."""
         codes = {label: code for code, label in enumerate(self.labels)}
@@ -87,16 +103,30 @@ class Task(ABC):
         return np.array([codes[cell] for cell in cells], dtype=np.int64)
 
     def rows_with_label(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows whose target cell is a label of the task; the index is still that of the CSV."""
-        labelled: pd.DataFrame = table[table[self.target].isin(self.labels)]
-        return labelled
+        """The rows that have a label of the task, which is now their target cell; the index is still the CSV's."""
+        labelled = self.with_labels(table)
+        return labelled[labelled[self.target].isin(self.labels)]
 
-    def describe(self, rows: "pd.Series[int]") -> DescribedTarget:
+    def with_labels(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with each row's label, as `labels_of` gives it, as its target cell."""
+        return table.assign(**{self.target: self.labels_of(table[self.target])})
+
+    def describe(self, rows: "pd.Series[int]", spellings: Spellings) -> DescribedTarget:
         """The target as described in task.json; `rows` counts the CSV's rows by label."""
         return {
             "target": self.target,
             "task_type": self.kind,
-            "labels": [{"value": label, "rows": int(rows[label])} for label in self.labels],
+            "merge_labels": self.merge_labels,
+            "labels": [
+                {
+                    "value": label,
+                    "rows": int(rows[label]),
+                    "spellings": [
+                        {"value": cell, "rows": count} for cell, count in spellings[label].items() if cell != label
+                    ],
+                }
+                for label in self.labels
+            ],
             "positive_label": self.positive_label,
         }
 
@@ -106,10 +136,13 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def find(cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str) -> "CountedTask":
+    def find(
+        cls, csv: str | Path, target: "pd.Series[str]", order: Sequence[str], rare_labels: str, merge_labels: bool
+    ) -> "CountedTask":
         """The task of a column of the CSV; DataError where the column cannot be a target.
 
-        `order` names the column's values in the order of the labels.
+        `order` names the column's values in the order of the labels; if it names fewer, the labels have their usual
+        order.
         """
 
     @abstractmethod
@@ -118,7 +151,8 @@ class Task(ABC):
 
 
 class CountedTask(NamedTuple):
-    """A task and the rows of the CSV by label."""
+    """A task, and the rows of the CSV by label and by spelling."""
 
     task: Task
     rows: "pd.Series[int]"
+    spellings: Spellings

@@ -18,6 +18,7 @@ from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
 from loramake.prediction.predictions import Codes, Floats
+from loramake.tasks.labels import match_label
 
 ABSTAIN = -1
 """The code of asking a person."""
@@ -115,6 +116,8 @@ def _match(key: Any, spellings: _Spellings, where: str) -> str:
     if same:
         raise ConfigError(f"{where}: {key!r} may mean {' or '.join(same[:_SHOWN])}: put the label in quotes.")
     labels = spellings.labels
+    if (label := match_label(str(key), labels)) is not None:
+        return label
     shown = ", ".join(labels[:_SHOWN]) + (", …" if len(labels) > _SHOWN else "")
     raise ConfigError(f"{where}: {key!r} is not a label{nearest(str(key), labels)}: the labels are {shown}.")
 

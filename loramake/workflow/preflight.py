@@ -30,7 +30,7 @@ CHECKED = Path("results/.cache/checked")
 _VERSION = 5
 """Raise it when the checks become stricter, so that what passed is checked again."""
 _SETTINGS = (
-    *("target", "test_csv", "group_column", "time_column", "rare_labels", "agent"),
+    *("target", "test_csv", "group_column", "time_column", "rare_labels", "merge_labels", "agent"),
     *("audit_columns", "costs", "abstain_cost", "column_types", "missing_values"),
 )
 _OF_PLAN = (*COLUMN_LISTS, "only")
@@ -130,11 +130,13 @@ def _check_tables(
             raise ConfigError("costs: they name the labels of the target: set target, too.")
         return
     _check_features(csv, table, target)
-    values = sorted(table[target].dropna().unique())
-    task = find_task(csv, table[target], values, settings["rare_labels"]).task
+    source = source.with_target(target)
+    table = source.csv.read()
+    how = settings["rare_labels"], settings["merge_labels"]
+    task = find_task(csv, table[target], [], *how).task
     read_costs(settings["costs"], settings["abstain_cost"], task.labels, csv)
-    if test_table is not None:
-        labels = find_test_labels(align(test_table, table), table[target], settings["rare_labels"])
+    if source.test_csv is not None:
+        labels = find_test_labels(align(source.test_csv.read(), table), table[target], *how)
         task.check_test(test_csv, labels)
 
 

@@ -8,9 +8,10 @@ content.
 
 MEANINGS = {
     "profile_csv": 3,
-    "explore_data": 1,
-    "assign_splits": 1,
-    "select_features": 1,
+    "explore_data": 2,
+    "assign_splits": 2,
+    "find_unusable_columns": 1,
+    "select_features": 2,
     "plot_feature_rankings": 1,
     "plan_preparation": 2,
     "write_prep_code": 2,

@@ -2,7 +2,7 @@ from loramake.agents import get_agent
 from loramake.console import step
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.verification import verify_prepared_data
-from loramake.tables.source import describe_source
+from loramake.tasks.source import describe_labelled
 
 with step(snakemake.log[0]):
     verify_prepared_data(
@@ -11,7 +11,9 @@ with step(snakemake.log[0]):
         splits=snakemake.input.splits,
         script=snakemake.input.script,
         state=snakemake.input.state,
-        source=describe_source(snakemake.params.csv, snakemake.params.test_csv, snakemake.input.profile),
+        source=describe_labelled(
+            snakemake.params.csv, snakemake.params.test_csv, snakemake.input.profile, snakemake.input.task
+        ),
         profile=snakemake.input.profile,
         encoder=snakemake.params.encoder,
         cutoff_len=snakemake.params.cutoff_len,

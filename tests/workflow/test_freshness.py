@@ -153,6 +153,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "the version of run_finetuning": (bumped_training, "run_finetuning"),
     "the report's template": (report_template, "render_report"),
     "an artifact is deleted: plan.yaml": (deleted("plan.yaml"), "plan_preparation"),
+    "an artifact is deleted: unusable_columns.json": (deleted("unusable_columns.json"), "find_unusable_columns"),
     "an artifact is deleted: trust/risk.json": (deleted("trust/risk.json"), "control_risk"),
     "a picture is deleted: trust/audit.svg": (deleted("trust/audit.svg"), "plot_audit"),
     "a picture is deleted: evaluation/roc.svg": (deleted("evaluation/roc.svg"), "plot_evaluation"),

@@ -24,6 +24,7 @@ HEART = ROOT / "data/heart.csv"
 TASK = {
     "target": "HeartDisease",
     "task_type": "binary",
+    "merge_labels": True,
     "labels": [{"value": "0", "rows": 410}, {"value": "1", "rows": 508}],
 }
 CARD = {"feature_format": "{name} {value}", "feature_separator": " "}
@@ -411,6 +412,7 @@ def test_prompts_are_what_they_were(workplace: Path) -> None:
     task = {
         "target": "species",
         "task_type": "binary",
+        "merge_labels": True,
         "labels": [{"value": "Adelie", "rows": 152}, {"value": "Gentoo", "rows": 124}],
     }
     names = [column["name"] for column in profile["columns"] if column["name"] != "species"]

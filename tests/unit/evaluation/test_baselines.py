@@ -27,10 +27,12 @@ from loramake.evaluation.baselines import (
 from loramake.explore.profile import profile_csv
 from loramake.explore.splits import assign_splits, read_split
 from loramake.explore.task import explore_data
+from loramake.explore.unusable import find_unusable_columns
 from loramake.prepare.features import select_features
 from loramake.prepare.plan import plan_preparation
-from loramake.tables.source import Source, describe_source
+from loramake.tables.source import describe_source
 from loramake.tasks import Classification
+from loramake.tasks.source import LabelledSource, describe_labelled
 from support.experiment import EXPLORE
 from tests.conftest import ROOT
 
@@ -47,24 +49,25 @@ class Experiment:
     test_csv: Path | None = None
 
     @property
-    def source(self) -> Source:
-        return describe_source(self.csv, self.test_csv, self.folder / "profile.json")
+    def source(self) -> LabelledSource:
+        return describe_labelled(self.csv, self.test_csv, self.folder / "profile.json", self.folder / "task.json")
 
     def explore(self, target: str, ratios: dict[str, float] = RATIOS) -> "Experiment":
         profile, task, splits = (self.folder / name for name in ("profile.json", "task.json", "splits.csv"))
         profile_csv(self.csv, self.test_csv, profile)
         explore_data(
-            source=self.source,
+            source=describe_source(self.csv, self.test_csv, profile),
             profile=profile,
             feedback=None,
             settings={**EXPLORE, "target": target},
             agent=BuiltinAgent(),
             out=task,
         )
-        assign_splits(self.source, task, ratios, 42, splits, self.folder / "splits.json")
+        assign_splits(self.source, profile, task, ratios, 42, splits, self.folder / "splits.json")
         rankings = self.folder / "rankings.csv"
-        selected = self.folder / "selected.json"
-        select_features(self.source, profile, task, splits, 50, 42, selected, rankings)
+        selected, unusable = self.folder / "selected.json", self.folder / "unusable_columns.json"
+        find_unusable_columns(self.source, profile, splits, {"column_types": None}, unusable)
+        select_features(self.source, profile, task, splits, unusable, 50, 42, selected, rankings)
         plan_preparation(profile, task, selected, None, "models/tiny", BuiltinAgent(), self.folder / "plan.yaml")
         return self
 
@@ -119,6 +122,14 @@ def test_penguins_are_distinguished_by_both_models_and_not_by_the_majority(tmp_p
     assert accuracy(experiment, result, "logistic_regression", "species") > 0.9
     assert accuracy(experiment, result, "hist_gradient_boosting", "species") > 0.9
     assert accuracy(experiment, result, "majority", "species") < 0.6
+
+
+def test_labels_in_several_spellings_are_learnt_as_one(tmp_path: Path) -> None:
+    penguins = pd.read_csv(DATA / "penguins.csv", dtype=str)
+    plain = Experiment(tmp_path, DATA / "penguins.csv").explore("species").fit()
+    written = penguins["species"].where(penguins.index % 3 > 0, penguins["species"].str.upper())
+    penguins.assign(species=written).to_csv(tmp_path / "mixed.csv", index=False)
+    assert Experiment(tmp_path, tmp_path / "mixed.csv").explore("species").fit() == plain
 
 
 def test_titanic_with_its_missing_cells_is_fitted_without_the_leak(tmp_path: Path) -> None:
@@ -202,7 +213,7 @@ def test_a_label_that_train_lacks_gets_probability_zero(wide: Experiment) -> Non
     table.loc[wide.split("test")[0]["row"], "label"] = "maybe"
     table.to_csv(wide.csv, index=False)
     task = artifacts.read(wide.folder / "task.json", "task")
-    task["labels"].insert(1, {"value": "maybe", "rows": 24})
+    task["labels"].insert(1, {"value": "maybe", "rows": 24, "spellings": []})
     artifacts.write(wide.folder / "task.json", task | {"task_type": "multiclass", "positive_label": None}, "task")
     result = wide.fit()
     for name in Classification.baselines:

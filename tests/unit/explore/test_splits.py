@@ -24,14 +24,9 @@ def table(name: str) -> pd.DataFrame:
 
 
 def split(rows: pd.DataFrame, target: str, seed: int = 42, ids: tuple[str, ...] = (), **columns: str) -> pd.Series:
-    task = {
-        "target": target,
-        "ids": [{"name": name} for name in ids],
-        "leaks": [],
-        "group_column": None,
-        "time_column": None,
-    }
-    return pd.Series(assign(rows, task | columns, SHARES, seed, "t.csv")[0])
+    task = {"target": target, "group_column": None, "time_column": None}
+    types = [{"name": name, "type": "id" if name in ids else "text"} for name in rows.columns]
+    return pd.Series(assign(rows, task | columns, types, SHARES, seed, "t.csv")[0])
 
 
 def split_file(folder: Path, csv: Path, test_csv: Path | None = None, **settings: str) -> tuple[pd.DataFrame, Any]:
@@ -40,7 +35,7 @@ def split_file(folder: Path, csv: Path, test_csv: Path | None = None, **settings
     source = describe_source(csv, test_csv, folder / "profile.json")
     explore_data(source, folder / "profile.json", None, EXPLORE | settings, BuiltinAgent(), folder / "task.json")
     out, summary = folder / "splits.csv", folder / "splits.json"
-    assign_splits(source, folder / "task.json", RATIOS, 42, out, summary)
+    assign_splits(source, folder / "profile.json", folder / "task.json", RATIOS, 42, out, summary)
     return read_splits(out), artifacts.read(summary, "splits")
 
 
@@ -88,6 +83,54 @@ def test_identical_rows_are_on_the_same_side_whatever_their_ids_and_labels() -> 
     repeated = split(titanic.drop(columns="alive"), "survived", 7, ids=("id",))
     sides = repeated.groupby([features[name] for name in features.columns]).nunique()
     assert sides.max() == 1
+
+
+def test_rows_of_equal_values_are_on_the_same_side_however_they_are_written() -> None:
+    rows = pd.DataFrame({"x": [str(row) for row in range(300)], "town": "Paris", "y": ["a", "b"] * 150})
+    written = rows.assign(x=rows["x"] + ".0", town="PARIS\u00a0")
+    sides = split(pd.concat([rows, written], ignore_index=True), "y")
+    assert sides[:300].tolist() == sides[300:].tolist()
+    assert sides.nunique() == 3
+    alone = split(rows, "y")
+    assert alone.nunique() == 3
+
+
+def test_a_group_written_in_two_ways_is_one_group(tmp_path: Path) -> None:
+    rows = visits()
+    rows.loc[60:119, "patient"] = rows.loc[60:119, "patient"].str.lower()
+    sides = split(rows, "ill", group_column="patient")
+    assert sides.groupby(rows["patient"].str.upper()).nunique().max() == 1
+    rows.iloc[:120].to_csv(tmp_path / "t.csv", index=False)
+    rows.iloc[120:].assign(patient=lambda part: part["patient"].str.lower()).to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(DataError, match=r"60 values of group_column patient are in the CSV too"):
+        split_file(tmp_path, tmp_path / "t.csv", tmp_path / "test.csv", target="ill", group_column="patient")
+
+
+def test_the_target_of_rows_has_no_part_in_which_rows_stay_together() -> None:
+    rows = pd.DataFrame({"x": [str(row // 2) for row in range(200)], "y": ["a", "b"] * 100})
+    sides = split(rows, "y")
+    assert sides.groupby(rows["x"]).nunique().max() == 1
+
+
+def test_a_label_with_few_train_rows_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = visits()
+    rows.loc[:9, "ill"] = "rare"
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    lines, _ = split_file(tmp_path, tmp_path / "t.csv", target="ill")
+    count = (rows.loc[lines.loc[lines["split"] == "train", "row"], "ill"] == "rare").sum()
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"fewer than 20 train rows for rare ({count}): hardly enough to learn from" in said
+
+
+def test_rows_of_the_test_table_that_are_in_the_csv_are_counted_however_they_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = visits()
+    rows.iloc[:150].to_csv(tmp_path / "t.csv", index=False)
+    written = rows.iloc[145:].assign(x=lambda part: part["x"] + ".0", patient=lambda part: part["patient"].str.lower())
+    written.to_csv(tmp_path / "test.csv", index=False)
+    split_file(tmp_path, tmp_path / "t.csv", tmp_path / "test.csv", target="ill")
+    assert "5 of 35 rows are in the CSV too" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_small_label_is_trained_on() -> None:

@@ -20,7 +20,7 @@ def explore(
     target: str | None = None,
     feedback: Path | None = None,
     test_csv: Path | None = None,
-    **more: str,
+    **more: Any,
 ) -> Any:
     profile_csv(csv, test_csv, folder / "profile.json")
     settings = {**EXPLORE, "target": target, **more}
@@ -35,21 +35,18 @@ def write(folder: Path, text: str, name: str = "t.csv") -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "target", "labels", "leaks"),
+    ("name", "target", "labels"),
     [
-        ("heart", "HeartDisease", ["0", "1"], []),
-        ("diabetes", "Outcome", ["0", "1"], []),
-        ("titanic", "survived", ["0", "1"], ["alive"]),
-        ("penguins", "species", ["Adelie", "Chinstrap", "Gentoo"], []),
+        ("heart", "HeartDisease", ["0", "1"]),
+        ("diabetes", "Outcome", ["0", "1"]),
+        ("titanic", "survived", ["0", "1"]),
+        ("penguins", "species", ["Adelie", "Chinstrap", "Gentoo"]),
     ],
 )
-def test_target_labels_and_leaks_of_the_demo_tables(
-    tmp_path: Path, name: str, target: str, labels: list[str], leaks: list[str]
-) -> None:
+def test_target_and_labels_of_the_demo_tables(tmp_path: Path, name: str, target: str, labels: list[str]) -> None:
     task = explore(tmp_path, ROOT / f"data/{name}.csv")
     assert task["target"] == target
     assert [label["value"] for label in task["labels"]] == labels
-    assert [leak["name"] for leak in task["leaks"]] == leaks
     assert task["positive_label"] == (labels[-1] if len(labels) == 2 else None)
     assert task["by"] == {"provider": "builtin", "model": None}
 
@@ -120,9 +117,61 @@ def test_labels_are_ordered_and_the_positive_one_comes_last(values: list[str], o
 
 def test_a_test_tables_unseen_labels_are_listed_with_their_place(tmp_path: Path) -> None:
     csv = write(tmp_path, "a,b,target\n" + "1,2,0\n3,4,1\n" * 10)
-    test_csv = write(tmp_path, "a,b,target\n1,2,0\n1,2,2\n", "test.csv")
-    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('2'; first in data row 1\)"):
+    test_csv = write(tmp_path, "a,b,target\n1,2,0.0\n1,2,1.5\n", "test.csv")
+    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('1.5'; first in data row 1\)"):
         explore(tmp_path, csv, test_csv=test_csv)
+
+
+def test_spellings_of_a_label_are_merged_counted_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    csv = write(tmp_path, "a,target\n" + "1,Yes\n2,YES\n3,Yes\n4,no\n" * 5)
+    task = explore(tmp_path, csv, "target")
+    assert task["labels"] == [
+        {"value": "no", "rows": 5, "spellings": []},
+        {"value": "Yes", "rows": 15, "spellings": [{"value": "YES", "rows": 5}]},
+    ]
+    assert (task["positive_label"], task["rows"]["with_target"]) == ("Yes", 20)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "different spellings of a label in target are merged: 'Yes' from 'YES' (5 rows)" in said
+    apart = explore(tmp_path, csv, "target", merge_labels=False)
+    assert [label["value"] for label in apart["labels"]] == ["YES", "Yes", "no"]
+
+
+def test_a_test_table_may_write_a_label_in_another_way(tmp_path: Path) -> None:
+    csv = write(tmp_path, "a,target\n" + "1,yes\n2,no\n3,yes\n4,no\n" * 5 + "5,Rare\n")
+    test_csv = write(tmp_path, "a,target\n1,YES\n1,rare\n", "test.csv")
+    assert explore(tmp_path, csv, test_csv=test_csv, rare_labels="drop")["labels"][1]["value"] == "yes"
+    with pytest.raises(DataError, match=r"1 rows have labels that the CSV does not have .*'YES'"):
+        explore(
+            tmp_path,
+            csv,
+            test_csv=write(tmp_path, "a,target\n1,YES\n1,no\n", "u.csv"),
+            rare_labels="drop",
+            merge_labels=False,
+        )
+
+
+def test_words_that_may_mean_the_same_are_said_and_stay_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = write(tmp_path, "smoker,target\n" + "yes,1\nY,0\nTRUE,1\nno,TRUE\n0,FALSE\n" * 9)
+    task = explore(tmp_path, csv, "target")
+    assert [label["value"] for label in task["labels"]] == ["0", "1", "FALSE", "TRUE"]
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "labels of target that may mean the same stay apart (1, TRUE; 0, FALSE): write them alike in the CSV." in said
+    )
+
+
+def test_a_target_that_nobody_named_is_said_with_the_setting_that_changes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = write(tmp_path, "x,outcome\n" + "1,a\n2,b\n" * 20)
+    assert explore(tmp_path, csv)["is_target_set"] is False
+    said = " ".join(capsys.readouterr().err.split())
+    assert "target is not set: outcome was chosen (its name says so, " in said
+    assert "set target in config.yaml, to this column or another." in said
+    assert explore(tmp_path, csv, "outcome")["is_target_set"] is True
+    assert "target is not set" not in capsys.readouterr().err
 
 
 def test_a_target_of_names_is_no_target(tmp_path: Path) -> None:

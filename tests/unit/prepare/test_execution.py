@@ -32,6 +32,21 @@ def test_every_row_becomes_a_record_that_passes_every_check(tmp_path: Path, name
     assert verification["tokens"]["estimated"] is False
 
 
+def test_the_test_tables_and_the_csvs_spellings_of_a_label_have_one_answer(tmp_path: Path) -> None:
+    rows = [f"{row % 7},{row * 1.5},{('Yes', 'no', 'YES', 'no ', 'Yes', 'no')[row % 6]}" for row in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,target", *rows, ""]))
+    (tmp_path / "test.csv").write_text("a,b,target\n1,2,yes\n3,4,NO\n")
+    experiment = Experiment(tmp_path, tmp_path / "t.csv", test_csv=tmp_path / "test.csv")
+    records = experiment.execute()
+    answers = {entry["value"]: entry["text"] for entry in artifacts.read(experiment.plan, "plan")["labels"]}
+    assert list(answers) == ["no", "Yes"]
+    labels = [answers["Yes"], answers["no"]]
+    assert [record["output"] for record in records if record["source"] == "test_csv"] == labels
+    csv = sorted((record for record in records if record["source"] == "csv"), key=lambda record: record["row"])
+    assert [record["output"] for record in csv] == labels * 40
+    assert all(check["passed"] for check in experiment.verify()["checks"])
+
+
 def test_the_tiny_base_reads_tokens_of_cells_and_a_real_one_rounded_numbers(tmp_path: Path) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text(

@@ -11,22 +11,14 @@ from loramake.plots.features import plot_feature_rankings
 from loramake.prepare.features import find_dropped, select_features
 from loramake.tables.reading import Dialect
 from loramake.tables.source import describe_source
+from tests.conftest import task_of
 
-TASK = {
-    "group_column": None,
-    "time_column": None,
-    "target": "y",
-    "task_type": "binary",
-    "labels": [{"value": "0", "rows": 100}, {"value": "1", "rows": 100}],
-    "positive_label": "1",
-    "reason": "",
-    "rows": {"with_target": 200, "without_target": 0, "with_rare_label": 0},
+TASK = task_of(["0", "1"])
+UNUSABLE = {
+    "rows": 150,
     "ids": [{"name": "id", "reason": "names the row"}],
     "constants": [],
     "leaks": [{"name": "leak", "reason": "gives it away"}],
-    "feedback": {"keep": [], "drop": [], "unread_notes": 0},
-    "test_header": None,
-    "by": {"provider": "builtin", "model": None},
 }
 
 
@@ -42,9 +34,7 @@ def wide_table(features: int) -> pd.DataFrame:
     return pd.DataFrame(columns | extra).astype(str)
 
 
-def select(
-    folder: Path, table: pd.DataFrame, keep: int, task: dict[str, object] | None = None
-) -> tuple[dict[str, list[str]], pd.DataFrame]:
+def select(folder: Path, table: pd.DataFrame, keep: int) -> tuple[dict[str, list[str]], pd.DataFrame]:
     table.to_csv(folder / "t.csv", index=False)
     columns = [profile_column(table[name]) for name in table.columns]
     profile = {
@@ -56,14 +46,14 @@ def select(
         "test_csv": None,
     }
     artifacts.write(folder / "profile.json", profile, "profile")
-    artifacts.write(folder / "task.json", task or TASK, "task")
+    artifacts.write(folder / "task.json", TASK, "task")
+    artifacts.write(folder / "unusable.json", UNUSABLE, "unusable_columns")
     splits = pd.DataFrame({"row": range(200), "source": "csv", "split": ["train"] * 150 + ["test"] * 50})
     splits.to_csv(folder / "splits.csv", index=False)
     out, rankings = folder / "selected.json", folder / "rankings.csv"
     source = describe_source(folder / "t.csv", None, folder / "profile.json")
-    select_features(
-        source, folder / "profile.json", folder / "task.json", folder / "splits.csv", keep, 0, out, rankings
-    )
+    files = [folder / name for name in ("profile.json", "task.json", "splits.csv", "unusable.json")]
+    select_features(source, *files, keep, 0, out, rankings)
     return artifacts.read(out, "selected_features"), pd.read_csv(rankings)
 
 
@@ -118,7 +108,7 @@ def test_a_wide_table_that_never_changes_on_train_rows_is_refused(tmp_path: Path
 
 def test_feedback_takes_a_leak_back_in_and_drops_what_it_names() -> None:
     task = {**TASK, "feedback": {"keep": ["leak"], "drop": ["f1", "id"], "unread_notes": 0}}
-    assert [(entry["name"], entry["reason"].partition(":")[0]) for entry in find_dropped(task)] == [
+    assert [(entry["name"], entry["reason"].partition(":")[0]) for entry in find_dropped(task, UNUSABLE)] == [
         ("id", "id"),
         ("f1", "dropped by feedback"),
     ]

@@ -129,9 +129,10 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "shown": SHOWN,
         "shown_metrics": Classification.shown_metrics,
         "suspects": [],
-        "task": {**task_of(labels), "leaks": many},
+        "task": task_of(labels),
         "train_config": {"model_name_or_path": "models/tiny"},
         "trained_on": dict.fromkeys(labels, 8),
+        "unusable_columns": {"rows": 240, "ids": [], "constants": [], "leaks": many},
         "verification": {
             "checks": [],
             "sandbox": {"used": "bubblewrap"},
@@ -242,6 +243,15 @@ def test_lists_that_are_cut_say_how_many_more_there_are(thirty: Facts) -> None:
 def test_complete_lists_do_not_mention_more(two: Facts) -> None:
     for name in ("conformal", "costs", "performance"):
         assert not re.search(r"\d more|numbers, is in", section(name, two))
+
+
+def test_the_data_section_names_other_spellings_of_a_label_and_a_target_that_nobody_named(two: Facts) -> None:
+    labels = [dict(label) for label in two["task"]["labels"]]
+    labels[1]["spellings"] = [{"value": "YES", "rows": 3}, {"value": "Yes", "rows": 1}]
+    page = section("data", {**two, "task": {**two["task"], "labels": labels, "is_target_set": False}})
+    assert "yes (1; also written YES, Yes)" in page
+    assert "y (not set; said so)" in page
+    assert "also written" not in section("data", two)
 
 
 def test_suspicious_labels_are_reported_as_they_were_measured(two: Facts) -> None:

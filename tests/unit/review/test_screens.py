@@ -8,6 +8,9 @@ from loramake import artifacts
 from loramake.errors import ReviewError
 from loramake.review.code_summary import summarize_code
 from loramake.review.screens import review_lmf_config, review_prep_data, show_balanced_data, show_prep_data
+from tests.conftest import task_of
+
+TASK = task_of(["0", "1"])
 
 CONFIG = {
     "model_name_or_path": "m", "stage": "sft", "finetuning_type": "lora", "dataset_dir": "d", "cutoff_len": 9,
@@ -107,7 +110,8 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     (tmp_path / "exp/scripts").mkdir()
     script = tmp_path / "exp/scripts/prepare_data.py"
     script.write_text("import json\nimport numpy as np\n\ndef fit(train):\n    return {}\n")
-    show_prep_data(*paths, tmp_path / "splits.csv", script, "auto")
+    artifacts.write(tmp_path / "exp/task.json", TASK, "task")
+    show_prep_data(tmp_path / "exp/task.json", *paths, tmp_path / "splits.csv", script, "auto")
     shown = capfd.readouterr().err.splitlines()
     assert shown[0] == "exp: prepared data"
     assert "sizes: 20 records of 1 feature; 8 tokens a row, 9 at most of 9" in shown
@@ -118,6 +122,55 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     assert "  written by: the builtin agent, or whoever edited it since" in shown
     assert "  functions: fit" in shown
     assert "  imports: json, numpy" in shown
+    assert "target: the target is y (said so)." in shown
+
+
+def test_a_target_that_nobody_named_few_rows_and_undersampling_are_warned_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    labels = [
+        {"value": "0", "rows": 600, "spellings": []},
+        {"value": "1", "rows": 15, "spellings": [{"value": "1.0", "rows": 3}]},
+    ]
+    task = {**TASK, "is_target_set": False, "reason": "it is the last column", "labels": labels}
+    classes = {"train": {"0": 573, "1": 12}, "validation": {"0": 0, "1": 0}}
+    contents = {
+        "task.json": (task, "task"),
+        "verification.json": ({**VERIFICATION, "classes": classes}, "verification"),
+        "plan.yaml": (PLAN, "plan"),
+        "all_data.json": (RECORDS, "records"),
+    }
+    for name, (content, schema) in contents.items():
+        artifacts.write(tmp_path / name, content, schema)
+    (tmp_path / "prepare_data.py").write_text("")
+    paths = [*(tmp_path / name for name in contents), tmp_path / "splits.csv", tmp_path / "prepare_data.py"]
+    show_prep_data(*paths, "undersample")
+    shown = capfd.readouterr().err.splitlines()
+    assert (
+        "target: target is not set: y was chosen (it is the last column); set target in config.yaml, to this column or "
+        "another." in shown
+    )
+    assert (
+        "labels: different spellings of a label in y are merged: '1' from '1.0' (3 rows); merge_labels: false keeps "
+        "them apart." in shown
+    )
+    assert any(line.startswith("few rows: fewer than 20 train rows for 1 (12): ") for line in shown)
+    assert any(line.startswith("undersampling: undersampling keeps 24 of 585 training records") for line in shown)
+
+
+def test_the_balance_review_says_how_many_rows_undersampling_drops(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{**RECORDS[0], "row": row, "output": "1" if row < 25 else "0"} for row in range(600)]
+    artifacts.write(tmp_path / "plan.yaml", PLAN, "plan")
+    artifacts.write(tmp_path / "train.json", rows, "records")
+    artifacts.write(tmp_path / "balanced.json", rows[:50], "records")
+    (tmp_path / "balance_data.py").write_text("")
+    files = [tmp_path / name for name in ("plan.yaml", "train.json", "balanced.json", "balance_data.py")]
+    show_balanced_data(*files)
+    assert "undersampling: undersampling keeps 50 of 600 training records" in capfd.readouterr().err
+    show_balanced_data(files[0], files[1], files[1], files[3])
+    assert "undersampling" not in capfd.readouterr().err
 
 
 def test_an_approval_of_the_data_is_of_the_code_too(tmp_path: Path) -> None:
@@ -134,13 +187,14 @@ def test_an_approval_of_the_data_is_of_the_code_too(tmp_path: Path) -> None:
     sha256 = sorted(artifacts.sha256(path) for path in [*files, script])
     history.write_text(json.dumps({"review": "data", "balance": "none", "sha256": sha256}) + "\n")
     out = tmp_path / "review/data.json"
-    review_prep_data("ask", history, *files, script, "auto", {}, out)
+    artifacts.write(tmp_path / "task.json", TASK, "task")
+    review_prep_data("ask", history, tmp_path / "task.json", *files, script, "auto", {}, out)
     assert artifacts.read(out, "review")["reviewed"][str(script)] == artifacts.sha256(script)
     script.write_text("def fit(train): return {}\n")
     with (tmp_path / "nothing").open("w+") as file, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", file)
         with pytest.raises(ReviewError, match="needs a person"):
-            review_prep_data("ask", history, *files, script, "auto", {}, out)
+            review_prep_data("ask", history, tmp_path / "task.json", *files, script, "auto", {}, out)
 
 
 def test_an_approval_of_the_balanced_data_is_of_the_code_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

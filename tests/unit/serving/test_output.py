@@ -91,7 +91,7 @@ def test_a_file_that_holds_no_predictions_is_replaced_where_that_is_said(folder:
 class MadeUp:
     """Decides the same about every row."""
 
-    labels = ("a, b", "c")
+    labels = label_texts = ("a, b", "c")
 
     def say_unused(self, names: list[str], where: str) -> None:
         pass
@@ -109,6 +109,24 @@ class MadeUp:
         rows = len(new.cells)
         sets = np.ones((rows, 2), dtype=np.bool_)
         return Decisions(np.zeros(rows, dtype=np.int64), [None] * rows, np.full((rows, 2), 0.5), sets, np.ones(rows))
+
+
+class Typed(MadeUp):
+    """Labels that are numbers, which the CSV writes with a decimal point."""
+
+    labels = (0.0, 1.0)
+    label_texts = ("0.0", "1.0")
+
+
+def test_labels_keep_their_type_in_json_and_their_spelling_in_csv(folder: Path) -> None:
+    predict(folder / "out.csv", "csv", rows_of(1), Typed())
+    head, line = (folder / "out.csv").read_text().splitlines()
+    assert head == "row,decision,abstain,reason,p_0.0,p_1.0,set,expected_cost"
+    assert line == "0,0.0,false,,0.5,0.5,0.0 | 1.0,1.0"
+    predict(folder / "out.jsonl", "jsonl", rows_of(1), Typed())
+    read = json.loads((folder / "out.jsonl").read_text())
+    assert (read["decision"], read["set"], list(read["probabilities"])) == (0.0, [0.0, 1.0], ["0.0", "1.0"])
+    assert '"decision": 0.0' in (folder / "out.jsonl").read_text()
 
 
 def rows_of(count: int, digest: str = "some") -> Rows:
@@ -153,7 +171,7 @@ def test_cells_unlike_those_of_training_are_counted_over_the_whole_run(folder: P
 class Formulas(MadeUp):
     """Decides for a label that a spreadsheet would compute, or for none."""
 
-    labels = ("=cmd|' /C calc'!A0", "-0.5")
+    labels = label_texts = ("=cmd|' /C calc'!A0", "-0.5")
 
     def decide_cells(self, cells: pd.DataFrame, confidence: float | None, first: int, advance: Any) -> Decisions:
         found = super().decide_cells(cells, confidence, first, advance)

@@ -25,7 +25,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
-from sklearn.metrics import accuracy_score, get_scorer, log_loss
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, confusion_matrix, get_scorer, log_loss
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
@@ -41,7 +41,7 @@ from loramake.trust.cost_matrix import decide
 from tests.conftest import ROOT
 from tests.predictable import make_results, make_trust
 
-LABELS = ["0", "1"]
+LABELS = [0, 1]
 COSTS = {"configured": True, "matrix": [[0.0, 1.0], [5.0, 0.0]], "abstain_cost": 0.4}
 
 
@@ -173,7 +173,7 @@ def test_no_rows_are_no_error(predictor: Predictor, rows: pd.DataFrame) -> None:
 
 
 def test_scikit_learn_takes_it_as_a_classifier_that_is_fitted(predictor: Predictor, rows: pd.DataFrame) -> None:
-    truth = rows["HeartDisease"].astype(str)
+    truth = rows["HeartDisease"]
     check_is_fitted(predictor)
     assert is_classifier(predictor)
     assert clone(predictor) is predictor
@@ -182,8 +182,12 @@ def test_scikit_learn_takes_it_as_a_classifier_that_is_fitted(predictor: Predict
     expected = log_loss(truth, predictor.predict_proba(rows), labels=LABELS)
     for estimator in (predictor, FrozenEstimator(predictor)):
         assert get_scorer("neg_log_loss")(estimator, rows, truth) == pytest.approx(-expected)
+        assert estimator.score(rows, truth) == accuracy_score(truth, estimator.predict(rows))
     display = CalibrationDisplay.from_estimator(predictor, rows, truth, n_bins=3)
     np.testing.assert_array_equal(display.y_prob, predictor.predict_proba(rows)[:, 1])
+    matrix = ConfusionMatrixDisplay.from_estimator(predictor, rows, truth)
+    assert matrix.display_labels.tolist() == LABELS
+    np.testing.assert_array_equal(matrix.confusion_matrix, confusion_matrix(truth, predictor.predict(rows)))
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ class MadeUpScorer:
 def relabelled(results: Path, labels: list[str]) -> Predictor:
     """The experiment, whose labels are now these in this order, with a made-up scorer."""
     task, plan = artifacts.read(results / "task.json", "task"), artifacts.read(results / "plan.yaml", "plan")
-    task["labels"] = [{"value": label, "rows": 1} for label in labels]
+    task["labels"] = [{"value": label, "rows": 1, "spellings": []} for label in labels]
     plan["labels"] = [{"value": label, "text": f"<c{place}>"} for place, label in enumerate(labels)]
     artifacts.write(results / "task.json", task, "task")
     artifacts.write(results / "plan.yaml", plan, "plan")
@@ -211,13 +215,20 @@ def relabelled(results: Path, labels: list[str]) -> Predictor:
 
 @pytest.mark.parametrize(
     "labels",
-    [["healthy", "diseased"], ["not churned", "churned"], ["no", "Yes"], [str(number) for number in range(1, 13)]],
-    ids=lambda labels: labels[0],
+    [
+        ["healthy", "diseased"],
+        ["no", "Yes"],
+        [*range(2, 13), 1],
+        [True, False],
+        [1.0, 0.5, 0.0],
+        ["010", "007", "100"],
+    ],
+    ids=lambda labels: str(labels[0]),
 )
 def test_labels_in_any_order_give_scikit_learn_the_probabilities_of_its_own_order(
-    copied: Path, labels: list[str]
+    copied: Path, labels: list[Any]
 ) -> None:
-    predictor = relabelled(copied, labels)
+    predictor = relabelled(copied, list(map(str, labels)))
     table = pd.read_csv(ROOT / "data/heart.csv", dtype=str).head(150)
     told = predictor.decide(table)
     assert list(told.columns)[3 : 3 + len(labels)] == [f"p_{label}" for label in labels]
@@ -236,6 +247,9 @@ def test_labels_in_any_order_give_scikit_learn_the_probabilities_of_its_own_orde
     assert predictor.predict(table).tolist() == told["decision"].tolist()
     np.testing.assert_array_equal(predictor.classes_[probabilities.argmax(axis=1)], told["decision"])
 
+    assert predictor.classes_.dtype.kind == np.array(labels).dtype.kind
+    if any(isinstance(label, float) for label in labels):
+        return  # scikit-learn takes no classes of fractions
     own = np.array([told.loc[row, f"p_{label}"] for row, label in enumerate(truth)])
     assert get_scorer("neg_log_loss")(predictor, table, truth) == pytest.approx(np.log(own).mean())
     areas = {label: area_under_roc(told[f"p_{label}"].to_numpy(), truth == label) for label in labels}
@@ -254,7 +268,7 @@ def area_under_roc(scores: Any, is_positive: Any) -> float:
 
 
 def test_permutation_importance_takes_it(predictor: Predictor, rows: pd.DataFrame) -> None:
-    table, truth = rows.drop(columns="HeartDisease").head(20), rows["HeartDisease"].astype(str).head(20)
+    table, truth = rows.drop(columns="HeartDisease").head(20), rows["HeartDisease"].head(20)
     table = table[["Age", "ST_Slope"]].join(
         table.drop(columns=["Age", "ST_Slope"]).iloc[[0] * 20].set_index(table.index)
     )
@@ -267,7 +281,7 @@ def test_it_is_not_fitted_again(predictor: Predictor, rows: pd.DataFrame) -> Non
     with pytest.raises(ConfigError, match="a Predictor is trained by `loramake run`, not by fit"):
         predictor.fit(rows, rows["HeartDisease"])
     with pytest.raises(ConfigError, match="FrozenEstimator"):
-        cross_val_score(predictor, rows, rows["HeartDisease"].astype(str), cv=2, error_score="raise")
+        cross_val_score(predictor, rows, rows["HeartDisease"], cv=2, error_score="raise")
     with pytest.raises(ConfigError, match="a Predictor stays with its experiment: create another one"):
         predictor.set_params(experiment="another")
     assert predictor.set_params() is predictor
@@ -345,7 +359,7 @@ def test_where_costs_are_set_the_cheapest_decision_counts(
     assert 0 < decisions["abstain"].sum() < 40
     assert set(decisions["reason"].dropna()) == {"asking a person costs less than the expected cost of any decision"}
     labels = predictor.predict(rows)
-    np.testing.assert_array_equal(labels == "1", 5 * probabilities[:, 1] > probabilities[:, 0])
+    np.testing.assert_array_equal(labels == 1, 5 * probabilities[:, 1] > probabilities[:, 0])
     assert (labels != np.array(LABELS)[probabilities.argmax(axis=1)]).any()
 
 

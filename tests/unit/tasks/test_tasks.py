@@ -50,7 +50,8 @@ def test_a_task_comes_back_from_task_json() -> None:
     for labels in (["no", "yes"], ["c", "a", "b"]):
         task = task_of(described_task(labels))
         assert task == Classification("y", labels)
-        assert task.describe(pd.Series(1, index=labels)).items() <= described_task(labels).items()
+        spellings = {label: {label: 1} for label in labels}
+        assert task.describe(pd.Series(1, index=labels), spellings).items() <= described_task(labels).items()
 
 
 def test_codes_follow_the_order_of_the_labels_and_an_unknown_cell_is_an_error() -> None:
@@ -60,6 +61,31 @@ def test_codes_follow_the_order_of_the_labels_and_an_unknown_cell_is_an_error() 
         task.codes_of(pd.Series(["a", "z"]), "x.csv")
     table = pd.DataFrame({"y": ["a", None, "z", "b"]})
     assert task.rows_with_label(table).index.tolist() == [0, 3]
+
+
+def test_cells_in_another_spelling_have_the_label_unless_labels_are_kept_apart() -> None:
+    table = pd.DataFrame({"y": ["Yes", "YES ", "no", None, "z"], "x": "1"}, index=[3, 4, 5, 6, 7])
+    merged = Classification("y", ["no", "Yes"])
+    assert merged.labels_of(table["y"]).tolist() == ["Yes", "Yes", "no", None, "z"]
+    assert merged.rows_with_label(table)["y"].to_dict() == {3: "Yes", 4: "Yes", 5: "no"}
+    apart = Classification("y", ["no", "Yes"], merge_labels=False)
+    assert apart.rows_with_label(table)["y"].to_dict() == {3: "Yes", 5: "no"}
+
+
+def test_the_usual_order_is_that_of_the_merged_labels() -> None:
+    target = pd.Series(["YES", "Yes", "Yes", "no", "no"] * 4, name="y")
+    counted = Classification.find("x.csv", target, [], "error", True)
+    assert counted.task.labels == ["no", "Yes"]
+    assert counted.rows.to_dict() == {"Yes": 12, "no": 8}
+    assert Classification.find("x.csv", target, ["YES", "Yes", "no"], "error", True).task.labels == ["Yes", "no"]
+    assert Classification.find("x.csv", target, [], "error", False).task.labels == ["YES", "Yes", "no"]
+
+
+def test_a_target_of_one_label_in_several_spellings_is_refused_with_the_setting() -> None:
+    target = pd.Series(["YES", "Yes"] * 9, name="y")
+    with pytest.raises(DataError, match=r"all spellings of 'YES' \('YES', 'Yes'\): set merge_labels: false"):
+        Classification.find("x.csv", target, [], "error", True)
+    assert len(Classification.find("x.csv", target, [], "error", False).task.labels) == 2
 
 
 def test_answers_are_the_labels_or_as_many_tokens_as_the_base_has() -> None:

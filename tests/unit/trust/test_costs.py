@@ -504,3 +504,14 @@ def test_deciding_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     first = (tmp_path / "costs.json").read_bytes()
     files.decide(COSTS)
     assert (tmp_path / "costs.json").read_bytes() == first
+
+
+def test_a_cost_may_name_a_label_in_another_spelling() -> None:
+    costs = {"HEALTHY": {"healthy": 0, "Sick": 1}, "SICK": {"Healthy": 10, "sick ": 0}}
+    assert read_costs(costs, None, LABELS, "c")["matrix"] == read_costs(COSTS, None, LABELS, "c")["matrix"]
+    numbers = {0.0: {1.0: 2, 0.0: 0}, 1.0: {0.0: 3, 1.0: 0}}
+    assert read_costs(numbers, None, ["0", "1"], "c")["matrix"] == [[0, 2], [3, 0]]
+    with pytest.raises(ConfigError, match="healthy appears twice"):
+        read_costs({**costs, "healthy": {}}, None, LABELS, "c")
+    with pytest.raises(ConfigError, match="'A' is not a label"):
+        read_costs({"A": {}}, None, ["b", "c"], "c")
