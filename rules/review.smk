@@ -1,5 +1,6 @@
 rule review_prep_data:
     input:
+        profile="results/{experiment}/profile.json",
         task="results/{experiment}/task.json",
         verification="results/{experiment}/data/verification.json",
         plan="results/{experiment}/plan.yaml",

@@ -14,6 +14,7 @@ from loramake.artifact_types.prepare import Record
 from loramake.console import say
 from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import CONFIDENCE
+from loramake.explore.column_notes import describe_reading
 from loramake.explore.splits import describe_splits
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
@@ -116,6 +117,11 @@ def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str 
     return {
         **contents,
         "experiment": experiment,
+        "readings": [
+            (column["name"], sentence)
+            for column in contents["profile"]["columns"]
+            for sentence in [*describe_reading(column), *column["warnings"]]
+        ],
         "rows_by_split": describe_splits(contents["splits_summary"]),
         "history": read_history(history),
         "versions": package_versions(),

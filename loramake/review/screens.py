@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from loramake import artifacts, layout, schemas
-from loramake.artifact_types.explore import TaskDescription
+from loramake.artifact_types.explore import Profile, TaskDescription
 from loramake.artifact_types.prepare import Plan, TokenCounts
 from loramake.artifact_types.review import Decided
 from loramake.artifact_types.shared import BalanceSetting
 from loramake.artifact_types.training import LlamaFactoryConfig
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, printable, say
+from loramake.explore.column_notes import describe_reading
 from loramake.explore.task import describe_target
 from loramake.layout import DECISIONS
 from loramake.review.approval import Approval, Question
@@ -48,7 +49,10 @@ _KEY_SETTINGS = (
     "seed",
 )
 """The most important keys of LlamaFactory's configuration."""
-_REVIEWED = (layout.TASK, layout.PLAN, layout.VERIFICATION, layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT)
+_REVIEWED = (
+    *(layout.PROFILE, layout.TASK, layout.PLAN, layout.VERIFICATION),
+    *(layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT),
+)
 _BALANCING = (layout.TRAIN, layout.BALANCED, layout.BALANCE_SCRIPT)
 _CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TEST_CONFIG, layout.DATASET_INFO)
 
@@ -56,6 +60,7 @@ _CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TES
 def review_prep_data(
     mode: str,
     history: str | Path,
+    profile: str | Path,
     task: str | Path,
     verification: str | Path,
     plan: str | Path,
@@ -68,7 +73,7 @@ def review_prep_data(
 ) -> None:
     """Approve the prepared data, the code that made them, and the balancing; writes review/data.json."""
     with _exclusive(mode):
-        question = show_prep_data(task, verification, plan, all_data, splits, script, balance)
+        question = show_prep_data(profile, task, verification, plan, all_data, splits, script, balance)
         Approval(question, Path(out), ratios, history).decide(mode)
 
 
@@ -146,9 +151,9 @@ def _files(results: Path, name: str) -> list[Path]:
 
 def _question(results: Path, name: str, balance: BalanceSetting) -> Question:
     """Show a review's screen."""
-    task, plan, verification, all_data, splits, script, *rest = _files(results, name)
+    profile, task, plan, verification, all_data, splits, script, *rest = _files(results, name)
     if name == "data":
-        return show_prep_data(task, verification, plan, all_data, splits, script, balance)
+        return show_prep_data(profile, task, verification, plan, all_data, splits, script, balance)
     train, balanced, balancing, *configs = rest
     if name == "balance":
         return show_balanced_data(plan, train, balanced, balancing)
@@ -156,6 +161,7 @@ def _question(results: Path, name: str, balance: BalanceSetting) -> Question:
 
 
 def show_prep_data(
+    profile: str | Path,
     task: str | Path,
     verification: str | Path,
     plan: str | Path,
@@ -176,6 +182,7 @@ def show_prep_data(
     _warn("few rows", describe_rare(train_rows))
     _show("sizes", _sizes(len(records), len(planned["features"]), verified["tokens"]))
     _show_columns(planned)
+    _show_readings(planned, artifacts.read(profile, schemas.PROFILE))
     _show("balancing", f"{strategy} ({reason})")
     if dropped := describe_undersampling(train_rows):
         _show("undersampling", dropped, is_loud=strategy == "undersample")
@@ -260,8 +267,11 @@ def _warn(heading: str, text: str | None) -> None:
 
 
 def _show_columns(plan: Plan) -> None:
-    """Show the features, the dropped columns on one line to copy from, and why they were dropped."""
-    _show("features", ", ".join(feature["name"] for feature in plan["features"]))
+    """Show the features by type, the dropped columns on one line to copy from, and why they were dropped."""
+    by_type: dict[str, list[str]] = {}
+    for feature in plan["features"]:
+        by_type.setdefault(feature["type"], []).append(feature["name"])
+    _show("features", "; ".join(f"{kind}: {', '.join(names)}" for kind, names in by_type.items()))
     _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none", is_to_copy=True)
     leaks = [entry for entry in plan["dropped"] if entry["reason"].startswith(_LEAK)]
     others = [entry for entry in plan["dropped"] if entry not in leaks]
@@ -272,6 +282,21 @@ def _show_columns(plan: Plan) -> None:
     _show("suspected leaks", "none" if not leaks else f"{len(leaks)}, among the dropped", is_loud=bool(leaks))
     for entry in leaks:
         _show(f"  {entry['name']}", entry["reason"].removeprefix(f"{_LEAK}: "))
+
+
+def _show_readings(plan: Plan, profile: Profile) -> None:
+    """Show how columns were read where that is not plain to see, and what may have been read wrongly."""
+    used = {entry["name"] for entry in plan["features"]} | {entry["name"] for entry in plan["dropped"]}
+    columns = [column for column in profile["columns"] if column["name"] in used]
+    notes = [(column["name"], note) for column in columns for note in describe_reading(column)]
+    warnings = [(column["name"], warning) for column in columns for warning in column["warnings"]]
+    for heading, entries in (("how cells were read", notes), ("to check", warnings)):
+        if entries:
+            _show(heading, f"{len(entries)} notes" if len(entries) > 1 else "1 note")
+        for name, text in entries[:_REASONS_SHOWN]:
+            _show(f"  {name}", text)
+        if len(entries) > _REASONS_SHOWN:
+            _show(f"  … {len(entries) - _REASONS_SHOWN} more", f"in {layout.PROFILE.path}")
 
 
 def _show_code(script: str | Path, plan: Plan) -> None:

@@ -23,14 +23,12 @@ from loramake.console import say
 from loramake.errors import DataError
 from loramake.private_folder import private_folder
 from loramake.serving.columns import Columns, NewCells, count_text
-from loramake.tables.adapted import AdaptedReading
+from loramake.tables.adapted import MOST_CELLS, AdaptedReading
 from loramake.tables.formats import ONE_A_LINE, parse_value, read_json_lines
 from loramake.tables.reading import Dialect, check_shape, read_cells, read_chunks, sniff, tidy
 
 _LINES_AT_ONCE = 2000
 _STANDARD_INPUT = "standard input"
-_MOST_CELLS = 2000
-"""How many different cells of a column decide how a file writes its numbers or dates."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ class _Survey:
         """Count the text cells of some rows (blank ones None)."""
         self.count += len(table)
         for name, cells in self._cells.items():
-            if self._columns.readings[name].missing_by != "words" and len(cells) < _MOST_CELLS:
+            if self._columns.readings[name].missing_by != "words" and len(cells) < MOST_CELLS:
                 cells.update({str(cell): int(rows) for cell, rows in count_text(table[name]).items()})
 
     def adapt(self) -> dict[str, AdaptedReading]:

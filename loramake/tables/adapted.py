@@ -12,6 +12,9 @@ from loramake.tables.dates import DateStyle, Orders, count_orders, read_date
 from loramake.tables.numbers import STYLES, NumberStyle, choose_number_style, read_number, split_unit, to_numbers
 from loramake.tables.readings import Reading
 
+MOST_CELLS = 2000
+"""How many different cells of a column decide how a table writes its numbers or dates."""
+
 
 @dataclass(frozen=True)
 class AdaptedReading:
@@ -88,7 +91,9 @@ def _adapt_numbers(reading: Reading, style: NumberStyle, counts: "pd.Series[int]
 
 def _fitting(counts: "pd.Series[int]", style: NumberStyle) -> int:
     """How many different cells are numbers in a style."""
-    return sum(read_number(str(cell), style) is not None for cell in counts.index)
+    cells = pd.Series(counts.index, dtype=object)
+    words = cells[to_numbers(cells).isna()] if style.is_plain else cells
+    return len(cells) - len(words) + sum(read_number(cell, style) is not None for cell in words)
 
 
 def _example(counts: "pd.Series[int]", style: NumberStyle) -> str:

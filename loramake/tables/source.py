@@ -15,20 +15,25 @@ from loramake.artifact_types.explore import ReadBy
 from loramake.artifact_types.shared import SourceName
 from loramake.errors import ArtifactError, DataError, nearest
 from loramake.settings import Settings
+from loramake.tables.adapted import MOST_CELLS, adapt
 from loramake.tables.missing import ALL
+from loramake.tables.numbers import MOSTLY
 from loramake.tables.reading import Dialect, align_names, check_file, read_table, sniff
 from loramake.tables.readings import Declared, Reading, find_reading
+from loramake.text import shorten
 
 Key = tuple[SourceName, int]
 """A row: `csv` or `test_csv`, and its 0-based data row there."""
 
 
 class TableFile(NamedTuple):
-    """A CSV, its dialect, and how its columns are read."""
+    """A CSV, its dialect, and how the CSV's columns are read."""
 
     path: Path
     dialect: Dialect
     readings: Mapping[str, Reading]
+    is_test: bool = False
+    """Whether it is the test CSV, which may write its cells otherwise."""
 
     def with_words(self, column: str) -> "TableFile":
         """The same, the flags of a column as they are written."""
@@ -36,14 +41,39 @@ class TableFile(NamedTuple):
         return self._replace(readings={**self.readings, column: reading})
 
     def read(self) -> pd.DataFrame:
-        """Its rows as text, missing cells None, numbers plainly written; DataError if its dialect has changed."""
+        """Its rows as text, missing cells None, numbers plainly written.
+
+        DataError if its dialect has changed, and for a cell of the test CSV that may mean two things.
+        """
         try:
-            return read_columns(read_table(check_file(self.path), self.dialect), self.readings)
+            table = read_table(check_file(self.path), self.dialect)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{self.path} is not in {self.dialect.encoding}, as it was when {layout.PROFILE.path} was made: run "
                 f"the same command again."
             ) from error
+        return read_columns(self._adapted(table) if self.is_test else table, self.readings)
+
+    def _adapted(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with numbers and dates that it writes otherwise than the CSV written plainly."""
+        names = align_names([str(name) for name in table.columns], list(self.readings))
+        columns = [
+            self._adapted_column(table[name], self.readings[known]) if known in self.readings else table[name]
+            for name, known in zip(table.columns, names, strict=True)
+        ]
+        return pd.concat(columns, axis="columns")
+
+    def _adapted_column(self, column: "pd.Series[str]", reading: Reading) -> "pd.Series[str]":
+        """DataError for a date that may be two, and where many numbers may be two or have another unit."""
+        counts = column.value_counts()
+        adapted = adapt(reading, counts.head(MOST_CELLS))
+        if not adapted.candidates and reading.dates is None:
+            return column
+        changed = adapted.read_cells([str(cell) for cell in counts.index[~reading.is_missing(counts.index)]])
+        unclear = [cell for cell, text in changed.items() if text is None]
+        if unclear and (reading.dates is not None or counts[unclear].sum() > (1 - MOSTLY) * counts.sum()):
+            raise DataError(f"{self.path}: {column.name} {shorten(unclear[0], 40)!r} {adapted.explain(unclear[0])}.")
+        return column.map(lambda cell: changed.get(cell) or cell) if changed else column
 
 
 @dataclass(frozen=True)
@@ -77,11 +107,11 @@ def describe_source(csv: str | Path, test_csv: str | Path | None, profile: str |
         return Source(_file_of(csv, described, readings))
     if described["test_csv"] is None:
         raise ArtifactError(f"{profile} does not describe {test_csv}: delete it and run the same command again.")
-    return Source(_file_of(csv, described, readings), _file_of(test_csv, described["test_csv"], readings))
+    return Source(_file_of(csv, described, readings), _file_of(test_csv, described["test_csv"], readings, is_test=True))
 
 
-def _file_of(path: str | Path, described: ReadBy, readings: Mapping[str, Reading]) -> TableFile:
-    return TableFile(Path(path), Dialect.of(described), readings)
+def _file_of(path: str | Path, described: ReadBy, readings: Mapping[str, Reading], is_test: bool = False) -> TableFile:
+    return TableFile(Path(path), Dialect.of(described), readings, is_test)
 
 
 def sniff_source(csv: str | Path, test_csv: str | Path | None = None, settings: Settings | None = None) -> Source:
@@ -92,7 +122,7 @@ def sniff_source(csv: str | Path, test_csv: str | Path | None = None, settings: 
     dialect = sniff(csv)
     table = read_table(csv, dialect)
     readings = find_readings(table, declarations(settings or {}, map(str, table.columns), csv))
-    tested = None if test_csv is None else TableFile(Path(test_csv), sniff(test_csv), readings)
+    tested = None if test_csv is None else TableFile(Path(test_csv), sniff(test_csv), readings, is_test=True)
     return Source(TableFile(Path(csv), dialect, readings), tested)
 
 

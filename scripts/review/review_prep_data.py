@@ -5,6 +5,7 @@ with step(snakemake.log[0]):
     review_prep_data(
         mode=snakemake.params.mode,
         history=snakemake.params.history,
+        profile=snakemake.input.profile,
         task=snakemake.input.task,
         verification=snakemake.input.verification,
         plan=snakemake.input.plan,

@@ -122,6 +122,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         },
         "plots": defaultdict(str),
         "profile": {"columns": [], "csv": "t.csv", "duplicate_rows": 0, "rows": 480},
+        "readings": [],
         "robustness": {"sentence": "Nothing was tried."},
         "rows_by_split": "240 rows each",
         "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},

@@ -6,6 +6,7 @@ import pytest
 
 from loramake import artifacts
 from loramake.errors import ReviewError
+from loramake.explore.profile import profile_csv
 from loramake.review.code_summary import summarize_code
 from loramake.review.screens import review_lmf_config, review_prep_data, show_balanced_data, show_prep_data
 from tests.conftest import task_of
@@ -96,6 +97,14 @@ def test_a_remembered_approval_is_told_apart_from_a_decision(tmp_path: Path) -> 
     assert [json.loads(line).get("remembered", False) for line in history] == [False, True]
 
 
+def profile(folder: Path) -> Path:
+    """profile.json of a table whose columns are not plain to read."""
+    rows = "".join(f"word {i % 3},${i % 7},{0 if i % 10 == 0 else 50 + i},{i % 2}\n" for i in range(30))
+    (folder / "t.csv").write_text(f"a,c1,told,y\n{rows}", encoding="utf-8")
+    profile_csv(folder / "t.csv", None, folder / "profile.json")
+    return folder / "profile.json"
+
+
 def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_dropped_on_a_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,7 +120,9 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     script = tmp_path / "exp/scripts/prepare_data.py"
     script.write_text("import json\nimport numpy as np\n\ndef fit(train):\n    return {}\n")
     artifacts.write(tmp_path / "exp/task.json", TASK, "task")
-    show_prep_data(tmp_path / "exp/task.json", *paths, tmp_path / "splits.csv", script, "auto")
+    profiled = profile(tmp_path)
+    capfd.readouterr()
+    show_prep_data(profiled, tmp_path / "exp/task.json", *paths, tmp_path / "splits.csv", script, "auto")
     shown = capfd.readouterr().err.splitlines()
     assert shown[0] == "exp: prepared data"
     assert "sizes: 20 records of 1 feature; 8 tokens a row, 9 at most of 9" in shown
@@ -123,6 +134,9 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     assert "  functions: fit" in shown
     assert "  imports: json, numpy" in shown
     assert "target: the target is y (said so)." in shown
+    assert "features: text: a" in shown
+    assert shown[shown.index("how cells were read: 1 note") + 1] == "  c1: read as numbers with the unit '$'"
+    assert shown[shown.index("to check: 1 note") + 1].startswith("  told: 0 in 3 rows, and no other value below 51; if")
 
 
 def test_a_target_that_nobody_named_few_rows_and_undersampling_are_warned_of(
@@ -144,7 +158,7 @@ def test_a_target_that_nobody_named_few_rows_and_undersampling_are_warned_of(
         artifacts.write(tmp_path / name, content, schema)
     (tmp_path / "prepare_data.py").write_text("")
     paths = [*(tmp_path / name for name in contents), tmp_path / "splits.csv", tmp_path / "prepare_data.py"]
-    show_prep_data(*paths, "undersample")
+    show_prep_data(profile(tmp_path), *paths, "undersample")
     shown = capfd.readouterr().err.splitlines()
     assert (
         "target: target is not set: y was chosen (it is the last column); set target in config.yaml, to this column or "
@@ -188,13 +202,13 @@ def test_an_approval_of_the_data_is_of_the_code_too(tmp_path: Path) -> None:
     history.write_text(json.dumps({"review": "data", "balance": "none", "sha256": sha256}) + "\n")
     out = tmp_path / "review/data.json"
     artifacts.write(tmp_path / "task.json", TASK, "task")
-    review_prep_data("ask", history, tmp_path / "task.json", *files, script, "auto", {}, out)
+    review_prep_data("ask", history, profile(tmp_path), tmp_path / "task.json", *files, script, "auto", {}, out)
     assert artifacts.read(out, "review")["reviewed"][str(script)] == artifacts.sha256(script)
     script.write_text("def fit(train): return {}\n")
     with (tmp_path / "nothing").open("w+") as file, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", file)
         with pytest.raises(ReviewError, match="needs a person"):
-            review_prep_data("ask", history, tmp_path / "task.json", *files, script, "auto", {}, out)
+            review_prep_data("ask", history, profile(tmp_path), tmp_path / "task.json", *files, script, "auto", {}, out)
 
 
 def test_an_approval_of_the_balanced_data_is_of_the_code_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -90,3 +90,18 @@ def test_rows_are_taken_by_their_keys_in_order() -> None:
     assert find_missing(whole, [("test_csv", -1)]) == ("test_csv", -1)
     assert find_missing({"csv": whole["csv"]}, [("test_csv", 0)]) == ("test_csv", 0)
     assert take_rows(whole, []).empty
+
+
+def test_a_test_table_in_another_format_is_read_in_its_own_or_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.5,2024-01-{1 + i % 28:02},{i % 2}\n" for i in range(40))
+    csv = write(tmp_path, f"a,day,y\n{rows}")
+    german = write(tmp_path, 'a;day;y\n"1.234,5";31.01.2024;1\n7,25;01.02.2024;0\n', "german.csv")
+    test = describe_source(csv, german, profile(tmp_path, csv, german)).read()["test_csv"]
+    assert test.to_dict("list") == {"a": ["1234.5", "7.25"], "day": ["2024-01-31", "2024-02-01"], "y": ["1", "0"]}
+    for cells, sentence in (
+        ("1,03/07/2024", "day '03/07/2024' may be two dates"),
+        ('"1,250",x', "a '1,250' may be two"),
+    ):
+        unclear = write(tmp_path, f"a,day,y\n{cells},1\n", "unclear.csv")
+        with pytest.raises(DataError, match=rf"unclear\.csv: {sentence}"):
+            describe_source(csv, unclear, profile(tmp_path, csv, unclear)).read()
