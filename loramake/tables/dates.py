@@ -17,6 +17,7 @@ from loramake.tables.numbers import MOSTLY
 _LONGEST_DATE = 60
 _TRIED, _FEW = 200, 0.3
 _ISO = r"\d{4}-\d\d-\d\d(?: \d\d:.{0,20})?$"
+_CANONICAL = r"\d{4}-\d\d-\d\d(?: (?!00:00:00)\d\d:\d\d:\d\d)?"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     r"(?P<month_name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
@@ -174,5 +175,8 @@ def _with_time(day: datetime.date, match: re.Match[str]) -> str:
 
 
 def read_dates(cells: Sequence[str], style: DateStyle) -> dict[str, str]:
-    """The date of each cell that is one, in ISO 8601."""
+    """The date in ISO 8601 of each cell that is one and written otherwise."""
+    written = pd.Series(cells, dtype=object)
+    is_iso = written.str.fullmatch(_CANONICAL).eq(True) & to_days(written).notna()
+    cells = written[~is_iso].tolist()
     return {cell: date for cell in cells if (date := read_date(cell, style)) is not None}

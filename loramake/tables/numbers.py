@@ -19,8 +19,8 @@ from loramake.artifact_types.explore import DecimalSign, NumberKind, NumberSigns
 MOSTLY = 0.9
 """A column is numeric from this share of numbers among its filled cells; its other cells stay words."""
 _LONGEST_NUMBER = 60
-_TRIED = 200
-"""A column of many different cells is given up where few of this many are numbers."""
+_TRIED, _COMPARED = 200, 2000
+"""Of a column of many different cells, how many decide whether any style is worth a try, and which fits best."""
 _FEW = 0.3
 _CODES = 0.01
 """Cells such as 02134 make a column one of codes from this share on."""
@@ -41,7 +41,7 @@ _CELL = re.compile(
     """,
     re.X,
 )
-_CODE = re.compile(r"[-+]?0\d.*")
+_CODE = re.compile(r"[-+]?0\d[\d.]*")
 _CLOCK = re.compile(
     r"(?:(?P<day_sign>-)?(?P<days>\d{1,6})\s*d(?:ays?)?,?\s*)?(?P<sign>[-+])?(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)"
     r"(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?(?:\s*(?P<half>[ap])\.?m\.?)?",
@@ -141,9 +141,10 @@ def choose_number_style(counts: "pd.Series[int]", least: float) -> NumberStyle |
         return PLAIN
     if len(cells) > _TRIED and sum(map(_may_be_number, cells[:_TRIED])) < _FEW * _TRIED:
         return None
-    candidates = [*_fitting_styles(counts), (float(counts[is_plain].sum() / rows), PLAIN)]
-    if (clocks := sum(count for cell, count in counts.items() if _to_seconds(str(cell)) is not None)) > 0:
-        candidates.append((clocks / rows, _DURATION))
+    compared = counts.iloc[:: -(-len(counts) // _COMPARED)]
+    candidates = [*_fitting_styles(compared), (float(counts[is_plain].sum() / rows), PLAIN)]
+    if (clocks := sum(count for cell, count in compared.items() if _to_seconds(str(cell)) is not None)) > 0:
+        candidates.append((clocks / compared.sum(), _DURATION))
     share, style = max(candidates, key=lambda candidate: candidate[0])
     return style if share >= least and share > 0 else None
 
@@ -157,7 +158,7 @@ def are_codes(counts: "pd.Series[int]") -> bool:
 
     Postal codes and article numbers do; a single such cell among numbers of any length is a slip.
     """
-    is_code = counts.index.str.fullmatch(_CODE.pattern) & ~counts.index.str.contains(r"[^\d.+-]")
+    is_code = counts.index.str.fullmatch(_CODE.pattern)
     if not is_code.any():
         return False
     lengths = set(map(len, counts.index[counts.index.str.fullmatch(r"\d+")]))
@@ -268,4 +269,21 @@ def read_numbers(cells: Sequence[str], style: NumberStyle) -> dict[str, Number]:
     words = pd.Series(cells, dtype=object)
     if style.is_plain:
         words = words[to_numbers(words).isna()]
-    return {cell: number for cell in words if (number := read_number(cell, style)) is not None}
+    usual = _read_usual(words, style)
+    others = {cell: number for cell in words if cell not in usual and (number := read_number(cell, style)) is not None}
+    return usual | others
+
+
+def _read_usual(words: "pd.Series[str]", style: NumberStyle) -> dict[str, Number]:
+    """The numbers among many cells that are written without brackets and bounds: `read_number`, but faster."""
+    if style.kind != "number" or len(words) < _TRIED:
+        return {}
+    bare = words
+    if style.unit is not None:
+        bare = bare.str.removeprefix(style.unit).str.removesuffix(style.unit).str.strip()
+    fits = bare.str.fullmatch(rf"[-+]?{style.pattern}") & (words.str.len() <= _LONGEST_NUMBER)
+    plain = bare[fits].str.replace(style.thousands, "", regex=False) if style.thousands else bare[fits]
+    plain = plain.str.replace(style.decimal, ".", regex=False).str.removeprefix("+")
+    plain = plain[to_numbers(plain).notna()]
+    written = words.loc[plain.index].tolist()
+    return {cell: Number(text, False) for cell, text in zip(written, plain.tolist(), strict=True)}

@@ -90,7 +90,7 @@ class Reading:
         if self.numbers is not None:
             return read_numbers(cells, self.numbers)
         if self.dates is not None:
-            return {cell: Number(date, False) for cell, date in read_dates(cells, self.dates).items() if cell != date}
+            return {cell: Number(date, False) for cell, date in read_dates(cells, self.dates).items()}
         if self.flags is not None:
             read = {cell: self.flags.read(cell) for cell in cells}
             return {cell: Number(flag, False) for cell, flag in read.items() if cell != flag}
