@@ -81,7 +81,8 @@ class NumberStyle:
         """The regular expression of a number without sign and unit, without capturing groups."""
         point, whole = re.escape(self.decimal), r"\d+"
         if self.thousands is not None:
-            whole = rf"(?:\d+|\d{{1,3}}(?:{re.escape(self.thousands)}\d{{3}})+)"
+            sign = re.escape(self.thousands)
+            whole = rf"(?:\d+|\d{{1,3}}(?:{sign}\d{{2,3}})*{sign}\d{{3}})"  # 1,00,000 as in India, too
         return rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?"
 
 
@@ -196,7 +197,10 @@ def _starts_with_zero(parts: Iterable[_Parts], style: NumberStyle) -> bool:
 
 
 def _has_unit(parts: _Parts, unit: str | None) -> bool:
-    return parts.unit is None or (unit is not None and _unit_key(parts.unit) == _unit_key(unit))
+    """Whether a cell has the unit or none; beside 5%, a bare 0.05 would be a hundred times more."""
+    return (parts.unit is None and unit != "%") or (
+        parts.unit is not None and unit is not None and _unit_key(parts.unit) == _unit_key(unit)
+    )
 
 
 def _unit_key(unit: str) -> str:
@@ -281,7 +285,8 @@ def _read_usual(words: "pd.Series[str]", style: NumberStyle) -> dict[str, Number
     bare = words
     if style.unit is not None:
         bare = bare.str.removeprefix(style.unit).str.removesuffix(style.unit).str.strip()
-    fits = bare.str.fullmatch(rf"[-+]?{style.pattern}") & (words.str.len() <= _LONGEST_NUMBER)
+        bare = bare[bare != words]
+    fits = bare.str.fullmatch(rf"[-+]?{style.pattern}") & (bare.str.len() <= _LONGEST_NUMBER)
     plain = bare[fits].str.replace(style.thousands, "", regex=False) if style.thousands else bare[fits]
     plain = plain.str.replace(style.decimal, ".", regex=False).str.removeprefix("+")
     plain = plain[to_numbers(plain).notna()]
