@@ -12,6 +12,8 @@ import pytest
 
 from tests.slurm.conftest import (
     ADAPTER,
+    LONG,
+    SHORT,
     has_logged,
     is_on_the_node,
     is_training,
@@ -98,3 +100,32 @@ def test_small_rules_are_grouped_where_that_is_asked_for(folder: Path) -> None:
         assert watched.ends() == 0, "\n".join(watched.lines)
     names = [re.findall(r"job \d+, (.*?):", line)[0] for line in watched.said() if "finished on" in line]
     assert names == ["prepare", "balance", "configure"]
+
+
+def test_a_training_on_two_nodes_has_a_process_on_each_and_resumes_with_more_time(folder: Path) -> None:
+    use_both_nodes(folder, LONG)
+    asked = ["run_finetuning:runtime=2 * attempt", "run_finetuning:slurm_extra='--signal=TERM@30 --gpus-per-node=1'"]
+    with run(folder, ADAPTER, "--set-resources", *asked) as watched:
+        assert "submitted to both (2 GPUs, 4 CPUs" in watched.line("submitted to")
+        said = watched.line("asked to end shortly before its time limit of 2 min")
+        checkpoint = re.findall(r"more time and resumes from (checkpoint-\d+)", said)[0]
+        watched.line("submitted to", after=1)
+        wait_until(lambda: has_logged(folder, f"resuming from {checkpoint}."))
+        wait_until(lambda: has_logged(folder, "Process rank: 1, world size: 2"))
+
+
+def test_an_adapter_that_two_nodes_trained_predicts_on_one(folder: Path) -> None:
+    use_both_nodes(folder, SHORT)
+    with run(folder, "results/exp/predictions/test.jsonl") as watched:
+        assert watched.ends() == 0, "\n".join(watched.lines)
+    started = [line for line in watched.said() if "started on" in line]
+    nodes = [re.findall(r"started on (\S+) after", line)[0].count(",") + 1 for line in started]
+    assert nodes == [2, 1]
+    assert has_logged(folder, "training in 2 processes, 16 rows a step.")
+
+
+def use_both_nodes(folder: Path, epochs: int) -> None:
+    """Have a folder train on both nodes of the cluster."""
+    write_config(folder, epochs, nodes=2)
+    own = folder / "profiles/cluster/config.yaml"
+    own.write_text(own.read_text(encoding="utf-8").replace("slurm_partition: gpu", "slurm_partition: both"))
