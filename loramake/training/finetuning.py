@@ -212,8 +212,8 @@ def failure(exit_code: int, lines: list[str], settings: LlamaFactoryConfig, work
 
 
 def last_words(lines: list[str]) -> str:
-    """The last line that names an error; torchrun prints a table and its own errors below it."""
-    errors = [line for line in lines if _ERROR.match(line) and "torchrun" not in line]
+    """The last line that names an error and says more than its name, unlike torchrun's own, which is below it."""
+    errors = [line for line in lines if _ERROR.match(line)]
     return (errors or lines or ["no output"])[-1].rstrip(".")
 
 
