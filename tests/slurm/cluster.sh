@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A SLURM cluster on 127.0.0.1 for tests: one node of 2 CPUs and one "GPU" (/dev/zero), no accounting, no systemd; a
-# second such node, which is the same machine, is in the partition `both` only.
+# second one, which is the same machine and has two of these, is in the partition `both` only.
 #
 #   tests/slurm/cluster.sh install | start | stop
 #
@@ -33,7 +33,8 @@ configure() {
     dd if=/dev/urandom of="$HOME_FOLDER/munge/key" bs=1024 count=1 2>/dev/null
     chmod 400 "$HOME_FOLDER/munge/key"
     chown -R munge: "$HOME_FOLDER/munge"
-    echo "Name=gpu File=/dev/zero" >/etc/slurm/gres.conf
+    printf '%s\n' "NodeName=$host Name=gpu File=/dev/zero" "NodeName=$host-2 Name=gpu File=/dev/zero" \
+        "NodeName=$host-2 Name=gpu File=/dev/null" >/etc/slurm/gres.conf
     cat >$CONF <<CONFIGURATION
 $MARK
 ClusterName=loramake
@@ -63,7 +64,7 @@ MinJobAge=300
 KillWait=30
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 RealMemory=6000 Gres=gpu:1
-NodeName=${host}-2 NodeHostname=$host NodeAddr=127.0.0.1 Port=6828 CPUs=2 RealMemory=6000 Gres=gpu:1
+NodeName=${host}-2 NodeHostname=$host NodeAddr=127.0.0.1 Port=6828 CPUs=2 RealMemory=6000 Gres=gpu:2
 PartitionName=gpu Nodes=$host Default=YES MaxTime=08:00:00 State=UP PriorityTier=1
 PartitionName=urgent Nodes=$host MaxTime=01:00:00 State=UP PriorityTier=10
 PartitionName=both Nodes=$host,${host}-2 MaxTime=01:00:00 State=UP PriorityTier=1
