@@ -27,10 +27,10 @@ def launch(arguments: list[str]) -> None:
                 process.terminate()
 
     signal.signal(signal.SIGTERM, pass_on)
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGINT,SIGHUP,SIGQUIT"
     os.environ["PYTHONSAFEPATH"] = "1"  # what -P is to this process
+    own = [f"--node-rank={os.environ.get('SLURM_NODEID', 0)}", "--signals-to-handle=SIGINT,SIGHUP,SIGQUIT"]
     try:
-        import_training("torch.distributed.run").main([f"--node-rank={os.environ.get('SLURM_NODEID', 0)}", *arguments])
+        import_training("torch.distributed.run").main([*own, *arguments])
     except Exception:
         if is_asked:
             sys.exit(TERMINATED)
