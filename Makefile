@@ -12,7 +12,7 @@ test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/workflow --numprocesses 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm -m "not slow"
 
-# Some 15 minutes, as root: every failure of a job on a SLURM of one node that it starts and stops.
+# Some 40 minutes where other work runs, too, as root: every failure of a job, and trainings of several processes, on a SLURM that it starts and stops.
 test-slurm: .venv.stamp
 	tests/slurm/cluster.sh install
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm

@@ -34,7 +34,7 @@ FEEDBACK_SETTINGS: dict[str, tuple[str, ...]] = {
     "splits": ("test_ratio", "calibration_ratio", "validation_ratio"),
     "plan": (),
     "balance": ("balance",),
-    "config": (*TRAINING_KEYS, "template", "flash_attn", "precision", "extra_training_args"),
+    "config": (*TRAINING_KEYS, "template", "flash_attn", "precision", "gpus", "nodes", "extra_training_args"),
 }
 """Settings that a feedback file may override: those of its step."""
 

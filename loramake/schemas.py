@@ -10,7 +10,7 @@ from loramake.artifact_types.prediction import Prediction
 from loramake.artifact_types.prepare import Plan, PrepState, Record, SelectedFeatures, Transformed, Verification
 from loramake.artifact_types.report import Results
 from loramake.artifact_types.review import Review
-from loramake.artifact_types.training import DatasetInfo, LlamaFactoryConfig, LoggedStep
+from loramake.artifact_types.training import DatasetInfo, LlamaFactoryConfig, LoggedStep, Processes
 from loramake.artifact_types.trust import (
     Audit,
     CalibrationMeasures,
@@ -51,6 +51,7 @@ VERIFICATION = Schema("verification", Verification)
 
 LMF_CONFIG = Schema("lmf_config", LlamaFactoryConfig)
 DATASET_INFO = Schema("dataset_info", DatasetInfo)
+PROCESSES = Schema("processes", Processes)
 TRAINER_LOG = Schema("trainer_log", list[LoggedStep])
 
 PREDICTIONS = Schema("predictions", list[Prediction])

@@ -36,6 +36,7 @@ from loramake.llm.models import check_model
 from loramake.paths import APPROVALS, TEMPLATES, locate_model
 from loramake.terminal import Waiting
 from loramake.llm.extra import check_quantization
+from loramake.training.processes import check_processes
 from loramake.workflow.slurm.fit import (
     TERM_OPTION,
     fitting_cpus,
@@ -234,6 +235,7 @@ def validate_model(experiment):
         check_quantization(
             training["quantization_bit"], extra.get("quantization_method")
         )
+        check_processes(training["gpus"], training["nodes"], extra, has_nodes())
 
     folder = Path(f"results/{experiment}/feedback")
     name_feedback(check_training, [folder / "config.yaml", folder / "splits.yaml"])
@@ -316,6 +318,12 @@ def is_for_slurm():
     return workflow.remote_exec or (executor is not None and executor.name == "slurm")
 
 
+def has_nodes():
+    """Whether a job may be on several nodes; a dry run, too, shows such a job."""
+    executor = workflow.executor_plugin
+    return is_for_slurm() or executor is None or executor.name in ("dryrun", "touch")
+
+
 def get_partition():
     """The partition that the user's own file names for jobs with a GPU; None where it names none."""
     resource = workflow.get_rule("run_finetuning").resources.get("slurm_partition")
@@ -326,20 +334,30 @@ def get_partition():
 # job that no node fits waiting for ever. On one machine Snakemake itself scales threads down and ignores the rest.
 
 
-def get_cpus(most):
-    """A function that gives a rule's threads."""
+def get_one(wildcards):
+    """One GPU."""
+    return 1
+
+
+get_gpus = get_setting("gpus", feedback="config")  # of the training, on each node
+get_nodes = get_setting("nodes", feedback="config")
+
+
+def get_cpus(most, count_gpus=get_one):
+    """A function that gives a rule's threads: so many for each GPU of a node."""
 
     def get_threads(wildcards):
-        return fitting_cpus(most, get_partition(), True) if is_for_slurm() else most
+        wanted = most * count_gpus(wildcards)
+        return fitting_cpus(wanted, get_partition(), True) if is_for_slurm() else wanted
 
     return get_threads
 
 
-def get_memory(megabytes):
-    """A function that gives a rule's memory, more at each further try."""
+def get_memory(megabytes, count_gpus=get_one):
+    """A function that gives a rule's memory: so much for each GPU of a node, more at each further try."""
 
     def get_megabytes(wildcards, attempt):
-        wanted = megabytes * attempt
+        wanted = megabytes * count_gpus(wildcards) * attempt
         if not is_for_slurm():
             return wanted
         return fitting_memory(wanted, get_partition(), True)
@@ -357,6 +375,26 @@ def get_minutes(minutes):
         return fitting_minutes(wanted, get_partition(), True)
 
     return get_runtime
+
+
+# A job on several nodes is an MPI job to the executor: it runs the script on the first node, outside of any srun, and
+# the training starts a process on each node by an srun of its own. Its GPUs are as many on each node.
+
+
+def on_several_nodes(get_value):
+    """A function that gives a resource of a training on several nodes; None, which is no resource, on one."""
+
+    def get_resource(wildcards):
+        return get_value(wildcards) if get_nodes(wildcards) > 1 else None
+
+    return get_resource
+
+
+def get_slurm_options(wildcards):
+    """Further options of sbatch for the training."""
+    if get_nodes(wildcards) == 1:
+        return TERM_OPTION
+    return f"{TERM_OPTION} --gpus-per-node={get_gpus(wildcards)}"
 
 
 # Which small rules are one job where `small_rules: grouped`. Between two groups a person approves or a GPU is needed.

@@ -49,6 +49,7 @@ rule review_lmf_config:
             "results/{experiment}/configs/predict_train.yaml",
             "results/{experiment}/configs/predict_test.yaml",
             "results/{experiment}/data/dataset_info.json",
+            "results/{experiment}/configs/processes.json",
         ],
         plan="results/{experiment}/plan.yaml",
         verification="results/{experiment}/data/verification.json",

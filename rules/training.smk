@@ -10,6 +10,7 @@ rule generate_lmf_config:
         predict_train="results/{experiment}/configs/predict_train.yaml",
         predict_test="results/{experiment}/configs/predict_test.yaml",
         dataset_info="results/{experiment}/data/dataset_info.json",
+        processes="results/{experiment}/configs/processes.json",
     log:
         "results/{experiment}/logs/generate_lmf_config.log",
     benchmark:
@@ -26,6 +27,8 @@ rule generate_lmf_config:
             "seed",
             "precision",
             "flash_attn",
+            "gpus",
+            "nodes",
             "extra_training_args",
             feedback="config",
         ),
@@ -48,17 +51,26 @@ rule run_finetuning:
         "results/{experiment}/logs/run_finetuning.log",
     benchmark:
         "results/{experiment}/benchmarks/run_finetuning.tsv"
-    threads: get_cpus(8)
+    threads: get_cpus(8, get_gpus)
     resources:
-        gpu=1,
-        mem_mb=get_memory(16_000),
+        gpu=lambda wildcards: get_gpus(wildcards) * get_nodes(wildcards),
+        mem_mb=get_memory(16_000, get_gpus),
         runtime=get_minutes(240),
-        slurm_extra=TERM_OPTION,
+        nodes=get_nodes,
+        mpi=on_several_nodes(lambda _: "srun"),
+        tasks=on_several_nodes(get_nodes),
+        tasks_per_gpu=on_several_nodes(lambda _: 0),
+        slurm_extra=get_slurm_options,
     params:
         version=get_version("run_finetuning"),
         model_hash=get_model_hash,
         own=get_slice(
-            "model", "trust_remote_code", "extra_training_args", feedback="config"
+            "model",
+            "trust_remote_code",
+            "gpus",
+            "nodes",
+            "extra_training_args",
+            feedback="config",
         ),
         precision=get_setting("precision", feedback="config"),
         flash_attn=get_setting("flash_attn", feedback="config"),

@@ -25,6 +25,14 @@ DatasetInfo = dict[str, RegisteredDataset]
 """data/dataset_info.json."""
 
 
+class Processes(TypedDict):
+    """configs/processes.json: the processes of the training, one on each GPU."""
+
+    gpus: int
+    """Of each node."""
+    nodes: int
+
+
 class LoggedStep(TypedDict):
     """A line of adapter/trainer_log.jsonl."""
 

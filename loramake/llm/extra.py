@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from loramake.errors import ConfigError
@@ -40,4 +41,21 @@ def check_quantization(bits: int | None, method: str | None = None) -> None:
         raise ConfigError(
             f"quantization_bit: {bits} needs bitsandbytes, which is not installed: {sys.executable} -m pip install "
             "'bitsandbytes>=0.43', or leave quantization_bit out."
+        )
+
+
+def check_deepspeed(config: str | dict[str, Any] | None) -> None:
+    """Raise ConfigError if DeepSpeed is configured and not installed, or its configuration is a file that is missing.
+
+    Does not import it. Without the training extra nothing is refused: another machine will train.
+    """
+    if config is not None and has_training_extra() and importlib.util.find_spec("deepspeed") is None:
+        raise ConfigError(
+            f"extra_training_args: deepspeed needs the package of that name, which is not installed: {sys.executable} "
+            "-m pip install deepspeed, or leave it out."
+        )
+    if isinstance(config, str) and not Path(config).is_file():
+        raise ConfigError(
+            f"extra_training_args: deepspeed: {config} does not exist: write the path of DeepSpeed's configuration, or "
+            "its content as a mapping."
         )

@@ -27,7 +27,7 @@ from loramake.tasks.answers import Answers
 from loramake.tasks.counts import describe_rare, describe_undersampling
 from loramake.tasks.labels import describe_merged
 from loramake.terminal import held
-from loramake.training.estimates import estimate_memory, estimate_training
+from loramake.training.estimates import describe_batch, estimate_memory, estimate_training
 
 _REASONS_SHOWN = 10
 _LEAK = "suspected leak"
@@ -54,7 +54,13 @@ _REVIEWED = (
     *(layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT),
 )
 _BALANCING = (layout.TRAIN, layout.BALANCED, layout.BALANCE_SCRIPT)
-_CONFIGS = (layout.TRAIN_CONFIG, layout.PREDICT_TRAIN_CONFIG, layout.PREDICT_TEST_CONFIG, layout.DATASET_INFO)
+_CONFIGS = (
+    layout.TRAIN_CONFIG,
+    layout.PREDICT_TRAIN_CONFIG,
+    layout.PREDICT_TEST_CONFIG,
+    layout.DATASET_INFO,
+    layout.PROCESSES,
+)
 
 
 def review_prep_data(
@@ -223,14 +229,18 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
 def show_lmf_config(
     plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
 ) -> Question:
-    """The config review's screen: what matters as a table, the files if `whole`, the cost of the training."""
-    settings = artifacts.read(configs[0], schemas.LMF_CONFIG)
+    """The config review's screen: what matters as a table, the files if `whole`, the cost of the training.
+
+    `configs` are train.yaml, others, and processes.json.
+    """
+    settings, processes = artifacts.read(configs[0], schemas.LMF_CONFIG), artifacts.read(configs[-1], schemas.PROCESSES)
     _head(plan, "training configuration")
     console.print(_key_table(settings))
     for path in configs if whole else ():
         _show_file(path)
     rows, verified = len(artifacts.read(balanced, schemas.RECORDS)), artifacts.read(verification, schemas.VERIFICATION)
-    _show("the training", estimate_training(settings, rows, verified["tokens"]))
+    _show("the effective batch", describe_batch(settings, processes))
+    _show("the training", estimate_training(settings, processes, rows, verified["tokens"]))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
     return Question("config", list(configs), _feedback_context(artifacts.read(plan, schemas.PLAN)), {"approve": {}})

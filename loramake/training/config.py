@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 from loramake import artifacts, layout, schemas
-from loramake.artifact_types.training import AlpacaColumns, DatasetInfo, LlamaFactoryConfig
+from loramake.artifact_types.training import AlpacaColumns, DatasetInfo, LlamaFactoryConfig, Processes
 from loramake.errors import ConfigError
 from loramake.layout import File
 from loramake.llm.arguments import BEST_OF_ALL, check_extra, shared_arguments
@@ -16,6 +16,7 @@ from loramake.llm.encoding import find_template
 from loramake.llm.extra import import_training
 from loramake.settings import TRAINING_KEYS, Settings
 from loramake.tasks.answers import read_answers
+from loramake.training.processes import rows_per_step
 
 _COLUMNS: AlpacaColumns = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
@@ -37,17 +38,19 @@ def generate_lmf_config(
     verification: str | Path,
     outs: dict[str, str | Path],
 ) -> None:
-    """Write train.yaml, predict_train.yaml, predict_test.yaml and dataset_info.json (`outs`, by those words).
+    """Write train.yaml, predict_train.yaml, predict_test.yaml, dataset_info.json and processes.json (`outs`).
 
-    `settings` contains the training keys, model, template, trust_remote_code, seed, precision, flash_attn and
-    extra_training_args; `results` is the experiment's folder.
+    `settings` contains the training keys, model, template, trust_remote_code, seed, precision, flash_attn, gpus, nodes
+    and extra_training_args; `results` is the experiment's folder.
     """
     _check_cutoff(settings["cutoff_len"], artifacts.read(verification, schemas.VERIFICATION)["tokens"]["longest"])
     results = Path(results)
     has_validation = bool(artifacts.read(validation, schemas.RECORDS))
     texts = read_answers(plan).texts
     extra = _extra(settings["extra_training_args"], has_validation)
-    settings = {**settings, "num_train_epochs": count_epochs(settings, len(artifacts.read(balanced, schemas.RECORDS)))}
+    processes: Processes = {"gpus": settings["gpus"], "nodes": settings["nodes"]}
+    rows = len(artifacts.read(balanced, schemas.RECORDS))
+    settings = {**settings, "num_train_epochs": count_epochs(settings, processes, rows)}
     base = _base(settings, results)
     train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
     base |= shared_arguments(extra)
@@ -56,6 +59,7 @@ def generate_lmf_config(
         predict = predict_config(base, settings, results, f"predict_{split}", texts)
         artifacts.write(outs[f"predict_{split}"], predict, schemas.LMF_CONFIG)
     artifacts.write(outs["dataset_info"], dataset_info(has_validation), schemas.DATASET_INFO)
+    artifacts.write(outs["processes"], processes, schemas.PROCESSES)
 
 
 def _check_cutoff(cutoff_len: int, longest: int) -> None:
@@ -66,13 +70,13 @@ def _check_cutoff(cutoff_len: int, longest: int) -> None:
         )
 
 
-def count_epochs(settings: Settings, rows: int) -> float:
-    """Passes over so many training rows; enough for min_steps on one device, if that is set."""
+def count_epochs(settings: Settings, processes: Processes, rows: int) -> float:
+    """Passes over so many training rows; enough for min_steps, if that is set."""
     epochs = settings["num_train_epochs"]
     if not isinstance(epochs, dict):
         return float(epochs)
-    per_step = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
-    return float(max(epochs["min_epochs"], math.ceil(epochs["min_steps"] / math.ceil(rows / per_step))))
+    steps = math.ceil(rows / rows_per_step(settings, processes))
+    return float(max(epochs["min_epochs"], math.ceil(epochs["min_steps"] / steps)))
 
 
 def _extra(extra: LlamaFactoryConfig, has_validation: bool) -> LlamaFactoryConfig:

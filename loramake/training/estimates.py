@@ -4,10 +4,11 @@ import math
 from pathlib import Path
 
 from loramake.artifact_types.prepare import TokenCounts
-from loramake.artifact_types.training import LlamaFactoryConfig
+from loramake.artifact_types.training import LlamaFactoryConfig, Processes
 from loramake.llm.models import read_shapes
 from loramake.paths import locate_model
 from loramake.programs import output_lines
+from loramake.training.processes import rows_per_step
 
 _GIB = 1 << 30
 _NOT_ADAPTED = ("embed", "lm_head", "wte", "wpe")
@@ -16,19 +17,26 @@ _BYTES_PER_TRAINED = 16
 """A trained weight, its gradient and Adam's two moments, each in 32 bits."""
 
 
-def estimate_training(settings: LlamaFactoryConfig, rows: int, tokens: TokenCounts) -> str:
-    """Steps and tokens of a training on one device: `tokens` as in verification.json."""
-    steps = count_steps(settings, rows)
+def estimate_training(settings: LlamaFactoryConfig, processes: Processes, rows: int, tokens: TokenCounts) -> str:
+    """Steps and tokens of a training: `tokens` as in verification.json."""
+    steps = count_steps(settings, processes, rows)
     tokens_read = rows * settings["num_train_epochs"] * tokens["mean"]
     note = "" if not tokens["estimated"] else ", estimated from characters"
     return f"{steps:,} steps over {rows:,} rows, about {tokens_read:,.0f} tokens ({tokens['mean']:.0f} a row{note})"
 
 
-def count_steps(settings: LlamaFactoryConfig, rows: int) -> int:
-    """Optimizer steps on one device, including an epoch's last, smaller step."""
-    per_step: int = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+def describe_batch(settings: LlamaFactoryConfig, processes: Processes) -> str:
+    """The effective batch, and what it is the product of."""
+    factors = {name: settings[name] for name in ("per_device_train_batch_size", "gradient_accumulation_steps")}
+    factors |= {name: count for name, count in processes.items() if count != 1}
+    product = " × ".join(f"{name} {count}" for name, count in factors.items())
+    return f"{rows_per_step(settings, processes):,} rows a step ({product})"
+
+
+def count_steps(settings: LlamaFactoryConfig, processes: Processes, rows: int) -> int:
+    """Optimizer steps, including an epoch's last, smaller step."""
     epochs: float = settings["num_train_epochs"]
-    return math.ceil(math.ceil(rows / per_step) * epochs)
+    return math.ceil(math.ceil(rows / rows_per_step(settings, processes)) * epochs)
 
 
 def estimate_memory(settings: LlamaFactoryConfig) -> str | None:

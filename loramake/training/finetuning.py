@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from loramake import artifacts, layout, schemas
-from loramake.artifact_types.training import LlamaFactoryConfig, LoggedStep
+from loramake.artifact_types.training import LlamaFactoryConfig, LoggedStep, Processes
 from loramake.console import Advance, log, progress, say
 from loramake.errors import TrainingError
 from loramake.llm import training_process
@@ -36,6 +36,8 @@ from loramake.parsing.json_text import parse_json
 from loramake.paths import locate_model
 from loramake.threads import available_cpus, sleeping_threads
 from loramake.training.config import check_train_config
+from loramake.training.gpus import own_gpus
+from loramake.training.processes import SHARDING, count_processes, rows_per_step, training_command
 
 ADAPTER_FILES = (WEIGHTS, CONFIG)
 TRAINER_LOG = Path(layout.TRAINER_LOG.path).name
@@ -58,7 +60,8 @@ def run_finetuning(
 ) -> None:
     """Train, and put adapter_model.safetensors, adapter_config.json and trainer_log.jsonl into the folder `out`.
 
-    `own` are the user's settings model, trust_remote_code and extra_training_args, which `config` must match.
+    `own` are the user's settings model, trust_remote_code and extra_training_args, which `config` must match, and gpus
+    and nodes.
     """
     settings = check_train_config(config, dict(own))
     check_gpu(settings)
@@ -66,15 +69,18 @@ def run_finetuning(
     folder = fetch_model(base, trust_remote_code=own["trust_remote_code"])
     if settings.get("template") is None:
         check_chat_templates(folder)
+    processes: Processes = {"gpus": own["gpus"], "nodes": own["nodes"]}
     overrides = hardware_overrides(precision, flash_attn)
     overrides |= {"trust_remote_code": str(own["trust_remote_code"]).lower()}
-    work = _work_folder(config, settings, overrides)
+    work = _work_folder(config, settings, overrides, count_processes(processes))
     work.mkdir(parents=True, exist_ok=True)
     with locked(work) as lock:
         if not is_finished(work):
             set_broken_checkpoints_aside(work)
             paths = {"model_name_or_path": base, "output_dir": str(work), "overwrite_output_dir": "false"}
-            _train(config, {**overrides, **paths}, work, threads, lock)
+            paths |= {"data_shared_file_system": "true"} if processes["nodes"] > 1 else {}
+            arguments = [str(config), *(f"{key}={value}" for key, value in {**overrides, **paths}.items())]
+            _train(settings, arguments, work, processes, threads, lock)
         if not is_finished(work):
             raise TrainingError(f"the training ended without an adapter in {work}: read the step's log.")
         publish(work, Path(out), settings["model_name_or_path"])
@@ -82,12 +88,13 @@ def run_finetuning(
 
 
 def check_gpu(settings: LlamaFactoryConfig) -> None:
-    """Raise TrainingError for quantization without a GPU, ConfigError without bitsandbytes."""
-    bits = settings.get("quantization_bit")
-    check_quantization(bits, settings.get("quantization_method"))
-    if bits is not None and not import_training("torch").cuda.is_available():
+    """Raise TrainingError for what needs a GPU without one, ConfigError for quantization without bitsandbytes."""
+    check_quantization(settings.get("quantization_bit"), settings.get("quantization_method"))
+    needs_gpu = [name for name in ("quantization_bit", *SHARDING) if settings.get(name)]
+    if needs_gpu and not import_training("torch").cuda.is_available():
+        name = needs_gpu[0]
         raise TrainingError(
-            f"quantization_bit: {bits} needs a CUDA GPU, and there is none: unset it, or train elsewhere."
+            f"{name}: {str(settings[name])[:60]} needs a CUDA GPU, and there is none: unset it, or train elsewhere."
         )
 
 
@@ -107,10 +114,10 @@ def hardware_overrides(precision: str, flash_attn: str) -> dict[str, str]:
     return overrides
 
 
-def _work_folder(config: str | Path, settings: LlamaFactoryConfig, overrides: dict[str, str]) -> Path:
-    """results/{experiment}/.cache/training/{hash of config, data, base and hardware}."""
+def _work_folder(config: str | Path, settings: LlamaFactoryConfig, overrides: dict[str, str], processes: int) -> Path:
+    """results/{experiment}/.cache/training/{hash of config, data, base, hardware and number of processes}."""
     data = Path(settings["dataset_dir"])
-    key = hashlib.sha256(json.dumps([artifacts.sha256(config), overrides]).encode())
+    key = hashlib.sha256(json.dumps([artifacts.sha256(config), overrides, processes]).encode())
     for path in sorted(data.glob("*.json")):
         if path.name in _TRAINED_ON:
             key.update(artifacts.sha256(path).encode())
@@ -161,25 +168,32 @@ def is_complete_checkpoint(checkpoint: Path) -> bool:
     return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size > 0 for name in needed)
 
 
-def _train(config: str | Path, overrides: dict[str, str], work: Path, threads: int, lock: int) -> None:
-    """Run llamafactory-cli to its end; TrainingError, with its last error, if it fails."""
+def _train(
+    settings: LlamaFactoryConfig, arguments: list[str], work: Path, processes: Processes, threads: int, lock: int
+) -> None:
+    """Run LlamaFactory's training to its end; TrainingError, with its last error, if it fails."""
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if newest is not None:
         say(f"resuming from {newest.name}.")
-    command = [*training_command(), str(config), *(f"{key}={value}" for key, value in overrides.items())]
-    log.info("%s", " ".join(command))
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        env=training_environment(config, work, threads),
-        pass_fds=(lock,),
-    )
-    with _ended_with_us(process, work), progress("training, steps") as advance:
-        lines = follow(process.stdout, advance)  # type: ignore[arg-type]
-    if process.wait() != 0:
-        raise TrainingError(failure(process.returncode, lines, artifacts.read(config, schemas.LMF_CONFIG), work))
+    if (count := count_processes(processes)) > 1:
+        say(f"training in {count} processes, {rows_per_step(settings, processes):,} rows a step.")
+    with own_gpus(processes["gpus"]) as gpus:
+        command = [*training_command(settings, processes, threads), *arguments]
+        log.info("%s", " ".join(command))
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=training_environment(settings, work, threads, processes, list(gpus)),
+            pass_fds=(lock, *(gpu_lock for gpu_lock in gpus.values() if gpu_lock is not None)),
+        )
+        with _ended_with_us(process, work), progress("training, steps") as advance:
+            lines = follow(process.stdout, advance)  # type: ignore[arg-type]
+            if process.wait() == training_process.TERMINATED:
+                sys.exit(training_process.TERMINATED)
+    if process.returncode != 0:
+        raise TrainingError(failure(process.returncode, lines, settings, work))
 
 
 def failure(exit_code: int, lines: list[str], settings: LlamaFactoryConfig, work: Path) -> str:
@@ -198,16 +212,9 @@ def failure(exit_code: int, lines: list[str], settings: LlamaFactoryConfig, work
 
 
 def last_words(lines: list[str]) -> str:
-    """The last line that names an error; torchrun prints a table and its own errors below it."""
-    errors = [line for line in lines if _ERROR.match(line) and "torchrun" not in line]
+    """The last line that names an error and says more than its name, unlike torchrun's own, which is below it."""
+    errors = [line for line in lines if _ERROR.match(line)]
     return (errors or lines or ["no output"])[-1].rstrip(".")
-
-
-def training_command() -> list[str]:
-    """LlamaFactory's training; on one device in a process that saves a checkpoint when it is asked to end."""
-    if os.environ.get("FORCE_TORCHRUN") or import_training("torch").cuda.device_count() > 1:
-        return [str(Path(sys.executable).with_name("llamafactory-cli")), "train"]
-    return [sys.executable, "-P", "-m", training_process.__name__]
 
 
 @contextlib.contextmanager
@@ -237,14 +244,18 @@ def newest_checkpoint(folder: Path) -> str:
     return max(kept, key=lambda path: path.stat().st_mtime).name if kept else ""
 
 
-def training_environment(config: str | Path, work: Path, threads: int) -> dict[str, str]:
-    """The environment of a training: no row is cached outside results/, no network is used for a local base model."""
-    model = locate_model(artifacts.read(config, schemas.LMF_CONFIG)["model_name_or_path"])
+def training_environment(
+    settings: LlamaFactoryConfig, work: Path, threads: int, processes: Processes, gpus: list[str]
+) -> dict[str, str]:
+    """The environment of a training: no row is cached outside results/, no network is used for a local base model.
+
+    On several nodes SLURM says which GPUs each process has.
+    """
+    model = locate_model(settings["model_name_or_path"])
     environment = {
         **os.environ,
-        # With several GPUs llamafactory-cli starts `torchrun`, which it finds there.
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "OMP_NUM_THREADS": str(min(threads, available_cpus())),
+        **({"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus and processes["nodes"] == 1 else {}),
+        "OMP_NUM_THREADS": str(max(1, min(threads, available_cpus()) // processes["gpus"])),
         **sleeping_threads(os.environ),
         "HF_DATASETS_CACHE": str((work.parent.parent / "datasets").resolve()),
         "TOKENIZERS_PARALLELISM": "false",

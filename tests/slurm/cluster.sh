@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A SLURM cluster of one node on 127.0.0.1 for tests: 2 CPUs, one "GPU" (/dev/zero), no accounting, no systemd.
+# A SLURM cluster on 127.0.0.1 for tests: one node of 2 CPUs and one "GPU" (/dev/zero), no accounting, no systemd; a
+# second one, which is the same machine and has two of these, is in the partition `both` only.
 #
 #   tests/slurm/cluster.sh install | start | stop
 #
@@ -32,7 +33,8 @@ configure() {
     dd if=/dev/urandom of="$HOME_FOLDER/munge/key" bs=1024 count=1 2>/dev/null
     chmod 400 "$HOME_FOLDER/munge/key"
     chown -R munge: "$HOME_FOLDER/munge"
-    echo "Name=gpu File=/dev/zero" >/etc/slurm/gres.conf
+    printf '%s\n' "NodeName=$host Name=gpu File=/dev/zero" "NodeName=$host-2 Name=gpu File=/dev/zero" \
+        "NodeName=$host-2 Name=gpu File=/dev/null" >/etc/slurm/gres.conf
     cat >$CONF <<CONFIGURATION
 $MARK
 ClusterName=loramake
@@ -41,11 +43,11 @@ SlurmUser=root
 SlurmdUser=root
 AuthInfo=socket=$HOME_FOLDER/munge/socket
 StateSaveLocation=$HOME_FOLDER/state
-SlurmdSpoolDir=$HOME_FOLDER/spool
+SlurmdSpoolDir=$HOME_FOLDER/spool/%n
 SlurmctldPidFile=$HOME_FOLDER/slurmctld.pid
-SlurmdPidFile=$HOME_FOLDER/slurmd.pid
+SlurmdPidFile=$HOME_FOLDER/slurmd-%n.pid
 SlurmctldLogFile=$HOME_FOLDER/slurmctld.log
-SlurmdLogFile=$HOME_FOLDER/slurmd.log
+SlurmdLogFile=$HOME_FOLDER/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
@@ -62,8 +64,10 @@ MinJobAge=300
 KillWait=30
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 RealMemory=6000 Gres=gpu:1
+NodeName=${host}-2 NodeHostname=$host NodeAddr=127.0.0.1 Port=6828 CPUs=2 RealMemory=6000 Gres=gpu:2
 PartitionName=gpu Nodes=$host Default=YES MaxTime=08:00:00 State=UP PriorityTier=1
 PartitionName=urgent Nodes=$host MaxTime=01:00:00 State=UP PriorityTier=10
+PartitionName=both Nodes=$host,${host}-2 MaxTime=01:00:00 State=UP PriorityTier=1
 CONFIGURATION
 }
 
@@ -77,20 +81,23 @@ start() {
     su -s /bin/sh munge -c "cd $HOME_FOLDER/munge && munged --key-file=\$PWD/key --socket=\$PWD/socket \
         --pid-file=\$PWD/pid --log-file=\$PWD/log --seed-file=\$PWD/seed" || cannot "munged does not start"
     slurmctld || cannot "slurmctld does not start ($HOME_FOLDER/slurmctld.log says why)"
-    slurmd || cannot "slurmd does not start ($HOME_FOLDER/slurmd.log says why)"
+    local node
+    for node in "$(hostname -s)" "$(hostname -s)-2"; do
+        slurmd -N "$node" || cannot "slurmd does not start ($HOME_FOLDER/slurmd-$node.log says why)"
+    done
     for _ in $(seq 50); do
         if [ "$(sinfo --noheader --format=%T 2>/dev/null | sort -u)" = idle ]; then return; fi
         sleep 0.2
     done
-    cannot "the node does not become idle ($HOME_FOLDER/slurmd.log says why)"
+    cannot "the nodes do not become idle ($HOME_FOLDER/slurmd-*.log say why)"
 }
 
 stop() {
     local pid
     grep -qs "$MARK" $CONF || return 0
     scancel --user="$(id -un)" >/dev/null 2>&1 || true
-    for pid in slurmd.pid slurmctld.pid munge/pid; do
-        [ ! -s "$HOME_FOLDER/$pid" ] || kill "$(cat "$HOME_FOLDER/$pid")" 2>/dev/null || true
+    for pid in "$HOME_FOLDER"/{slurmd-*.pid,slurmctld.pid,munge/pid}; do
+        [ ! -s "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true
     done
     sleep 1
     rm -rf "$HOME_FOLDER" $CONF /etc/slurm/gres.conf

@@ -32,7 +32,9 @@ _SECONDS = 240
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
-    """SLURM with one node of 2 CPUs, 6000 MB and one GPU; skipped, with the reason, where it cannot be."""
+    """SLURM with a node of 2 CPUs, 6000 MB and one GPU, and a second one in the partition `both`; skipped, with the
+    reason, where it cannot be.
+    """
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="the extra slurm is not installed")
     done = subprocess.run([CLUSTER, "start"], capture_output=True, text=True, check=False)
     if done.returncode == CANNOT:

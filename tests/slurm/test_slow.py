@@ -12,6 +12,8 @@ import pytest
 
 from tests.slurm.conftest import (
     ADAPTER,
+    LONG,
+    SHORT,
     has_logged,
     is_on_the_node,
     is_training,
@@ -98,3 +100,47 @@ def test_small_rules_are_grouped_where_that_is_asked_for(folder: Path) -> None:
         assert watched.ends() == 0, "\n".join(watched.lines)
     names = [re.findall(r"job \d+, (.*?):", line)[0] for line in watched.said() if "finished on" in line]
     assert names == ["prepare", "balance", "configure"]
+
+
+def test_a_training_on_two_nodes_has_a_process_on_each_and_resumes_with_more_time(folder: Path) -> None:
+    use_both_nodes(folder, LONG, nodes=2)
+    asked = ["run_finetuning:runtime=2 * attempt", "run_finetuning:slurm_extra='--signal=TERM@30 --gpus-per-node=1'"]
+    with run(folder, ADAPTER, "--set-resources", *asked) as watched:
+        assert "submitted to both (2 GPUs, 4 CPUs" in watched.line("submitted to")
+        said = watched.line("asked to end shortly before its time limit of 2 min")
+        checkpoint = re.findall(r"more time and resumes from (checkpoint-\d+)", said)[0]
+        watched.line("submitted to", after=1)
+        wait_until(lambda: has_logged(folder, f"resuming from {checkpoint}."))
+        wait_until(lambda: has_logged(folder, "Process rank: 1, world size: 2"))
+
+
+ON_CPUS = ["run_finetuning:gpu=0", "run_finetuning:slurm_extra='--signal=TERM@120'"]
+
+
+@pytest.mark.parametrize(
+    ("processes", "asked", "submitted", "nodes"),
+    [
+        ({"nodes": 2}, [], "2 GPUs, 4 CPUs", [2, 1]),
+        ({"nodes": 2}, ["--set-resources", *ON_CPUS], "4 CPUs", [2, 1]),
+        ({"gpus": 2}, [], "2 GPUs, 2 CPUs", [1, 1]),
+    ],
+    ids=["two nodes", "two nodes, CPUs", "two GPUs"],
+)
+def test_an_adapter_that_two_processes_trained_predicts_on_one_gpu(
+    folder: Path, processes: dict[str, int], asked: list[str], submitted: str, nodes: list[int]
+) -> None:
+    use_both_nodes(folder, SHORT, **processes)
+    with run(folder, "results/exp/predictions/test.jsonl", *asked) as watched:
+        assert watched.ends() == 0, "\n".join(watched.lines)
+    assert f"submitted to both ({submitted}, " in watched.line("run_finetuning (exp): submitted to")
+    started = [re.findall(r"started on (\S+) after", line) for line in watched.said() if "started on" in line]
+    assert [names[0].count(",") + 1 for names in started] == nodes
+    assert has_logged(folder, "training in 2 processes, 16 rows a step.")
+    assert has_logged(folder, "Process rank: 1, world size: 2")
+
+
+def use_both_nodes(folder: Path, epochs: int, **processes: int) -> None:
+    """Have a folder train in more than one process, in the partition of both nodes."""
+    write_config(folder, epochs, **processes)
+    own = folder / "profiles/cluster/config.yaml"
+    own.write_text(own.read_text(encoding="utf-8").replace("slurm_partition: gpu", "slurm_partition: both"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loramake.artifact_types.training import Processes
 from loramake.artifacts import load_schema
 from loramake.config import check_config, read_card, read_config, resolve
 from loramake.errors import ConfigError, DataError
@@ -119,17 +120,19 @@ def test_command_line_beats_feedback_beats_experiment_beats_top_level_beats_card
 
 
 @pytest.mark.parametrize(
-    ("setting", "rows", "epochs"),
+    ("setting", "gpus", "rows", "epochs"),
     [
-        (3.0, 64, 3),
-        ({"min_epochs": 4, "min_steps": 150}, 64, 19),
-        ("{min_epochs: 4, min_steps: 150}", 597, 4),
-        ("0.5", 64, 0.5),
+        (3.0, 1, 64, 3),
+        ({"min_epochs": 4, "min_steps": 150}, 1, 64, 19),
+        ({"min_epochs": 4, "min_steps": 150}, 2, 64, 38),
+        ("{min_epochs: 4, min_steps: 150}", 1, 597, 4),
+        ("0.5", 1, 64, 0.5),
     ],
 )
-def test_epochs_are_a_number_or_enough_for_so_many_steps(setting: object, rows: int, epochs: float) -> None:
+def test_epochs_are_a_number_or_enough_for_so_many_steps(setting: object, gpus: int, rows: int, epochs: float) -> None:
     settings = resolve({"csv": "a.csv", "num_train_epochs": setting, "per_device_train_batch_size": 4}, "e")
-    assert count_epochs({**settings, "gradient_accumulation_steps": 2}, rows) == epochs
+    processes: Processes = {"gpus": gpus, "nodes": 1}
+    assert count_epochs({**settings, "gradient_accumulation_steps": 2}, processes, rows) == epochs
 
 
 def test_an_experiment_inherits_through_extends() -> None:

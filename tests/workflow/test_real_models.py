@@ -29,6 +29,7 @@ from loramake.training.finetuning import run_finetuning
 results = Path("results/exp")
 with step(results / "log"):
     own = {"model": sys.argv[1], "trust_remote_code": False, "extra_training_args": {}}
+    own |= {"gpus": int(sys.argv[2]), "nodes": 1}
     run_finetuning(results / "configs/train.yaml", own, "fp32", "disabled", 1, results / "adapter")
 """
 PREDICT = """
@@ -52,7 +53,7 @@ def test_a_hub_model_is_downloaded_trained_and_loaded_and_the_token_is_nowhere(
             "HF_TOKEN": CANARY,
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-c", TRAIN + PREDICT, "acme/tiny"]
+        command = [sys.executable, "-c", TRAIN + PREDICT, "acme/tiny", "1"]
         done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         weights = [path for method, path, _ in hub.asked if method == "GET" and path.endswith("model.safetensors")]
@@ -87,12 +88,13 @@ def test_a_training_that_gets_no_better_stops_early_and_its_best_adapter_is_publ
     assert published != Path(f"work/checkpoint-{best + 1}/adapter_model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize(("gpus", "steps"), [(1, 160), (2, 80)])
 def test_a_training_that_is_asked_to_end_saves_a_checkpoint_and_the_next_run_resumes_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, steps: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_training(Path("results/exp"), str(TINY), num_train_epochs=20, save_steps=5000)
-    command = [sys.executable, "-c", TRAIN, str(TINY)]
+    command = [sys.executable, "-c", TRAIN, str(TINY), str(gpus)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not any(Path("results/exp/.cache/training").glob("*/trainer_log.jsonl")):
@@ -107,7 +109,7 @@ def test_a_training_that_is_asked_to_end_saves_a_checkpoint_and_the_next_run_res
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"resuming from {checkpoint[0]}." in done.stderr
-    assert "trained 160 steps" in done.stderr
+    assert f"trained {steps} steps" in done.stderr
 
 
 def test_a_disk_that_is_full_at_a_checkpoint_is_said_in_one_sentence(
@@ -121,7 +123,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_is_said_in_one_sentence(
     if shutil.which("unshare") is None or subprocess.run([*wrapped, "true"], check=False).returncode != 0:
         pytest.skip("needs user namespaces")
     done = subprocess.run(
-        [*wrapped, sys.executable, "-c", TRAIN, str(TINY)], capture_output=True, text=True, check=False
+        [*wrapped, sys.executable, "-c", TRAIN, str(TINY), "1"], capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
@@ -148,6 +150,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["quantization_bit=4"],
             "quantization_bit: 4 needs bitsandbytes, which is not installed",
             marks=pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="it is installed"),
+        ),
+        (["nodes=2"], "nodes: 2 needs SLURM, which starts the processes on each"),
+        (["extra_training_args={fsdp: full_shard}"], "fsdp shares a model out among processes, and there is one"),
+        pytest.param(
+            ["extra_training_args={deepspeed: {zero_optimization: {stage: 2}}}"],
+            "deepspeed needs the package of that name, which is not installed",
+            marks=pytest.mark.skipif(importlib.util.find_spec("deepspeed") is not None, reason="it is installed"),
         ),
         (["model=broken"], "broken/model.safetensors is cut off"),
     ],

@@ -99,7 +99,7 @@ class Details:
         """What it asks for, as a user would say it."""
         asked = dict(entry.split("=", 1) for entry in self.tres.split(",") if "=" in entry)
         parts = [
-            f"{self.gpus} GPU" if self.gpus else "",
+            f"{self.gpus} {'GPU' if self.gpus == '1' else 'GPUs'}" if self.gpus else "",
             f"{asked['cpu']} {'CPU' if asked['cpu'] == '1' else 'CPUs'}" if "cpu" in asked else "",
             f"{megabytes(asked['mem'])} of memory" if "mem" in asked else "",
             duration(self.limit) if self.limit else "",

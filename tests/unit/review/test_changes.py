@@ -74,6 +74,7 @@ SETTINGS = [
         ("val_size: 0.1", [("splits", "validation_ratio", 0.1)]),
         ("template: qwen, cutoff_len: 512", [("config", "template", "qwen"), ("config", "cutoff_len", 512)]),
         ("save_strategy: no", [("config", "extra_training_args", {"save_strategy": "no"})]),
+        ("gpus: 2", [("config", "gpus", 2)]),
         ("eval_steps: 50", [("config", "extra_training_args", {"eval_steps": 50})]),
         ("plot_loss: yes", [("config", "extra_training_args", {"plot_loss": True})]),
         ("report_to: tensorboard", [("config", "extra_training_args", {"report_to": "tensorboard"})]),

@@ -39,8 +39,9 @@ VERIFICATION = {
 RECORDS = [{"row": row, "source": "csv", "instruction": "?", "input": "a 1", "output": "0"} for row in range(20)]
 
 
-def review(folder: Path, mode: str, config: dict[str, Any] | None = None) -> Any:
+def review(folder: Path, mode: str, config: dict[str, Any] | None = None, gpus: int = 1) -> Any:
     artifacts.write(folder / "train.yaml", config or CONFIG, "lmf_config")
+    artifacts.write(folder / "processes.json", {"gpus": gpus, "nodes": 1}, "processes")
     artifacts.write(folder / "plan.yaml", PLAN, "plan")
     artifacts.write(folder / "verification.json", VERIFICATION, "verification")
     artifacts.write(folder / "balanced_data.json", RECORDS, "records")
@@ -50,7 +51,7 @@ def review(folder: Path, mode: str, config: dict[str, Any] | None = None) -> Any
         folder / "plan.yaml",
         folder / "verification.json",
         folder / "balanced_data.json",
-        [folder / "train.yaml"],
+        [folder / "train.yaml", folder / "processes.json"],
         {},
         folder / "review/config.json",
     )
@@ -60,7 +61,8 @@ def review(folder: Path, mode: str, config: dict[str, Any] | None = None) -> Any
 def test_the_setting_approves_and_the_approval_names_the_very_bytes(tmp_path: Path) -> None:
     approved = review(tmp_path, "approve")
     assert approved["by"] == "setting"
-    assert approved["reviewed"] == {str(tmp_path / "train.yaml"): artifacts.sha256(tmp_path / "train.yaml")}
+    files = [tmp_path / "train.yaml", tmp_path / "processes.json"]
+    assert approved["reviewed"] == {str(path): artifacts.sha256(path) for path in files}
 
 
 def test_without_a_terminal_a_person_cannot_be_asked_and_the_way_on_is_said(
@@ -90,11 +92,14 @@ def test_a_file_approves_the_very_bytes_that_it_names(tmp_path: Path) -> None:
 
 def test_a_remembered_approval_is_told_apart_from_a_decision(tmp_path: Path) -> None:
     review(tmp_path, "approve")
-    content = {"review": "config", "sha256": [artifacts.sha256(tmp_path / "train.yaml")]}
+    hashes = sorted(artifacts.sha256(tmp_path / name) for name in ("train.yaml", "processes.json"))
+    content = {"review": "config", "sha256": hashes}
     (tmp_path / "approvals.jsonl").write_text(json.dumps(content) + "\n")
     assert review(tmp_path, "ask")["by"] == "person"
     history = (tmp_path / "review/history.jsonl").read_text().splitlines()
     assert [json.loads(line).get("remembered", False) for line in history] == [False, True]
+    with pytest.raises(ReviewError, match="needs a person"):  # another effective batch is another training
+        review(tmp_path, "ask", gpus=2)
 
 
 def profile(folder: Path) -> Path:

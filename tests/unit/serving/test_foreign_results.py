@@ -37,7 +37,7 @@ from tests.trainings import make_training
 from tests.unit.llm.test_foreign_model import Touch, change, with_code
 
 TINY = ROOT / "models/tiny"
-OWN = {"model": str(TINY), "trust_remote_code": False, "extra_training_args": {}}
+OWN = {"model": str(TINY), "trust_remote_code": False, "gpus": 1, "nodes": 1, "extra_training_args": {}}
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -349,7 +349,7 @@ def test_their_checkpoint_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     path = make_training(Path("results/exp"), str(TINY))
     overrides = {"trust_remote_code": "false"}
-    checkpoint = _work_folder(path, artifacts.read(path, "lmf_config"), overrides) / "checkpoint-1"
+    checkpoint = _work_folder(path, artifacts.read(path, "lmf_config"), overrides, 1) / "checkpoint-1"
     make_adapter(checkpoint)
     state = {
         "global_step": 1,
@@ -366,7 +366,8 @@ def test_their_checkpoint_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(TrainingError, match=r"(?i)weights.only|unpickl"):
         run_finetuning(path, OWN, "fp32", "disabled", 1, tmp_path / "adapter")
     load = f"import torch; torch.load({str(checkpoint / 'optimizer.pt')!r}, weights_only=False)"
-    environment = training_environment(path, checkpoint.parent, 1)
+    settings = artifacts.read(path, "lmf_config")
+    environment = training_environment(settings, checkpoint.parent, 1, {"gpus": 1, "nodes": 1}, [])
     done = subprocess.run([sys.executable, "-c", load], env=environment, capture_output=True, text=True, check=False)
     assert "Weights only load failed" in done.stderr
     assert not touched.exists()

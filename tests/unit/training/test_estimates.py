@@ -1,10 +1,18 @@
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loramake.llm.models import read_shapes
-from loramake.training.estimates import count_adapter, count_steps, estimate_memory, estimate_training, memory_of
+from loramake.training.estimates import (
+    count_adapter,
+    count_steps,
+    describe_batch,
+    estimate_memory,
+    estimate_training,
+    memory_of,
+)
 from tests.conftest import ROOT
 
 TINY = ROOT / "models/tiny"
@@ -14,13 +22,33 @@ SETTINGS = {
 }  # fmt: skip
 
 
+ONE = {"gpus": 1, "nodes": 1}
+
+
 @pytest.mark.parametrize(("rows", "steps"), [(1, 2), (16, 2), (17, 4), (160, 20)])
 def test_an_epochs_last_smaller_step_counts(rows: int, steps: int) -> None:
-    assert count_steps(SETTINGS, rows) == steps
+    assert count_steps(SETTINGS, ONE, rows) == steps
+
+
+@pytest.mark.parametrize(
+    ("processes", "said", "steps"),
+    [
+        (ONE, "16 rows a step ({each})", 20),
+        ({"gpus": 4, "nodes": 1}, "64 rows a step ({each} × gpus 4)", 6),
+        ({"gpus": 1, "nodes": 2}, "32 rows a step ({each} × nodes 2)", 10),
+        ({"gpus": 4, "nodes": 2}, "128 rows a step ({each} × gpus 4 × nodes 2)", 4),
+    ],
+)
+def test_the_effective_batch_is_that_of_all_processes_and_steps_are_fewer(
+    processes: Any, said: str, steps: int
+) -> None:
+    each = "per_device_train_batch_size 8 × gradient_accumulation_steps 2"
+    assert describe_batch(SETTINGS, processes) == said.format(each=each)
+    assert count_steps(SETTINGS, processes, 160) == steps
 
 
 def test_tokens_are_of_all_epochs() -> None:
-    said = estimate_training(SETTINGS, 100, {"mean": 50.0, "estimated": True})
+    said = estimate_training(SETTINGS, ONE, 100, {"mean": 50.0, "estimated": True})
     assert said == "14 steps over 100 rows, about 10,000 tokens (50 a row, estimated from characters)"
 
 

@@ -99,14 +99,18 @@ def test_a_failed_training_says_why_and_what_to_set(exit_code: int, last: str, s
 
 
 def test_a_failure_under_torchrun_is_told_by_the_error_and_not_by_the_table_below_it() -> None:
-    lines = [
-        *TRACEBACK,
-        "[rank0]: ValueError: strange thing",
-        "======",
-        "Root Cause (first observed failure):",
-        "======",
-    ]
-    lines += ["subprocess.CalledProcessError: Command '['torchrun', '--nnodes', '1']' returned non-zero exit status 1."]
+    output = b"\n".join(
+        [
+            *map(str.encode, TRACEBACK),
+            b"[rank0]: ValueError: strange thing",
+            b"torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ",
+            b"======",
+            b"Root Cause (first observed failure):",
+            b"  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html",
+            b"======",
+        ]
+    )
+    lines = follow(io.BytesIO(output), lambda *_: None)
     assert failure(1, lines, SETTINGS, Path("work")).endswith("[rank0]: ValueError: strange thing.")
 
 

@@ -66,6 +66,7 @@ def test_a_job_is_read_from_scontrol_without_an_accounting_database() -> None:
         14400,
     )
     assert DETAILS.wants == "1 GPU, 2 CPUs, 6000 MB of memory, 4 h"
+    assert replace(DETAILS, gpus="2").wants.startswith("2 GPUs, ")
     assert parse_details("") == Details()
 
 
@@ -306,6 +307,8 @@ def test_the_profile_for_slurm_carries_the_keys_of_the_default_one() -> None:
         yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text(encoding="utf-8"))
         for name in ("default", "slurm")
     )
+    assert default["resources"].pop("gpu") == 1  # it would cap a job's GPUs
+    del default["set-resource-scopes"]
     assert {key: slurm.get(key) for key in default} == default
 
 
