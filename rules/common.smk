@@ -35,7 +35,7 @@ from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.llm.models import check_model
 from loramake.paths import APPROVALS, TEMPLATES, locate_model
 from loramake.terminal import Waiting
-from loramake.llm.extra import check_quantization
+from loramake.llm.extra import check_quantization, check_training_extra
 from loramake.training.processes import check_processes
 from loramake.workflow.slurm.fit import (
     TERM_OPTION,
@@ -249,6 +249,23 @@ def hash_model(experiment):
     folder = Path(locate_model(validate_model(experiment)))
     names = ("config.json", "tokenizer*.json", "*.jinja", "*.safetensors")
     return f"model {hash_files(path for name in names for path in folder.glob(name))}"
+
+
+def before_training(function):
+    """A parameter of the training, which is refused before the first step where its packages are missing.
+
+    Jobs elsewhere have packages of their own, and a training that is done needs none.
+    """
+
+    def get_checked(wildcards):
+        executor = workflow.executor_plugin
+        is_here = executor is not None and executor.name == "local"
+        adapter = Path(f"results/{wildcards.experiment}/adapter/adapter_config.json")
+        if is_here and not workflow.deployment_settings.deployment_method and not adapter.exists():
+            check_training_extra()
+        return function(wildcards)
+
+    return refuse_in_one_sentence(get_checked)
 
 
 def get_model_hash(wildcards):

@@ -63,7 +63,7 @@ rule run_finetuning:
         slurm_extra=get_slurm_options,
     params:
         version=get_version("run_finetuning"),
-        model_hash=get_model_hash,
+        model_hash=before_training(get_model_hash),
         own=get_slice(
             "model",
             "trust_remote_code",

@@ -3,11 +3,13 @@
 import importlib
 import importlib.util
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from loramake.errors import ConfigError
+from loramake.paths import ROOT
 from loramake.threads import available_cpus, sleeping_threads
 
 
@@ -22,12 +24,25 @@ def import_training(module: str) -> Any:
         return imported
     except ImportError as error:
         package = module.partition(".")[0]
-        raise ConfigError(f"{package} needs the training extra: pip install -e '.[train]' ({error}).") from error
+        raise ConfigError(f"{package} is needed and cannot be imported ({error}): {install_command()}.") from error
 
 
 def has_training_extra() -> bool:
     """Whether LlamaFactory is installed; does not import it."""
     return importlib.util.find_spec("llamafactory") is not None
+
+
+def check_training_extra() -> None:
+    """Raise ConfigError, with the command that installs it, if LlamaFactory is not installed; does not import it."""
+    if not has_training_extra():
+        raise ConfigError(f"the training needs LlamaFactory, which is not installed: {install_command()}.")
+
+
+def install_command() -> str:
+    """What installs the training extra: into a clone or an editable installation of one, or beside a wheel."""
+    is_clone = (ROOT / "pyproject.toml").is_file()
+    package = shlex.quote(f"{ROOT}[train]") if is_clone else "'loramake[train]'"
+    return f"{shlex.quote(sys.executable)} -m pip install {'-e ' if is_clone else ''}{package}"
 
 
 def check_quantization(bits: int | None, method: str | None = None) -> None:
