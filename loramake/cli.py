@@ -1,9 +1,10 @@
 """The command `loramake`. Everything it does can be done with snakemake and files, too."""
 
 import contextlib
+import importlib.metadata
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -74,22 +75,44 @@ def _renamed(error: TyperException) -> str | None:
 app = typer.Typer(
     name="loramake",
     cls=_OneSentence,
-    help="From any CSV to a fine-tuned LLM predictor whose probabilities can be trusted.",
     epilog="Start with: loramake run --csv my.csv. Exit codes: 0 done, 1 refused or failed, 2 invalid option.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-app.command(epilog="Example: loramake init visits.csv")(init)
-app.command(epilog="Example: loramake run --csv visits.csv --target ill --epochs 5")(run)
-app.command(epilog="Example: loramake review exp1")(review)
-app.command(
-    epilog="Example: loramake status exp1. Exit codes: 0 everything is fresh, 1 refused, 3 not everything is fresh."
-)(status)
-app.command(epilog="Example: loramake predict exp1 --csv new.csv --output predictions.csv")(predict)
-app.command(epilog="Example: loramake compare exp1 exp2")(compare)
-app.command(epilog="Example: loramake report exp1")(report)
-app.command(epilog="Example: loramake doctor. Exit codes: 0 all is well, 1 something is missing, 2 nothing can run.")(
-    doctor
-)
+
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
+        typer.echo(f"loramake {importlib.metadata.version('loramake')}")
+        raise typer.Exit
+
+
+def _check(is_requested: bool) -> None:
+    if is_requested:
+        doctor()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", callback=_check, is_eager=True, help="The same as loramake doctor.")
+    ] = False,
+) -> None:
+    """From any CSV to a fine-tuned LLM predictor whose probabilities can be trusted."""
+
+
+_EXAMPLES: dict[Callable[..., None], str] = {
+    init: "loramake init visits.csv",
+    run: "loramake run --csv visits.csv --target ill --epochs 5",
+    review: "loramake review exp1. Exit codes: 0 decided, or feedback saved; 1 refused or stopped",
+    status: "loramake status exp1. Exit codes: 0 everything is fresh, 1 refused, 3 not everything is fresh",
+    predict: "loramake predict exp1 --csv new.csv --output predictions.csv",
+    compare: "loramake compare exp1 exp2",
+    report: "loramake report exp1",
+    doctor: "loramake doctor. Exit codes: 0 all is well, with or without a GPU; 1 something is missing; 2 nothing runs",
+}
+for command, example in _EXAMPLES.items():
+    app.command(epilog=f"Example: {example}.")(command)

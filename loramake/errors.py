@@ -7,6 +7,7 @@ LoramakeError
 ├── AgentError        an agent that cannot do its task
 ├── CodeError         generated code that failed or broke its contract
 ├── ReviewError       a review that was stopped, or that has no terminal to ask in
+│   └── FeedbackSavedError   one that ends with changes, which the next run makes
 ├── TrainingError     a training that did not finish
 └── PredictionError   a row or a label that cannot be scored
 """
@@ -45,6 +46,10 @@ class CodeError(LoramakeError):
 
 class ReviewError(LoramakeError):
     """A review that was stopped, or that has no terminal to ask in."""
+
+
+class FeedbackSavedError(ReviewError):
+    """A review that ends with changes, which the next run makes."""
 
 
 class TrainingError(LoramakeError):

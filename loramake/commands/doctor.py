@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-_MARKS = {"ok": ("✓", "green"), "missing": ("!", "yellow"), "broken": ("✗", "red")}
+_MARKS = {"ok": ("✓", "green"), "optional": ("–", "dim"), "missing": ("!", "yellow"), "broken": ("✗", "red")}
 
 
 def doctor(

@@ -21,7 +21,7 @@ from loramake import artifacts, schemas
 from loramake.artifact_types.review import Decided, Decider, Review, ReviewName
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
-from loramake.errors import ConfigError, ReviewError
+from loramake.errors import ConfigError, FeedbackSavedError, ReviewError
 from loramake.layout import DECISIONS, approval_name
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
@@ -99,7 +99,11 @@ class Approval:
         """Ask a person outside of a run, and keep an approval for the next run, whatever its mode."""
         decided = self._earlier()
         if decided is None:
-            decided = self._ask()
+            try:
+                decided = self._ask()
+            except FeedbackSavedError as saved:
+                say(str(saved))
+                return
             self._remember("approve", "person")
         text = yaml.safe_dump({"sha256": self._digest(), **decided}, sort_keys=False)
         artifacts.write_text(self._file, f"# Approved at the terminal, for exactly these files.\n{text}")
@@ -197,7 +201,7 @@ class Approval:
     def _revise(self, changes: list[Change]) -> None:
         files = save_feedback(changes, self._folder)
         self._remember("revise", "person", feedback=[change.describe() for change in changes])
-        raise ReviewError(
+        raise FeedbackSavedError(
             f"feedback is saved in {', '.join(map(str, files))}: "
             f"run the same command to continue from {first_rule(changes)}."
         )

@@ -21,8 +21,8 @@ from loramake.sandbox import bubblewrap
 from loramake.settings import defaults
 from loramake.workflow.slurm.queue import COMMANDS, Node, largest_node, read_nodes
 
-OK, MISSING, BROKEN = "ok", "missing", "broken"
-"""Severities: all is well, something optional is missing, something required is missing."""
+OK, OPTIONAL, MISSING, BROKEN = "ok", "optional", "missing", "broken"
+"""Severities: all is well; absent, which is well for most; something for the usual way is missing; nothing can run."""
 
 _GIB = 1 << 30
 _LITTLE_DISK, _LITTLE_MEMORY = 10 * _GIB, 4 * _GIB
@@ -43,8 +43,9 @@ class Finding:
 
 
 def exit_code(findings: list[Finding]) -> int:
-    """0 if all is well, 1 if something optional is missing, 2 if nothing can run."""
-    return max([OK, MISSING, BROKEN].index(finding.severity) for finding in findings)
+    """0 if all is well, without what is optional, too; 1 if something is missing, 2 if nothing can run."""
+    codes = {OK: 0, OPTIONAL: 0, MISSING: 1, BROKEN: 2}
+    return max(codes[finding.severity] for finding in findings)
 
 
 def examine(config: Path = Path("config.yaml")) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def examine(config: Path = Path("config.yaml")) -> Iterator[Finding]:
     yield _python()
     yield _packages("", "the workflow", BROKEN, "pip install loramake")
     yield _packages("train", "the training", MISSING, "pip install 'loramake[train]'")
-    yield _packages("formats", "Parquet and Excel", MISSING, "pip install 'loramake[formats]'")
+    yield _packages("formats", "Parquet and Excel", OPTIONAL, "pip install 'loramake[formats]'")
     yield _llamafactory_cli()
     yield _sandbox()
     yield _endpoint(config)
@@ -152,7 +153,7 @@ def _gpu() -> Finding:
     query = ["--query-gpu=name,memory.free,memory.total", "--format=csv,noheader"]
     lines = output_lines("nvidia-smi", *query)
     if not lines:
-        return Finding("GPU", MISSING, "none was found: models/tiny trains on the CPU, real models need one")
+        return Finding("GPU", OPTIONAL, "none was found: models/tiny trains on the CPU, real models need one")
     return Finding("GPU", OK, "; ".join(f"{name}, {free} free of {total}" for name, free, total in map(_cells, lines)))
 
 

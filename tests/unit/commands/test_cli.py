@@ -1,5 +1,6 @@
 """What the command line says of what was typed, which may be the name of somebody else's file."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -86,3 +87,13 @@ def test_a_file_that_an_experiment_names_is_shown_printable(tmp_path: Path) -> N
     shown = (done.stdout + done.stderr).decode()
     assert "a�]0;title" in shown
     assert printable(shown) == shown
+
+
+def test_the_version_is_that_of_the_package_and_check_is_doctor(tmp_path: Path) -> None:
+    def output(*arguments: str) -> str:
+        command = [str(BIN / "loramake"), *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False).stdout
+
+    assert output("--version") == f"loramake {importlib.metadata.version('loramake')}\n"
+    assert output("--check").splitlines()[0] == output("doctor").splitlines()[0]
+    assert output("--check").startswith("✓ Python: ")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from loramake import artifacts
-from loramake.errors import ReviewError
+from loramake.errors import FeedbackSavedError, ReviewError
 from loramake.review import approval
 from loramake.review.approval import Approval, Question, forget_reviews
-from loramake.review.changes import FeedbackContext
+from loramake.review.changes import Change, FeedbackContext
 
 EXPERIMENT = Path("results/exp")
 FILE, DECISION = EXPERIMENT / "data.json", EXPERIMENT / "review/data.json"
@@ -24,10 +24,14 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FILE.write_text("what a person looked at", encoding="utf-8")
 
 
+def asked() -> Approval:
+    context = FeedbackContext(["a"], [], reads_notes=False)
+    return Approval(Question("data", [FILE], context, {"approve": {"balance": "none"}}), DECISION, {})
+
+
 def decide(mode: str) -> dict[str, object]:
     """The decision on the file as it is now."""
-    question = Question("data", [FILE], FeedbackContext([], [], reads_notes=False), {"approve": {"balance": "none"}})
-    Approval(question, DECISION, {}).decide(mode)
+    asked().decide(mode)
     made: dict[str, object] = artifacts.read(DECISION, "review")
     return made
 
@@ -71,4 +75,18 @@ def test_an_approval_that_is_taken_back_is_the_one_of_these_bytes() -> None:
     forget_reviews(EXPERIMENT, "data")
     assert "0" * 64 in Path(approval.APPROVALS).read_text(encoding="utf-8")
     with pytest.raises(ReviewError, match="needs a person"):
+        decide("ask")
+
+
+def test_feedback_outside_of_a_run_is_a_success_and_stops_a_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def revise(approval: Approval) -> None:
+        approval._revise([Change("plan", "drop", ["a"])])
+
+    monkeypatch.setattr(Approval, "_ask", revise)
+    asked().decide_ahead()
+    assert "feedback is saved in results/exp/feedback/plan.yaml" in " ".join(capsys.readouterr().err.split())
+    assert not (EXPERIMENT / "feedback/approve_data.yaml").exists()
+    with pytest.raises(FeedbackSavedError, match="feedback is saved in"):
         decide("ask")

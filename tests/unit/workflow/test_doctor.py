@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from loramake.workflow.doctor import Finding, _gpu, exit_code
 from tests.conftest import BIN
 from tests.endpoint import serve
 
@@ -67,3 +68,11 @@ def test_a_key_without_a_model_is_said_and_breaks_nothing(tmp_path: Path) -> Non
     assert findings["endpoint"]["severity"] == "missing"
     assert "set agent_model" in findings["endpoint"]["detail"]
     assert findings["code"] == 1
+
+
+def test_what_is_optional_costs_no_exit_code() -> None:
+    def code(*severities: str) -> int:
+        return exit_code([Finding("it", severity, "") for severity in severities])
+
+    assert [code("ok", "optional"), code("ok", "missing"), code("missing", "broken")] == [0, 1, 2]
+    assert _gpu().severity in ("ok", "optional")
