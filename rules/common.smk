@@ -85,7 +85,7 @@ def keep_names_as_written():
     given = workflow.config_settings.config
     for entry in workflow.config_settings.config_args or []:
         key, _, text = entry.partition("=")
-        if key in COLUMNS and not isinstance(given[key], str | list | None):
+        if key in COLUMNS and not isinstance(given[key], str | list | dict | None):
             given[key] = config[key] = text.strip("'\"")
 
 

@@ -13,7 +13,7 @@ DecimalSign = Literal[".", ","]
 ThousandsSign = Literal[".", ",", " ", "\u00a0", "\u2009", "\u202f", "'", "\u2019"]
 
 
-NumberKind = Literal["number", "duration"]
+NumberKind = Literal["number", "duration", "minutes"]
 DeclaredType = Literal["numeric", "category", "categorical", "text", "date", "id"]
 
 

@@ -1,12 +1,17 @@
 """What a person should know of how a column was read: sentences without a full stop, to follow its name."""
 
+import json
+import re
+
 import numpy as np
 import pandas as pd
 
 from loramake.artifact_types.explore import ProfileColumn
-from loramake.tables.numbers import to_numbers
+from loramake.tables.dates import choose_date_style, read_date
+from loramake.tables.numbers import are_codes, choose_number_style, read_number, to_numbers
 from loramake.text import listed
 
+_YAML_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 _MOST_ZEROS = 0.5
 _LEAST_ZEROS = 3
 _GAP = 5
@@ -67,17 +72,23 @@ def _describe_missing(column: ProfileColumn) -> list[str]:
     if column["missing_words"]:
         words = [f"{entry['value']!r} ({_cells(entry['rows'])})" for entry in column["missing_words"]]
         sentences.append(f"read as missing: {listed(words)}")
-    if column["kept_words"]:
+    if column["kept_words"] and column["missing_by"] == "words":
         kept = listed([repr(word) for word in column["kept_words"]])
-        name = column["name"]
+        listing = ", ".join(map(_as_yaml, column["kept_words"]))
         sentences.append(
             f"{kept} kept as a category; if it stands for a missing cell, set "
-            f"missing_values: {{{name}: [{', '.join(column['kept_words'])}]}}"
+            f"missing_values: {{{_as_yaml(column['name'])}: [{listing}]}}"
         )
     if column["words"]:
         kind = "dates" if column["type"] == "date" else "numbers"
         sentences.append(f"{_cells(column['words'])} not {kind}, which stay words")
     return sentences
+
+
+def _as_yaml(text: str) -> str:
+    """A text as YAML's flow style takes it: in quotes if it could be read as something else."""
+    is_plain = re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) and text.lower() not in _YAML_WORDS
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def _cells(count: int) -> str:
@@ -86,7 +97,7 @@ def _cells(count: int) -> str:
 
 def find_warnings(column: ProfileColumn, filled: "pd.Series[str]", is_declared: bool) -> list[str]:
     """What may have been read wrongly, each with the setting that answers it; nothing about a declared type."""
-    name = column["name"]
+    name = _as_yaml(column["name"])
     warnings: list[str] = []
     if column["type"] == "numeric" and (zeros := _suspicious_zeros(filled)):
         rows, least = zeros
@@ -96,7 +107,13 @@ def find_warnings(column: ProfileColumn, filled: "pd.Series[str]", is_declared: 
         )
     if is_declared:
         return warnings
-    if column["type"] == "categorical" and _is_nearly_unique(column, len(filled)):
+    if column["type"] in ("categorical", "text") and (mixed := _describe_mixture(filled)) is not None:
+        cells, kind = mixed
+        warnings.append(
+            f"{cells:,} of {len(filled):,} cells are {kind}s, too few for a column of {kind}s; if it is one, set "
+            f"column_types: {{{name}: {'numeric' if kind == 'number' else 'date'}}}"
+        )
+    elif column["type"] == "categorical" and _is_nearly_unique(column, len(filled)):
         warnings.append(
             f"{column['distinct']:,} categories in {len(filled):,} rows; if it is text, set column_types: "
             f"{{{name}: text}}, or id to leave it out"
@@ -107,6 +124,19 @@ def find_warnings(column: ProfileColumn, filled: "pd.Series[str]", is_declared: 
             f"{{{name}: numeric}}"
         )
     return warnings
+
+
+def _describe_mixture(filled: "pd.Series[str]") -> tuple[int, str] | None:
+    """How many cells are numbers, or dates, where at least half of them are; None for other columns."""
+    counts = filled.value_counts()
+    if are_codes(counts):
+        return None
+    if (style := choose_number_style(counts, _NEARLY_ALL)) is not None:
+        numbers = {cell for cell in counts.index if read_number(str(cell), style) is not None}
+        return int(counts[counts.index.isin(numbers)].sum()), "number"
+    if (dates := choose_date_style(counts, _NEARLY_ALL)) is not None:
+        return int(sum(rows for cell, rows in counts.items() if read_date(str(cell), dates) is not None)), "date"
+    return None
 
 
 def _is_nearly_unique(column: ProfileColumn, rows: int) -> bool:

@@ -126,43 +126,31 @@ class Columns:
         self, name: str, column: "pd.Series[Any]", adapted: AdaptedReading
     ) -> tuple[list[str | None], list[Remark]]:
         codes, written = pd.factorize(column)
-        training = self.training.get(name, Training(name))
-        texts = self._read_cells(name, list(written), adapted)
-        texts = [text if text is None else training.respell(text) for text in texts]
-        unclear = {
-            code: (UNCLEAR, f"{training.show(written[code])} {adapted.explain(written[code])}")
-            for code in self._unclear(name, list(written), texts)
+        training, reading = self.training.get(name, Training(name)), self.readings[name]
+        missing = reading.is_missing(pd.Index([str(cell) for cell in written], dtype=object))
+        read = _read_cells(list(written), adapted)
+        unclear = [code for code, text in enumerate(read) if text is None and not missing[code]]
+        texts = reading.without_listed(
+            [
+                None if text is None or is_missing else training.respell(text)
+                for text, is_missing in zip(read, missing, strict=True)
+            ]
+        )
+        by_code = training.remarks(texts) | {
+            code: (UNCLEAR, f"{training.show(written[code])} {adapted.explain(written[code])}") for code in unclear
         }
-        by_code = training.remarks(texts) | unclear
         remarks = [Remark(row, name, *by_code[code]) for row, code in enumerate(codes.tolist()) if code in by_code]
         return [texts[code] if code >= 0 else None for code in codes.tolist()], remarks
 
-    def _read_cells(self, name: str, written: list[str], adapted: AdaptedReading) -> list[str | None]:
-        """Distinct cells as the model is given them; None if one is missing or unclear."""
-        changed = adapted.read_cells([cell for cell in written if not isinstance(cell, Read)])
-        flags = adapted.reading.flags
-        texts = [
-            (str(cell) if flags is None else flags.read(str(cell)))
-            if isinstance(cell, Read)
-            else changed.get(cell, cell)
-            for cell in written
-        ]
-        return [
-            None if is_missing else text for text, is_missing in zip(texts, self._missing(name, written), strict=True)
-        ]
 
-    def _missing(self, name: str, written: Sequence[str]) -> list[bool]:
-        cells = pd.Index([str(cell) for cell in written], dtype=object)
-        return self.readings[name].is_missing(cells).tolist() if len(cells) else []
-
-    def _unclear(self, name: str, written: Sequence[str], texts: list[str | None]) -> list[int]:
-        """The indices of the cells that are not missing and yet not read."""
-        missing = self._missing(name, written)
-        return [code for code, text in enumerate(texts) if text is None and not missing[code]]
+def _read_cells(written: list[str], adapted: AdaptedReading) -> list[str | None]:
+    """Distinct cells as the model is given them; None if one is unclear."""
+    changed = adapted.read_cells([cell for cell in written if not isinstance(cell, Read)])
+    return [adapted.read_typed(str(cell)) if isinstance(cell, Read) else changed.get(cell, cell) for cell in written]
 
 
 class Read(str):
-    """A cell that was a number, a date or a truth value, not text: nothing about its format is in doubt."""
+    """A cell that was a number, a date or a truth value, not text: how it was written is not in doubt."""
 
     __slots__ = ()
 

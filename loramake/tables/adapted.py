@@ -41,13 +41,35 @@ class AdaptedReading:
             words = words[to_numbers(words).isna()]
         return {cell: self._read_number(cell) for cell in words}
 
+    def read_typed(self, text: str) -> str | None:
+        """What a cell is read as that was a number, a date or a truth value, plainly written; None if unclear.
+
+        A number is, where the CSV's numbers had a unit that scales them: 0.05 may be 5%.
+        """
+        style = self.reading.numbers
+        if self.reading.flags is not None:
+            return self.reading.flags.read(text)
+        if self.reading.dates is not None:
+            return read_date(text, DateStyle()) or text
+        if style is None or style.kind == "number":
+            return None if style is not None and style.is_scaled else text
+        duration = read_number(text, style)
+        return text if duration is None else duration.text
+
     def explain(self, cell: str) -> str:
         """Why `read_cells` gives None for a cell, to follow it in a sentence."""
         if self.reading.dates is not None:
             return "may be two dates: write it as 2024-07-03"
-        if all(read_number(cell, style) is None for style in self.candidates):
-            return "has another unit than in training: convert it"
-        return "may be two numbers: write it as 1234.5"
+        style = self.reading.numbers or NumberStyle()
+        if any(read_number(cell, candidate) is not None for candidate in self.candidates):
+            return "may be two numbers: write it as 1234.5"
+        if style.kind != "number":
+            return "is not a duration as in training: write it as 1:02:03"
+        if not split_unit(cell) and style.is_scaled:
+            return f"has no unit, unlike those of training: write it with {style.unit}"
+        return (
+            "has another unit than in training: convert it" if split_unit(cell) else "may be two numbers: write 1234.5"
+        )
 
     def _read_number(self, cell: str) -> str | None:
         read = {number.text for style in self.candidates if (number := read_number(cell, style)) is not None}
@@ -75,10 +97,10 @@ def adapt(reading: Reading, counts: "pd.Series[int]") -> AdaptedReading:
 
 def _adapt_numbers(reading: Reading, style: NumberStyle, counts: "pd.Series[int]") -> AdaptedReading:
     own = _fitting(counts, style)
-    if own == len(counts) or style.kind == "duration":
+    if own == len(counts) or style.kind != "number":
         return AdaptedReading(reading, (style,))
     best = choose_number_style(counts, least=0)
-    if best is None or best.kind != style.kind or (style.unit and best.unit and best.unit != style.unit):
+    if best is None or best.kind != style.kind or (best.unit != style.unit and (style.unit or best.is_scaled)):
         return AdaptedReading(reading, (style,))
     unit = best.unit or style.unit
     fits = {candidate: _fitting(counts, replace(candidate, unit=unit)) for candidate in STYLES}

@@ -16,6 +16,8 @@ from loramake.tables.numbers import MOSTLY
 
 _LONGEST_DATE = 60
 _TRIED, _FEW = 200, 0.3
+_YEARS = range(1678, 2262)
+"""Those that pandas counts in nanoseconds; 9999-12-31 stands for no date."""
 _ISO = r"\d{4}-\d\d-\d\d(?: \d\d:.{0,20})?$"
 _CANONICAL = r"\d{4}-\d\d-\d\d(?: (?!00:00:00)\d\d:\d\d:\d\d)?"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -32,10 +34,12 @@ _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4}|\d{2})"
 DIGITS_OF_DATE = re.compile(r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})")
 _SHAPES = tuple(
-    re.compile(_WEEKDAY + shape + _TIME, re.I)
+    re.compile(_WEEKDAY + shape + _TIME, re.I | re.ASCII)
     for shape in (
         r"(?P<year>\d{4})(?P<sign>[-/.])(?P<month>\d{1,2})(?P=sign)(?P<day>\d{1,2})",
-        r"(?P<first>\d{1,2})(?P<sign>[-/.])(?P<second_number>\d{1,2})(?P=sign)" + _YEAR,
+        r"(?P<first>\d{1,2})(?P<sign>[-/.])(?P<second_number>\d{1,2})(?P=sign)(?P<year>\d{4})",
+        r"(?P<first>\d{1,2})(?P<sign>/)(?P<second_number>\d{1,2})/(?P<year>\d{2})",
+        r"(?P<first>\d{2})(?P<sign>[-.])(?P<second_number>\d{2})(?P=sign)(?P<year>\d{2})",
         _DAY + r"[\s\-./]*" + _MONTH + r"[\s\-./,]*" + _YEAR,
         _MONTH + r"[\s\-./]*" + _DAY + r",?\s*[\s\-./,]\s*" + _YEAR,
         r"(?P<year>\d{4})[\s\-./]*" + _MONTH + r"[\s\-./]*(?P<day>\d{1,2})",
@@ -83,7 +87,7 @@ def find_date_style(filled: "pd.Series[str]") -> DateStyle | None:
 def choose_date_style(counts: "pd.Series[int]", least: float) -> DateStyle | None:
     """The date style if a share of `least` or more of the cells in `counts` (rows by cell) are dates."""
     cells = list(map(str, counts.index))
-    if not cells or not _may_be_dates(cells[:_TRIED]):
+    if not cells or not _may_be_dates(cells[:: -(-len(cells) // _TRIED)]):
         return None
     style = _style_of(count_orders(counts))
     dates = sum(int(count) for cell, count in counts.items() if read_date(str(cell), style) is not None)
@@ -106,8 +110,8 @@ def count_orders(counts: "pd.Series[int]") -> Orders:
     """How many cells (rows by cell) can only have the day first, only the month first, or may have either."""
     day_first = month_first = either = 0
     for cell, rows in counts.items():
-        match = _SHAPES[1].fullmatch(str(cell)) if len(str(cell)) <= _LONGEST_DATE else None
-        if match is None:
+        match = _match(str(cell))
+        if match is None or match.groupdict().get("first") is None:
             continue
         first, second = int(match["first"]), int(match["second_number"])
         if match["sign"] == "." or first > 12:  # 3.7.2024 is written where the day comes first
@@ -121,13 +125,17 @@ def count_orders(counts: "pd.Series[int]") -> Orders:
 
 def read_date(cell: str, style: DateStyle) -> str | None:
     """The date in a cell, in ISO 8601, with its time in UTC unless it is midnight; None if it contains none."""
-    if len(cell) > _LONGEST_DATE:
-        return None
-    match = next((match for shape in _SHAPES if (match := shape.fullmatch(cell))), None)
+    match = _match(cell)
     try:
         return None if match is None else _to_iso(match, style)
     except (ValueError, OverflowError):  # no such day, or no such time
         return None
+
+
+def _match(cell: str) -> re.Match[str] | None:
+    if len(cell) > _LONGEST_DATE:
+        return None
+    return next((match for shape in _SHAPES if (match := shape.fullmatch(cell))), None)
 
 
 def _to_iso(match: re.Match[str], style: DateStyle) -> str:
@@ -136,6 +144,8 @@ def _to_iso(match: re.Match[str], style: DateStyle) -> str:
     year = int(parts["year"])
     if len(parts["year"]) == 2:
         year += 1900 if year >= 69 else 2000  # as POSIX reads years of two digits
+    if year not in _YEARS:
+        raise ValueError(year)
     if parts.get("first"):
         day, month = _day_and_month(int(match["first"]), int(match["second_number"]), match["sign"], style)
     else:

@@ -112,6 +112,9 @@ def _look(lines: Sequence[Line], position: int, known: Collection[str]) -> _Look
     """What the line at a position looks like, by the lines below it."""
     header = lines[position].cells
     below = [line.cells for line in lines[position + 1 :] if line.cells != header]
+    is_repeated = len(lines) - position - 1 - len(below) >= _FEWEST_CELLS - 1 and not any(
+        map(is_number_or_date, header)
+    )
     names, probable, data, numbers = 0, 0, 0, list[str]()
     for index, name in enumerate(header):
         cells = [cells[index] for cells in below if index < len(cells) and cells[index]]
@@ -130,7 +133,7 @@ def _look(lines: Sequence[Line], position: int, known: Collection[str]) -> _Look
     data += 0 if _is_series(numbers) else len(numbers)
     if names:
         return _Looks.NAMES
-    if data > 3 * probable:
+    if data > 3 * probable or is_repeated:
         return _Looks.DATA
     return _Looks.PROBABLY_NAMES if probable and not data else _Looks.UNCLEAR
 

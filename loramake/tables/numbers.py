@@ -26,7 +26,15 @@ _CODES = 0.01
 """Cells such as 02134 make a column one of codes from this share on."""
 
 _SPACES = " \u00a0\u2009\u202f"
-_MINUSES = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-"))
+_ASCII = str.maketrans(
+    dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-")
+    | {
+        sign: str(unicodedata.digit(sign))
+        for sign in map(chr, range(128, 0x1FBFA))
+        if unicodedata.category(sign) == "Nd"
+    }
+)
+"""Every minus, and every digit of another script, as ASCII has it."""
 _CURRENCY_SIGNS = "".join(sign for sign in map(chr, range(0x2FA20)) if unicodedata.category(sign) == "Sc")
 _CURRENCY = (
     rf"(?:[A-Z]{{0,3}}[{_CURRENCY_SIGNS}]|AED|ARS|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|"
@@ -41,16 +49,19 @@ _CELL = re.compile(
     """,
     re.X,
 )
-_CODE = re.compile(r"[-+]?0\d[\d.]*")
+_CODE = re.compile(r"[-+]?0\d[\d.]*", re.ASCII)
 _CLOCK = re.compile(
     r"(?:(?P<day_sign>-)?(?P<days>\d{1,6})\s*d(?:ays?)?,?\s*)?(?P<sign>[-+])?(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)"
     r"(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?(?:\s*(?P<half>[ap])\.?m\.?)?",
     re.I,
 )
 _SPAN = re.compile(
-    r"P?(?:(?P<days>\d+)\s*d(?:ays?)?)?[\sT,]*(?:(?P<hours>\d+)\s*h(?:ours?|rs?)?)?[\s,]*"
+    r"(?:(?P<days>\d+)\s*d(?:ays?)?)?[\s,]*(?:(?P<hours>\d+)\s*h(?:ours?|rs?)?)?[\s,]*"
     r"(?:(?P<minutes>\d+)\s*m(?:in(?:ute)?s?)?)?[\s,]*(?:(?P<seconds>\d+(?:\.\d+)?)\s*s(?:ec(?:ond)?s?)?)?",
     re.I,
+)
+_ISO_SPAN = re.compile(
+    r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
 _SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 
@@ -59,8 +70,8 @@ _SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 class NumberStyle:
     """How a column writes its numbers: `$1,234.5` has the thousands separator `,` and the unit `$`.
 
-    A cell without the unit is a number, too; one with another unit is a word. The number of a duration or a time of
-    day is its seconds.
+    A cell without the unit is a number, too, unless the unit scales it; one with another unit is a word. The number of
+    a duration or a time of day is its seconds; among `minutes`, `58:12` is minutes and seconds.
     """
 
     decimal: DecimalSign = "."
@@ -74,7 +85,12 @@ class NumberStyle:
     @property
     def is_plain(self) -> bool:
         """Whether float() reads its numbers without a unit."""
-        return (self.decimal, self.thousands, self.kind) == (".", None, "number")
+        return (self.decimal, self.thousands, self.kind) == (".", None, "number") and not self.is_scaled
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the unit makes the number larger or smaller: a bare number beside 5% or 5k is another one."""
+        return self.unit is not None and self.unit.rpartition(" ")[2].strip("".join(_CURRENCY_SIGNS)) in _SCALES
 
     @property
     def pattern(self) -> str:
@@ -82,12 +98,16 @@ class NumberStyle:
         point, whole = re.escape(self.decimal), r"\d+"
         if self.thousands is not None:
             sign = re.escape(self.thousands)
-            whole = rf"(?:\d+|\d{{1,3}}(?:{sign}\d{{2,3}})*{sign}\d{{3}})"  # 1,00,000 as in India, too
+            indian = r"|\d{1,2}(?:,\d{2})+,\d{3}" if self.thousands == "," else ""
+            whole = rf"(?:\d+|\d{{1,3}}(?:{sign}\d{{3}})+{indian})"
         return rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?"
 
 
+_SCALES = ("%", "\u2030", "k", "K", "M", "mn", "B", "bn")
 PLAIN = NumberStyle()
-_DURATION = NumberStyle(kind="duration", unit="s")
+_DURATION, _MINUTES = NumberStyle(kind="duration", unit="s"), NumberStyle(kind="minutes", unit="s")
+_MOST_BOUNDS = 0.5
+"""Where more of the numbers than this are bounds, they may be names of groups."""
 _OTHER_STYLES = (
     NumberStyle(".", ","),  # before the decimal comma: `1,234` is read as a thousand unless another cell contradicts it
     NumberStyle(",", None),
@@ -136,18 +156,39 @@ def choose_number_style(counts: "pd.Series[int]", least: float) -> NumberStyle |
     rows = counts.sum()
     if not rows:
         return None
-    cells = pd.Series(counts.index, dtype=object)
-    is_plain = to_numbers(cells).notna().to_numpy()
+    is_plain = to_numbers(pd.Series(counts.index, dtype=object)).notna().to_numpy()
     if is_plain.all():
         return PLAIN
-    if len(cells) > _TRIED and sum(map(_may_be_number, cells[:_TRIED])) < _FEW * _TRIED:
+    compared = _part(counts, _COMPARED)
+    if len(counts) > _TRIED and sum(map(_may_be_number, _part(counts, _TRIED).index)) < _FEW * _TRIED:
         return None
-    compared = counts.iloc[:: -(-len(counts) // _COMPARED)]
-    candidates = [*_fitting_styles(compared), (float(counts[is_plain].sum() / rows), PLAIN)]
-    if (clocks := sum(count for cell, count in compared.items() if _to_seconds(str(cell)) is not None)) > 0:
-        candidates.append((clocks / compared.sum(), _DURATION))
+    candidates = [*_fitting_styles(compared), (float(counts[is_plain].sum() / rows), PLAIN), *_fitting_clocks(compared)]
     share, style = max(candidates, key=lambda candidate: candidate[0])
-    return style if share >= least and share > 0 else None
+    return style if share >= least and share > 0 and not _are_groups(compared, style) else None
+
+
+def _part(counts: "pd.Series[int]", cells: int) -> "pd.Series[int]":
+    """About so many of the cells, evenly from the most to the least frequent."""
+    return counts.iloc[:: -(-len(counts) // cells)]
+
+
+def _fitting_clocks(counts: "pd.Series[int]") -> list[tuple[float, NumberStyle]]:
+    """The style of durations with its share of the rows; none if no cell has two parts, as `1:30` and `1h 30m` have."""
+    cells = list(map(str, counts.index))
+    parts = {match.group("seconds") is not None for cell in cells if (match := _CLOCK.fullmatch(cell)) is not None}
+    style = _MINUTES if parts == {True, False} else _DURATION
+    if not any(_to_seconds(cell) is not None for cell in cells):
+        return []
+    fits = [read_number(cell, style) is not None for cell in cells]
+    return [(float(counts[fits].sum() / counts.sum()), style)]
+
+
+def _are_groups(counts: "pd.Series[int]", style: NumberStyle) -> bool:
+    """Whether most numbers are bounds of groups, such as <18 and 18+, which would become one number."""
+    numbers = {cell: number for cell in counts.index if (number := read_number(str(cell), style)) is not None}
+    bounds = sum(int(counts[cell]) for cell, number in numbers.items() if number.is_bound)
+    distinct = len({float(number.text) for number in numbers.values()})
+    return bounds > _MOST_BOUNDS * counts.sum() and distinct <= len(numbers) / 2
 
 
 def _may_be_number(cell: str) -> bool:
@@ -197,8 +238,8 @@ def _starts_with_zero(parts: Iterable[_Parts], style: NumberStyle) -> bool:
 
 
 def _has_unit(parts: _Parts, unit: str | None) -> bool:
-    """Whether a cell has the unit or none; beside 5%, a bare 0.05 would be a hundred times more."""
-    return (parts.unit is None and unit != "%") or (
+    """Whether a cell has the unit, or none if the unit does not scale."""
+    return (parts.unit is None and not NumberStyle(unit=unit).is_scaled) or (
         parts.unit is not None and unit is not None and _unit_key(parts.unit) == _unit_key(unit)
     )
 
@@ -212,7 +253,7 @@ def _split(cell: str) -> _Parts | None:
     """The parts of a cell with one number in it; None for any other."""
     if len(cell) > _LONGEST_NUMBER:
         return None
-    match = _CELL.fullmatch(cell.translate(_MINUSES))
+    match = _CELL.fullmatch(cell.translate(_ASCII))
     if match is None:
         return None
     opened = (match["outer"] is not None) + (match["inner"] is not None)
@@ -233,8 +274,8 @@ def split_unit(cell: str) -> str | None:
 
 def read_number(cell: str, style: NumberStyle) -> Number | None:
     """The number in a cell, written plainly; None if it contains none in that style."""
-    if style.kind == "duration":
-        seconds = _to_seconds(cell)
+    if style.kind != "number":
+        seconds = _to_seconds(cell, is_lone_read=True, in_minutes=style.kind == "minutes")
         return None if seconds is None else Number(seconds, False)
     parts = _split(cell)
     if parts is None or not _has_unit(parts, style.unit) or not re.fullmatch(style.pattern, parts.digits):
@@ -244,28 +285,33 @@ def read_number(cell: str, style: NumberStyle) -> Number | None:
     return Number(text, parts.is_bound) if np.isfinite(float(text)) else None
 
 
-def _to_seconds(cell: str) -> str | None:
-    """The seconds of a duration (`1:02:03`, `2 days, 0:30:00`, `1h 30m`, `PT5M`) or a time of day (`2:30 pm`)."""
+def _to_seconds(cell: str, is_lone_read: bool = False, in_minutes: bool = False) -> str | None:
+    """The seconds of a duration (`1:02:03`, `2 days, 0:30:00`, `1h 30m`, `PT5M`) or a time of day (`2:30 pm`).
+
+    `30 min` alone is a number with a unit, unless `is_lone_read`. `58:12` is minutes and seconds if `in_minutes`.
+    """
     if len(cell) > _LONGEST_NUMBER:
         return None
     if clock := _CLOCK.fullmatch(cell):
-        return _seconds_of_clock(clock)
-    span = _SPAN.fullmatch(cell)
+        return _seconds_of_clock(clock, in_minutes)
+    span = _ISO_SPAN.fullmatch(cell) if cell.startswith("P") else _SPAN.fullmatch(cell)
     given = {} if span is None else {name: amount for name, amount in span.groupdict().items() if amount}
-    if len(given) < (1 if cell.startswith("P") else 2):  # `30 min` alone is a number with a unit
+    if len(given) < (1 if cell.startswith("P") or is_lone_read else 2):
         return None
     return str(sum(Decimal(amount) * _SECONDS[name] for name, amount in given.items()))
 
 
-def _seconds_of_clock(clock: re.Match[str]) -> str | None:
+def _seconds_of_clock(clock: re.Match[str], in_minutes: bool) -> str | None:
     hours = int(clock["hours"])
     if clock["half"]:
         if not 1 <= hours <= 12:
             return None
         hours = hours % 12 + (12 if clock["half"].lower() == "p" else 0)
     seconds = hours * 3600 + int(clock["minutes"]) * 60 + Decimal(clock["seconds"] or 0)
+    if in_minutes and clock["seconds"] is None and clock["half"] is None:
+        seconds /= 60
     days = int(clock["days"] or 0) * (-1 if clock["day_sign"] else 1)
-    return str(days * 86400 + (-seconds if clock["sign"] == "-" else seconds))
+    return f"{days * 86400 + (-seconds if clock['sign'] == '-' else seconds):f}"
 
 
 def read_numbers(cells: Sequence[str], style: NumberStyle) -> dict[str, Number]:

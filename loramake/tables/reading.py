@@ -111,9 +111,15 @@ def _sniff_grid(path: Path, dialect: Dialect, known: Collection[str]) -> Dialect
     """The dialect of a table that is not a CSV, with what is left out of it."""
     records = itertools.islice(_grid_records(path, dialect), _HEAD)
     lines = [Line(line, _stripped(cells)) for line, cells in records]
+    if not lines:
+        raise _no_names(path)
     if dialect.format == "excel":
         return dataclasses.replace(dialect, **find_header(lines, path, known)._asdict())
     return dataclasses.replace(dialect, unnamed_columns=find_unnamed(lines[0], lines[1:]))
+
+
+def _no_names(path: str | Path) -> DataError:
+    return DataError(f"{path} has no names of columns: it needs a header line and rows.")
 
 
 def _find_separator(head: Sequence[str], path: Path) -> Delimiter | None:
@@ -218,12 +224,25 @@ def _describe_byte(content: bytes | mmap.mmap, byte: int) -> str:
     return f"line {line}: byte {content[byte]:#04x} at {byte:,}"
 
 
-def _fit(head: Sequence[str], delimiter: str) -> tuple[bool, float, int]:
-    """How well a delimiter explains the first lines: whether the first record is as wide as most, which share is, and
-    that width."""
-    widths = [len(record) for record in csv.reader(head, delimiter=delimiter, skipinitialspace=True) if record]
+def _fit(head: Sequence[str], delimiter: str) -> tuple[bool, float, float, int]:
+    """How well a delimiter explains the first lines: whether the first record is as wide as most, which share is, which
+    share of the cells below contains no other delimiter, and that width."""
+    records = [record for record in csv.reader(head, delimiter=delimiter, skipinitialspace=True) if record]
+    widths = [len(record) for record in records]
     ((usual, times),) = Counter(widths).most_common(1) or [(1, 0)]
-    return (widths[0] == usual, times / len(widths), usual) if usual > 1 else (False, 0.0, 1)
+    if usual == 1:
+        return False, 0.0, 0.0, 1
+    cells = [cell for record in records[1:] for cell in record]
+    clean = sum(not _is_two_cells(cell, delimiter) for cell in cells) / max(1, len(cells))
+    return widths[0] == usual, times / len(widths), round(clean, 1), usual
+
+
+def _is_two_cells(cell: str, delimiter: str) -> bool:
+    """Whether a cell contains another delimiter, other than the comma in a number."""
+    others = "".join(other for other in DELIMITERS if other not in (",", delimiter))
+    return any(other in cell for other in others) or (
+        delimiter != "," and re.search(r",(?!\d)|(?<!\d),", cell) is not None
+    )
 
 
 def read_table(path: str | Path, dialect: Dialect | None = None) -> pd.DataFrame:
@@ -304,8 +323,10 @@ class Shape(NamedTuple):
 def check_shape(path: str | Path, dialect: Dialect) -> Shape:
     """The shape of a table; DataError, with the line, for a bad header, for a row of another width, and for no row."""
     records = records_of(path, dialect)
-    line, header = next(records)
+    line, header = next(records, (1, list[str]()))
     names = _checked_names(header, dialect, f"{path}: line {line}")
+    if not names:
+        raise _no_names(path)
     width, rows = _positions(dialect, len(names))[-1] + 1, 0
     for line, record in records:
         rows += 1

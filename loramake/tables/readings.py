@@ -4,7 +4,7 @@ Found once, from the CSV; profile.json keeps it, and every later step, and every
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +51,7 @@ class Reading:
     """The words of a boolean column."""
     missing_by: MissingBy = "words"
     kept: tuple[str, ...] = ()
-    """Words such as NA that are categories here."""
+    """Doubtful words, such as NA, of many cells: categories, unless the column is one of numbers."""
     listed: tuple[str, ...] = ()
     """The words of the setting that count as missing."""
 
@@ -79,6 +79,11 @@ class Reading:
             "listed_words": list(self.listed),
         }
 
+    def as_words(self) -> "Reading":
+        """The reading of the same column as labels: nothing is rewritten, and no doubtful word is missing."""
+        by: MissingBy = "setting" if self.missing_by == "setting" else "words"
+        return replace(self, numbers=None, dates=None, flags=None, missing_by=by)
+
     def is_missing(self, cells: pd.Index) -> Mask:
         """Which of some distinct cells count as missing, shape (cells,)."""
         if self.missing_by == "setting":
@@ -96,6 +101,14 @@ class Reading:
             return {cell: Number(flag, False) for cell, flag in read.items() if cell != flag}
         return {}
 
+    def without_listed(self, texts: list[str | None]) -> list[str | None]:
+        """Cells as they are read, without the numbers and dates that the setting lists in whatever format."""
+        if self.missing_by != "setting" or not (self.numbers or self.dates):
+            return texts
+        listed = [changed.text for changed in self.read_cells(self.listed).values()] + list(self.listed)
+        is_out = is_listed(pd.Index([text or "" for text in texts], dtype=object), listed)
+        return [None if out else text for text, out in zip(texts, is_out, strict=True)]
+
     def read(self, column: "pd.Series[str]") -> "pd.Series[str]":
         """The column (None where blank) with missing cells None and the others as `read_cells` says."""
         codes, cells = pd.factorize(column)
@@ -109,6 +122,7 @@ class Reading:
             None if is_missing else changed[cell].text if cell in changed else cell
             for cell, is_missing in zip(cells, missing, strict=True)
         ]
+        texts = self.without_listed(texts)
         read = np.array([*texts, None], dtype=object)
         return pd.Series(read[codes], index=column.index, name=column.name, dtype=object)
 
@@ -134,7 +148,7 @@ def find_reading(column: "pd.Series[str]", declared: Declared = NOTHING_DECLARED
     found = found or find_words(name, words, rows - int(words.sum()))
     if declared.missing is not None:
         return Reading(*found, missing_by="setting", listed=tuple(declared.missing))
-    return Reading(*found, missing_by="numbers") if found.has_numbers else Reading(*found, kept=kept)
+    return Reading(*found, missing_by="numbers" if found.has_numbers else "words", kept=kept)
 
 
 def _declared_type(name: str, counts: "pd.Series[int]", declared: DeclaredType) -> FoundType:

@@ -4,7 +4,7 @@ profile_csv finds each dialect, and how each column is read, once; every later s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +36,8 @@ class TableFile(NamedTuple):
     """Whether it is the test CSV, which may write its cells otherwise."""
 
     def with_words(self, column: str) -> "TableFile":
-        """The same, the flags of a column as they are written."""
-        reading = replace(self.readings[column], flags=None)
-        return self._replace(readings={**self.readings, column: reading})
+        """The same, with a column's cells as they are written, and only blank cells and sure words missing in it."""
+        return self._replace(readings={**self.readings, column: self.readings[column].as_words()})
 
     def read(self) -> pd.DataFrame:
         """Its rows as text, missing cells None, numbers plainly written.
@@ -89,7 +88,7 @@ class Source:
         return {"csv": self.csv} if self.test_csv is None else {"csv": self.csv, "test_csv": self.test_csv}
 
     def with_target(self, target: str) -> "Source":
-        """The same, the words of the target as they are written: which of them are one label is for the task to say."""
+        """The same, the target's cells as they are written: which of them are one label is for the task to say."""
         test = None if self.test_csv is None else self.test_csv.with_words(target)
         return Source(self.csv.with_words(target), test)
 

@@ -93,8 +93,9 @@ def find_numbers_or_dates(name: str, counts: "pd.Series[int]", missing: int) -> 
 
 
 def _is_date_of_digits(counts: "pd.Series[int]") -> bool:
-    """Whether all cells are eight digits, as in 20240131."""
-    return bool(counts.index.str.fullmatch(DIGITS_OF_DATE.pattern).all())
+    """Whether most cells are eight digits, as in 20240131."""
+    is_date = counts.index.str.fullmatch(DIGITS_OF_DATE.pattern)
+    return bool(counts[is_date].sum() >= MOSTLY * counts.sum())
 
 
 def _identifies_rows(name: str, counts: "pd.Series[int]", missing: int, style: NumberStyle) -> bool:

@@ -129,7 +129,9 @@ def find_labels(csv: str | Path, target: "pd.Series[str]", rare_labels: str) -> 
     rows = target.dropna().value_counts().sort_index()
     if len(rows) < 2:
         values = f"only the value {shorten(rows.index[0], 40)!r}" if len(rows) else "no values"
-        raise DataError(f"{csv}: the target {target.name} has {values}: choose another column with target.")
+        empty = int(target.isna().sum())
+        missing = f" besides {empty:,} missing cells (of words such as '?', too: see missing_values)" if empty else ""
+        raise DataError(f"{csv}: the target {target.name} has {values}{missing}: choose another column with target.")
     _refuse_other_kinds(csv, target, len(rows))
     if rare_labels == "drop":
         rows = rows[rows > 1]

@@ -24,9 +24,13 @@ TRAINING = {
     "smokes": ["TRUE", "FALSE"] * 50,
     "seen": [f"2024-01-{1 + i % 28:02}" for i in range(100)],
     "left": [f"{1 + i % 28:02}/02/2024" for i in range(100)],
+    "share": [f"{i}.5%" for i in range(100)],
+    "length": [f"{i % 9}:30:00" for i in range(100)],
+    "day": [f"202401{1 + i % 28:02}" for i in range(100)],
     "town": [f"town {i % 40}" for i in range(100)],
 }
-ROW = {"age": 40, "size": 1.5, "pay": "1000", "ward": 2, "smokes": True, "seen": "2024-01-31", "left": "", "town": ""}
+ROW = {"age": 40, "size": 1.5, "pay": "1000", "ward": 2, "smokes": True, "seen": "2024-01-31", "left": ""}
+ROW |= {"share": "5%", "length": "1:00:00", "day": "20240131", "town": ""}
 
 
 def columns_of(training: dict[str, list[str]]) -> Columns:
@@ -50,6 +54,7 @@ def kinds(new: NewCells) -> dict[tuple[str | None, str], int]:
 def test_a_value_is_written_as_training_was_given_such_values() -> None:
     new = read({})
     expected = {"age": "40", "size": "1.5", "pay": "1000", "ward": "2.0", "smokes": "TRUE", "seen": "2024-01-31"}
+    expected |= {"share": "5", "length": "3600", "day": "2024-01-31"}
     assert dict(new.cells.iloc[0]) == {**expected, "left": None, "town": None}
     assert kinds(new) == {}
 
@@ -221,3 +226,24 @@ def test_another_format_is_read_where_the_table_decides_and_not_guessed_where_it
 )
 def test_why_a_row_is_not_predicted_is_said_with_the_way_on(column: str, cell: str, reason: str) -> None:
     assert [remark.text for remark in read({column: cell}).remarks] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("length", datetime.timedelta(hours=1), "3600"),
+        ("length", datetime.time(1, 30), "5400"),
+        ("length", 1800, "1800"),
+        ("day", 20240131, "2024-01-31"),
+        ("share", 0.05, None),
+        ("share", "0.05", None),
+        ("age", "12k", None),
+        ("age", "1%", None),
+        ("length", "1800", None),
+    ],
+)
+def test_a_value_is_what_it_would_be_in_the_csv_and_one_that_scales_otherwise_is_unclear(
+    column: str, value: Any, text: str | None
+) -> None:
+    new = read({column: value})
+    assert (new.cells[column][0], [remark.kind for remark in new.remarks]) == (text, [] if text else [UNCLEAR])

@@ -121,3 +121,19 @@ def test_names_that_differ_in_case_or_spaces_only_are_aligned_where_that_is_clea
     assert align_names(["AGE ", "blood pressure", "x"], ["Age", "Blood  Pressure"]) == ["Age", "Blood  Pressure", "x"]
     assert align_names(["age", "Age", "AGE"], ["Age"]) == ["age", "Age", "AGE"]
     assert align_names(["A", "a"], ["aA", "A "]) == ["A", "a"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"[{}]", b"{}", b";;;\n", b",", b"\t\n\t\n", b"\n\n", b" ", b"\xef\xbb\xbf"]
+)
+def test_a_file_without_names_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.csv has no names of columns: it needs a header line and rows"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("header", ["weight, kg;height, m;ill", "age;income, EUR;ill", "last, first;age;ill"])
+def test_commas_in_a_header_do_not_beat_the_semicolon(tmp_path: Path, header: str) -> None:
+    rows = "".join(f"5{i % 9},0;1,{i % 9}0;{'ab'[i % 2]}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    assert list(read_table(tmp_path / "t.csv").columns) == header.split(";")

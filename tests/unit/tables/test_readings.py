@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from loramake.errors import DataError
+from loramake.explore.column_notes import describe_reading
 from loramake.explore.profile import describe_csv, profile_column
+from loramake.parsing.yaml_text import parse_yaml
 from loramake.tables.readings import Declared, Reading, find_reading
 from loramake.tables.source import read_columns
 
@@ -45,11 +47,20 @@ def read(cells: list[str | None], name: str = "x") -> tuple[str, list[str | None
         (["~5", "6.5"], ["5", "6.5"]),
         (["1 234", "5\u202f600"] * 5, None),
         (["1:02:03", "0:00:30", "2 days, 0:00:01"], ["3723", "30", "172801"]),
+        (["58:12", "1:02:45", "1:10:00"], ["3492", "3765", "4200"]),
+        (["2h 15m", "45m", "2h"], ["8100", "2700", "7200"]),
+        (["\u0663", "\uff11\uff12"], ["3", "12"]),
         (["14:30", "2:05"], ["52200", "7500"]),
         (["2:30 PM", "12:05 am"], ["52200", "300"]),
         (["1h 30m", "45m 10s"], ["5400", "2710"]),
         (["PT1H30M", "PT5M"], ["5400", "300"]),
         (["12 kg", "20 lb"] * 5, None),
+        (["<18", "18+"], None),
+        (["950", "1.2k", "3k"], None),
+        (["P1M", "P12M"], None),
+        (["192.168.10.134", "10.94.80.101"], None),
+        (["1.12.110", "2.3.140"], None),
+        (["1.2.10", "4.5.11"], None),
         (["Q1", "Q2", "Q3"], None),
         (["1st", "2nd", "3rd"], None),
         (["A12", "B7"], None),
@@ -70,7 +81,7 @@ def test_numbers_are_read_in_the_formats_people_write_them(cells: list[str | Non
         (["01-Feb-2023", "March 3rd, 2023", "Fri, 5 May 2023"], ["2023-02-01", "2023-03-03", "2023-05-05"]),
         (["13/07/2023", "03/07/2023"], ["2023-07-13", "2023-07-03"]),
         (["07/13/2023", "07/03/2023"], ["2023-07-13", "2023-07-03"]),
-        (["3.7.2023", "12.7.23"], ["2023-07-03", "2023-07-12"]),
+        (["3.7.2023", "12.07.23"], ["2023-07-03", "2023-07-12"]),
         (["2023/7/3", "2023.07.04"], ["2023-07-03", "2023-07-04"]),
         (["20230131", "20230201"], ["2023-01-31", "2023-02-01"]),
         (["2023-01-31T10:30:00Z", "2023-02-01 01:00+02:00"], ["2023-01-31 10:30:00", "2023-01-31 23:00:00"]),
@@ -178,3 +189,44 @@ def test_a_profile_reads_other_tables_as_it_read_its_own(tmp_path: Any) -> None:
     readings = {entry["name"]: Reading.of(entry) for entry in describe_csv(path, None)["columns"]}
     other = pd.DataFrame({"DAY ": ["03/07/2023"], "pay": ["7,000"], "flag": ["1"], "more": ["-"]}, dtype=object)
     assert read_columns(other, readings).iloc[0].tolist() == ["2023-07-03", "7000", "Y", "-"]
+
+
+def test_numbers_among_many_words_and_words_among_many_numbers_are_weighed_by_their_cells() -> None:
+    words = [f"see note {i % 150}" for i in range(450)]
+    prices: list[str | None] = [f"${i:,}.25" for i in range(6000)]
+    assert find_reading(column([*words, *prices])).kind == "numeric"
+    described = profile_column(column([*(f"{i}.5" for i in range(85)), *["refused"] * 15]))
+    assert (described["type"], described["warnings"]) == (
+        "categorical",
+        ["85 of 100 cells are numbers, too few for a column of numbers; if it is one, set column_types: {x: numeric}"],
+    )
+
+
+def test_a_target_keeps_its_own_words() -> None:
+    for cells in (
+        ["<=50K", ">50K"],
+        ["10 mg", "20 mg"],
+        ["1st", "4th"],
+        ["none", "1"],
+        ["0:30", "1:00"],
+        ["Yes", "YES"],
+    ):
+        written = column(cells * 20)
+        assert find_reading(written).as_words().read(written).tolist() == cells * 20
+
+
+def test_a_listed_number_is_missing_in_whatever_format() -> None:
+    cells = ["$0.00", *(f"${i}.50" for i in range(20, 40))]
+    reading = find_reading(column(cells), Declared(missing=["0"]))
+    assert reading.read(column(cells)).isna().tolist() == [True] + [False] * 20
+    days = ["01/01/1900", *(f"{i}/05/2023" for i in range(13, 28))]
+    assert find_reading(column(days), Declared(missing=["1900-01-01"])).read(column(days)).isna().sum() == 1
+
+
+def test_a_setting_in_a_note_is_yaml_whatever_the_name() -> None:
+    zeros = ["0"] * 10 + [str(number) for number in range(50, 90)]
+    (warning,) = profile_column(column(zeros, "weight, kg"))["warnings"]
+    assert parse_yaml(warning.partition("set ")[2]) == {"missing_values": {"weight, kg": [0]}}
+    names = profile_column(column(["null", "a", "b"] * 9, "#id"))
+    (note,) = describe_reading(names)
+    assert parse_yaml(note.partition("set ")[2]) == {"missing_values": {"#id": ["null"]}}
