@@ -135,7 +135,8 @@ def declarations(settings: Settings, names: Iterable[str], csv: str | Path) -> d
 
     DataError for a column that the table does not have.
     """
-    types, missing = settings.get("column_types") or {}, settings.get("missing_values") or {}
+    types = {str(name): kind for name, kind in (settings.get("column_types") or {}).items()}
+    missing = settings.get("missing_values") or {}
     words = {ALL: missing} if isinstance(missing, list) else missing
     known = list(names)
     for setting, columns in (("column_types", types), ("missing_values", words)):
