@@ -5,6 +5,7 @@
 100,000 rows of 50 columns, half of them numbers; the best of three runs each.
 """
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -55,6 +56,7 @@ def best(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         csv, profile = Path(folder) / "t.csv", Path(folder) / "profile.json"

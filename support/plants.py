@@ -9,6 +9,8 @@ import pandas as pd
 from loramake.artifact_types.shared import ExcludedColumn
 from loramake.explore.leaks import find_leaks
 from loramake.explore.profile import profile_column
+from loramake.tables.readings import Reading
+from loramake.tables.source import read_columns
 
 Plant = Callable[[np.ndarray, np.random.Generator], dict[str, Any]]
 """From a code for each row, of shape (rows,), the columns that give it away: the cells of each name."""
@@ -118,5 +120,7 @@ def random_table(seed: int) -> pd.DataFrame:
 
 
 def leaks_of(table: pd.DataFrame, target: str) -> list[ExcludedColumn]:
-    """find_leaks with the table's own profile."""
-    return find_leaks(table, target, [profile_column(table[name]) for name in table.columns])
+    """find_leaks with the table's own profile, its cells read as that says."""
+    columns = [profile_column(table[name]) for name in table.columns]
+    read = read_columns(table, {column["name"]: Reading.of(column) for column in columns})
+    return find_leaks(read.assign(**{target: table[target]}), target, columns)

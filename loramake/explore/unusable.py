@@ -29,7 +29,7 @@ def find_unusable_columns(
     keys, train = read_split(source, splits, "train")
     types = settings["column_types"] or {}
     columns: list[ProfileColumn] = [
-        {**column, "type": _find_type(train[column["name"]], keys["row"], types.get(column["name"]))}
+        {**column, "type": _find_type(column, train[column["name"]], keys["row"], types.get(column["name"]))}
         for column in artifacts.read(profile, schemas.PROFILE)["columns"]
     ]
     target = source.task.target
@@ -62,13 +62,19 @@ def _excluded(column: ProfileColumn, reason: str) -> ExcludedColumn:
     return {"name": column["name"], "reason": reason}
 
 
-def _find_type(column: "pd.Series[str]", rows: "pd.Series[int]", declared: DeclaredType | None) -> ColumnType:
-    """A column's type by the train rows, whose data rows are `rows`; one that counts rows is an id."""
+def _find_type(
+    profiled: ProfileColumn, column: "pd.Series[str]", rows: "pd.Series[int]", declared: DeclaredType | None
+) -> ColumnType:
+    """A column's type by the train rows, whose data rows are `rows`; one that counts rows is an id.
+
+    Whole numbers that differ in these rows alone, and not in all, are a quantity: the profile knows no labels.
+    """
     if column.isna().all():
         return "constant"
     if declared is None and _counts_rows(column, rows):
         return "id"
-    return find_reading(column, Declared(declared, missing=())).kind
+    kind = find_reading(column, Declared(declared, missing=())).kind
+    return profiled["type"] if kind == "id" else kind
 
 
 def _counts_rows(column: "pd.Series[str]", rows: "pd.Series[int]") -> bool:

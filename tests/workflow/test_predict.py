@@ -284,6 +284,6 @@ def test_a_row_that_cannot_be_prepared_is_left_to_a_person(copy_of_finished: Cal
     assert done.returncode == 0, done.stderr
     fine, broken = map(json.loads, done.stdout.splitlines())
     assert (fine["abstain"], broken["abstain"]) == (False, True)
-    assert broken["reason"] == "Row 1 cannot be prepared (KeyError: 'sex')."
+    assert broken["reason"] == "Row 1 cannot be prepared (KeyError: 'sex'); sex 'X' was never seen in training"
     assert (broken["decision"], broken["probabilities"], broken["set"]) == (None, None, LABELS)
     assert "1 of them could not be predicted" in done.stderr
