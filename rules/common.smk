@@ -261,7 +261,11 @@ def before_training(function):
         executor = workflow.executor_plugin
         is_here = executor is not None and executor.name == "local"
         adapter = Path(f"results/{wildcards.experiment}/adapter/adapter_config.json")
-        if is_here and not workflow.deployment_settings.deployment_method and not adapter.exists():
+        if (
+            is_here
+            and not workflow.deployment_settings.deployment_method
+            and not adapter.exists()
+        ):
             check_training_extra()
         return function(wildcards)
 
