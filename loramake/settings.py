@@ -56,7 +56,10 @@ TRAINING_KEYS = (
 )
 """Settings that are passed to LlamaFactory under the same name."""
 
-COLUMNS = ("target", "group_column", "time_column", "audit_columns", "column_types", "missing_values")
+NAMES = ("target", "group_column", "time_column", "audit_columns")
+"""Settings that are names of columns."""
+
+COLUMNS = (*NAMES, "column_types", "missing_values")
 """Settings that name columns, or words in them: kept as written, since one may look like a number, a date or null."""
 
 _PATHS = ("csv", "test_csv", "model")

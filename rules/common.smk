@@ -18,7 +18,7 @@ from loramake.config import (
     split_ratios,
 )
 from loramake.feedback import FEEDBACK_SETTINGS, name_feedback, read_feedback
-from loramake.settings import COLUMNS, TOP_LEVEL, TRAINING_KEYS
+from loramake.settings import NAMES, TOP_LEVEL, TRAINING_KEYS
 from loramake.console import PrintableFormatter, refusal
 from loramake.errors import LoramakeError
 from loramake.experiments import refuse_links
@@ -85,7 +85,7 @@ def keep_names_as_written():
     given = workflow.config_settings.config
     for entry in workflow.config_settings.config_args or []:
         key, _, text = entry.partition("=")
-        if key in COLUMNS and not isinstance(given[key], str | list | dict | None):
+        if key in NAMES and not isinstance(given[key], str | list | None):
             given[key] = config[key] = text.strip("'\"")
 
 
