@@ -2,6 +2,7 @@
 
 import enum
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,12 +81,7 @@ def run(
 
     if csv is None and name is None:
         raise ConfigError("there is nothing to run: give --csv PATH, or --name with an experiment of config.yaml.")
-    by_setting = {_SETTINGS.get(key, key): value for key, value in context.params.items() if key not in _OF_THE_RUN}
-    settings = {key: value for key, value in by_setting.items() if value is not None}
-    if column_type:
-        settings["column_types"] = dict(map(_column_and_type, column_type))
-    if agent_model or agent_api_base:
-        settings["agent"] = "openai"
+    settings = _settings_of(context.params)
     paths = {
         "csv": csv,
         "test_csv": test_csv,
@@ -100,6 +96,18 @@ def run(
     if start_from is not None:
         workflow_run.forget_reviews(_FIRST_REVIEW[start_from])
     raise typer.Exit(workflow_run.until_approved(settings))
+
+
+def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the given options stand for, paths as they are."""
+    settings = {
+        _SETTINGS.get(key, key): value for key, value in options.items() if key not in _OF_THE_RUN and value is not None
+    }
+    if options["column_type"]:
+        settings["column_types"] = dict(map(_column_and_type, options["column_type"]))
+    if options["agent_model"] or options["agent_api_base"]:
+        settings["agent"] = "openai"
+    return settings
 
 
 def _column_and_type(text: str) -> tuple[str, str]:
