@@ -32,15 +32,18 @@ def read_bytes(path: Path, most: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise ParsingError("it is not an ordinary file")
-            data = file.read(most + 1)
+            data = file.read(min(most, status.st_size) + 1)  # room for so much is taken at once
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ParsingError(error.strerror or str(error)) from error
     if len(data) > most:
         raise ParsingError(f"it is larger than {shown_size(most)}, more than a file of its kind takes")
+    if len(data) > status.st_size:
+        raise ParsingError("it grows while it is read")
     return data
 
 

@@ -483,3 +483,10 @@ def test_yaml_is_loaded_in_one_place() -> None:
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml":
                     calls += [f"{path}: yaml.{node.attr}"] if node.attr in loaders else []
     assert not calls
+
+
+def test_the_most_bytes_of_a_file_take_no_room_that_its_bytes_do_not_need(tmp_path: Path) -> None:
+    path = written(tmp_path / "records.json", "[]")
+    assert read_bytes(path, 1 << 50) == b"[]"
+    with pytest.raises(ParsingError, match="larger than 1 bytes"):
+        read_bytes(path, 1)
