@@ -267,7 +267,7 @@ def _split(cell: str) -> _Parts | None:
 
 
 def split_unit(cell: str) -> str | None:
-    """The unit beside a number; "" for a number without one, None where there is no number."""
+    """The unit of a cell with a number, "" if it has none; None for a cell without a number."""
     parts = _split(cell)
     return None if parts is None else parts.unit or ""
 
