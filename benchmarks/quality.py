@@ -6,6 +6,7 @@
     python benchmarks/quality.py --labels shuffled                   # nothing to learn: ROC-AUC must be near 0.5
     python benchmarks/quality.py --change columns                    # columns in another order; names: other names
     python benchmarks/quality.py --sets imbalanced                   # one row in twenty has the label that counts
+    python benchmarks/quality.py --tables FOLDER --seeds 1           # every CSV of a folder, its target called label
 
 A seed draws splits, balancing and training. Every other setting is the default of models/tiny's card, the same for all
 tables. `ratio` is (ROC-AUC - 0.5) / (best baseline's ROC-AUC - 0.5), the best baseline chosen by its test rows, run by
@@ -18,6 +19,7 @@ With --change, the unchanged tables run too, and the absolute change of loramake
 """
 
 import argparse
+import functools
 import statistics
 import subprocess
 import sys
@@ -68,6 +70,15 @@ SETS: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
     **{name: BREADTH[name] for name in STANDARD},
     "imbalanced": ("outcome", imbalanced),
 }
+
+
+def sets_in(folder: Path) -> dict[str, tuple[str, Callable[[], pd.DataFrame]]]:
+    """The tables of a folder by name; SystemExit if there are none."""
+    tables = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+    if not tables:
+        sys.exit(f"{folder} contains no CSV.")
+    read = functools.partial(pd.read_csv, dtype=str, keep_default_na=False)
+    return {name: ("label", functools.partial(read, path)) for name, path in tables.items()}
 
 
 @dataclass(frozen=True)
@@ -208,6 +219,7 @@ def summary(by_set: dict[str, list[dict[str, Any]]], variant: Variant, unchanged
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=names_of(SETS), default=list(STANDARD), help="names, separated by commas")
+    parser.add_argument("--tables", type=Path, metavar="FOLDER", help="its CSVs in place of the sets named here")
     parser.add_argument("--seeds", type=int, default=3, help="how many: 42, 43, …")
     parser.add_argument("--rows", type=int, help="rows to train on; all unless given")
     parser.add_argument("--base", choices=["pretrained", "random"], default="pretrained")
@@ -216,6 +228,10 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2, help="of each run; with 1, two may run side by side")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")
     options = parser.parse_args()
+    if options.tables is not None:
+        SETS.clear()
+        SETS.update(sets_in(options.tables))
+        options.sets = list(SETS)
     seeds = [42 + index for index in range(options.seeds)]
     with tempfile.TemporaryDirectory(prefix="quality-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
