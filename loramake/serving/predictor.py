@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts, layout
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prepare import Plan, Prompt, SandboxSetting
 from loramake.artifact_types.trust import Calibrator, Costs, Risk, RiskLevel
 from loramake.console import Advance, say, working
@@ -25,7 +26,7 @@ from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, Pr
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
 from loramake.layout import Artifact, File
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, read_scored
+from loramake.prediction.predictions import read_scored
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox

@@ -124,14 +124,19 @@ def audit(
         _audit_column(str(column.name), kind, groups, [next(remaining) for _ in groups], rows, seed)
         for column, (kind, groups) in zip(columns, grouped, strict=True)
     ]
-    return describe_group(overall, rows), audited
+    return describe_group(overall, rows, all_rows, seed), audited
 
 
 def _audit_column(
     name: str, kind: ColumnKind, groups: list[Group], sums: list[Sums], rows: Rows, seed: int
 ) -> AuditedColumn:
     described: list[AuditedGroup] = [
-        {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **describe_group(summed, rows)}
+        {
+            "name": group.name,
+            "kind": group.kind,
+            "small": len(group.rows) < MIN_ROWS,
+            **describe_group(summed, rows, group.rows, seed),
+        }
         for group, summed in zip(groups, sums, strict=True)
     ]
     large = [index for index, group in enumerate(described) if not group["small"]]

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loramake import artifacts, layout, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import (
     ClassCoverage,
     ClassQuantile,
@@ -42,7 +43,7 @@ from loramake.artifact_types.trust import (
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError
 from loramake.evaluation.intervals import CONFIDENCE, defined, proportion
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.sentences.conformal import notes_on_sets, summarize_sets
 

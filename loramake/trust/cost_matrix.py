@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import CostMatrix
 from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
-from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks.labels import match_label
 
 ABSTAIN = -1

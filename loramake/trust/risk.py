@@ -30,11 +30,12 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import CurvePoint, MeasuredLevel, RankingMeasures, Risk, RiskLevel
 from loramake.console import Advance, progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
 from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
