@@ -36,17 +36,22 @@ def check_probabilities(probabilities: ArrayLike) -> Floats:
 
 def check_truth(truth: ArrayLike, probabilities: Floats) -> Codes:
     """The true labels as columns of `probabilities` (rows, labels), shape (rows,); DataError for anything else."""
-    checked = np.asarray(truth)
+    return check_codes(truth, probabilities, "true labels")
+
+
+def check_codes(codes: ArrayLike, probabilities: Floats, called: str, least: int = 0) -> Codes:
+    """Indices of columns of `probabilities`, from `least`, shape (rows,); `called` names them in a DataError."""
+    checked = np.asarray(codes)
     rows, labels = probabilities.shape
     if checked.shape != (rows,):
+        raise DataError(f"the {called} have the shape {checked.shape}: give one for each of the {rows:,} rows.")
+    if rows == 0:
+        return np.zeros(0, dtype=np.int64)
+    if not (np.issubdtype(checked.dtype, np.integer) or checked.dtype == np.bool_):
+        raise DataError(f"the {called} are of the type {checked.dtype}: give each as the index of its column.")
+    if not least <= checked.min() <= checked.max() < labels:
         raise DataError(
-            f"the true labels have the shape {checked.shape} but the probabilities {rows:,} rows: match them."
-        )
-    if rows and not (np.issubdtype(checked.dtype, np.integer) or checked.dtype == np.bool_):
-        raise DataError(f"the true labels are of the type {checked.dtype}: give each as the index of its column.")
-    if rows and not 0 <= checked.min() <= checked.max() < labels:
-        raise DataError(
-            f"the true labels run from {checked.min()} to {checked.max()} but there are {labels} columns of "
-            "probabilities: give each as the index of its column, from 0."
+            f"the {called} run from {checked.min()} to {checked.max()}: give each as the index of one of the {labels} "
+            f"columns, from {least}."
         )
     return checked.astype(np.int64)

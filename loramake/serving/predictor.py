@@ -41,8 +41,9 @@ from loramake.tasks.labels import Label
 from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.conformal import SetPredictor, Sets, load_sets
-from loramake.trust.cost_matrix import ABSTAIN, decide_labels
+from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.decisions import decide_rows
+from loramake.trust.selective import ABSTAIN
 
 _FILES = (
     *(layout.TASK, layout.PROFILE, layout.PLAN, layout.PREP_SCRIPT, layout.PREP_STATE),

@@ -25,12 +25,13 @@ from loramake.tables.source import Source
 from loramake.tasks import read_task
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
-from loramake.trust.cost_matrix import ABSTAIN, decide_labels
+from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.decisions import decide_rows
 from loramake.trust.group_differences import compare_groups
 from loramake.trust.group_measures import Rows, Sums, count_rows, describe_group, resample_sums
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
 from loramake.trust.requirements import check_requirements
+from loramake.trust.selective import ABSTAIN
 from loramake.trust.sentences.groups import summarize_column
 from loramake.trust.sentences.requirements import summarize_requirements
 

@@ -17,8 +17,9 @@ from loramake.evaluation.verdict import outcome_of
 from loramake.prediction.predictions import Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator, fit_on_half
-from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.cost_matrix import decide, read_costs
 from loramake.trust.decisions import decide_rows
+from loramake.trust.selective import ABSTAIN
 from loramake.trust.sentences.costs import summarize_costs
 
 MIN_ROWS = 20

@@ -31,7 +31,7 @@ MEANINGS = {
     "plot_reliability": 1,
     "fit_conformal": 1,
     "plot_conformal": 1,
-    "control_risk": 1,
+    "control_risk": 2,
     "plot_risk_coverage": 1,
     "decide_by_cost": 1,
     "audit_groups": 2,
