@@ -40,9 +40,10 @@ from loramake.tasks.answers import Answers
 from loramake.tasks.labels import Label
 from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
-from loramake.trust.conformal import SetPredictor, Sets, load_sets
+from loramake.trust.conformal import load_sets
 from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.decisions import decide_rows
+from loramake.trust.prediction_sets import ConformalPredictor, Sets
 from loramake.trust.selective import ABSTAIN
 
 _FILES = (
@@ -389,7 +390,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._read(layout.CALIBRATOR)
 
     @functools.cached_property
-    def _sets(self) -> SetPredictor:
+    def _sets(self) -> ConformalPredictor:
         conformal = self._read(layout.CONFORMAL)
         calibration = read_scored(self._path(layout.HELD_OUT), self.label_texts, conformal["rows"])
         return load_sets(conformal, calibration)
