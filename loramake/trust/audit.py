@@ -139,9 +139,7 @@ def _as_text(name: str, cells: ArrayLike, rows: int) -> "pd.Series[str]":
     """A column as audit_groups reads it from a table: cells as text, missing ones as they are."""
     column = pd.Series(np.asarray(cells), name=name)
     if len(column) != rows:
-        raise DataError(
-            f"the groups by {name} are of {len(column):,} rows but the probabilities of {rows:,}: match them."
-        )
+        raise DataError(f"{name} has {len(column):,} cells: give one for each of the {rows:,} rows.")
     return column.map(str, na_action="ignore")
 
 

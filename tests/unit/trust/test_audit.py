@@ -665,10 +665,11 @@ def test_an_audit_of_arrays_leaves_missing_cells_to_a_group_of_their_own() -> No
             "the decisions run from -2 to 1: give each as the index of one of the 2 columns, from -1.",
         ),
         ({"sets": [[True, False]]}, "the sets have the shape (1, 2) but the probabilities (3, 2): match them."),
-        ({"groups": {"x": ["a"]}}, "the groups by x are of 1 rows but the probabilities of 3: match them."),
+        ({"groups": {"x": ["a"]}}, "x has 1 cells: give one for each of the 3 rows."),
         (
             {"probabilities": [0.5, 0.5, 0.1]},
-            "the probabilities have the shape (3,): give a column for each of at least two labels, as predict_proba does.",
+            "the probabilities have the shape (3,): give a column for each of at least two labels, "
+            "as predict_proba does.",
         ),
         (
             {"probabilities": [[0.5, 0.5], [np.nan, 0.5], [0, 1]]},
