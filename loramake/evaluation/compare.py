@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from loramake import layout
+from loramake.arrays import Codes
 from loramake.artifact_types.evaluation import MetricName, Metrics
 from loramake.artifact_types.prepare import Plan
 from loramake.artifact_types.report import Results
@@ -18,7 +19,7 @@ from loramake.evaluation.resampling import resample
 from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
 from loramake.experiments import find_artifact, read_artifact
-from loramake.prediction.predictions import Codes, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tables.source import Key
 from loramake.tasks import Task, make_task
 from loramake.text import as_percent

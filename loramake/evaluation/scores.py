@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.evaluation import BaselineSplit
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, as_matrix, name_of, read_scored
+from loramake.prediction.predictions import as_matrix, name_of, read_scored
 from loramake.tables.source import Key
 
 LORAMAKE = "loramake"

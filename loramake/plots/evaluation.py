@@ -13,12 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.training import LoggedStep
 from loramake.evaluation.areas import mean_areas
 from loramake.evaluation.metrics import confusion_matrix
 from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
 from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
-from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task, read_task
 
 MAX_LABELS_WITH_NUMBERS = 20

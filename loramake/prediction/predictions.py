@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prediction import Prediction
 from loramake.errors import ArtifactError
 from loramake.tables.source import Key
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 class Scored(NamedTuple):

@@ -58,7 +58,7 @@ MEASURE_NAMES = {
     "adaptive_ece": "the same, equal-mass bins",
     "mce": "maximum calibration error",
     "classwise_ece": "classwise calibration error",
-    "brier": "Brier score",
+    "brier": "Brier score (sum over labels, 0 to 2)",
     "brier_reliability": "Brier: reliability",
     "brier_resolution": "Brier: resolution",
     "brier_uncertainty": "Brier: uncertainty",

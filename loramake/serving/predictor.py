@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts, layout
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prepare import Plan, Prompt, SandboxSetting
 from loramake.artifact_types.trust import Calibrator, Costs, Risk, RiskLevel
 from loramake.console import Advance, say, working
@@ -25,7 +26,7 @@ from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, Pr
 from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
 from loramake.layout import Artifact, File
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, read_scored
+from loramake.prediction.predictions import read_scored
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
@@ -39,9 +40,11 @@ from loramake.tasks.answers import Answers
 from loramake.tasks.labels import Label
 from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
-from loramake.trust.conformal import SetPredictor, Sets, load_sets
-from loramake.trust.cost_matrix import ABSTAIN, decide_labels
+from loramake.trust.conformal import load_sets
+from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.decisions import decide_rows
+from loramake.trust.prediction_sets import ConformalPredictor, Sets
+from loramake.trust.selective import ABSTAIN
 
 _FILES = (
     *(layout.TASK, layout.PROFILE, layout.PLAN, layout.PREP_SCRIPT, layout.PREP_STATE),
@@ -387,7 +390,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._read(layout.CALIBRATOR)
 
     @functools.cached_property
-    def _sets(self) -> SetPredictor:
+    def _sets(self) -> ConformalPredictor:
         conformal = self._read(layout.CONFORMAL)
         calibration = read_scored(self._path(layout.HELD_OUT), self.label_texts, conformal["rows"])
         return load_sets(conformal, calibration)

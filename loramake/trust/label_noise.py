@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import Calibrator, LabelNoise
 from loramake.console import say, working
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.spreadsheet import write_csv
 from loramake.tables.reading import records_of
 from loramake.tables.source import Key, Source, TableFile

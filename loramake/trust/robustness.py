@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prepare import Feature, Plan, Prompt
 from loramake.artifact_types.trust import (
     Calibrator,
@@ -27,11 +28,12 @@ from loramake.artifact_types.trust import (
 )
 from loramake.console import progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
-from loramake.evaluation.metrics import compute_metrics, row_losses
+from loramake.evaluation.losses import row_losses
+from loramake.evaluation.metrics import compute_metrics
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.numbers import to_numbers

@@ -13,15 +13,14 @@ from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import RESAMPLES
 from loramake.plots.calibration import plot_reliability
 from loramake.prediction.predictions import Scored, scored_lines
-from loramake.trust.calibration_measures import (
+from loramake.trust.calibration_errors import (
     BINS,
     MEASURES,
     compute_measures,
-    error_if_calibrated,
-    evaluate,
-    evaluate_calibration,
+    errors_if_calibrated,
     reliability_bins,
 )
+from loramake.trust.calibration_measures import evaluate, evaluate_calibration
 from tests.cases import as_scored, calibrated_case, shuffled
 from tests.files import Calibration
 from tests.formulas import calibration_error, gap, guo_bins
@@ -211,31 +210,63 @@ def test_several_predictors_are_measured_on_the_same_resamples() -> None:
     truth, probabilities = rough_case(80, 3, seed=1)
     first, second = evaluate(truth, [probabilities, probabilities.copy()], seed=3)
     assert first == second
-    assert evaluate(truth, [probabilities], seed=4)[0]["measures"]["ece"]["low"] != first["measures"]["ece"]["low"]
+    assert evaluate(truth, [probabilities], seed=4)[0]["measures"]["ece"]["high"] != first["measures"]["ece"]["high"]
 
 
-def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows() -> None:
+def allowed(probabilities: Any, name: str = "ece") -> float:
+    """The error that perfectly calibrated probabilities exceed in 2.5% of cases."""
+    return float(np.quantile(errors_if_calibrated(probabilities, seed=0)[name], 0.975))
+
+
+@pytest.mark.parametrize("name", ["ece", "adaptive_ece", "mce", "classwise_ece", "brier_reliability"])
+def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows(name: str) -> None:
     above = []
     for seed in range(60):
         truth, probabilities = calibrated_case(150, 3, seed)
-        above.append(measured(truth, probabilities)["ece"] > error_if_calibrated(probabilities, seed=0)["high"])
+        above.append(measured(truth, probabilities)[name] > allowed(probabilities, name))
     assert np.mean(above) <= 0.1  # 2.5% expected
+
+
+def test_chance_errors_are_those_of_labels_drawn_from_the_probabilities() -> None:
+    _, probabilities = calibrated_case(60, 3, seed=0)
+    drawn = errors_if_calibrated(probabilities, seed=0)
+    generator = np.random.default_rng(1)
+    by_hand = [reference(drawn_labels(probabilities, generator), probabilities) for _ in range(300)]
+    for name, errors in drawn.items():
+        expected = np.array([errors_of_draw[name] for errors_of_draw in by_hand])
+        assert errors.mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / np.sqrt(300)), name
+        assert errors.std() == pytest.approx(expected.std(), rel=0.25), name
+
+
+def drawn_labels(probabilities: Any, generator: Any) -> Any:
+    return np.array([generator.choice(len(row), p=row) for row in probabilities])
 
 
 def test_the_error_of_a_model_that_is_too_sure_is_more_than_chance_allows() -> None:
     truth, probabilities = calibrated_case(300, 3, seed=0, temperature=3.0)
-    allowed = error_if_calibrated(probabilities, seed=0)
-    assert measured(truth, probabilities)["ece"] > allowed["high"] > allowed["value"] > allowed["low"]
+    (result,) = evaluate(truth, [probabilities], seed=0)
+    for name in ("ece", "adaptive_ece", "classwise_ece", "brier_reliability"):
+        assert result["measures"][name]["low"] > 0, name
+    chance = result["ece_if_calibrated"]
+    assert result["measures"]["ece"]["value"] > chance["high"] > chance["value"] > chance["low"]
+
+
+def test_an_error_that_chance_allows_has_an_interval_from_0() -> None:
+    for seed in range(20):
+        truth, probabilities = calibrated_case(80, 2, seed)
+        (result,) = evaluate(truth, [probabilities], seed=0)
+        ece = result["measures"]["ece"]
+        assert (ece["low"] == 0) == (ece["value"] <= result["ece_if_calibrated"]["high"])
 
 
 def test_the_error_that_chance_allows_shrinks_with_the_rows() -> None:
-    means = [error_if_calibrated(calibrated_case(rows, 2, seed=0)[1], seed=0)["value"] for rows in (50, 5_000)]
-    assert means[1] < means[0] / 5
+    bounds = [allowed(calibrated_case(rows, 2, seed=0)[1]) for rows in (50, 5_000)]
+    assert bounds[1] < bounds[0] / 5
 
 
 def test_certainty_allows_chance_no_error() -> None:
-    result = error_if_calibrated(np.eye(2)[np.arange(10) % 2], seed=0)
-    assert result == {"value": 0.0, "low": 0.0, "high": 0.0}
+    for errors in errors_if_calibrated(np.eye(2)[np.arange(10) % 2], seed=0).values():
+        assert errors.max() == 0
 
 
 # Odd shapes.
@@ -262,7 +293,7 @@ def test_a_thousand_labels_of_which_most_never_occur_are_measured(rows: int) -> 
 def test_labels_measured_in_blocks_are_those_measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, probabilities = rough_case(50, 7, seed=0)
     expected = measured(truth, probabilities)
-    monkeypatch.setattr("loramake.trust.calibration_measures._CELLS", 50 * BINS * 3)  # three labels at once
+    monkeypatch.setattr("loramake.trust.calibration_errors.CELLS", 50 * BINS * 3)  # three labels at once
     assert measured(truth, probabilities) == pytest.approx(expected, abs=1e-14)
     assert len(evaluate(truth, [probabilities], seed=0)[0]["measures"]) == len(MEASURES)
 

@@ -12,10 +12,11 @@ from loramake.errors import ArtifactError, ConfigError
 from loramake.prediction.predictions import scored_lines
 from loramake.settings import check_setting
 from loramake.trust.calibration import apply_calibrator, fit_on_half
-from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.cost_matrix import decide, read_costs
 from loramake.trust.costs import decide_by_cost
 from loramake.trust.decisions import decide_rows
 from loramake.trust.risk import control_risk
+from loramake.trust.selective import ABSTAIN
 from tests.cases import as_scored
 from tests.conftest import task_of
 
