@@ -182,7 +182,7 @@ def show_prep_data(
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
     reason = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     _head(plan, "prepared data")
-    _print(Text(printable(_summary(described, planned, verified["classes"]))))
+    _print(Text(printable(_summary(described, planned, verified["classes"])), "bold"))
     _show_target(described)
     console.print(_class_table(verified["classes"]))
     train_rows = verified["classes"]["train"]
@@ -238,7 +238,7 @@ def show_lmf_config(
     _head(plan, "training configuration")
     rows, verified = len(artifacts.read(balanced, schemas.RECORDS)), artifacts.read(verification, schemas.VERIFICATION)
     training = estimate_training(settings, processes, rows, verified["tokens"])
-    _print(Text(printable(f"Trains {settings['model_name_or_path']}: {training}.")))
+    _print(Text(printable(f"Trains {settings['model_name_or_path']}: {training}."), "bold"))
     _show("the effective batch", describe_batch(settings, processes))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
@@ -269,7 +269,8 @@ def _summary(task: TaskDescription, plan: Plan, classes: Mapping[str, Mapping[st
 
 def _show_target(task: TaskDescription) -> None:
     """Show a target that nobody named, and the spellings that are merged into its labels."""
-    _warn("target", None if task["is_target_set"] else describe_target(task))
+    if not task["is_target_set"]:
+        _print(Text(printable(describe_target(task)), "bold red"))
     if merged := describe_merged(task["target"], spellings_of(task)):
         _show("labels", merged)
 

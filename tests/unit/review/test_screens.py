@@ -262,7 +262,7 @@ def test_a_target_that_nobody_named_few_rows_and_undersampling_are_warned_of(
     show_prep_data(profile(tmp_path), *paths, "undersample")
     shown = capfd.readouterr().err.splitlines()
     assert (
-        "target: target is not set: y was chosen (it is the last column); set target in config.yaml, to this column or "
+        "target is not set: y was chosen (it is the last column); set target in config.yaml, to this column or "
         "another." in shown
     )
     assert (
