@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test test-slurm mutations check lint format install install-dev pretrain clean
 
 demo: .venv.stamp
-	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
+	$(BIN)/loramake run --name demo --cores 2
 
 test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile

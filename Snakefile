@@ -52,4 +52,5 @@ include: "rules/report.smk"
 
 
 place_small_rules()
+show_steps()
 follow_jobs()

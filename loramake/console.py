@@ -1,7 +1,6 @@
 """What a user sees while a step works: one sentence on failure, a progress bar on a terminal, plain lines elsewhere."""
 
 import contextlib
-import datetime
 import json
 import logging
 import os
@@ -34,9 +33,6 @@ from loramake import terminal
 from loramake.errors import LoramakeError
 
 log = logging.getLogger("loramake")
-
-STARTED = "LORAMAKE_STARTED"
-"""Environment variable: when `loramake run` began, in seconds since 1970; if set, each step reports when it is done."""
 
 _SECONDS_BETWEEN_FRAMES = 0.2
 _SHORTEST_SECRET = 8
@@ -91,10 +87,8 @@ def step(log_file: str | Path) -> Iterator[None]:
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    start = time.monotonic()
     try:
         yield
-        _say_done(Path(log_file).stem, time.monotonic() - start)
     except LoramakeError as error:
         log.exception("failed")
         sys.exit(refusal(error))
@@ -108,13 +102,6 @@ def step(log_file: str | Path) -> Iterator[None]:
             terminal.show_waiting(_write)
         log.removeHandler(handler)
         handler.close()
-
-
-def _say_done(rule: str, seconds: float) -> None:
-    """Under `loramake run`, a line a step: its duration, and the time since the run's start."""
-    if started := os.environ.get(STARTED):
-        elapsed = datetime.timedelta(seconds=round(time.time() - float(started)))
-        _show(f"✓ {rule:<22} {seconds:6.1f} s   {elapsed} since the start")
 
 
 def keep_secret(value: str) -> None:
@@ -181,10 +168,10 @@ def say(message: str) -> None:
     """Print and log one line; a cell or a name in it cannot add another."""
     message = printable(" ".join(redact(message).splitlines()))
     log.info(message)
-    _show(f"loramake: {message}")
+    show(f"loramake: {message}")
 
 
-def _show(line: str) -> None:
+def show(line: str) -> None:
     """Print a line, after any question that another job is asking on the terminal."""
     if console.is_terminal:
         terminal.show(line, _write)

@@ -23,7 +23,7 @@ SCREENS = {
     "review_data": ("heart: prepared data", "Approve the data review of", 60),
     "review_balance": ("heart: training split", "Approve the balance review of", 60),
     "review_config": ("heart: training configuration", "Approve the config review of", 34),
-    "run": ("✓ review_lmf_config", "✓ summarize_results", 60),
+    "run": (" review_lmf_config ", " summarize_results ", 60),
 }
 """What each screen begins with, what it waits for, and how many of its lines are kept."""
 LAST = 6

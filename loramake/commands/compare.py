@@ -76,9 +76,10 @@ def _metrics_table(experiments: "list[Experiment]", differences: "list[Compariso
     from loramake.evaluation.intervals import CONFIDENCE
     from loramake.text import as_percent
 
-    table = Table(title=f"On the test rows, with {as_percent(CONFIDENCE)} intervals", title_justify="left")
-    for head in ("metric", "experiment", "value", f"minus {experiments[0].name}"):
-        table.add_column(Text(head), overflow="fold")
+    title = f"On the test rows, with {as_percent(CONFIDENCE)} intervals; difference from {experiments[0].name}"
+    table = Table(title=Text(title), title_justify="left")
+    for head in ("metric", "experiment", "value", "difference"):
+        table.add_column(head, overflow="fold", no_wrap=head in ("metric", "experiment"))
     for metric in experiments[0].task.compared_metrics:
         for index, experiment in enumerate(experiments):
             value = _interval(experiment.metrics[metric.name], "")

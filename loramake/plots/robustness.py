@@ -8,6 +8,7 @@ from loramake import artifacts, schemas
 from loramake.artifact_types.trust import Importance
 from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
 from loramake.text import as_percent
+from loramake.trust.sentences.robustness import describe_rows
 
 MAX_BARS = 30
 """With more features, only the most important ones have bars."""
@@ -18,7 +19,7 @@ def plot_importance(robustness: str | Path, path: str | Path) -> None:
     content = artifacts.read(robustness, schemas.ROBUSTNESS)
     shown = content["importance"][:MAX_BARS]
     with figure(path, 7.2, 0.26 * max(len(shown), 6) + 1.6) as axes:
-        axes.set(title="Increase of the loss without each column, on the test rows")
+        axes.set(title=f"Increase of the loss without each column, on {describe_rows(content)}")
         if not shown:
             axes.set(xticks=[], yticks=[])
             say_instead(axes, "there are no test rows to measure it on")

@@ -14,13 +14,14 @@ from typing import Any
 
 from loramake import layout
 from loramake.config import EXPERIMENT_NAME, check_config, read_config
-from loramake.console import STARTED, say
+from loramake.console import say
 from loramake.errors import ConfigError
 from loramake.experiments import RESULTS, CommandLine, as_options, read_command_line, write_command_line
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import ROOT
 from loramake.review.approval import forget_reviews
+from loramake.workflow.steps import STARTED
 
 
 def name_of(csv: Path) -> str:
@@ -119,11 +120,11 @@ class Run:
         snakemake = str(Path(sys.executable).with_name("snakemake"))
         target = str(layout.RESULTS.within(RESULTS / self.experiment))
         command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
-        command += [] if self.is_verbose else ["--quiet", "all"]
+        command += ["--quiet", "host" if self.is_verbose else "all"]
         command += self._profile()
-        shown = {} if self.is_verbose else {STARTED: str(self.started)}
         command += as_options(settings)
-        with subprocess.Popen(command, cwd=self.directory, env={**os.environ, **self.environment, **shown}) as process:
+        environment = {**os.environ, **self.environment, STARTED: str(self.started)}
+        with subprocess.Popen(command, cwd=self.directory, env=environment) as process:
             while True:
                 try:
                     return process.wait()

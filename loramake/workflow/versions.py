@@ -37,8 +37,8 @@ MEANINGS = {
     "audit_groups": 2,
     "plot_audit": 1,
     "find_label_noise": 1,
-    "measure_robustness": 1,
-    "plot_importance": 1,
+    "measure_robustness": 2,
+    "plot_importance": 2,
     "render_report": 1,
     "summarize_results": 1,
 }
