@@ -144,7 +144,7 @@ def _sentence(reference: Experiment, other: str, rows: int, differences: Mapping
     difference = differences[metric.name]
     if difference["outcome"] is None:
         return f"Too few shared test rows ({rows}) to compare {other} with {first}."
-    word = {"better": "better than", "level": "on par with", "worse": "worse than"}[difference["outcome"]]
+    word = {"better": "better than", "level": "as good as", "worse": "worse than"}[difference["outcome"]]
     value, low, high = (f"{end:+.3f}" for end in (difference["value"], difference["low"], difference["high"]))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
     return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {rows:,} rows)."

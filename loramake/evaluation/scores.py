@@ -10,9 +10,19 @@ from loramake.prediction.predictions import as_matrix, name_of, read_scored
 from loramake.tables.source import Key
 
 LORAMAKE = "loramake"
+_NAMES = {
+    "majority": "the most frequent label",
+    "logistic_regression": "logistic regression",
+    "hist_gradient_boosting": "gradient boosting",
+}
 
 Scores = dict[str, Floats]
 """P(label | row) by model, each of shape (rows, labels), the rows the same."""
+
+
+def name_model(model: str) -> str:
+    """What people call it: gradient boosting, for hist_gradient_boosting."""
+    return _NAMES.get(model, model)
 
 
 def read_scores(

@@ -9,6 +9,7 @@ import yaml
 
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
+from loramake.evaluation.scores import name_model
 from loramake.prediction.predictions import scored_lines
 from loramake.settings import check_setting
 from loramake.trust.calibration import apply_calibrator, fit_on_half
@@ -377,7 +378,7 @@ def test_the_sentence_says_whether_loramake_wins_or_loses(tmp_path: Path, ours: 
     assert difference["low"] <= difference["value"] <= difference["high"]
     best = costs["test"]["baselines"][difference["baseline"]]["per_row"]["value"]
     assert difference["value"] == pytest.approx(costs["test"]["loramake"]["per_row"]["value"] - best)
-    assert f"Deciding by cost {said} the best baseline, {difference['baseline']}: " in costs["sentence"]
+    assert f"Deciding by cost {said} the best baseline, {name_model(difference['baseline'])}: " in costs["sentence"]
 
 
 def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
