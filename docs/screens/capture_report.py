@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import sync_playwright
+
+from loramake.hashes import hash_files
+from loramake.paths import TEMPLATES
 
 OUT = Path(__file__).with_name("report.png")
 WIDTH, HEIGHT = 1280, 1700
+MADE_FROM = "made from"
 COLOURS = 128
 """As many as keep letters and curves smooth in a file of some 100 kB."""
 
@@ -25,7 +30,14 @@ def capture(page: Path, out: Path) -> None:
         tab.goto(page.resolve().as_uri(), wait_until="load")
         tab.screenshot(path=out)
         browser.close()
-    Image.open(out).convert("RGB").quantize(COLOURS).save(out, optimize=True)
+    made_from = PngInfo()
+    made_from.add_text(MADE_FROM, hash_templates())
+    Image.open(out).convert("RGB").quantize(COLOURS).save(out, optimize=True, pnginfo=made_from)
+
+
+def hash_templates() -> str:
+    """The hash of what the page is rendered from, by which a test knows an old picture."""
+    return hash_files([TEMPLATES / "render_report.html.j2", *sorted(TEMPLATES.glob("render_report/*"))])
 
 
 if __name__ == "__main__":
