@@ -174,8 +174,8 @@ def test_pictures_are_drawn_on_the_colour_of_the_page(browser: Browser, report: 
     assert pictures.count() >= 8
     for picture in pictures.all():
         pixels = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
-        assert pixels.getpixel((1, 1)) == paper
-        darkest, lightest = (shade(pixels.convert("L").getextrema()) for shade in (min, max))
+        assert pixels.getpixel((1, 1)) == pytest.approx(paper, abs=3)  # smoothed at the edge
+        darkest, lightest = pixels.convert("L").getextrema()
         assert lightest - darkest > 150, "letters stand out from the paper"
 
 
