@@ -162,8 +162,8 @@ def robustness_of(columns: list[str]) -> dict[str, Any]:
     change = {"changed_decisions": 0.1, "mean_change": 0.05, "roc_auc_change": -0.01, "log_loss_change": 0.02}
     increases = [0.2 / (1 + index) for index in range(len(columns))]
     return {
-        "rows": 240,
-        "test_rows": 240,
+        "rows": 100,
+        "test_rows": 24_000,
         "confidence": CONFIDENCE,
         "resamples": 1000,
         "as_it_is": {"roc_auc": 0.9, "log_loss": 0.4},

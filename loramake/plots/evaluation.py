@@ -74,7 +74,7 @@ def plot_confusion_matrix(
     shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
     side = min(max(0.44 * count, 2.6), 9.0)
     with figure(path, side + WIDTH - 2.6, side + 1.2) as axes:
-        image = axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1)
+        image = axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1, aspect="auto")
         axes.set(title=title, xlabel="predicted label", ylabel="true label")
         axes.spines[:].set_visible(False)
         _name_cells(axes, labels)

@@ -19,14 +19,15 @@ def plot_importance(robustness: str | Path, path: str | Path) -> None:
     content = artifacts.read(robustness, schemas.ROBUSTNESS)
     shown = content["importance"][:MAX_BARS]
     with figure(path, WIDTH, 0.28 * max(len(shown), 6) + 1.5) as axes:
-        axes.figure.suptitle(f"Increase of the loss without a column, {describe_rows(content)}", fontsize=11)
+        axes.figure.suptitle("Increase of the loss without a column", fontsize=11)
         if not shown:
             axes.set(xticks=[], yticks=[])
             say_instead(axes, "there are no test rows to measure it on")
             return
         _draw_bars(axes, shown)
         interval = f"{as_percent(content['confidence'])} interval"
-        axes.set_xlabel(f"log loss (nats) on the test rows,\n{interval}; pale: may be chance")
+        explained = f"log loss (nats), {interval}; pale: may be chance;\non {describe_rows(content)}"
+        axes.figure.supxlabel(explained, fontsize="medium")
         axes.set_yticks(range(len(shown)), [readable(entry["feature"]) for entry in shown], fontsize=9)
         axes.set_ylim(len(shown) - 0.4, -0.6)
 
