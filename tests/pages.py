@@ -114,6 +114,7 @@ def write_page(folder: Path, labels: list[str], columns: list[str]) -> Path:
     cells = dict.fromkeys(columns, "a cell of some words")
     sample = {
         "key": ("csv", 7),
+        "name": "row 9 of csv",
         "label": labels[0],
         "predicted": labels[1],
         "probability": 0.9,

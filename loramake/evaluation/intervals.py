@@ -52,18 +52,17 @@ def estimate(value: float, resampled: Floats) -> Estimate:
     return {**UNDEFINED, "value": _number(value)} if ends is None else _containing(value, *ends)
 
 
-def estimate_biased(value: float, resampled: Floats) -> Estimate:
+def estimate_biased(value: float, resampled: Floats, most: float = math.inf) -> Estimate:
     """A value with its basic bootstrap interval: the percentile interval mirrored at the value.
 
     For a statistic whose bias does not depend on the unknown truth, such as a sum of squares: resampling adds the same
-    bias once more, which mirroring subtracts (Davison and Hinkley 1997, section 5.2). Extended to the value.
+    bias once more, which mirroring subtracts (Davison and Hinkley 1997, section 5.2). Extended to the value, and not
+    beyond `most`.
     """
     ends = _percentiles(value, resampled)
-    return (
-        {**UNDEFINED, "value": _number(value)}
-        if ends is None
-        else _containing(value, *(2 * value - end for end in ends))
-    )
+    if ends is None:
+        return {**UNDEFINED, "value": _number(value)}
+    return _containing(value, *(min(2 * value - end, max(most, value)) for end in ends))
 
 
 def estimate_error(value: float, resampled: Floats, if_perfect: Floats) -> Estimate:

@@ -22,6 +22,7 @@ from loramake.explore.splits import describe_splits
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.paths import TEMPLATES
+from loramake.prediction.predictions import name_of
 from loramake.rendering import render
 from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
@@ -180,6 +181,7 @@ class Sample(TypedDict):
     """A test row that the page shows."""
 
     key: Key
+    name: str
     label: str | None
     predicted: str
     probability: float
@@ -222,8 +224,10 @@ def add_cells(samples: Samples, source: Source, names: list[str]) -> Samples:
 
 
 def _sample(line: Prediction, record: Record) -> Sample:
+    key = line["source"], line["row"]
     return {
-        "key": (line["source"], line["row"]),
+        "key": key,
+        "name": name_of(key),
         "label": line["label"],
         "predicted": line["predicted"],
         "probability": _highest(line),

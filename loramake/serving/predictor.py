@@ -221,13 +221,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         new: NewCells,
         conformal_confidence: float | None = None,
-        first: int = 0,
         advance: Advance | None = None,
     ) -> Decisions:
-        """`decide` for cells as from `Columns`, as arrays; errors count rows from `first`."""
+        """`decide` for cells as from `Columns`, as arrays."""
         # Decide on no rows first: a broken artifact is reported before the work.
         self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
-        probabilities, failures = self._probabilities(new, first, advance)
+        probabilities, failures = self._probabilities(new, advance)
         rows = len(new.cells)
         is_predicted = np.array([row not in failures for row in range(rows)], dtype=bool)
         decided = self._decided(probabilities[is_predicted], conformal_confidence)
@@ -309,22 +308,22 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _calibrated(self, table: Table) -> Floats:
         """Calibrated probabilities in the task's order; the error of the first row that cannot be predicted."""
-        probabilities, failures = self._probabilities(self._new_cells(table), 0, None)
+        probabilities, failures = self._probabilities(self._new_cells(table), None)
         if failures:
-            raise failures[min(failures)]
+            row, failure = min(failures.items())
+            failure.args = (f"the table, index {row}: {failure}",)
+            raise failure
         return probabilities
 
-    def _probabilities(
-        self, new: NewCells, first: int, advance: Advance | None
-    ) -> tuple[Floats, dict[int, LoramakeError]]:
+    def _probabilities(self, new: NewCells, advance: Advance | None) -> tuple[Floats, dict[int, LoramakeError]]:
         """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
         calibrator = self._calibrator
         texts = Answers.of(self._plan).texts
         probabilities = np.full((len(new.cells), len(texts)), np.nan)
-        records, failures = self._records(new.cells, first)
+        records, failures = self._records(new.cells)
         for row, text in _unclear(new.remarks).items():
             records.pop(row, None)
-            failures[row] = DataError(f"Row {first + row} is not predicted: {text}.")
+            failures[row] = DataError(f"The row is not predicted: {text}.")
         if records:
             scorer = self._scorer
             scored = _score_with_failures(
@@ -336,14 +335,16 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 probabilities[list(scored)] = apply_calibrator(calibrator, np.stack(list(scored.values())))
         return probabilities, failures
 
-    def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, Prompt], dict[int, LoramakeError]]:
-        """The records by row index, numbered from `first`, and why other rows have none."""
+    def _records(self, cells: pd.DataFrame) -> tuple[dict[int, dict[str, str]], dict[int, LoramakeError]]:
+        """The records by row index, and why other rows have none."""
         prompts = self._transformed(cells) if len(cells) else []
-        records: dict[int, Prompt] = {
-            row: {**prompt, "row": first + row} for row, prompt in enumerate(prompts) if not isinstance(prompt, str)
+        records = {
+            row: {"instruction": prompt["instruction"], "input": prompt["input"]}
+            for row, prompt in enumerate(prompts)
+            if not isinstance(prompt, str)
         }
         failures: dict[int, LoramakeError] = {
-            row: CodeError(f"Row {first + row} cannot be prepared ({prompt}).")
+            row: CodeError(f"The row cannot be prepared ({prompt}).")
             for row, prompt in enumerate(prompts)
             if isinstance(prompt, str)
         }

@@ -32,9 +32,6 @@ from loramake.trust.calibration_errors import (
 )
 from loramake.trust.sentences.calibration_measures import summarize_calibration
 
-_BIASED: tuple[CalibrationMeasure, ...] = ("brier_resolution", "brier_uncertainty")
-"""Sums of squares, which chance makes larger or smaller, whatever the probabilities."""
-
 Measured = dict[CalibrationMeasure, Floats]
 """A measure in many resamples, each of shape (resamples,)."""
 
@@ -92,20 +89,27 @@ def evaluate(truth: Codes, several: list[Floats], seed: int) -> list[MeasuredCal
 
 def _describe(truth: Codes, probabilities: Floats, resampled: Measured, if_calibrated: Measured) -> MeasuredCalibration:
     values = compute_measures(truth, probabilities, np.ones((1, len(truth))))
-    ece = if_calibrated["ece"]
+    ece, labels = if_calibrated["ece"], probabilities.shape[1]
     return {
         "measures": {
-            name: _estimate(name, float(values[name][0]), resampled[name], if_calibrated.get(name)) for name in MEASURES
+            name: _estimate(name, float(values[name][0]), resampled[name], if_calibrated.get(name), labels)
+            for name in MEASURES
         },
         "ece_if_calibrated": estimate(float(ece.mean()), ece),
         "reliability": reliability_bins(truth, probabilities),
     }
 
 
-def _estimate(name: CalibrationMeasure, value: float, resampled: Floats, if_calibrated: Floats | None) -> Estimate:
+def _estimate(
+    name: CalibrationMeasure, value: float, resampled: Floats, if_calibrated: Floats | None, labels: int
+) -> Estimate:
     """A measure with the interval of its kind; `if_calibrated` are draws of what chance alone makes of an error."""
+    if name == "brier_uncertainty":
+        return estimate_biased(value, resampled, most=1 - 1 / labels)
+    if name == "brier_resolution":
+        return estimate_biased(value, resampled)
     if if_calibrated is None:
-        return estimate_biased(value, resampled) if name in _BIASED else estimate(value, resampled)
+        return estimate(value, resampled)
     if name != "brier_reliability":
         return estimate_error(value, resampled, if_calibrated)
     # A sum of squares is the square of a distance.

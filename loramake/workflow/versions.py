@@ -36,7 +36,7 @@ MEANINGS = {
     "decide_by_cost": 2,
     "audit_groups": 2,
     "plot_audit": 2,
-    "find_label_noise": 1,
+    "find_label_noise": 2,
     "measure_robustness": 2,
     "plot_importance": 2,
     "render_report": 1,

@@ -132,7 +132,7 @@ BAD_TESTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     ),
     "unseen labels": (
         lambda test: test.assign(species=["Emperor", *test["species"][1:]]),
-        "1 rows have labels that the CSV does not have ('Emperor'; first in data row 0): write them as in the CSV (",
+        "1 rows have labels that the CSV does not have ('Emperor'; first in row 2): write them as in the CSV (",
     ),
     "no label": (lambda test: test.assign(species=None), "no row has a value in the target species"),
     "no rows": (lambda test: test.head(0), "has a header and no rows"),

@@ -45,8 +45,13 @@ def test_samples_are_the_most_certain_correct_and_incorrect_rows_and_the_least_c
     rows = {name: [sample["key"][1] for sample in part] for name, part in samples.items()}
     assert rows == {"correct": [2, 0], "incorrect": [4, 1, 3], "unsure": [3, 1, 0]}
     assert samples["incorrect"][0] == {
-        "key": ("csv", 4), "label": "no", "predicted": "yes", "probability": 0.99, "prompt": "ill:\nage 4"
-    }  # fmt: skip
+        "key": ("csv", 4),
+        "name": "row 6 of csv",
+        "label": "no",
+        "predicted": "yes",
+        "probability": 0.99,
+        "prompt": "ill:\nage 4",
+    }
     assert pick_samples([], []) == {"correct": [], "incorrect": [], "unsure": []}
 
 

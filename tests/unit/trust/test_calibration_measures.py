@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mapie.metrics.calibration import expected_calibration_error
+from mapie.metrics.calibration import expected_calibration_error as mapie_calibration_error
 from sklearn.metrics import brier_score_loss, log_loss
 
 from loramake import artifacts
@@ -13,6 +13,13 @@ from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import RESAMPLES
 from loramake.plots.calibration import plot_reliability
 from loramake.prediction.predictions import Scored, scored_lines
+from loramake.trust import (
+    adaptive_calibration_error,
+    brier_score,
+    classwise_calibration_error,
+    expected_calibration_error,
+    maximum_calibration_error,
+)
 from loramake.trust.calibration_errors import (
     BINS,
     MEASURES,
@@ -122,8 +129,8 @@ def test_ece_and_classwise_ece_are_mapies(labels: int, seed: int) -> None:
     # Of MAPIE's bins one is that of confidence 0; its y_true is whether the prediction is right.
     options: dict[str, Any] = {"num_bins": BINS + 1, "split_strategy": "uniform"}
     right = (probabilities.argmax(axis=1) == truth).astype(int)
-    assert result["ece"] == pytest.approx(expected_calibration_error(right, probabilities, **options), abs=1e-12)
-    classwise = expected_calibration_error(right, probabilities, classwise=True, class_labels=truth, **options)
+    assert result["ece"] == pytest.approx(mapie_calibration_error(right, probabilities, **options), abs=1e-12)
+    classwise = mapie_calibration_error(right, probabilities, classwise=True, class_labels=truth, **options)
     assert result["classwise_ece"] == pytest.approx(classwise, abs=1e-12)
 
 
@@ -398,7 +405,7 @@ def test_predictions_of_other_rows_are_refused_by_name(tmp_path: Path) -> None:
     fewer = Scored(test.keys[:-1], test.truth[:-1], test.probabilities[:-1])
     for other in (fewer, test._replace(truth=np.append(test.truth[:-1], 1 - test.truth[-1]))):
         artifacts.write(tmp_path / "test.jsonl", scored_lines(other, files.labels), "predictions")
-        with pytest.raises(ArtifactError, match=r"do not agree on row 19 of csv: delete .*trust_test\.jsonl"):
+        with pytest.raises(ArtifactError, match=r"do not agree on row 21 of csv: delete .*trust_test\.jsonl"):
             files.evaluate()
 
 
@@ -429,3 +436,48 @@ def test_a_reliability_diagram_has_the_same_bytes_each_time(tmp_path: Path, suff
     files = Measured(tmp_path, ["no", "yes"])
     files.measure(too_sure(400, seed=0), too_sure(60, seed=1))
     assert files.draw(f"first.{suffix}").read_bytes() == files.draw(f"second.{suffix}").read_bytes()
+
+
+# Arrays.
+
+
+def test_the_functions_of_arrays_give_the_measures_of_a_hand_made_example() -> None:
+    """Confidences 0.9, 0.9, 0.6 and 0.6, of which the first two and the third are correct."""
+    truth, probabilities = [0, 1, 0, 1], [[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.6, 0.4]]
+    assert expected_calibration_error(truth, probabilities) == pytest.approx((2 * 0.1 + 2 * 0.1) / 4)
+    assert maximum_calibration_error(truth, probabilities) == pytest.approx(0.1)
+    assert expected_calibration_error(truth, probabilities, bins=1) == pytest.approx(0)  # 3 of 4, 75% on average
+    assert classwise_calibration_error(truth, probabilities) == pytest.approx((2 * 0.1 + 2 * 0.1) / 4)
+    assert brier_score(truth, probabilities) == pytest.approx(2 * (0.01 + 0.01 + 0.16 + 0.36) / 4)
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+@pytest.mark.parametrize("half", [False, True])
+def test_the_brier_score_of_arrays_is_scikit_learns_in_both_scales(labels: int, half: bool) -> None:
+    truth, probabilities = rough_case(200, labels, seed=0)
+    expected = brier_score_loss(truth, probabilities, labels=list(range(labels)), scale_by_half=half)
+    assert brier_score(truth, probabilities, scale_by_half=half) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("bins", [5, 15, 40])
+def test_the_functions_of_arrays_take_any_number_of_bins(bins: int) -> None:
+    truth, probabilities = rough_case(200, 3, seed=0)
+    options: dict[str, Any] = {"num_bins": bins + 1, "split_strategy": "uniform"}
+    right = (probabilities.argmax(axis=1) == truth).astype(int)
+    expected = mapie_calibration_error(right, probabilities, **options)
+    assert expected_calibration_error(truth, probabilities, bins) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_functions_of_arrays_are_those_of_the_rule() -> None:
+    truth, probabilities = rough_case(80, 3, seed=0)
+    (result,) = evaluate(truth, [probabilities], seed=0)
+    by_name = {
+        "ece": expected_calibration_error,
+        "adaptive_ece": adaptive_calibration_error,
+        "mce": maximum_calibration_error,
+        "classwise_ece": classwise_calibration_error,
+        "brier": brier_score,
+    }
+    for name, measure in by_name.items():
+        assert measure(truth.tolist(), probabilities.tolist()) == result["measures"][name]["value"], name
+        assert np.isnan(measure([], np.zeros((0, 3)))), name

@@ -485,7 +485,7 @@ def test_a_row_that_a_baseline_lacks_is_refused(tmp_path: Path) -> None:
     paths = files.write()
     lines = artifacts.read(paths["test"], "predictions")
     artifacts.write(paths["test"], lines[:-1], "predictions")
-    with pytest.raises(ArtifactError, match="lacks row 0 of csv"):
+    with pytest.raises(ArtifactError, match="lacks row 2 of csv"):
         decide_by_cost(**paths, risk=tmp_path, costs=COSTS, abstain_cost=None, seed=0, out=tmp_path / "costs.json")
 
 
