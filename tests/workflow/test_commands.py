@@ -31,7 +31,7 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_corrected(
     assert made["differences"][0]["rows"] == 69
     assert made["differences"][0]["differences"]["roc_auc"]["value"] == 0.0
     shown = loramake(folder, "compare", "exp", "results/other")
-    assert "other is on par with exp: ROC-AUC +0.000" in shown.stdout
+    assert "other is as good as exp: ROC-AUC +0.000" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert loramake(folder, "compare", "exp").returncode == 1
     unknown = loramake(folder, "compare", "exp", "othr")
