@@ -88,6 +88,7 @@ def run(
         "model": Path(model) if model and Path(model).expanduser().is_dir() else None,
     }
     settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
+    _check(settings)  # before a key in an address is written anywhere
     if ask_api_key and not sys.stdin.isatty():
         raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
@@ -108,6 +109,15 @@ def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["agent_model"] or options["agent_api_base"]:
         settings["agent"] = "openai"
     return settings
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """ConfigError, in the words of the options, for a value that its setting does not take."""
+    from loramake.settings import check_setting
+
+    options = {"column_types": "column_type", **{setting: option for option, setting in _SETTINGS.items()}}
+    for key, value in settings.items():
+        check_setting(key, value, f"--{options.get(key, key).replace('_', '-')}")
 
 
 def _column_and_type(text: str) -> tuple[str, str]:

@@ -124,7 +124,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, experiment: str | Path, sandbox: SandboxSetting = "auto", trust_remote_code: bool = False
     ) -> None:
         self.experiment, self.sandbox, self.trust_remote_code = experiment, sandbox, trust_remote_code
-        check_setting("sandbox", sandbox, "Predictor")
+        check_setting("sandbox", sandbox, "Predictor: sandbox")
         if not isinstance(trust_remote_code, bool):
             raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()

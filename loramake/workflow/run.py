@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loramake import layout
-from loramake.config import EXPERIMENT_NAME, check_config, read_config
+from loramake.config import EXPERIMENT_NAME, read_config
 from loramake.console import say
 from loramake.errors import ConfigError
 from loramake.experiments import RESULTS, CommandLine, as_options, read_command_line, write_command_line
@@ -79,11 +79,10 @@ class Run:
     def until_approved(self, settings: Mapping[str, Any]) -> int:
         """Run Snakemake until results.json exists or nothing progresses; its exit code.
 
-        `settings` are those of the command line, which later feedback overrides: in this run, and when the same command
-        is repeated. Without a CSV, an experiment that config.yaml does not list is run as it last was.
+        `settings` are the checked ones of the command line, which later feedback overrides: in this run, and when the
+        same command is repeated. Without a CSV, an experiment that config.yaml does not list is run as it last was.
         """
         command_line = self._command_line(settings)
-        check_config(command_line.settings, "--config")  # before a key in an address is written anywhere
         while True:
             self._refuse_locked()
             with contextlib.chdir(self.directory):
