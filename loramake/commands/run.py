@@ -16,7 +16,7 @@ _SETTINGS = {
     "grad_accumulation": "gradient_accumulation_steps",
 }
 """Options that have another name in config.yaml."""
-_OF_THE_RUN = ("name", "directory", "start_from", "ask_api_key", "cores", "profile", "verbose", "column_type")
+_OF_THE_RUN = ("name", "directory", "start_from", "agent_api_key", "cores", "profile", "verbose", "column_type")
 """Options that are not settings."""
 
 
@@ -41,7 +41,10 @@ def run(
     context: typer.Context,
     csv: Annotated[Path | None, _option("The table to learn from; unset, the one in config.yaml.")] = None,
     name: Annotated[str | None, _option("Folder under results/; unset, the CSV's name.")] = None,
-    directory: Annotated[Path, _option("Where results/ is, and config.yaml, if there is one.")] = Path(),
+    directory: Annotated[
+        Path,
+        _option("Folder for results/, with config.yaml, if there is one.", None, "--output", "--directory"),
+    ] = Path(),
     target: Annotated[str | None, _option("The column to predict; unset, it is detected.")] = None,
     model: Annotated[str | None, _option("The base model: a folder or a hub id.")] = None,
     column_type: Annotated[
@@ -55,7 +58,15 @@ def run(
     agent_model: Annotated[str | None, _option("The model that decides.", _AGENT)] = None,
     coder_model: Annotated[str | None, _option("The model that writes code.", _AGENT)] = None,
     agent_api_base: Annotated[str | None, _option("Its address: http://host:port/v1.", _AGENT)] = None,
-    ask_api_key: Annotated[bool, _option("Type the endpoint's key, without echo.", _AGENT, "--ask-api-key")] = False,
+    agent_api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="env:NAME|file:PATH|ask",
+            help="Where its key is, or ask to type it, without echo; unset, OPENAI_API_KEY.",
+            rich_help_panel=_AGENT,
+        ),
+    ] = None,
+    agent_temperature: Annotated[float | None, _option("How varied its answers are.", _AGENT)] = None,
     epochs: Annotated[float | None, _option("Passes over the training split.", _TRAINING)] = None,
     lora_rank: Annotated[int | None, _option("Rank of the LoRA matrices.", _TRAINING)] = None,
     lora_alpha: Annotated[int | None, _option("Scale of the LoRA update.", _TRAINING)] = None,
@@ -89,9 +100,7 @@ def run(
     }
     settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
     _check(settings)  # before a key in an address is written anywhere
-    if ask_api_key and not sys.stdin.isatty():
-        raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
-    key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
+    key = {} if agent_api_key is None else {"OPENAI_API_KEY": _find_key(agent_api_key)}
     options = profile_options(profile, cores, directory)
     workflow_run = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     if start_from is not None:
@@ -109,6 +118,17 @@ def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["agent_model"] or options["agent_api_base"]:
         settings["agent"] = "openai"
     return settings
+
+
+def _find_key(source: str) -> str:
+    """The key that is typed, or that is where `source` says."""
+    from loramake.agents.connection import read_key
+
+    if source != "ask":
+        return read_key(source, "--agent-api-key")
+    if not sys.stdin.isatty():
+        raise ConfigError("--agent-api-key ask needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
+    return str(typer.prompt("Key of the endpoint", hide_input=True))
 
 
 def _check(settings: Mapping[str, Any]) -> None:

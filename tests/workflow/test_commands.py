@@ -95,7 +95,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path
     for arguments, sentence in (
         (("run",), "there is nothing to run: give --csv PATH"),
         (("run", "--csv", "x.csv", "--name", "../x"), "--name '../x' is not a valid name of an experiment"),
-        (("run", "--csv", "x.csv", "--ask-api-key"), "--ask-api-key needs a terminal"),
+        (("run", "--csv", "x.csv", "--agent-api-key", "ask"), "--agent-api-key ask needs a terminal"),
         (("report", "new"), "new has not been run yet: loramake run --name new runs it."),
     ):
         (tmp_path / "config.yaml").write_text("experiments: {new: {csv: x.csv}}\n")

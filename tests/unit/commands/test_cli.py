@@ -117,11 +117,15 @@ def run_here(folder: Path, *options: str) -> str:
         (("--batch-size", "0"), "loramake: --batch-size: 0 is not a whole number of at least 1"),
         (("--precision", "fp8"), "loramake: --precision: 'fp8' is not one of auto, bf16, fp16 and fp32"),
         (("--column-type", "zip=foo"), "loramake: --column-type: zip: 'foo' is not one of numeric, category"),
+        (("--agent-api-key", "sk-canary"), "loramake: --agent-api-key: name where the key is, env:NAME or file:PATH"),
+        (("--agent-temperature", "3"), "loramake: --agent-temperature: 3.0 is not a number from 0 to 2"),
         (("--agent-api-base", "http://me:pw@host"), "loramake: --agent-api-base: the address contains a user name"),
     ],
 )
 def test_an_error_of_run_names_its_option_and_what_it_takes(
     options: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
-    assert sentence in run_here(tmp_path, *options)
+    printed = run_here(tmp_path, *options)
+    assert sentence in printed
+    assert "canary" not in printed
     assert not list(tmp_path.iterdir())
