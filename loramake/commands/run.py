@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from loramake.artifact_types.review import ReviewName
 from loramake.errors import ConfigError
 
 _SETTINGS = {
@@ -16,7 +17,7 @@ _SETTINGS = {
     "grad_accumulation": "gradient_accumulation_steps",
 }
 """Options that have another name in config.yaml."""
-_OF_THE_RUN = ("name", "directory", "start_from", "agent_api_key", "cores", "profile", "verbose", "column_type")
+_OF_THE_RUN = ("name", "directory", "start_from", "keep", "agent_api_key", "cores", "profile", "verbose", "column_type")
 """Options that are not settings."""
 
 
@@ -26,7 +27,7 @@ class Start(enum.StrEnum):
     CONFIG = "config"
 
 
-_FIRST_REVIEW = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
+_FIRST_REVIEW: dict[Start, ReviewName] = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
 """The first review that each start repeats."""
 
 
@@ -55,6 +56,9 @@ def run(
     test_ratio: Annotated[float | None, _option("Share of the rows to test on.")] = None,
     review: Annotated[str | None, _option("Who approves: ask, approve or file.")] = None,
     start_from: Annotated[Start | None, _option("Repeat the reviews from this one on, and run what follows.")] = None,
+    keep: Annotated[
+        bool, _option("Copy the previous run to results/NAME/runs/ before it is replaced.", None, "--keep")
+    ] = False,
     agent_model: Annotated[str | None, _option("The model that decides.", _AGENT)] = None,
     coder_model: Annotated[str | None, _option("The model that writes code.", _AGENT)] = None,
     agent_api_base: Annotated[str | None, _option("Its address: http://host:port/v1.", _AGENT)] = None,
@@ -103,9 +107,8 @@ def run(
     key = {} if agent_api_key is None else {"OPENAI_API_KEY": _find_key(agent_api_key)}
     options = profile_options(profile, cores, directory)
     workflow_run = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
-    if start_from is not None:
-        workflow_run.forget_reviews(_FIRST_REVIEW[start_from])
-    raise typer.Exit(workflow_run.until_approved(settings))
+    first_review = None if start_from is None else _FIRST_REVIEW[start_from]
+    raise typer.Exit(workflow_run.until_approved(settings, first_review, keep))
 
 
 def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
