@@ -4,10 +4,11 @@ import contextlib
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from loramake import layout
 from loramake.artifact_types.review import ReviewName
 from loramake.config import EXPERIMENT_NAME, read_config
-from loramake.console import say, working
+from loramake.console import STOPPED, say, working
 from loramake.errors import ConfigError
 from loramake.experiments import RESULTS, CommandLine, as_options, name_run, read_command_line, write_command_line
 from loramake.parsing import ParsingError
@@ -25,6 +26,8 @@ from loramake.review.approval import forget_reviews
 from loramake.workflow.archive import archive
 from loramake.workflow.status import has_work
 from loramake.workflow.steps import STARTED
+
+_SECONDS_BETWEEN_SIGNALS = 0.5
 
 
 def name_of(csv: Path) -> str:
@@ -143,12 +146,11 @@ class Run:
         command += self._profile()
         command += as_options(settings)
         environment = {**os.environ, **self.environment, STARTED: str(self.started)}
-        with subprocess.Popen(command, cwd=self.directory, env=environment) as process:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:
-                    continue
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            environment[STOPPED] = ""
+        with _ignoring_ctrl_c():
+            process = subprocess.Popen(command, cwd=self.directory, env=environment)
+        return _wait(process)
 
     def _profile(self) -> list[str]:
         """profiles/default as options: Snakemake prints a line about a profile that it finds itself."""
@@ -186,3 +188,25 @@ class Run:
                 raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
             contents[path.name] = content if isinstance(content, dict) else {}
         return contents
+
+
+@contextlib.contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """What is started in the block ignores SIGINT until it asks for it, as Snakemake does once the workflow is read."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of Snakemake; a Ctrl-C that came before it listens is passed on until it has ended."""
+    is_stopped = False
+    while True:
+        try:
+            return process.wait(_SECONDS_BETWEEN_SIGNALS if is_stopped else None)
+        except KeyboardInterrupt:
+            is_stopped = True
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
