@@ -11,7 +11,7 @@ from loramake.config import check_config, read_card, read_config, resolve
 from loramake.errors import ConfigError, DataError
 from loramake.feedback import name_feedback, read_feedback
 from loramake.settings import RENAMED, coerce, defaults
-from loramake.training.config import count_epochs
+from loramake.training.config import choose_save_steps, count_epochs
 from tests.conftest import ROOT
 
 
@@ -23,7 +23,7 @@ def test_the_built_in_defaults_are_those_of_the_issue() -> None:
         "additional_target": None, "cutoff_len": 2048,
         "num_train_epochs": 3.0, "learning_rate": 2.0e-5, "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": 8, "lr_scheduler_type": "cosine", "warmup_ratio": 0.1, "logging_steps": 10,
-        "save_steps": 500, "save_total_limit": 2, "quantization_bit": None, "flash_attn": "auto", "precision": "auto",
+        "save_steps": None, "save_total_limit": 2, "quantization_bit": None, "flash_attn": "auto", "precision": "auto",
     }  # fmt: skip
     assert {key: defaults()[key] for key in wanted} == wanted
 
@@ -133,6 +133,11 @@ def test_epochs_are_a_number_or_enough_for_so_many_steps(setting: object, gpus: 
     settings = resolve({"csv": "a.csv", "num_train_epochs": setting, "per_device_train_batch_size": 4}, "e")
     processes: Processes = {"gpus": gpus, "nodes": 1}
     assert count_epochs({**settings, "gradient_accumulation_steps": 2}, processes, rows) == epochs
+
+
+@pytest.mark.parametrize(("steps", "between"), [(1, 1), (4, 1), (60, 12), (84, 17), (2500, 500), (9000, 500)])
+def test_a_short_training_has_checkpoints_too(steps: int, between: int) -> None:
+    assert choose_save_steps(steps) == between
 
 
 def test_an_experiment_inherits_through_extends() -> None:
