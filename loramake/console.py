@@ -98,10 +98,10 @@ def step(log_file: str | Path) -> Iterator[None]:
     try:
         with _ended_by_ctrl_c():
             yield
-    except StoppedError:
-        os.killpg(0, signal.SIGINT)  # a prompt reads Ctrl-C as a key; this is what a terminal makes of it
-        sys.exit(_INTERRUPTED)
     except LoramakeError as error:
+        if isinstance(error, StoppedError) and STOPPED in os.environ:
+            os.killpg(0, signal.SIGINT)  # a prompt reads Ctrl-C as a key; this is what a terminal makes of it
+            sys.exit(_INTERRUPTED)
         log.exception("failed")
         sys.exit(refusal(error))
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """The whole path with the real command, real LlamaFactory and a real terminal."""
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -174,8 +175,9 @@ def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(copy_of_finish
 def stop(folder: Path, when: Callable[[], bool], *command: str) -> str:
     """What a command prints on a terminal from Ctrl-C on, without its progress."""
     person = pexpect.spawn(
-        str(BIN / command[0]), list(command[1:]), cwd=str(folder), encoding="utf-8", timeout=300, dimensions=(50, 200)
-    )
+        str(BIN / command[0]), list(command[1:]), cwd=str(folder), encoding="utf-8", timeout=300, dimensions=(50, 200),
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # which is ignored in the background
+    )  # fmt: skip
     printed, deadline = "", time.monotonic() + 300
     while not when() and time.monotonic() < deadline:
         with contextlib.suppress(pexpect.TIMEOUT):
