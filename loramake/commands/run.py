@@ -84,7 +84,7 @@ def run(
     quantization_bit: Annotated[int | None, _option("4 or 8: quantize the base.", _TRAINING)] = None,
     flash_attn: Annotated[str | None, _option("auto, disabled, sdpa or fa2.", _TRAINING)] = None,
     precision: Annotated[str | None, _option("auto, bf16, fp16 or fp32.", _TRAINING)] = None,
-    cores: Annotated[int, _option("CPU cores.", _RUNNING)] = 2,
+    cores: Annotated[int, typer.Option(min=1, help="CPU cores.", rich_help_panel=_RUNNING)] = 2,
     profile: Annotated[str | None, _option("slurm, or a Snakemake profile of your own.", _RUNNING)] = None,
     verbose: Annotated[bool, _option("Show Snakemake's own log, too.", _RUNNING, "--verbose", "-v")] = False,
 ) -> None:

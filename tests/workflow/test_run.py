@@ -176,7 +176,7 @@ def stop(folder: Path, when: Callable[[], bool], *command: str) -> str:
     """What a command prints on a terminal from Ctrl-C on, without its progress."""
     person = pexpect.spawn(
         str(BIN / command[0]), list(command[1:]), cwd=str(folder), encoding="utf-8", timeout=300, dimensions=(50, 200),
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # which is ignored in the background
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored in the background
     )  # fmt: skip
     printed, deadline = "", time.monotonic() + 300
     while not when() and time.monotonic() < deadline:

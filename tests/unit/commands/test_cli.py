@@ -129,3 +129,20 @@ def test_an_error_of_run_names_its_option_and_what_it_takes(
     assert sentence in printed
     assert "canary" not in printed
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--output", "--directory"])
+def test_results_and_configuration_are_in_the_output_folder(option: str, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/config.yaml").write_text("lora_rnk: 8\n", encoding="utf-8")
+    assert "config.yaml: lora_rnk is not a setting (did you mean lora_rank?)" in run_here(tmp_path, option, "there")
+
+
+def test_ctrl_c_in_a_command_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press_ctrl_c(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("loramake.experiments.find_run", press_ctrl_c)
+    done = CliRunner().invoke(app, ["compare", "one", "other"])
+    assert (done.exit_code, done.output.strip()) == (1, "loramake: stopped by you.")
