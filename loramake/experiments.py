@@ -55,7 +55,9 @@ def find_run(name_or_folder: str) -> Path:
     runs = find_experiment(str(path.parent.parent)) / RUNS
     kept = sorted(run.name for run in runs.glob("[!.]*"))
     if path.name not in kept:
-        raise ConfigError(f"{runs / path.name} does not exist{nearest(path.name, kept)}: kept are {listed(kept)}.")
+        raise ConfigError(
+            f"{runs / path.name} does not exist{nearest(path.name, kept)}: kept are {listed(kept) or 'none'}."
+        )
     return runs / path.name
 
 

@@ -105,6 +105,7 @@ def run(
     settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
     _check(settings)  # before a key in an address is written anywhere
     key = {} if agent_api_key is None else {"OPENAI_API_KEY": _find_key(agent_api_key)}
+    _make_folder(directory)
     options = profile_options(profile, cores, directory)
     workflow_run = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
     first_review = None if start_from is None else _FIRST_REVIEW[start_from]
@@ -121,6 +122,13 @@ def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["agent_model"] or options["agent_api_base"]:
         settings["agent"] = "openai"
     return settings
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--output: {path} cannot be made a folder ({error.strerror}): name another.") from error
 
 
 def _find_key(source: str) -> str:

@@ -138,6 +138,15 @@ def test_results_and_configuration_are_in_the_output_folder(option: str, tmp_pat
     assert "config.yaml: lora_rnk is not a setting (did you mean lora_rank?)" in run_here(tmp_path, option, "there")
 
 
+def test_the_output_folder_is_made_unless_it_cannot_be_one(tmp_path: Path) -> None:
+    run_here(tmp_path, "--output", "new/there", "--name", "not/valid")
+    assert (tmp_path / "new/there").is_dir()
+    (tmp_path / "file").touch()
+    assert "--output: file cannot be made a folder (File exists): name another" in run_here(
+        tmp_path, "--output", "file"
+    )
+
+
 def test_ctrl_c_in_a_command_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def press_ctrl_c(_: str) -> None:
         raise KeyboardInterrupt
