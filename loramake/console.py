@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import textwrap
 import threading
@@ -30,11 +31,18 @@ from rich.progress import (
 from rich.segment import ControlType, Segment
 
 from loramake import terminal
-from loramake.errors import LoramakeError
+from loramake.errors import LoramakeError, StoppedError
 
 log = logging.getLogger("loramake")
 
+STOPPED = "LORAMAKE_STOPPED"
+"""Environment variable: the path of a file that exists once Ctrl-C has stopped the run, empty before Snakemake knows.
+
+Set where Ctrl-C is to end the run, which it is not in the background.
+"""
+
 _SECONDS_BETWEEN_FRAMES = 0.2
+_INTERRUPTED = 128 + signal.SIGINT
 _SHORTEST_SECRET = 8
 """Shorter values are not secrets, and redacting them would garble ordinary text."""
 
@@ -88,12 +96,16 @@ def step(log_file: str | Path) -> Iterator[None]:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
-        yield
+        with _ended_by_ctrl_c():
+            yield
     except LoramakeError as error:
+        if isinstance(error, StoppedError) and STOPPED in os.environ:
+            os.killpg(0, signal.SIGINT)  # a prompt reads Ctrl-C as a key; this is what a terminal makes of it
+            sys.exit(_INTERRUPTED)
         log.exception("failed")
         sys.exit(refusal(error))
     except KeyboardInterrupt:
-        sys.exit(fitted("loramake: stopped by you; run the same command to continue."))
+        sys.exit(_INTERRUPTED)  # Snakemake's own process says so, once for all steps
     except Exception as error:
         log.exception("failed")
         sys.exit(refusal(f"{type(error).__name__}: {error} (the traceback is in {log_file})"))
@@ -102,6 +114,26 @@ def step(log_file: str | Path) -> Iterator[None]:
             terminal.show_waiting(_write)
         log.removeHandler(handler)
         handler.close()
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """End the block at Ctrl-C, or if there was one before it began; a second one does not interrupt that."""
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if STOPPED not in os.environ:
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        if Path(os.environ[STOPPED]).is_file():
+            interrupt()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def keep_secret(value: str) -> None:

@@ -33,6 +33,7 @@ from loramake.workflow.preflight import (
 )
 from loramake.workflow.slurm.queue import check_cluster
 from loramake.workflow.steps import HidesReplaced, Steps, find_earlier
+from loramake.workflow.stopping import PREFIX, stop_in_one_sentence
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.llm.models import check_model
 from loramake.paths import APPROVALS, TEMPLATES, locate_model
@@ -62,6 +63,18 @@ def refuse_in_one_sentence(function):
             sys.exit(refusal(error))
 
     return wrapped
+
+
+def let_ctrl_c_end_in_one_sentence():
+    """One sentence of ours, after the last job, in place of Snakemake's lines and each job's traceback."""
+    screens = [
+        handler
+        for handler in logger.handlers
+        if isinstance(handler, logging.StreamHandler)
+        and not isinstance(handler, logging.FileHandler)
+    ]
+    stop_in_one_sentence(screens)
+    shell.prefix(PREFIX)
 
 
 def let_snakemake_wait():

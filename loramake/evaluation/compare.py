@@ -18,7 +18,7 @@ from loramake.evaluation.metrics import compute_metrics
 from loramake.evaluation.resampling import resample
 from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
-from loramake.experiments import find_artifact, read_artifact
+from loramake.experiments import find_artifact, name_run, read_artifact
 from loramake.prediction.predictions import Scored, read_scored
 from loramake.tables.source import Key
 from loramake.tasks import Task, make_task
@@ -66,7 +66,7 @@ def read_experiment(folder: Path) -> Experiment:
     profile = read_artifact(folder, layout.PROFILE)
     task = make_task(results["task_type"], results["target"], results["labels"])
     return Experiment(
-        folder.name,
+        name_run(folder),
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         task,

@@ -22,7 +22,7 @@ from loramake import artifacts, schemas
 from loramake.artifact_types.review import Decided, Decider, Review, ReviewName
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
-from loramake.errors import ConfigError, FeedbackSavedError, ReviewError
+from loramake.errors import ConfigError, FeedbackSavedError, ReviewError, StoppedError
 from loramake.layout import DECISIONS, approval_name
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
@@ -178,7 +178,7 @@ class Approval:
                     return question.approvals[answer]
                 if answer is None or answer == _STOP:
                     self._remember("stop", "person")
-                    raise ReviewError(
+                    raise StoppedError(
                         f"{self._out}: stopped by you; nothing is lost: run the same command to be asked again."
                     )
                 if answer == _SHOW:

@@ -23,7 +23,7 @@ from loramake.artifact_types.prepare import Plan, Prompt, SandboxSetting
 from loramake.artifact_types.trust import Calibrator, Costs, Risk, RiskLevel
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
-from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
+from loramake.experiments import RESULTS, RUNS, find_artifact, find_run, refuse_links
 from loramake.layout import Artifact, File
 from loramake.llm.scorer import LabelScorer, load_scorer
 from loramake.prediction.predictions import read_scored
@@ -81,11 +81,11 @@ def find_results(experiment: str | Path) -> Path:
     if layout.TASK.within(path).is_file():
         refuse_links(path)
         return path
-    if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
+    if len(path.parts) > 1 and path.parent.name != RUNS and path.parent.resolve() != RESULTS.resolve():
         raise ConfigError(
             f"{path} is not an experiment's folder: give one such as results/exp1, which contains {layout.TASK.path}."
         )
-    return find_experiment(str(experiment))
+    return find_run(str(experiment))
 
 
 def name_here(experiment: str | Path) -> str | None:
@@ -124,7 +124,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, experiment: str | Path, sandbox: SandboxSetting = "auto", trust_remote_code: bool = False
     ) -> None:
         self.experiment, self.sandbox, self.trust_remote_code = experiment, sandbox, trust_remote_code
-        check_setting("sandbox", sandbox, "Predictor")
+        check_setting("sandbox", sandbox, "Predictor: sandbox")
         if not isinstance(trust_remote_code, bool):
             raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()
