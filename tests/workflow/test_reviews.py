@@ -77,7 +77,7 @@ def test_a_person_revises_and_approves_all_three_reviews_in_one_run(tmp_path: Pa
     person.choose("balance", 0)
     person.choose("config", 2)
     person.expect("results/penguins/configs/train.yaml")
-    person.expect("dataset_dir: results/penguins/data")
+    person.expect("do_train")
     person.choose("config", 1)
     person.write("lora_rank: 2", "understood: set lora_rank to 2")
     person.expect("continuing with your feedback")
