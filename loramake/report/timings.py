@@ -9,6 +9,7 @@ from rich.table import Table
 from loramake.parsing import decode, read_bytes
 
 _LONGEST = 1 << 16
+_SHOWN = 5
 
 
 def read_timings(folder: str | Path) -> dict[str, float]:
@@ -29,11 +30,13 @@ def _read_seconds(path: Path) -> float | None:
 
 
 def timings_table(seconds: dict[str, float]) -> Table:
-    """The table that a finished run prints."""
+    """The table that a finished run prints: the longest rules, and the others together."""
     table = Table(title="Time by rule", title_justify="left")
     table.add_column("rule")
     table.add_column("seconds", justify="right")
-    for rule, spent in seconds.items():
+    for rule, spent in list(seconds.items())[:_SHOWN]:
         table.add_row(rule, f"{spent:.1f}")
+    if others := list(seconds.values())[_SHOWN:]:
+        table.add_row(f"{len(others)} others", f"{sum(others):.1f}")
     table.add_row("all", f"{sum(seconds.values()):.1f}", style="bold")
     return table

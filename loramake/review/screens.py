@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -80,7 +81,8 @@ def review_prep_data(
 ) -> None:
     """Approve the prepared data, the code that made them, and the balancing; writes review/data.json."""
     with _exclusive(mode):
-        question = show_prep_data(profile, task, verification, plan, all_data, splits, script, balance)
+        with _for_readers(mode):
+            question = show_prep_data(profile, task, verification, plan, all_data, splits, script, balance)
         Approval(question, Path(out), ratios, history).decide(mode)
 
 
@@ -96,7 +98,8 @@ def review_balanced_data(
 ) -> None:
     """Approve the balanced training split and the code that balanced it; writes review/balance.json."""
     with _exclusive(mode):
-        question = show_balanced_data(plan, train, balanced, script)
+        with _for_readers(mode):
+            question = show_balanced_data(plan, train, balanced, script)
         Approval(question, Path(out), ratios, history).decide(mode)
 
 
@@ -112,13 +115,19 @@ def review_lmf_config(
 ) -> None:
     """Approve LlamaFactory's configuration; writes review/config.json."""
     with _exclusive(mode):
-        question = show_lmf_config(plan, verification, balanced, configs)
+        with _for_readers(mode):
+            question = show_lmf_config(plan, verification, balanced, configs)
         Approval(question, Path(out), ratios, history).decide(mode)
 
 
 def _exclusive(mode: str) -> AbstractContextManager[None]:
     """Keep the terminal for the screen and its question together, without another job's lines between them."""
     return held() if mode == "ask" and console.is_terminal else nullcontext()
+
+
+def _for_readers(mode: str) -> AbstractContextManager[Any]:
+    """Print nothing where a setting approves: earlier steps print the warnings, and the report has the rest."""
+    return console.capture() if mode == "approve" else nullcontext()
 
 
 def review_next(results: Path, balance: BalanceSetting, ratios: Mapping[str, float]) -> None:

@@ -76,6 +76,14 @@ def test_the_setting_approves_and_the_approval_names_the_very_bytes(tmp_path: Pa
     assert approved["reviewed"] == {str(path): artifacts.sha256(path) for path in files}
 
 
+def test_where_the_setting_approves_no_screen_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    review(tmp_path, "approve")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(ReviewError, match="is missing"):
+        review(tmp_path, "file")
+    assert "training configuration" in capfd.readouterr().err
+
+
 def test_without_a_terminal_a_person_cannot_be_asked_and_the_way_on_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +238,8 @@ def test_no_word_of_a_review_is_broken_between_lines(
 def test_the_configuration_review_ends_with_the_table_and_names_its_files_without_their_content(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    review(tmp_path, "approve")
+    with pytest.raises(ReviewError, match="is missing"):
+        review(tmp_path, "file")
     shown = capfd.readouterr().err.splitlines()
     assert shown[1] == "Trains m: 6 steps over 20 rows, about 450 tokens (8 a row)."
     assert f"the files: {tmp_path / 'train.yaml'}, {tmp_path / 'processes.json'}" in shown
