@@ -31,7 +31,7 @@ _UNSET = """\
     # num_train_epochs: 3     # unset, the base model's own
     # lora_rank: 64           # unset, the base model's own
 """
-_HEAD = "# Settings of loramake; every key is explained in schemas/config.schema.yaml and docs/running.md.\n\nexperiments:\n"
+_HEAD = "# Settings of loramake; every key: schemas/config.schema.yaml and docs/running.md\n\nexperiments:\n"
 
 
 @dataclass(frozen=True)
