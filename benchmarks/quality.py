@@ -7,9 +7,9 @@
     python benchmarks/quality.py --labels shuffled                   # nothing to learn: ROC-AUC must be near 0.5
     python benchmarks/quality.py --change columns                    # columns in another order; names: other names
     python benchmarks/quality.py --sets imbalanced                   # one row in twenty has the label that counts
-    python benchmarks/quality.py --tables FOLDER                     # every CSV of a folder, its target called label
+    python benchmarks/quality.py --tables FOLDER                     # every CSV of a folder, target label
 
-Tables: six well-known ones (data/ and scikit-learn's) and the 22 of data/tables. A seed draws splits and training; every
+Tables: six well-known ones (data/ and scikit-learn's) and 22 of data/tables. A seed draws splits and training; every
 other setting is the default of models/tiny's card, the same for all tables. Several tables run side by side (--jobs),
 each on one core; with --keep the folders stay, and a second call runs only what is not there.
 
