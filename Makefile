@@ -2,10 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm mutations check lint format install install-dev pretrain clean
+.PHONY: demo screens test test-slurm mutations check lint format install install-dev pretrain clean
 
 demo: .venv.stamp
-	$(BIN)/snakemake --cores 2 results/demo/evaluation/results.json
+	$(BIN)/loramake run --name demo --cores 2
+
+# Some five minutes: the pictures of README and docs/, of a terminal (tmux) and of the page (chromium); look at them.
+screens: demo
+	$(BIN)/python docs/screens/capture.py
+	$(BIN)/python docs/screens/capture_report.py results/demo/report.html
 
 test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile

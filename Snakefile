@@ -14,6 +14,7 @@ if Path("config.yaml").is_file():
     configfile: "config.yaml"
 
 
+let_ctrl_c_end_in_one_sentence()
 let_snakemake_wait()
 check_settings()
 
@@ -52,4 +53,5 @@ include: "rules/report.smk"
 
 
 place_small_rules()
+show_steps()
 follow_jobs()

@@ -13,8 +13,9 @@ import argparse
 import numpy as np
 from scipy.special import expit, logit
 
-from loramake.evaluation.metrics import row_losses
-from loramake.prediction.predictions import Floats, Scored
+from loramake.arrays import Floats
+from loramake.evaluation.losses import row_losses
+from loramake.prediction.predictions import Scored
 from loramake.trust.calibration import apply_calibrator, fit_calibrator, fit_isotonic, fit_temperature
 
 LABELS = ["no", "yes"]

@@ -28,7 +28,8 @@ from loramake.prediction.predictions import Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.calibration import METHODS as CALIBRATIONS
 from loramake.trust.calibration import apply_calibrator, fit_on_half
-from loramake.trust.conformal import METHODS, fit_sets, guarantee_of, try_sets
+from loramake.trust.conformal import fit_sets, try_sets
+from loramake.trust.prediction_sets import METHODS, guarantee_of
 
 BAR = 0.01
 HEADER = ("rows tried", "sets", "of rows", "n", "promised", "coverage", "difference", "error", "labels in a set")

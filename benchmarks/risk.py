@@ -23,7 +23,8 @@ from scipy.special import expit, logit
 
 from loramake.prediction.predictions import Scored
 from loramake.trust.calibration import apply_calibrator, fit_on_half
-from loramake.trust.risk import find_threshold, rank, rows_needed
+from loramake.trust.risk import rank
+from loramake.trust.selective import find_threshold, rows_needed
 
 CONFIDENCE = 0.9
 ANEW = 100

@@ -42,6 +42,10 @@ class _OneSentence(TyperGroup):
                 from loramake.console import refusal
 
                 sys.exit(refusal(error))
+            except (KeyboardInterrupt, typer.Abort):
+                from loramake.console import refusal
+
+                sys.exit(refusal("stopped by you."))
 
 
 @contextlib.contextmanager

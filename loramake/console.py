@@ -1,11 +1,11 @@
 """What a user sees while a step works: one sentence on failure, a progress bar on a terminal, plain lines elsewhere."""
 
 import contextlib
-import datetime
 import json
 import logging
 import os
 import re
+import signal
 import sys
 import textwrap
 import threading
@@ -31,14 +31,18 @@ from rich.progress import (
 from rich.segment import ControlType, Segment
 
 from loramake import terminal
-from loramake.errors import LoramakeError
+from loramake.errors import LoramakeError, StoppedError
 
 log = logging.getLogger("loramake")
 
-STARTED = "LORAMAKE_STARTED"
-"""Environment variable: when `loramake run` began, in seconds since 1970; if set, each step reports when it is done."""
+STOPPED = "LORAMAKE_STOPPED"
+"""Environment variable: the path of a file that exists once Ctrl-C has stopped the run, empty before Snakemake knows.
+
+Set where Ctrl-C is to end the run, which it is not in the background.
+"""
 
 _SECONDS_BETWEEN_FRAMES = 0.2
+_INTERRUPTED = 128 + signal.SIGINT
 _SHORTEST_SECRET = 8
 """Shorter values are not secrets, and redacting them would garble ordinary text."""
 
@@ -91,15 +95,17 @@ def step(log_file: str | Path) -> Iterator[None]:
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    start = time.monotonic()
     try:
-        yield
-        _say_done(Path(log_file).stem, time.monotonic() - start)
+        with _ended_by_ctrl_c():
+            yield
     except LoramakeError as error:
+        if isinstance(error, StoppedError) and STOPPED in os.environ:
+            os.killpg(0, signal.SIGINT)  # a prompt reads Ctrl-C as a key; this is what a terminal makes of it
+            sys.exit(_INTERRUPTED)
         log.exception("failed")
         sys.exit(refusal(error))
     except KeyboardInterrupt:
-        sys.exit(fitted("loramake: stopped by you; run the same command to continue."))
+        sys.exit(_INTERRUPTED)  # Snakemake's own process says so, once for all steps
     except Exception as error:
         log.exception("failed")
         sys.exit(refusal(f"{type(error).__name__}: {error} (the traceback is in {log_file})"))
@@ -110,11 +116,24 @@ def step(log_file: str | Path) -> Iterator[None]:
         handler.close()
 
 
-def _say_done(rule: str, seconds: float) -> None:
-    """Under `loramake run`, a line a step: its duration, and the time since the run's start."""
-    if started := os.environ.get(STARTED):
-        elapsed = datetime.timedelta(seconds=round(time.time() - float(started)))
-        _show(f"✓ {rule:<22} {seconds:6.1f} s   {elapsed} since the start")
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """End the block at Ctrl-C, or if there was one before it began; a second one does not interrupt that."""
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if STOPPED not in os.environ:
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        if Path(os.environ[STOPPED]).is_file():
+            interrupt()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def keep_secret(value: str) -> None:
@@ -181,10 +200,10 @@ def say(message: str) -> None:
     """Print and log one line; a cell or a name in it cannot add another."""
     message = printable(" ".join(redact(message).splitlines()))
     log.info(message)
-    _show(f"loramake: {message}")
+    show(f"loramake: {message}")
 
 
-def _show(line: str) -> None:
+def show(line: str) -> None:
     """Print a line, after any question that another job is asking on the terminal."""
     if console.is_terminal:
         terminal.show(line, _write)

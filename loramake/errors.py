@@ -7,7 +7,8 @@ LoramakeError
 ├── AgentError        an agent that cannot do its task
 ├── CodeError         generated code that failed or broke its contract
 ├── ReviewError       a review that was stopped, or that has no terminal to ask in
-│   └── FeedbackSavedError   one that ends with changes, which the next run makes
+│   ├── FeedbackSavedError   one that ends with changes, which the next run makes
+│   └── StoppedError   one that a person stopped
 ├── TrainingError     a training that did not finish
 └── PredictionError   a row or a label that cannot be scored
 """
@@ -50,6 +51,10 @@ class ReviewError(LoramakeError):
 
 class FeedbackSavedError(ReviewError):
     """A review that ends with changes, which the next run makes."""
+
+
+class StoppedError(ReviewError):
+    """A review that a person stopped."""
 
 
 class TrainingError(LoramakeError):

@@ -13,8 +13,11 @@ from loramake.config import check_config, read_config
 from loramake.errors import ArtifactError, ConfigError, nearest
 from loramake.layout import Artifact, File
 from loramake.schemas import Content
+from loramake.text import listed
 
 RESULTS = Path("results")
+RUNS = "runs"
+"""Folder of an experiment's kept earlier runs, each with the files of an experiment."""
 SECURITY = (
     *("model", "trust_remote_code", "sandbox", "review", "extra_training_args"),
     *("agent", "agent_model", "coder_model", "agent_api_base", "agent_sees"),
@@ -42,6 +45,25 @@ def find_experiment(name_or_folder: str) -> Path:
         )
     refuse_links(folder)
     return folder
+
+
+def find_run(name_or_folder: str) -> Path:
+    """The folder of an experiment, as in `find_experiment`, or of a kept run of it: exp1/runs/2026-11-29T10-00-00Z."""
+    path = Path(name_or_folder)
+    if path.parent.name != RUNS:
+        return find_experiment(name_or_folder)
+    runs = find_experiment(str(path.parent.parent)) / RUNS
+    kept = sorted(run.name for run in runs.glob("[!.]*"))
+    if path.name not in kept:
+        raise ConfigError(
+            f"{runs / path.name} does not exist{nearest(path.name, kept)}: kept are {listed(kept) or 'none'}."
+        )
+    return runs / path.name
+
+
+def name_run(folder: Path) -> str:
+    """What `find_run` finds a folder by."""
+    return "/".join(folder.parts[-3:]) if folder.parent.name == RUNS else folder.name
 
 
 def refuse_links(folder: Path) -> None:

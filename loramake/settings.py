@@ -13,12 +13,13 @@ from typing import Any
 from jsonschema_rs import validator_for
 
 from loramake.addresses import read_url
-from loramake.artifacts import explain_error, is_small, load_schema
+from loramake.artifacts import is_small, load_schema
 from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError, check_size
+from loramake.parsing.expected import find_mistake
 from loramake.parsing.shape import find_error
 from loramake.parsing.yaml_text import VALUES, parse_yaml
-from loramake.text import quoted, shorten
+from loramake.text import listed, quoted, shorten
 
 Settings = dict[str, Any]
 
@@ -96,7 +97,7 @@ def check_settings(level: Mapping[str, Any], where: str) -> None:
         refuse_renamed(str(key), where)
         if key not in properties or key == "experiments":
             raise ConfigError(f"{where}: {quoted(str(key))} is not a setting{nearest(str(key), properties)}.")
-        check_setting(key, value, where)
+        check_setting(key, value, f"{where}: {key}")
 
 
 def refuse_renamed(name: str, where: str, next_step: str = "rename it") -> None:
@@ -106,50 +107,59 @@ def refuse_renamed(name: str, where: str, next_step: str = "rename it") -> None:
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
-    """Raise ConfigError for an invalid value of a setting; an address is not repeated, since it may contain a key."""
+    """Raise ConfigError for an invalid value of a setting; an address is not repeated, since it may contain a key.
+
+    `where` is what the user set: `config.yaml: review`, or an option such as `--review`.
+    """
     if key == "agent_api_base" and coerce(key, value) is not None:
-        read_url(value if isinstance(value, str) else "", f"{where}: {key}")
+        read_url(value if isinstance(value, str) else "", where)
     schema = load_schema("config")["properties"][key]
-    _check_length(key, value, where)
+    _check_length(value, where)
     if key in COLUMNS and isinstance(value, bool | datetime.date):
-        raise ConfigError(f"{where}: {key}: {value} is not text: write the column's name in quotes.")
+        raise ConfigError(f"{where}: {value} is not text: write the column's name in quotes.")
     coerced = coerce(key, value)
     if not _is_finite(coerced):
         shown = quoted(repr(value))
-        raise ConfigError(f"{where}: {key}: {shown} is not a finite number: write one ({schema['description']})")
+        raise ConfigError(f"{where}: {shown} is not a finite number: write one ({schema['description']})")
     for name in coerced if isinstance(coerced, Mapping) and "properties" in schema else ():
-        refuse_renamed(f"{key}: {name}", where)
+        _refuse_renamed_part(key, str(name), where)
         if name not in schema["properties"]:
-            raise ConfigError(
-                f"{where}: {key}: {quoted(str(name))} is not one of its keys{nearest(str(name), schema['properties'])}."
-            )
-    error = (
-        explain_error(_with_text_keys(coerced), schema)
-        if is_small(coerced)
-        else find_error(validator_for(schema), _with_text_keys(coerced))
-    )
-    if error is not None:
-        raise ConfigError(f"{where}: {key}: {error[1]} ({schema['description']})")
+            near = nearest(str(name), schema["properties"]) or f": {listed(list(schema['properties']), 20)}"
+            raise ConfigError(f"{where}: {quoted(str(name))} is not one of its keys{near}.")
+    if (error := _find_error(_with_text_keys(coerced), schema)) is not None:
+        raise ConfigError(f"{where}: {error} ({schema['description']})")
     if key in _PATHS and coerced is not None:
-        _check_path(key, coerced, where)
+        _check_path(coerced, where)
 
 
-def _check_path(key: str, path: str, where: str) -> None:
+def _refuse_renamed_part(key: str, name: str, where: str) -> None:
+    if (old := f"{key}: {name}") in RENAMED:
+        raise ConfigError(f"{where}: {name} is now called {RENAMED[old]}: rename it.")
+
+
+def _find_error(value: Any, schema: dict[str, Any]) -> str | None:
+    if is_small(value):
+        return find_mistake(value, schema)
+    error = find_error(validator_for(schema), value)
+    return error and error[1]
+
+
+def _check_path(path: str, where: str) -> None:
     """Raise ConfigError for an impossible path, such as one of 5,000 letters: every access would fail."""
     try:
         Path(path).is_dir()
     except OSError as error:
-        raise ConfigError(f"{where}: {key}: {shorten(path, 60)} cannot be a path ({error.strerror}).") from error
+        raise ConfigError(f"{where}: {shorten(path, 60)} cannot be a path ({error.strerror}).") from error
 
 
-def _check_length(key: str, value: Any, where: str) -> None:
+def _check_length(value: Any, where: str) -> None:
     """Raise ConfigError for a value larger than any setting; --config may bring one that no YAML file could."""
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        raise ConfigError(f"{where}: {key}: it has {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
+        raise ConfigError(f"{where}: it has {len(value):,} characters: write at most {_LONGEST_TEXT:,}.")
     try:
         check_size(value, VALUES)
     except ParsingError as error:
-        raise ConfigError(f"{where}: {key}: {error}: write less.") from error
+        raise ConfigError(f"{where}: {error}: write less.") from error
 
 
 def _is_finite(value: Any) -> bool:

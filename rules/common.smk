@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 from snakemake.utils import update_config
 
 from loramake.agents import AGENT_KEYS
@@ -31,6 +32,8 @@ from loramake.workflow.preflight import (
     check_inputs,
 )
 from loramake.workflow.slurm.queue import check_cluster
+from loramake.workflow.steps import HidesReplaced, Steps, find_earlier
+from loramake.workflow.stopping import PREFIX, stop_in_one_sentence
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.llm.models import check_model
 from loramake.paths import APPROVALS, TEMPLATES, locate_model
@@ -60,6 +63,18 @@ def refuse_in_one_sentence(function):
             sys.exit(refusal(error))
 
     return wrapped
+
+
+def let_ctrl_c_end_in_one_sentence():
+    """One sentence of ours, after the last job, in place of Snakemake's lines and each job's traceback."""
+    screens = [
+        handler
+        for handler in logger.handlers
+        if isinstance(handler, logging.StreamHandler)
+        and not isinstance(handler, logging.FileHandler)
+    ]
+    stop_in_one_sentence(screens)
+    shell.prefix(PREFIX)
 
 
 def let_snakemake_wait():
@@ -477,6 +492,26 @@ def stop_retrying(step):
     """Have Snakemake submit no job of a rule, or of a group of rules, again."""
     for name in GROUPS.get(step, [step]):
         workflow.get_rule(name).restart_times = 0
+
+
+def show_steps():
+    """Print a line a finished step in place of Snakemake's several, or beside them where a user asks for these."""
+    if not workflow.is_main_process:
+        return
+    is_quiet = Quietness.RULES in (workflow.output_settings.quiet or [])
+    if is_quiet and logger.level > logging.DEBUG:
+        for handler in logger.handlers:
+            handler.addFilter(HidesReplaced(lambda: workflow.dryrun))
+    logger.addHandler(Steps(find_earlier_times))
+
+
+def find_earlier_times(experiment, rules):
+    """What rules took earlier; of a dry run nobody asks, and nobody knows how long a cluster lets them wait."""
+    if workflow.dryrun or is_for_slurm():
+        return None
+    return find_earlier(
+        Path(f"results/{experiment}"), rules, get_settings(experiment, "config")
+    )
 
 
 def follow_jobs():

@@ -240,7 +240,7 @@ rule measure_robustness:
         tables=get_tables_hash,
         sandbox=get_setting("sandbox"),
         trust_remote_code=get_setting("trust_remote_code"),
-        seed=get_setting("seed"),
+        settings=get_slice("robustness_rows", "seed"),
     script:
         "../scripts/trust/measure_robustness.py"
 

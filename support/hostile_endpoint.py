@@ -20,6 +20,7 @@ import brotli
 from loramake.agents.connection import Connection
 from loramake.agents.endpoint import Endpoint
 from loramake.errors import AgentError
+from loramake.settings import defaults
 
 MIB = 1 << 20
 ANSWER = '{"target": "y", "labels": [], "reason": "r"}'
@@ -256,7 +257,7 @@ class Outcome:
 
 def attacked(hostile: Hostile, folder: Path, seconds: float = 1.0, retries: int = 0) -> Outcome:
     """Ask the server one question, in the working folder's cache and with the transcript under `folder`."""
-    settings = {"agent_cache": False, "agent_timeout": seconds, "agent_max_tokens": None, "agent_prices": None}
+    settings = {**defaults(), "agent_cache": False, "agent_timeout": seconds}
     endpoint = Endpoint(hostile.connection, "explore_data", folder, settings, retries)
     before, started, sentence = _reset_peak(), time.monotonic(), None
     try:

@@ -1,10 +1,11 @@
 """Real runs in folders of their own: what every workflow test needs."""
 
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -52,20 +53,37 @@ def make_workplace(folder: Path, csv: Path | None = None, **settings: object) ->
 
 
 def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
-    """Run the real command there."""
-    command = [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", CORES, *arguments]
-    environment = {**os.environ, "NO_COLOR": "1"}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    """Run Snakemake there, in a process of its own forked from one that has imported it: most of the time of a plan."""
+    output = folder.parent / f"{folder.name}.{os.getpid()}.output"
+    arguments = ("--snakefile", str(ROOT / "Snakefile"), "--cores", CORES, *arguments)
+    process = _FORKS.Process(target=_run_snakemake, args=(folder, arguments, {**os.environ, "NO_COLOR": "1"}, output))
+    process.start()
+    process.join(timeout)
+    if process.exitcode is None:
+        process.terminate()
+        process.join()
+        raise subprocess.TimeoutExpired(["snakemake", *arguments], timeout, output.read_bytes())
+    printed = output.read_text(encoding="utf-8")
+    output.unlink()
+    return subprocess.CompletedProcess(["snakemake", *arguments], process.exitcode, printed)
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([__name__, "snakemake.cli", "loramake.workflow.preflight", "loramake.llm.models"])
+
+
+def _run_snakemake(folder: Path, arguments: Sequence[str], environment: dict[str, str], output: Path) -> None:
+    """What the command does, with its output in a file."""
+    from snakemake.cli import main
+
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    with output.open("wb") as printed, Path(os.devnull).open("rb") as nothing:
+        for descriptor, stream in enumerate((nothing, printed, printed)):
+            os.dup2(stream.fileno(), descriptor)
+    sys.argv = ["snakemake", *arguments]
+    main()
 
 
 @pytest.fixture(scope="session")

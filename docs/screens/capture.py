@@ -1,6 +1,6 @@
 """Runs the workflow on data/heart.csv in a real terminal (tmux) and keeps what the three reviews and the end look like.
 
-python docs/screens/capture.py      writes docs/screens/*.svg; needs tmux, about two minutes
+python docs/screens/capture.py      writes docs/screens/*.svg; needs tmux, some three minutes
 """
 
 import io
@@ -20,14 +20,12 @@ WIDTH, HEIGHT = 80, 160
 SESSION = "loramake-screens"
 SECONDS = 300
 SCREENS = {
-    "review_data": ("heart: prepared data", "Approve the data review of", 60),
-    "review_balance": ("heart: training split", "Approve the balance review of", 60),
-    "review_config": ("heart: training configuration", "Approve the config review of", 34),
-    "run": ("✓ review_lmf_config", "✓ summarize_results", 60),
+    "review_data": ("heart: prepared data", "Approve the data review of"),
+    "review_balance": ("heart: training split", "Approve the balance review of"),
+    "review_config": ("heart: training configuration", "Approve the config review of"),
+    "run": (" review_lmf_config ", "loramake: done"),
 }
-"""What each screen begins with, what it waits for, and how many of its lines are kept."""
-LAST = 6
-"""Lines kept of the end of a longer screen."""
+"""What each screen begins with, and what it waits for."""
 
 
 def tmux(*arguments: str) -> str:
@@ -43,14 +41,11 @@ def wait_for(text: str) -> None:
     time.sleep(1.0)
 
 
-def capture(first: str, longest: int) -> list[Text]:
-    """The screen from the last line that holds `first`; of a long one the middle is left out."""
+def capture(first: str) -> list[Text]:
+    """The screen from the last line that contains `first`."""
     lines = Text.from_ansi(tmux("capture-pane", "-e", "-p", "-t", SESSION)).split(allow_blank=True)
     start = max(at for at, line in enumerate(lines) if first in line.plain)
-    shown = [line for line in lines[start:] if line.plain.strip()]
-    if len(shown) > longest:
-        return [*shown[: longest - LAST - 1], Text("  …", style="dim"), *shown[-LAST:]]
-    return shown
+    return [line for line in lines[start:] if line.plain.strip()]
 
 
 def save(name: str, lines: list[Text]) -> None:
@@ -68,9 +63,9 @@ def main() -> None:
         size = ("-x", str(WIDTH), "-y", str(HEIGHT))
         tmux("new-session", "-d", "-s", SESSION, *size, "-c", folder, command)
         try:
-            for name, (first, awaited, longest) in SCREENS.items():
+            for name, (first, awaited) in SCREENS.items():
                 wait_for(awaited)
-                save(name, capture(first, longest))
+                save(name, capture(first))
                 tmux("send-keys", "-t", SESSION, "Enter")
         finally:
             tmux("kill-session", "-t", SESSION)

@@ -84,6 +84,7 @@ AGENT_KEYS = (
     "agent_cache",
     "agent_timeout",
     "agent_max_tokens",
+    "agent_temperature",
     "agent_prices",
 )
 """The settings that select and configure the agent."""

@@ -1,6 +1,7 @@
 """The agent that needs no network and no key: deterministic rules. It reads no free-text feedback."""
 
 import re
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -25,7 +26,10 @@ _TARGET_NAMES = re.compile(
 _TARGET_WORDS = re.compile(
     r"target|label|outcome|diagnos|disease|churn|fraud|default|surviv|cancel|approved|is_|_class", re.I
 )
-_SURE = 2.0
+SURE = 2.0
+"""Score from which a column is a likely target."""
+_MORE_THAN_POSITION = 1.0
+"""Score, without that of its position, from which a column's own name and values support it."""
 
 _CARD_DEFAULTS: Settings = {
     "number_format": {"kind": "plain", "significant_digits": 4},
@@ -127,32 +131,51 @@ def write_usual_code(plan: Plan) -> str:
     return render("builtin/write_prep_code.j2", plan=plan, numbers=numbers)
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A column as a candidate for the target."""
+
+    name: str
+    score: float
+    reasons: list[str]
+    is_by_position: bool
+    """Whether little but the column's position supports it."""
+
+
+def rank_targets(profile: Profile) -> list[Candidate]:
+    """Every column, the likeliest target first; equally likely ones in the order of the table."""
+    columns = profile["columns"]
+    candidates = [_score_as_target(column, index, len(columns)) for index, column in enumerate(columns)]
+    return sorted(candidates, key=lambda candidate: -candidate.score)
+
+
 def find_target(profile: Profile) -> tuple[str, str]:
     """The column most likely meant as the target, and why; DataError if none stands out."""
-    columns = profile["columns"]
-    scored = [(*_score_as_target(column, index, len(columns)), column["name"]) for index, column in enumerate(columns)]
-    score, reasons, name = max(scored, key=lambda entry: entry[0])
-    if score < _SURE:
+    first = rank_targets(profile)[0]
+    if first.score < SURE:
         raise DataError(f"{profile['csv']}: no column stands out as the target: set target in config.yaml.")
-    return name, ", ".join(reasons)
+    return first.name, ", ".join(first.reasons)
 
 
-def _score_as_target(column: ProfileColumn, index: int, width: int) -> tuple[float, list[str]]:
+def _score_as_target(column: ProfileColumn, index: int, width: int) -> Candidate:
     """The evidence for a column as the target: its name, position and number of values."""
     if column["type"] in ("id", "constant", "text", "date"):
-        return 0.0, []
-    evidence = [
+        return Candidate(column["name"], 0.0, [], is_by_position=True)
+    content = [
         (3.0, "its name says so", _TARGET_NAMES.fullmatch(column["name"]) is not None),
         (1.5, "a word in its name says so", _TARGET_WORDS.search(column["name"]) is not None),
-        (2.0, "it is the last column", index == width - 1),
-        (1.0, "it is the first column", index == 0),
         (1.0, "it has two values", column["distinct"] == 2),
         (0.5, "it has few values", 3 <= column["distinct"] <= MAX_LABELS_OF_NUMBERS),
         (-1.5, "", column["type"] == "numeric" and column["distinct"] > MAX_LABELS_OF_NUMBERS),
     ]
-    return sum(weight for weight, _, is_true in evidence if is_true), [
-        why for _, why, is_true in evidence if is_true and why
-    ]
+    position = [(2.0, "it is the last column", index == width - 1), (1.0, "it is the first column", index == 0)]
+    evidence = [*content[:2], *position, *content[2:]]
+    return Candidate(
+        column["name"],
+        sum(weight for weight, _, is_true in evidence if is_true),
+        [why for _, why, is_true in evidence if is_true and why],
+        is_by_position=sum(weight for weight, _, is_true in content if is_true) < _MORE_THAN_POSITION,
+    )
 
 
 def propose_balance(rows: list[int]) -> BalanceProposal:

@@ -12,8 +12,10 @@ import dotenv
 from loramake.addresses import read_url
 from loramake.console import keep_secret
 from loramake.errors import ConfigError
+from loramake.parsing import ParsingError, decode, read_bytes
 
 _OPENAI = "https://api.openai.com/v1"
+_LONGEST_KEY = 10_000
 _URLS = ("OPENAI_BASE_URL", "openAI_endpoint")
 
 
@@ -58,6 +60,34 @@ def connect(settings: Mapping[str, Any], environment: Mapping[str, str] | None =
     return Connection(
         base_url, model, settings["coder_model"] or _first(variables, "coder_LLM") or model, key or "none"
     )
+
+
+def read_key(source: str, where: str) -> str:
+    """The key in an environment variable (`env:NAME`) or a file (`file:PATH`).
+
+    ConfigError, which repeats nothing of `source`, since that may be the key itself.
+    """
+    kind, _, name = source.partition(":")
+    if kind == "env":
+        key = os.environ.get(name, "")
+    elif kind == "file":
+        key = _read_key_file(Path(name).expanduser(), where)
+    else:
+        raise ConfigError(
+            f"{where}: name where the key is, env:NAME or file:PATH, or ask: other users of this machine see command "
+            "lines, and shells keep them."
+        )
+    if not key.strip():
+        raise ConfigError(f"{where}: the {'variable' if kind == 'env' else 'file'} it names contains no key: set it.")
+    return key.strip()
+
+
+def _read_key_file(path: Path, where: str) -> str:
+    try:
+        return decode(read_bytes(path, _LONGEST_KEY))
+    except (OSError, ParsingError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{where}: the file it names cannot be read ({reason}): correct its path.") from None
 
 
 def _base_url(setting: str | None, variables: Mapping[str, str]) -> str:

@@ -27,11 +27,11 @@ from loramake.console import printable, redact, say, working
 from loramake.errors import AgentError, ArtifactError
 from loramake.rendering import render
 from loramake.schemas import Content, Schema
+from loramake.settings import defaults
 from loramake.text import shorten
 
 TRIES = 4
 """Answers to one question: the first, and three more after an error message."""
-TEMPERATURE = 0.2
 _RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "text")
 """Ways to request JSON, strictest first: if a server refuses one, the next is used."""
 
@@ -54,8 +54,8 @@ class Endpoint:
     ) -> None:
         """Starts the step's transcript, agent/STEP.jsonl under `results`, anew.
 
-        `settings` contains agent_cache, agent_timeout (seconds for a complete answer), agent_max_tokens and
-        agent_prices (per million tokens).
+        `settings` contains agent_cache, agent_timeout (seconds for a complete answer), agent_max_tokens,
+        agent_temperature and agent_prices (per million tokens).
         """
         self.connection, self.step = connection, step
         self.transcript = results / "agent" / f"{step}.jsonl"
@@ -65,6 +65,7 @@ class Endpoint:
         self._prices: Mapping[str, float] | None = settings["agent_prices"]
         self._uses_cache, self._seconds = settings["agent_cache"], float(settings["agent_timeout"])
         self._most_tokens: int | None = settings["agent_max_tokens"]
+        self._temperature: float = settings["agent_temperature"]
         self._retries = retries
         self._remembered: list[Path] = []
 
@@ -113,7 +114,7 @@ class Endpoint:
     def _ask(self, model: str, messages: list[Message], schema: str | None) -> Reply:
         """From the cache or from the server; logged either way."""
         request = {"url": self.connection.base_url, "model": model, "messages": messages, "schema": schema}
-        path = reply_path({**request, "temperature": TEMPERATURE, "max_tokens": self._limit(schema)})
+        path = reply_path({**request, "temperature": self._temperature, "max_tokens": self._limit(schema)})
         cached = read_reply(path) if self._uses_cache else None
         reply = cached or self._call(model, messages, schema)
         self._remembered.append(path)
@@ -188,7 +189,12 @@ class Endpoint:
         AgentError if the response is not one, such as a page of HTML.
         """
         settings, most = read_way(self._server(model)), self._limit(schema)
-        request = {"model": model, "messages": messages, "temperature": TEMPERATURE, **_response_format(rung, schema)}
+        request = {
+            "model": model,
+            "messages": messages,
+            "temperature": self._temperature,
+            **_response_format(rung, schema),
+        }
         name = settings.get("limit", _LIMITS[0])
         try:
             return self._completed({**request, name: most})
@@ -264,7 +270,7 @@ def find_rung(connection: Connection, seconds: float) -> tuple[Rung, float]:
 
     AgentError if it does not answer.
     """
-    settings = {"agent_cache": False, "agent_timeout": seconds, "agent_max_tokens": None, "agent_prices": None}
+    settings = {**defaults(), "agent_cache": False, "agent_timeout": seconds}
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(connection, "doctor", Path(folder), settings, retries=0)
         return endpoint.find_rung(start('Answer with this JSON object: {"findings": []}'))

@@ -22,6 +22,7 @@ from loramake.artifact_types.shared import MadeBy
 from loramake.console import say
 from loramake.errors import ArtifactError, nearest
 from loramake.rendering import render
+from loramake.tables.source import row_number
 from loramake.tasks import rows_by_label
 from loramake.text import shorten
 
@@ -170,7 +171,8 @@ class OpenAIAgent:
         is_shown = may_show_rows(disclosure)
         self._judged = "samples of each split" if is_shown else "the checks alone, since it sees no rows"
         shown = _samples_text(samples, disclosure) if is_shown else None
-        shown_rows = {sample["record"]["row"] for part in samples.values() for sample in part} if shown else set()
+        shown_samples = [sample for part in samples.values() for sample in part] if shown else []
+        shown_rows = {row_number(sample["record"]["row"]) for sample in shown_samples}
         passed = checks if is_shown else [name for line in checks if (name := line.partition(": ")[0]) in CHECKS]
         prompt = render("openai/verify_prepared_data.j2", plan=plan, checks="\n".join(passed), samples=shown)
 
@@ -246,5 +248,5 @@ def _samples_text(samples: dict[str, list[Sample]], disclosure: Disclosure) -> s
             record = sample["record"]
             text = disclosure.clean(f"{record['instruction']}\n{record['input']}", sample["cells"])
             answer = disclosure.clean(record["output"], sample["cells"])
-            lines.append(f"{split}, row {record['row']}:\n{shorten(text, _PROMPT_SHOWN)}\nanswer: {answer}")
+            lines.append(f"{split}, row {row_number(record['row'])}:\n{shorten(text, _PROMPT_SHOWN)}\nanswer: {answer}")
     return "\n\n".join(lines)

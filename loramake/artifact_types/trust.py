@@ -197,6 +197,12 @@ class AnsweredRows(TypedDict):
     wrong: int
 
 
+class AnsweredCalibrationRows(AnsweredRows):
+    """The same of the calibration rows, with the bound that is tested."""
+
+    wrong_at_most: float | None
+
+
 class AnsweredTestRows(AnsweredRows):
     """The same of the test split, with shares."""
 
@@ -212,7 +218,7 @@ class MeasuredLevel(TypedDict):
     achievable: bool
     threshold: float | None
     rows_needed: int
-    calibration: AnsweredRows
+    calibration: AnsweredCalibrationRows
     test: AnsweredTestRows
 
 

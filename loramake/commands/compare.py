@@ -19,7 +19,8 @@ _COLOURS = {"better": "green", "worse": "red"}
 
 def compare(
     experiments: Annotated[
-        list[str], typer.Argument(help="Finished experiments; the others are compared with the first.")
+        list[str],
+        typer.Argument(help="Finished experiments, or kept runs (exp1/runs/…); compared with the first."),
     ],
     directory: Annotated[Path, typer.Option(help="Where results/ is.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
@@ -30,14 +31,14 @@ def compare(
     """
     from loramake.console import SafeConsole, printable, printable_json, put
     from loramake.evaluation import compare as library
-    from loramake.experiments import find_experiment
+    from loramake.experiments import find_run
 
     if len(set(experiments)) < 2:
         raise ConfigError(
             "there is only one experiment to compare: name two or more, such as loramake compare exp1 exp2."
         )
     with contextlib.chdir(directory):
-        finished = [library.read_experiment(find_experiment(name)) for name in experiments]
+        finished = [library.read_experiment(find_run(name)) for name in experiments]
     settings = library.differing_settings(finished)
     differences = [library.compare(finished[0], other) for other in finished[1:]]
     if as_json:
@@ -76,9 +77,10 @@ def _metrics_table(experiments: "list[Experiment]", differences: "list[Compariso
     from loramake.evaluation.intervals import CONFIDENCE
     from loramake.text import as_percent
 
-    table = Table(title=f"On the test rows, with {as_percent(CONFIDENCE)} intervals", title_justify="left")
-    for head in ("metric", "experiment", "value", f"minus {experiments[0].name}"):
-        table.add_column(Text(head), overflow="fold")
+    title = f"On the test rows, with {as_percent(CONFIDENCE)} intervals; difference from {experiments[0].name}"
+    table = Table(title=Text(title), title_justify="left")
+    for head in ("metric", "experiment", "value", "difference"):
+        table.add_column(head, overflow="fold", no_wrap=head in ("metric", "experiment"))
     for metric in experiments[0].task.compared_metrics:
         for index, experiment in enumerate(experiments):
             value = _interval(experiment.metrics[metric.name], "")

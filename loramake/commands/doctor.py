@@ -28,7 +28,7 @@ def doctor(
             line = Text.assemble(
                 (mark, colour), " ", (printable(f"{finding.what}: "), "bold"), printable(finding.detail)
             )
-            console.print(line, soft_wrap=True, highlight=False)
+            console.print(line, soft_wrap=not console.is_terminal, highlight=False)
     if as_json:
         listed = [finding.as_dict() for finding in findings]
         sys.stdout.write(json.dumps({"exit_code": exit_code(findings), "findings": listed}, indent=2) + "\n")

@@ -16,10 +16,10 @@ def report(
     """Open an experiment's report, and print where it is."""
     from loramake import layout
     from loramake.console import put
-    from loramake.experiments import find_artifact, find_experiment
+    from loramake.experiments import find_artifact, find_run
 
     with contextlib.chdir(directory):
-        path = find_artifact(find_experiment(experiment), layout.REPORT).resolve()
+        path = find_artifact(find_run(experiment), layout.REPORT).resolve()
     put(f"{path}\n")
     if opens and not _open(path):
         typer.echo("no browser was found: open the file above yourself.", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from loramake.artifact_types.review import ReviewName
 from loramake.errors import ConfigError
 
 _SETTINGS = {
@@ -16,7 +17,7 @@ _SETTINGS = {
     "grad_accumulation": "gradient_accumulation_steps",
 }
 """Options that have another name in config.yaml."""
-_OF_THE_RUN = ("name", "directory", "start_from", "ask_api_key", "cores", "profile", "verbose", "column_type")
+_OF_THE_RUN = ("name", "directory", "start_from", "keep", "agent_api_key", "cores", "profile", "verbose", "column_type")
 """Options that are not settings."""
 
 
@@ -26,7 +27,7 @@ class Start(enum.StrEnum):
     CONFIG = "config"
 
 
-_FIRST_REVIEW = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
+_FIRST_REVIEW: dict[Start, ReviewName] = {Start.REVIEW_PREP: "data", Start.SPLIT: "balance", Start.CONFIG: "config"}
 """The first review that each start repeats."""
 
 
@@ -41,7 +42,10 @@ def run(
     context: typer.Context,
     csv: Annotated[Path | None, _option("The table to learn from; unset, the one in config.yaml.")] = None,
     name: Annotated[str | None, _option("Folder under results/; unset, the CSV's name.")] = None,
-    directory: Annotated[Path, _option("Where results/ is, and config.yaml, if there is one.")] = Path(),
+    directory: Annotated[
+        Path,
+        _option("Folder for results/, with config.yaml, if there is one.", None, "--output", "--directory"),
+    ] = Path(),
     target: Annotated[str | None, _option("The column to predict; unset, it is detected.")] = None,
     model: Annotated[str | None, _option("The base model: a folder or a hub id.")] = None,
     column_type: Annotated[
@@ -52,10 +56,21 @@ def run(
     test_ratio: Annotated[float | None, _option("Share of the rows to test on.")] = None,
     review: Annotated[str | None, _option("Who approves: ask, approve or file.")] = None,
     start_from: Annotated[Start | None, _option("Repeat the reviews from this one on, and run what follows.")] = None,
+    keep: Annotated[
+        bool, _option("Copy the previous run to results/NAME/runs/ before it is replaced.", None, "--keep")
+    ] = False,
     agent_model: Annotated[str | None, _option("The model that decides.", _AGENT)] = None,
     coder_model: Annotated[str | None, _option("The model that writes code.", _AGENT)] = None,
     agent_api_base: Annotated[str | None, _option("Its address: http://host:port/v1.", _AGENT)] = None,
-    ask_api_key: Annotated[bool, _option("Type the endpoint's key, without echo.", _AGENT, "--ask-api-key")] = False,
+    agent_api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="env:NAME|file:PATH|ask",
+            help="Where its key is, or ask to type it, without echo; unset, OPENAI_API_KEY.",
+            rich_help_panel=_AGENT,
+        ),
+    ] = None,
+    agent_temperature: Annotated[float | None, _option("How varied its answers are.", _AGENT)] = None,
     epochs: Annotated[float | None, _option("Passes over the training split.", _TRAINING)] = None,
     lora_rank: Annotated[int | None, _option("Rank of the LoRA matrices.", _TRAINING)] = None,
     lora_alpha: Annotated[int | None, _option("Scale of the LoRA update.", _TRAINING)] = None,
@@ -69,7 +84,7 @@ def run(
     quantization_bit: Annotated[int | None, _option("4 or 8: quantize the base.", _TRAINING)] = None,
     flash_attn: Annotated[str | None, _option("auto, disabled, sdpa or fa2.", _TRAINING)] = None,
     precision: Annotated[str | None, _option("auto, bf16, fp16 or fp32.", _TRAINING)] = None,
-    cores: Annotated[int, _option("CPU cores.", _RUNNING)] = 2,
+    cores: Annotated[int, typer.Option(min=1, help="CPU cores.", rich_help_panel=_RUNNING)] = 2,
     profile: Annotated[str | None, _option("slurm, or a Snakemake profile of your own.", _RUNNING)] = None,
     verbose: Annotated[bool, _option("Show Snakemake's own log, too.", _RUNNING, "--verbose", "-v")] = False,
 ) -> None:
@@ -88,14 +103,13 @@ def run(
         "model": Path(model) if model and Path(model).expanduser().is_dir() else None,
     }
     settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
-    if ask_api_key and not sys.stdin.isatty():
-        raise ConfigError("--ask-api-key needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
-    key = {"OPENAI_API_KEY": typer.prompt("Key of the endpoint", hide_input=True)} if ask_api_key else {}
+    _check(settings)  # before a key in an address is written anywhere
+    key = {} if agent_api_key is None else {"OPENAI_API_KEY": _find_key(agent_api_key)}
+    _make_folder(directory)
     options = profile_options(profile, cores, directory)
     workflow_run = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
-    if start_from is not None:
-        workflow_run.forget_reviews(_FIRST_REVIEW[start_from])
-    raise typer.Exit(workflow_run.until_approved(settings))
+    first_review = None if start_from is None else _FIRST_REVIEW[start_from]
+    raise typer.Exit(workflow_run.until_approved(settings, first_review, keep))
 
 
 def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +122,33 @@ def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["agent_model"] or options["agent_api_base"]:
         settings["agent"] = "openai"
     return settings
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--output: {path} cannot be made a folder ({error.strerror}): name another.") from error
+
+
+def _find_key(source: str) -> str:
+    """The key that is typed, or that is where `source` says."""
+    from loramake.agents.connection import read_key
+
+    if source != "ask":
+        return read_key(source, "--agent-api-key")
+    if not sys.stdin.isatty():
+        raise ConfigError("--agent-api-key ask needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
+    return str(typer.prompt("Key of the endpoint", hide_input=True))
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """ConfigError, in the words of the options, for a value that its setting does not take."""
+    from loramake.settings import check_setting
+
+    options = {"column_types": "column_type", **{setting: option for option, setting in _SETTINGS.items()}}
+    for key, value in settings.items():
+        check_setting(key, value, f"--{options.get(key, key).replace('_', '-')}")
 
 
 def _column_and_type(text: str) -> tuple[str, str]:

@@ -22,6 +22,9 @@ _COLOURS = {
     "waiting for you": "bold magenta",
 }
 
+_WIDE = 100
+"""Columns of a terminal in which every column of the table has room."""
+
 
 def status(
     experiment: Annotated[str | None, typer.Argument(help="One experiment, artifact by artifact; unset, all.")] = None,
@@ -47,7 +50,8 @@ def status(
     elif not statuses:
         say("there are no experiments here: loramake init my.csv, or loramake run --csv my.csv, starts one.")
     else:
-        SafeConsole().print(_artifact_table(statuses[0]) if experiment else _table(statuses))
+        console = SafeConsole()
+        console.print(_artifact_table(statuses[0], console.width) if experiment else _table(statuses))
     are_fresh = all(not entry.note and entry.count(FRESH) == len(entry.artifacts) for entry in statuses)
     raise typer.Exit(0 if are_fresh else 3)
 
@@ -62,9 +66,13 @@ def _checked_name(experiment: str) -> str:
 
 def _table(statuses: "list[Status]") -> Table:
     """One row per experiment."""
-    table = Table()
-    for head in ("experiment", "fresh", "stale", "missing", "next"):
-        table.add_column(head, justify="right" if head in ("fresh", "stale", "missing") else "left", overflow="fold")
+    from loramake.workflow.versions import MEANINGS
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))  # borders would leave long names no room
+    table.add_column("experiment", overflow="fold", no_wrap=True)
+    for head in ("fresh", "stale", "missing"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("next", overflow="fold", min_width=max(map(len, MEANINGS)))
     for status in statuses:
         if status.note:
             table.add_row(Text(status.experiment), "", "", "", Text(status.note))
@@ -78,16 +86,18 @@ def _table(statuses: "list[Status]") -> Table:
     return table
 
 
-def _artifact_table(status: "Status") -> Table | Text:
-    """One row per artifact."""
+def _artifact_table(status: "Status", width: int) -> Table | Text:
+    """One row per artifact; a narrow terminal has no room for when it was made."""
     if status.note:
         return Text(f"{status.experiment}: {status.note}")
     table = Table(title=Text(f"results/{status.experiment}"), title_justify="left")
-    for head in ("rule", "artifact", "state", "made"):
-        table.add_column(head, overflow="fold")
+    heads = ("rule", "artifact", "state", "made")[: 4 if width >= _WIDE else 3]
+    for head in heads:
+        table.add_column(head, overflow="fold", no_wrap=head != "state")
     last = ""
     for artifact in status.artifacts:
         path = artifact.path.removeprefix(f"results/{status.experiment}/")
         rule, last = "" if artifact.rule == last else artifact.rule, artifact.rule
-        table.add_row(rule, Text(path), Text(artifact.state, style=_COLOURS[artifact.state]), artifact.made[4:16])
+        cells = (rule, Text(path), Text(artifact.state, style=_COLOURS[artifact.state]), artifact.made[4:16])
+        table.add_row(*cells[: len(heads)])
     return table

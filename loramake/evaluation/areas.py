@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn_metrics
 
-from loramake.prediction.predictions import Codes, Floats
+from loramake.arrays import Codes, Floats
 
 _FEW = 30
 """For labels with up to this many rows, comparing each with every row is faster than sorting and summing."""

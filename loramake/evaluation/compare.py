@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from loramake import layout
+from loramake.arrays import Codes
 from loramake.artifact_types.evaluation import MetricName, Metrics
 from loramake.artifact_types.prepare import Plan
 from loramake.artifact_types.report import Results
@@ -17,8 +18,8 @@ from loramake.evaluation.metrics import compute_metrics
 from loramake.evaluation.resampling import resample
 from loramake.evaluation.scores import LORAMAKE, Scores
 from loramake.evaluation.verdict import outcome_of
-from loramake.experiments import find_artifact, read_artifact
-from loramake.prediction.predictions import Codes, Scored, read_scored
+from loramake.experiments import find_artifact, name_run, read_artifact
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tables.source import Key
 from loramake.tasks import Task, make_task
 from loramake.text import as_percent
@@ -65,7 +66,7 @@ def read_experiment(folder: Path) -> Experiment:
     profile = read_artifact(folder, layout.PROFILE)
     task = make_task(results["task_type"], results["target"], results["labels"])
     return Experiment(
-        folder.name,
+        name_run(folder),
         _settings(results, plan, train),
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
         task,
@@ -143,7 +144,7 @@ def _sentence(reference: Experiment, other: str, rows: int, differences: Mapping
     difference = differences[metric.name]
     if difference["outcome"] is None:
         return f"Too few shared test rows ({rows}) to compare {other} with {first}."
-    word = {"better": "better than", "level": "on par with", "worse": "worse than"}[difference["outcome"]]
+    word = {"better": "better than", "level": "as good as", "worse": "worse than"}[difference["outcome"]]
     value, low, high = (f"{end:+.3f}" for end in (difference["value"], difference["low"], difference["high"]))
     interval = f"{as_percent(CONFIDENCE)} interval {low} to {high}"
     return f"{other} is {word} {first}: {metric.title} {value} ({interval}, {rows:,} rows)."

@@ -6,9 +6,9 @@ from statistics import NormalDist
 
 import numpy as np
 
+from loramake.arrays import Floats
 from loramake.artifact_types.shared import Estimate
 from loramake.console import Advance
-from loramake.prediction.predictions import Floats
 
 RESAMPLES = 1000
 
@@ -43,15 +43,61 @@ def draw_counts(rows: int, seed: int, cells: int = CELLS, advance: Advance | Non
 
 
 def estimate(value: float, resampled: Floats) -> Estimate:
-    """A value with its percentile-bootstrap interval (Efron and Tibshirani 1993, chapter 13).
+    """A value with its percentile-bootstrap interval (Efron and Tibshirani 1993, chapter 13), extended to the value.
 
-    Resamples where the metric is undefined are dropped; where that is more than half, there is no interval.
+    That it has to be extended is rare: of a statistic whose resamples are biased. Resamples where the metric is
+    undefined are dropped; where that is more than half, there is no interval.
     """
+    ends = _percentiles(value, resampled)
+    return {**UNDEFINED, "value": _number(value)} if ends is None else _containing(value, *ends)
+
+
+def estimate_biased(value: float, resampled: Floats, most: float = math.inf) -> Estimate:
+    """A value with its basic bootstrap interval: the percentile interval mirrored at the value.
+
+    For a statistic whose bias does not depend on the unknown truth, such as a sum of squares: resampling adds the same
+    bias once more, which mirroring subtracts (Davison and Hinkley 1997, section 5.2). Extended to the value, and not
+    beyond `most`.
+    """
+    ends = _percentiles(value, resampled)
+    if ends is None:
+        return {**UNDEFINED, "value": _number(value)}
+    return _containing(value, *(min(2 * value - end, max(most, value)) for end in ends))
+
+
+def estimate_error(value: float, resampled: Floats, if_perfect: Floats) -> Estimate:
+    """A distance from perfection, such as the ECE, with an interval that contains 0 unless chance would rarely show it.
+
+    A distance is never below 0, so chance makes it larger: of perfect probabilities always, and of imperfect ones the
+    less, the more imperfect they are. Percentiles of resamples add that bias a second time, and the bias-corrected
+    ones (BC, BCa; Efron 1987) are undefined where all resamples are larger than the value. So the lower end is found
+    by inverting a test (Carpenter 1999, "Test inversion bootstrap confidence intervals"): it is the smallest distance
+    of which a value as large as the observed one is not improbable. Two such distances are known: 0, of which
+    `if_perfect` are draws of the value, and the value itself, of which `resampled` are; between them, the upper
+    percentile is interpolated linearly, which is conservative, since a distance is convex. The upper end is that of the
+    percentile interval, which the bias only makes conservative. benchmarks/intervals.py measures the coverage.
+    """
+    ends = _percentiles(value, resampled)
+    if ends is None:
+        return {**UNDEFINED, "value": _number(value)}
+    high = max(ends[1], value)
+    chance = float(np.quantile(if_perfect, (1 + CONFIDENCE) / 2))
+    low = value * (value - chance) / (high - chance) if value > chance else 0.0
+    return _containing(value, low, high)
+
+
+def _percentiles(value: float, resampled: Floats) -> tuple[float, float] | None:
+    """The ends of the percentile interval; None where the value, or more than half of the resamples, is undefined."""
     defined = resampled[~np.isnan(resampled)]
     if np.isnan(value) or 2 * len(defined) < len(resampled):
-        return {**UNDEFINED, "value": _number(value)}
-    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return {"value": _number(value), "low": float(low), "high": float(high)}
+        return None
+    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
+    return low, high
+
+
+def _containing(value: float, one: float, other: float) -> Estimate:
+    """The value, and the interval between two ends and the value itself."""
+    return {"value": float(value), "low": float(min(one, other, value)), "high": float(max(one, other, value))}
 
 
 def proportion(hits: float, rows: float) -> Estimate:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.evaluation import MetricName
 from loramake.evaluation.areas import mean_areas
-from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task
 
 
@@ -47,13 +47,6 @@ def compute_metrics(task: Task, truth: Codes, probabilities: Floats) -> dict[Met
 def _precision_recall_f1(truth: Codes, predicted: Codes, suffix: str, **options: Any) -> dict[str, float]:
     values = sklearn_metrics.precision_recall_fscore_support(truth, predicted, **options)
     return {f"{name}{suffix}": value for name, value in zip(("precision", "recall", "f1"), values, strict=False)}
-
-
-def row_losses(truth: Codes, probabilities: Floats) -> Floats:
-    """-log P(true label) of each row, shape (rows,), with probabilities clipped as in scikit-learn's log_loss."""
-    epsilon = np.finfo(np.float64).eps
-    probability: Floats = probabilities[np.arange(len(truth)), truth]
-    return -np.log(np.clip(probability, epsilon, 1 - epsilon))
 
 
 def confusion_matrix(truth: Codes, probabilities: Floats) -> Codes:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.evaluation import MetricName
 from loramake.console import Advance
 from loramake.evaluation.areas import MANY_LABELS, weighted_areas
 from loramake.evaluation.intervals import CELLS, draw_counts
-from loramake.evaluation.metrics import row_losses
+from loramake.evaluation.losses import row_losses
 from loramake.evaluation.scores import Scores
-from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task
 
 _CELLS_OF_MANY_LABELS = 5_000_000

@@ -7,6 +7,7 @@ from sklearn import metrics as sklearn_metrics
 from threadpoolctl import threadpool_limits
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.evaluation import ClassMetrics, EvaluatedSplit, Evaluation, ModelMetrics, SplitMetrics
 from loramake.artifact_types.shared import Estimate
 from loramake.console import progress, say
@@ -15,7 +16,6 @@ from loramake.evaluation.metrics import compute_metrics, confusion_matrix
 from loramake.evaluation.resampling import Resampled, resample, resample_labels
 from loramake.evaluation.scores import read_scores
 from loramake.evaluation.verdict import find_verdict
-from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks import Task, read_task
 
 LABEL_METRICS = ("precision", "recall", "f1")

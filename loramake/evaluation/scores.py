@@ -3,15 +3,26 @@
 from pathlib import Path
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.evaluation import BaselineSplit
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, as_matrix, name_of, read_scored
+from loramake.prediction.predictions import as_matrix, name_of, read_scored
 from loramake.tables.source import Key
 
 LORAMAKE = "loramake"
+_NAMES = {
+    "majority": "the most frequent label",
+    "logistic_regression": "logistic regression",
+    "hist_gradient_boosting": "gradient boosting",
+}
 
 Scores = dict[str, Floats]
 """P(label | row) by model, each of shape (rows, labels), the rows the same."""
+
+
+def name_model(model: str) -> str:
+    """What people call it: gradient boosting, for hist_gradient_boosting."""
+    return _NAMES.get(model, model)
 
 
 def read_scores(

@@ -4,7 +4,7 @@ from loramake.artifact_types.evaluation import ModelMetrics, Verdict
 from loramake.artifact_types.shared import Estimate, Outcome
 from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED, defined, estimate
 from loramake.evaluation.resampling import Resampled
-from loramake.evaluation.scores import LORAMAKE
+from loramake.evaluation.scores import LORAMAKE, name_model
 from loramake.tasks import Metric
 from loramake.text import as_percent
 
@@ -56,13 +56,14 @@ def outcome_of(difference: Estimate, sign: int = 1) -> Outcome | None:
 def _sentence(
     metric: Metric, outcome: Outcome | None, best: str, ours: float, theirs: float, difference: Estimate
 ) -> str:
-    against = f"{metric.title} {ours:.3f} against {theirs:.3f} of {best}"
+    baseline = name_model(best)
+    against = f"{metric.title} {ours:.3f} against {theirs:.3f} of {baseline}"
     if outcome is None:
         return f"Too few test rows to tell: {against}."
-    opening = {"better": "Better than", "level": "On par with", "worse": "Worse than"}[outcome]
+    opening = {"better": "Better than", "level": "As good as", "worse": "Worse than"}[outcome]
     value, low, high = (
         f"{round(number or 0.0, 3) + 0.0:.3f}"
         for number in (difference["value"], difference["low"], difference["high"])
     )
     interval = f"difference {value}, {as_percent(CONFIDENCE)} interval {low} to {high}"
-    return f"{opening} {best}: {metric.title} {ours:.3f} against {theirs:.3f} ({interval})."
+    return f"{opening} {baseline}: {metric.title} {ours:.3f} against {theirs:.3f} ({interval})."

@@ -16,13 +16,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from loramake import artifacts, schemas
 from loramake.artifact_types.llm import Argument, LlamaFactoryNames, ValueSchema, ValueType
 from loramake.console import say
 from loramake.errors import ArtifactError, ConfigError, nearest
 from loramake.llm.extra import has_training_extra, import_training
+from loramake.parsing.expected import find_mistake
 from loramake.settings import defaults
 
 CACHE = Path("results/.cache")
@@ -161,9 +160,8 @@ def _checked(name: str, value: Any, arguments: Mapping[str, Any]) -> Any:
         raise ConfigError(
             f"extra_training_args: {name}: {value!r} is not one of {', '.join(map(str, schema['enum']))}{near}."
         )
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(value))
-    if error is not None:
-        raise ConfigError(f"extra_training_args: {name}: {error.message}.")
+    if (mistake := find_mistake(value, schema)) is not None:
+        raise ConfigError(f"extra_training_args: {name}: {mistake}.")
     return value
 
 

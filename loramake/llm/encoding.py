@@ -22,6 +22,7 @@ from loramake.llm.extra import import_training
 from loramake.llm.failures import explain, first_line, text_of
 from loramake.llm.models import fetch_model, read_json
 from loramake.paths import locate_model
+from loramake.tables.source import row_number
 
 _UNCUT = 2**30  # a cutoff_len that never cuts: LlamaFactory would silently drop the assistant header
 _PROBE = "0"
@@ -149,6 +150,11 @@ def _has_chat_template(model: str, trust_remote_code: bool) -> bool:
     return isinstance(tokenizer.chat_template, str)
 
 
+def name_record(record: Mapping[str, Any]) -> str:
+    """A record as an error names it: by its row where it has one."""
+    return f"row {row_number(record['row'])}" if "row" in record else "the row"
+
+
 @dataclass(frozen=True)
 class Encoder:
     """Tokens of prompts and labels. A prompt's do not depend on the label, nor a label's on the prompt.
@@ -165,8 +171,8 @@ class Encoder:
 
         PredictionError if LlamaFactory itself cannot encode the record.
         """
-        row = f"Row {record['row']}" if "row" in record else "A row"
-        prompt, _ = self._encoded(str(record["instruction"]), str(record.get("input") or ""), _PROBE, row)
+        name = name_record(record).capitalize()
+        prompt, _ = self._encoded(str(record["instruction"]), str(record.get("input") or ""), _PROBE, name)
         return prompt
 
     def label_ids(self, text: str) -> list[int]:

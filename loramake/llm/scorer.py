@@ -17,7 +17,7 @@ from loramake.artifact_types.dataset import LabelShift
 from loramake.console import Advance
 from loramake.errors import PredictionError
 from loramake.llm.backend import ScoringBackend
-from loramake.llm.encoding import Encoder
+from loramake.llm.encoding import Encoder, name_record
 from loramake.llm.models import fetch_model
 from loramake.llm.transformers_backend import TransformersBackend, check_folder, load_inference_encoder, read_settings
 from loramake.tasks.label_shift import find_log_ratios
@@ -52,11 +52,12 @@ class LabelScorer:
         return cast(NDArray[np.float64], softmax(log_probs + ratios, axis=1))
 
     def _refuse_long(self, records: Sequence[Mapping[str, Any]], prompts: list[list[int]], label: int) -> None:
-        for index, (record, prompt) in enumerate(zip(records, prompts, strict=True)):
+        for record, prompt in zip(records, prompts, strict=True):
             if len(prompt) + label > self.cutoff_len:
+                name = name_record(record).capitalize()
                 raise PredictionError(
-                    f"Row {_name(record, index)} has {len(prompt)} tokens and its label up to {label}, more than "
-                    f"cutoff_len {self.cutoff_len}: raise cutoff_len or keep fewer columns."
+                    f"{name} has {len(prompt)} tokens and its label up to {label}, more than cutoff_len "
+                    f"{self.cutoff_len}: raise cutoff_len or keep fewer columns."
                 )
 
     def _refuse_unknown(self, sequences: list[list[int]]) -> None:
@@ -67,10 +68,6 @@ class LabelScorer:
                 f"The template uses the token {token!r}, which the model has no embedding for: "
                 "set template to the one it was trained with."
             )
-
-
-def _name(record: Mapping[str, Any], index: int) -> Any:
-    return record.get("row", index)
 
 
 def _refuse_ambiguous(texts: Sequence[str], labels: list[list[int]]) -> None:
@@ -88,9 +85,8 @@ def _refuse_ambiguous(texts: Sequence[str], labels: list[list[int]]) -> None:
 def _refuse_non_numbers(records: Sequence[Mapping[str, Any]], log_probs: NDArray[np.float64]) -> None:
     broken = np.flatnonzero(~np.isfinite(log_probs).all(axis=1))
     if len(broken):
-        name = _name(records[broken[0]], int(broken[0]))
         raise PredictionError(
-            f"The model's output for row {name} is not a number ({len(broken)} such rows): "
+            f"The model's output for {name_record(records[broken[0]])} is not a number ({len(broken)} such rows): "
             "the adapter is damaged, or the training diverged: lower learning_rate and train again."
         )
 

@@ -27,8 +27,9 @@ def launch(arguments: list[str]) -> None:
                 process.terminate()
 
     signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the step, which asks this process to end
     os.environ["PYTHONSAFEPATH"] = "1"  # what -P is to this process
-    own = [f"--node-rank={os.environ.get('SLURM_NODEID', 0)}", "--signals-to-handle=SIGINT,SIGHUP,SIGQUIT"]
+    own = [f"--node-rank={os.environ.get('SLURM_NODEID', 0)}", "--signals-to-handle=SIGHUP,SIGQUIT"]
     try:
         import_training("torch.distributed.run").main([*own, *arguments])
     except Exception:

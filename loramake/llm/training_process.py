@@ -81,5 +81,6 @@ def load_to_cpus() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the step, which asks this process to end
     load_to_cpus()
     import_training("llamafactory.train.tuner").run_exp(callbacks=[save_on_term()])

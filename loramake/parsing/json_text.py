@@ -121,9 +121,9 @@ def _check_text(data: bytes, value: Any) -> None:
     """Raise ParsingError if a text of the value has a lone surrogate: it could not be written."""
     if not _SURROGATE.search(data):
         return
-    for index, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
+    for number, part in enumerate(value, 1) if isinstance(value, list) else [(None, value)]:
         try:
             json.dumps(part, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:
-            where = "" if index is None else f": row {index}"
+            where = "" if number is None else f": object {number}"
             raise ParsingError(f"it contains a lone surrogate, which is not text{where}") from error

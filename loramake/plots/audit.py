@@ -8,20 +8,18 @@ from matplotlib.axes import Axes
 from loramake import artifacts, schemas
 from loramake.artifact_types.trust import Audit, AuditedColumn, AuditedGroup, GroupMeasure
 from loramake.evaluation.intervals import defined
-from loramake.plots.figure import BLUE, GREY, figure, readable, say_instead
+from loramake.plots.figure import BLUE, FAINT, GREY, GRID, INK, PAPER, WIDTH, figure, readable, say_instead
 from loramake.text import as_percent
 
 PANELS: dict[GroupMeasure, str] = {
     "accuracy": "accuracy",
-    "selection_rate": "selection rate",
-    "tpr": "true positive rate",
-    "fpr": "false positive rate",
-    "coverage": "coverage of sets",
+    "selection_rate": "selection\nrate",
+    "tpr": "true positive\nrate",
+    "fpr": "false positive\nrate",
+    "coverage": "coverage\nof sets",
 }
 MAX_GROUPS = 60
 """Groups that are drawn, in whole columns; the audit itself contains all."""
-
-_PALE = "#BBBBBB"
 
 
 def plot_audit(audit: str | Path, out: str | Path) -> None:
@@ -31,12 +29,12 @@ def plot_audit(audit: str | Path, out: str | Path) -> None:
     panels = [name for name in PANELS if content["overall"][name]["value"] is not None]
     lines = _lines(shown)
     if not lines or not panels:
-        with figure(out, 7.2, 1.6) as axes:
+        with figure(out, WIDTH, 1.6) as axes:
             axes.set(title="Groups of the test rows", xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             say_instead(axes, "audit_columns is not set" if not content["columns"] else "no test row has a group")
         return
-    with figure(out, 2.4 + 1.9 * len(panels), 1.5 + 0.27 * len(lines)) as axes:
+    with figure(out, 2.4 + 1.2 * len(panels), 1.6 + 0.27 * len(lines)) as axes:
         drawing = axes.figure
         axes.remove()
         row = drawing.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -68,8 +66,8 @@ def _lines(columns: Sequence[AuditedColumn]) -> list[tuple[str, AuditedGroup | N
 def _draw_panel(
     axes: Axes, measure: GroupMeasure, lines: Sequence[tuple[str, AuditedGroup | None]], overall: float
 ) -> None:
-    axes.axvline(overall, color=_PALE, linewidth=1, zorder=1)
-    for small, colour, inside in ((False, BLUE, BLUE), (True, GREY, "white")):
+    axes.axvline(overall, color=FAINT, linewidth=1, zorder=1)
+    for small, colour, inside in ((False, BLUE, BLUE), (True, GREY, PAPER)):
         measures = [
             (line, group[measure]) for line, (_, group) in enumerate(lines) if group and group["small"] == small
         ]
@@ -84,7 +82,7 @@ def _draw_panel(
     axes.set(title=PANELS[measure], xlim=(-0.04, 1.04))
     axes.title.set_fontsize(10)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.grid(axis="y", color="#EEEEEE", linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -96,12 +94,12 @@ def _name_lines(axes: Axes, lines: Sequence[tuple[str, AuditedGroup | None]]) ->
     axes.set_ylim(len(lines) - 0.4, -0.6)
     for name, (_, group) in zip(axes.get_yticklabels(), lines, strict=True):
         name.set_fontweight("bold" if group is None else "normal")
-        name.set_color(GREY if group and group["small"] else "black")
+        name.set_color(GREY if group and group["small"] else INK)
 
 
 def _title(audit: Audit, shown: Sequence[AuditedColumn]) -> str:
     interval = f"{as_percent(audit['confidence'])} intervals"
-    title = f"Groups of the test rows and their sizes, with {interval}; the grey line is all rows"
+    title = f"Groups of the test rows and their sizes, with {interval};\nthe grey line is all rows"
     notes = []
     if any(column["too_small"] for column in shown):
         notes.append(f"groups in grey have fewer than {audit['min_rows']} rows")

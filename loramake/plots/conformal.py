@@ -8,17 +8,16 @@ from matplotlib.ticker import PercentFormatter
 from loramake import artifacts, schemas
 from loramake.artifact_types.trust import Conformal, ConformalLevel
 from loramake.evaluation.intervals import defined
-from loramake.plots.figure import BLUE, GREY, VERMILION, figure, say_instead
+from loramake.plots.figure import BLUE, FAINT, GREY, GRID, VERMILION, WIDTH, figure, say_instead
 from loramake.text import as_percent
-
-_NAMES = {"lac": "LAC", "aps": "APS", "raps": "RAPS", "class_conditional": "class-conditional"}
+from loramake.trust.sentences.conformal import METHOD_NAMES
 
 
 def plot_conformal(conformal: str | Path, path: str | Path) -> None:
     """Draw conformal.json: coverage of the test split by confidence, and below it the set size."""
     content = artifacts.read(conformal, schemas.CONFORMAL)
-    with figure(path, 6.4, 6.4) as axes:
-        title = f"Prediction sets of the test split ({_NAMES[content['method']]})"
+    with figure(path, WIDTH, 5.4) as axes:
+        title = f"Prediction sets of the test split ({METHOD_NAMES[content['method']]})"
         if content["test"]["rows"] == 0:
             axes.set(title=title, xticks=[], yticks=[])
             say_instead(axes, "no test rows to measure coverage on")
@@ -30,9 +29,9 @@ def plot_conformal(conformal: str | Path, path: str | Path) -> None:
         _draw_sizes(lower, content)
         for panel in (upper, lower):
             panel.axvline(100 * content["conformal_confidence"], color=GREY, linewidth=1, linestyle=":", zorder=1)
-            panel.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+            panel.grid(axis="y", color=GRID, linewidth=0.8)
             panel.set_axisbelow(True)
-        upper.figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+        upper.figure.legend(loc="outside lower center", ncols=2, fontsize=9)
 
 
 def _draw_coverage(axes: Axes, content: Conformal) -> None:
@@ -40,7 +39,9 @@ def _draw_coverage(axes: Axes, content: Conformal) -> None:
     confidences = [100 * level["conformal_confidence"] for level in levels]
     measured = [100 * defined(level["coverage"]["value"]) for level in levels]
     low, high = ([100 * defined(end) for end in ends] for ends in zip(*(_ends(level) for level in levels), strict=True))
-    axes.fill_between(confidences, low, high, color="#DDDDDD", linewidth=0, label="expected by chance, 19 times in 20")
+    axes.fill_between(
+        confidences, low, high, color=FAINT, alpha=0.5, linewidth=0, label="expected by chance, 19 times in 20"
+    )
     axes.plot(confidences, confidences, color=GREY, linewidth=1, linestyle="--", label="target")
     axes.plot(confidences, measured, color=BLUE, marker="o", ms=5, linewidth=1.6, label="measured")
     axes.set_ylabel("sets with the true label")

@@ -6,19 +6,32 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.training import LoggedStep
 from loramake.evaluation.areas import mean_areas
 from loramake.evaluation.metrics import confusion_matrix
-from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
-from loramake.plots.figure import BLUE, LINES, explain_below, figure, readable, say_instead
-from loramake.prediction.predictions import Codes, Floats
+from loramake.evaluation.scores import LORAMAKE, Scores, name_model, read_scores
+from loramake.plots.figure import (
+    BLUE,
+    FAINT,
+    GREY,
+    GRID,
+    INK,
+    LINES,
+    ON_BLUE,
+    WIDTH,
+    explain_below,
+    figure,
+    readable,
+    say_instead,
+)
 from loramake.tasks import Task, read_task
 
 MAX_LABELS_WITH_NUMBERS = 20
@@ -26,6 +39,8 @@ MAX_LABELS_WITH_NUMBERS = 20
 MAX_LABELS_WITH_CURVES = 6
 """With more labels, loramake's ROC curve is only the average."""
 
+_BLUES = LinearSegmentedColormap.from_list("blues", [to_rgba(BLUE, 0), to_rgba(BLUE)])
+"""From what is behind to blue, so that a matrix is as readable on a dark page."""
 _MAX_TICKS = 40
 _MARKERS_UP_TO = 30
 
@@ -57,9 +72,9 @@ def plot_confusion_matrix(
     count = len(labels)
     rows = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
-    side = min(max(0.62 * count, 3.0), 12.0)
-    with figure(path, side + 2.6, side + 1.6) as axes:
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    side = min(max(0.44 * count, 2.6), 9.0)
+    with figure(path, side + WIDTH - 2.6, side + 1.2) as axes:
+        image = axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1, aspect="auto")
         axes.set(title=title, xlabel="predicted label", ylabel="true label")
         axes.spines[:].set_visible(False)
         _name_cells(axes, labels)
@@ -89,7 +104,7 @@ def _write_cells(axes: Axes, matrix: Codes, shares: Floats, size: float) -> None
     for (true, predicted), rows in np.ndenumerate(matrix):
         share = shares[true, predicted]
         percent = f"\n{share:.0%}" if matrix[true].any() else "\n–"
-        colour = "white" if share > 0.55 else "#222222" if rows else "#999999"
+        colour = ON_BLUE if share > 0.85 else INK if rows else GREY
         axes.text(predicted, true, f"{rows:,}{percent}", ha="center", va="center", color=colour, fontsize=size)
 
 
@@ -102,7 +117,7 @@ def plot_roc(
     """
     with _curves(task, truth, scores, path, _ROC) as axes:
         axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
-        axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=1)
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, zorder=1)
 
 
 def plot_precision_recall(
@@ -117,7 +132,7 @@ def plot_precision_recall(
         axes.set(title=title, xlabel="recall", ylabel="precision")
         if ranked := task.ranked_codes(truth):
             chance = float(np.mean([(truth == label).mean() for label in ranked]))
-            axes.plot([0, 1], [chance, chance], color="#BBBBBB", linewidth=1, zorder=1)
+            axes.plot([0, 1], [chance, chance], color=FAINT, linewidth=1, zorder=1)
 
 
 class _Kind(NamedTuple):
@@ -132,7 +147,7 @@ class _Kind(NamedTuple):
 def _curves(task: Task, truth: Codes, scores: Scores, path: str | Path, kind: _Kind) -> Iterator[Axes]:
     """Axes for the specifics of a kind; the models' curves are drawn if the split has at least two labels."""
     ranked = task.ranked_codes(truth)
-    with figure(path, 6.4, 6.8) as axes:
+    with figure(path, WIDTH, 5.9) as axes:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         yield axes
         if not ranked:
@@ -142,7 +157,11 @@ def _curves(task: Task, truth: Codes, scores: Scores, path: str | Path, kind: _K
         positive = task.positive_label
         if positive is None and len(task.labels) <= MAX_LABELS_WITH_CURVES:
             _draw_labels(axes, truth, scores[LORAMAKE], task.labels, ranked, kind)
-        of = "average of one label against the rest" if positive is None else f"positive: {readable(positive)}"
+        of = (
+            "average of one label against the rest"
+            if positive is None
+            else f"of label {readable(positive)} of {readable(task.target)}"
+        )
         explain_below(axes, of)
 
 
@@ -157,19 +176,20 @@ def _draw_models(axes: Axes, truth: Codes, scores: Scores, ranked: list[int], ki
             linestyle=dashes,
             linewidth=2.4 if name == LORAMAKE else 1.6,
             zorder=4 if name == LORAMAKE else 3,
-            label=f"{name} ({kind.name} {area:.3f})",
+            label=f"{name_model(name)} ({kind.name} {area:.3f})",
         )
 
 
 def _draw_labels(
     axes: Axes, truth: Codes, probabilities: Floats, labels: Sequence[str], ranked: list[int], kind: _Kind
 ) -> None:
-    """loramake's curve of each label against the rest, in thin lines of increasingly light blue."""
-    colours = matplotlib.colormaps["Blues"](np.linspace(0.75, 0.35, len(ranked)))
-    for label, colour in zip(ranked, colours, strict=True):
+    """loramake's curve of each label against the rest, in thin lines of increasingly pale blue."""
+    for label, opacity in zip(ranked, np.linspace(0.9, 0.4, len(ranked)), strict=True):
         area = mean_areas(truth, probabilities, [label])[kind.area]
         name = f"{LORAMAKE}, {readable(labels[label])} ({kind.name} {area:.3f})"
-        axes.plot(*kind.points(truth, probabilities, [label]), color=colour, linewidth=1, zorder=2, label=name)
+        axes.plot(
+            *kind.points(truth, probabilities, [label]), color=BLUE, alpha=opacity, linewidth=1, zorder=2, label=name
+        )
 
 
 def average_roc(truth: Codes, probabilities: Floats, ranked: Sequence[int]) -> tuple[Floats, Floats]:
@@ -209,7 +229,7 @@ _PRECISION_RECALL = _Kind(average_precision_recall, 1, "AP")
 def plot_loss(lines: Sequence[LoggedStep], path: str | Path, title: str = "Loss during training") -> None:
     """The training loss by step, and the validation loss where it was measured, from the lines of trainer_log.jsonl."""
     series = {"training": _points(lines, "loss"), "validation": _points(lines, "eval_loss")}
-    with figure(path, 6.4, 3.8) as axes:
+    with figure(path, WIDTH, 3.4) as axes:
         axes.set(title=title, xlabel="step", ylabel="loss (nats a token)")
         if not any(series.values()):
             axes.set(xticks=[], yticks=[])
@@ -222,7 +242,7 @@ def plot_loss(lines: Sequence[LoggedStep], path: str | Path, title: str = "Loss 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlim(0, 1.02 * max(max(line["current_steps"], line["total_steps"]) for line in lines))
         axes.set_ylim(bottom=0)
-        axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         if series["validation"]:
             axes.legend()

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from loramake.plots.figure import BLUE, GREEN, GREY, ORANGE, figure, readable, say_instead
+from loramake.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, figure, readable, say_instead
 from loramake.prepare.ranking import METHODS
 from loramake.spreadsheet import original
 
@@ -23,18 +23,18 @@ def plot_feature_rankings(rankings: str | Path, path: str | Path) -> None:
     table = pd.read_csv(rankings, dtype={"feature": str}, keep_default_na=False, na_values=[""])
     ranked = table[np.isfinite(table["average_rank"])]
     shown = ranked.head(MAX_BARS)
-    with figure(path, 7.2, 0.22 * max(len(shown), 8) + 1.5) as axes:
+    with figure(path, WIDTH, 0.24 * max(len(shown), 8) + 1.5) as axes:
         if shown.empty:
             axes.set(title="Feature ranking", xticks=[], yticks=[])
             say_instead(axes, "not ranked: there are few enough features to keep all")
             return
-        axes.set(title=f"The best {len(shown)} of {len(table):,} features, by average rank on the train rows")
+        axes.set(title=f"The best {len(shown)} of {len(table):,} features")
         _draw_bars(axes, shown, ranked)
-        axes.set_xlabel("ranks ahead of chance (in grey: the average rank)")
+        axes.set_xlabel("ranks ahead of chance, train rows\n(in grey: the average rank)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.tick_params(axis="y", length=0)
         axes.margins(x=0.08, y=0.01)
-        axes.figure.legend(loc="outside lower center", ncols=len(METHODS), fontsize=9)
+        axes.figure.legend(loc="outside lower center", ncols=2, fontsize=9)
 
 
 def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
@@ -46,6 +46,6 @@ def _draw_bars(axes: Axes, shown: pd.DataFrame, ranked: pd.DataFrame) -> None:
         ends += ahead
     for position, end, average in zip(positions, ends, shown["average_rank"], strict=True):
         text = f"{average:,.1f}"
-        axes.annotate(text, (end, position), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
-    axes.set_yticks(positions, [readable(original(name)) for name in shown["feature"]], fontsize=8)
+        axes.annotate(text, (end, position), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=9)
+    axes.set_yticks(positions, [readable(original(name)) for name in shown["feature"]], fontsize=9)
     axes.invert_yaxis()

@@ -1,9 +1,11 @@
 """The style of every picture: its figure, its colours, and names that fit.
 
 The same data gives the same bytes. Drawn without pyplot, whose state is global. Text stays text in the SVG, so that the
-browser's fonts draw labels of every script.
+browser's fonts draw labels of every script. An SVG is drawn in dark colours where its reader prefers these; a program
+that knows no styles, and a PNG, show the light ones.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,24 @@ from loramake.text import shorten
 # Okabe and Ito's palette, distinguishable with every kind of colour vision; dashes distinguish lines without colour.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
 PURPLE = "#CC79A7"
+INK, FAINT, GRID, PAPER = "#1c2330", "#bbbbbb", "#e5e5e5", "#ffffff"
+ON_BLUE = "#f7f9fc"
+"""Text on a blue field, which is as blue in the dark."""
+WIDTH = 4.8
+"""Inches of a picture whose letters can still be read on a phone."""
+DARK = {
+    INK: "#e7eaf0",
+    PAPER: "#181d26",
+    GRID: "#333b49",
+    FAINT: "#566070",
+    GREY: "#a5aebd",
+    BLUE: "#56a8e0",
+    ORANGE: "#f0b454",
+    GREEN: "#3fcfa0",
+    VERMILION: "#ff8f4d",
+    PURPLE: "#e3a3c7",
+}
+"""Each colour in the dark; others, such as ON_BLUE, stay. INK and PAPER are the colours of the page, too."""
 LINES: tuple[tuple[str, Any], ...] = (
     (ORANGE, (0, (6, 2))),
     (GREEN, (0, (3, 1, 1, 1))),
@@ -36,6 +56,8 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 11.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "legend.frameon": False,
 }
 
@@ -47,10 +69,25 @@ def figure(path: str | Path, width: float, height: float) -> Iterator[Axes]:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawing = Figure(figsize=(width, height), layout="constrained")
         yield drawing.add_subplot()
+        is_svg = Path(path).suffix == ".svg"
         # What matplotlib would add: the date into an SVG, its own version into a PNG.
-        metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
+        metadata = {"Date": None} if is_svg else {"Software": None}
         with artifacts.atomic(path) as temporary:
             drawing.savefig(temporary, metadata=metadata, dpi=150)
+            if is_svg:
+                _add_dark_colours(temporary)
+
+
+def _add_dark_colours(path: Path) -> None:
+    """Rules for a dark page: matplotlib writes each colour into the style of its element, which they override."""
+    rules = [
+        f'[style*="{what}: {light.lower()}"] {{ {what}: {dark} !important }}'
+        for light, dark in DARK.items()
+        for what in ("fill", "stroke")
+    ]
+    style = "<style>@media (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}</style>"
+    drawn = path.read_text(encoding="utf-8")
+    path.write_text(re.sub("<svg [^>]*>", lambda tag: f"{tag[0]}\n{style}", drawn, count=1), encoding="utf-8")
 
 
 def readable(label: str) -> str:
@@ -66,5 +103,5 @@ def say_instead(axes: Axes, sentence: str) -> None:
 def explain_below(axes: Axes, title: str) -> None:
     """The legend below the axes, where it hides no curve."""
     names = axes.get_legend_handles_labels()[1]
-    columns = 2 if max(map(len, names)) <= 40 else 1
+    columns = 2 if max(map(len, names)) <= 24 else 1
     axes.figure.legend(loc="outside lower center", ncols=columns, title=title, fontsize=9, title_fontsize=9)

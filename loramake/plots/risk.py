@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 from loramake import artifacts, schemas
 from loramake.artifact_types.trust import CurvePoint, Risk, RiskLevel
 from loramake.evaluation.intervals import defined
-from loramake.plots.figure import BLUE, GREY, LINES, VERMILION, explain_below, figure, say_instead
+from loramake.plots.figure import BLUE, GREY, GRID, LINES, VERMILION, WIDTH, explain_below, figure, say_instead
 from loramake.text import as_percent, format_threshold
 
 _ROOM = 1.35
@@ -18,7 +18,7 @@ _ROOM = 1.35
 def plot_risk_coverage(risk: str | Path, path: str | Path, title: str = "Risk and coverage on the test split") -> None:
     """The curve of risk.json with its intervals, compared with answering every row, and the chosen threshold."""
     content = artifacts.read(risk, schemas.RISK)
-    with figure(path, 6.4, 4.8) as axes:
+    with figure(path, WIDTH, 4.4) as axes:
         axes.set(title=title, xlabel="share of rows answered", ylabel="share of answers that is incorrect")
         curve = content["test"]["curve"]
         if not curve:
@@ -33,7 +33,7 @@ def plot_risk_coverage(risk: str | Path, path: str | Path, title: str = "Risk an
         axes.set(xlim=(0, 1.01), ylim=(0, _top(content)))
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         explain_below(axes, "")
 

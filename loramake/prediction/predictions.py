@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prediction import Prediction
 from loramake.errors import ArtifactError
-from loramake.tables.source import Key
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from loramake.tables.source import Key, row_number
 
 
 class Scored(NamedTuple):
@@ -80,8 +77,9 @@ def _by_row(lines: list[Prediction], where: str | Path) -> dict[Key, Prediction]
 
 
 def name_of(key: Key) -> str:
-    """A row as errors name it."""
-    return f"row {key[1]} of {key[0]}"
+    """A row as a person reads it."""
+    source, row = key
+    return f"row {row_number(row)} of {source}"
 
 
 def _code(label: str | None, codes: dict[str, int], where: str) -> int:

@@ -13,6 +13,7 @@ import pandas as pd
 from loramake.artifact_types.prepare import Plan, Record
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
+from loramake.tables.source import row_number
 from loramake.tasks.answers import Answers
 
 SAMPLE_ROWS = 64
@@ -76,7 +77,7 @@ def check_records(prepared: Prepared) -> list[Check]:
 
 
 def _rows_text(rows: list[int], fault: str) -> str:
-    return f"{len(rows):,} records {fault}" + (f", first of data row {rows[0]}" if rows else "")
+    return f"{len(rows):,} records {fault}" + (f", first of row {row_number(rows[0])}" if rows else "")
 
 
 def check_behaviour(prepared: Prepared) -> list[Check]:

@@ -18,7 +18,7 @@ from loramake.prepare.checks import Check, Prepared, check_behaviour, check_feat
 from loramake.prepare.execution import execute_prep_code
 from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
-from loramake.tables.source import Source
+from loramake.tables.source import Source, row_number
 
 _ROWS_SHOWN = 3
 
@@ -71,7 +71,7 @@ def _try_out(
     if failed is None:
         return None
     shown = [r for r in records if r["row"] in failed.rows[:_ROWS_SHOWN]][:_ROWS_SHOWN]
-    rows = [f"row {record['row']}: {record['instruction']}\n{record['input']}" for record in shown]
+    rows = [f"row {row_number(record['row'])}: {record['instruction']}\n{record['input']}" for record in shown]
     complaint = f"The check “{failed.name}” failed: {failed.detail}."
     return {"code": "", "complaint": complaint, "check": failed.name, "output": "", "rows": rows}
 

@@ -3,7 +3,9 @@
 import base64
 import csv
 import hashlib
+import re
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -14,21 +16,25 @@ from loramake.artifact_types.prepare import Record
 from loramake.console import say
 from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import CONFIDENCE
+from loramake.evaluation.scores import name_model
 from loramake.explore.column_notes import describe_reading
 from loramake.explore.splits import describe_splits
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
 from loramake.paths import TEMPLATES
+from loramake.prediction.predictions import name_of
 from loramake.rendering import render
 from loramake.report.model_card import render_model_card
 from loramake.report.results import package_versions
 from loramake.report.timings import read_timings
+from loramake.report.words import CALIBRATION_METHODS, METRIC_NAMES, SET_METHODS, describe_labels
 from loramake.settings import Settings
 from loramake.spreadsheet import original
 from loramake.tables.source import Key, Source
 from loramake.tasks import task_of
 from loramake.tasks.answers import Answers
 from loramake.trust.cells import read_cells
+from loramake.trust.sentences.conformal import METHOD_NAMES
 
 FILES = (
     *("profile", "task", "splits_summary", "unusable_columns", "selected_features", "plan", "verification", "all_data"),
@@ -39,6 +45,7 @@ FILES = (
 
 CONTENTS = {
     "verdict": "Verdict",
+    "use": "Use it",
     "performance": "How well it predicts",
     "calibration": "Can the probabilities be trusted?",
     "conformal": "Prediction sets",
@@ -58,13 +65,13 @@ MEASURE_NAMES = {
     "adaptive_ece": "the same, equal-mass bins",
     "mce": "maximum calibration error",
     "classwise_ece": "classwise calibration error",
-    "brier": "Brier score",
+    "brier": "Brier score (sum over labels, 0 to 2)",
     "brier_reliability": "Brier: reliability",
     "brier_resolution": "Brier: resolution",
     "brier_uncertainty": "Brier: uncertainty",
 }
 
-SHOWN = {"labels": 20, "names": 20, "suspects": 10, "columns": 16, "points": 20}
+SHOWN = {"labels": 20, "table_rows": 200, "names": 20, "suspects": 10, "columns": 16, "points": 20}
 """Limits on long tables and lists; the page says how many more entries there are."""
 
 _SAMPLES_SHOWN = 3
@@ -92,14 +99,17 @@ def render_report(
     page = render(
         "render_report.html.j2",
         **facts,
-        **_layout(),
+        **page_frame(),
+        unset=find_unset(facts),
+        adapter=Path(files["adapter"]).parent,
+        model_card=model_card_out,
         trained_on=Answers.of(facts["plan"]).count_outputs(record["output"] for record in facts["balanced"]),
         sample=facts["all_data"][0],
         samples=find_samples(facts, source),
         suspects=read_table(files["suspects"]),
         curve=spread(facts["risk"]["test"]["curve"], SHOWN["points"]),
         settings=settings,
-        plots={Path(path).stem: _as_data_url(path) for path in plots},
+        plots={Path(path).stem: read_picture(path) for path in plots},
         seconds=read_timings(benchmarks),
         hashes={str(path): artifacts.sha256(path) for path in files.values()},
         transcripts=read_transcripts(transcripts),
@@ -117,6 +127,10 @@ def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str 
     return {
         **contents,
         "experiment": experiment,
+        "date": datetime.now(UTC).date().isoformat(),
+        "meaning_of_labels": describe_labels(contents["task"]),
+        "name_model": name_model,
+        "metric_names": METRIC_NAMES,
         "readings": [
             (column["name"], sentence)
             for column in contents["profile"]["columns"]
@@ -131,12 +145,22 @@ def gather_facts(experiment: str, files: Mapping[str, str | Path], history: str 
     }
 
 
-def _layout() -> dict[str, Any]:
-    """Style and script of the page with the hashes that allow them, the order of its sections, names of measures."""
+def find_unset(facts: Mapping[str, Any]) -> list[str]:
+    """The sections that are a line, since the settings behind them are unset."""
+    audit = facts["audit"]
+    has_something = {"costs": facts["costs"]["configured"], "audit": audit["requirements"] or audit["columns"]}
+    return [section for section, is_set in has_something.items() if not is_set]
+
+
+def page_frame() -> dict[str, Any]:
+    """Style and script of the page with the hashes that allow them, the order of its sections, the words of methods."""
     style, script = (_static(name) for name in ("style.css", "open_for_print.js"))
     return {
         "contents": CONTENTS,
         "measure_names": MEASURE_NAMES,
+        "set_names": METHOD_NAMES,
+        "set_methods": SET_METHODS,
+        "calibration_methods": CALIBRATION_METHODS,
         "style": style,
         "style_hash": _hash_of_inline(style),
         "script": script,
@@ -157,6 +181,7 @@ class Sample(TypedDict):
     """A test row that the page shows."""
 
     key: Key
+    name: str
     label: str | None
     predicted: str
     probability: float
@@ -199,8 +224,10 @@ def add_cells(samples: Samples, source: Source, names: list[str]) -> Samples:
 
 
 def _sample(line: Prediction, record: Record) -> Sample:
+    key = line["source"], line["row"]
     return {
-        "key": (line["source"], line["row"]),
+        "key": key,
+        "name": name_of(key),
         "label": line["label"],
         "predicted": line["predicted"],
         "probability": _highest(line),
@@ -237,5 +264,20 @@ def read_transcripts(folder: str | Path) -> dict[str, list[Call | Refusal]]:
     return {step: lines for step, lines in lines_by_step.items() if lines}
 
 
-def _as_data_url(path: str | Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
+class Picture(TypedDict):
+    """A picture inside the page, and its natural size in CSS pixels."""
+
+    address: str
+    width: int
+    height: int
+
+
+def read_picture(path: str | Path) -> Picture:
+    """An SVG whose size is in points, as matplotlib writes it."""
+    drawing = Path(path).read_bytes()
+    width, height = re.findall(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', drawing)[0]
+    return {
+        "address": f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}",
+        "width": round(float(width) * 4 / 3),
+        "height": round(float(height) * 4 / 3),
+    }

@@ -15,13 +15,14 @@ from typing import Any
 
 import questionary
 import yaml
+from rich.rule import Rule
 from rich.text import Text
 
 from loramake import artifacts, schemas
 from loramake.artifact_types.review import Decided, Decider, Review, ReviewName
 from loramake.config import REVIEWS, STRATEGIES
 from loramake.console import console, fitted, log, printable, say
-from loramake.errors import ConfigError, FeedbackSavedError, ReviewError
+from loramake.errors import ConfigError, FeedbackSavedError, ReviewError, StoppedError
 from loramake.layout import DECISIONS, approval_name
 from loramake.parsing import ParsingError
 from loramake.parsing.json_text import read_json_lines
@@ -37,7 +38,7 @@ from loramake.review.changes import (
 )
 from loramake.terminal import held
 
-_OTHER, _STOP = "something else …", "stop"
+_OTHER, _SHOW, _STOP = "something else …", "show the files", "stop"
 _HINT = (
     "drop features: a, b · add features: a · keep only features: a, b · use oversample · test_ratio: 0.3 · "
     "change target mapping: 0: No, 1: Yes · change instruction to: … · lora_rank: 32, num_train_epochs: 5 · YAML · JSON"
@@ -59,6 +60,8 @@ class Question:
     """The feedback that a choice stands for."""
     is_set: bool = False
     """Whether the configuration sets the proposal: then an earlier approval of another choice does not count."""
+    has_short_files: bool = False
+    """Whether a person can have the files printed before deciding."""
 
     @property
     def proposed(self) -> Decided:
@@ -166,7 +169,8 @@ class Approval:
             )
         with held():
             while True:
-                choices = [*question.approvals, *question.shortcuts, _OTHER, _STOP]
+                shown = [_SHOW] if question.has_short_files else []
+                choices = [*question.approvals, *question.shortcuts, _OTHER, *shown, _STOP]
                 prompt = printable(f"Approve the {question.name} review of {self._folder.parent.name}?")
                 answer = questionary.select(prompt, choices=choices).ask(kbi_msg="")
                 if answer in question.approvals:
@@ -174,9 +178,12 @@ class Approval:
                     return question.approvals[answer]
                 if answer is None or answer == _STOP:
                     self._remember("stop", "person")
-                    raise ReviewError(
+                    raise StoppedError(
                         f"{self._out}: stopped by you; nothing is lost: run the same command to be asked again."
                     )
+                if answer == _SHOW:
+                    _show_files(question.files)
+                    continue
                 changes = self._understand(question.shortcuts.get(answer))
                 if changes:
                     self._revise(changes)
@@ -233,6 +240,15 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
     except ParsingError as error:
         raise ReviewError(f"{path} cannot be read ({error}): delete it, and the reviews are repeated.") from error
     return [line for line in lines if isinstance(line, dict)]
+
+
+def _show_files(paths: Sequence[str | Path]) -> None:
+    """Print YAML or JSON files, their keys in bold."""
+    for path in paths:
+        console.print(Rule(Text(printable(str(path))), align="left"))
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            key, colon, value = line.partition(":")
+            console.print(Text.assemble((printable(key), "bold"), colon, printable(value)))
 
 
 def _typed(before: str = "") -> str:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from loramake import artifacts
@@ -26,6 +25,7 @@ from loramake.errors import ConfigError, nearest
 from loramake.feedback import FEEDBACK_KEYS, FEEDBACK_SETTINGS, Feedback, check_feedback_arguments, read_feedback
 from loramake.llm.arguments import check_extra, check_scheduler, check_template
 from loramake.parsing import ParsingError
+from loramake.parsing.expected import find_mistake
 from loramake.parsing.yaml_text import parse_yaml
 from loramake.settings import check_setting, coerce, refuse_renamed
 from loramake.text import shorten
@@ -201,7 +201,7 @@ def _of_key(key: str, value: Any, context: FeedbackContext) -> list[Change]:
     if word in _OF_LLAMAFACTORY:
         return [Change("config", _EXTRA, {word: _argument(word, value)})]
     if word in _KEYS:
-        check_setting(word, value, "feedback")
+        check_setting(word, value, f"feedback: {word}")
         return [Change(_KEYS[word], word, coerce(word, value))]
     refuse_renamed(word, "feedback", "set it in config.yaml, since feedback cannot change it")
     if word not in _WORDS:
@@ -228,9 +228,8 @@ def _argument(word: str, value: Any) -> Any:
     schema = _OF_LLAMAFACTORY[word]
     is_text = "enum" in schema or schema["type"] == "string"
     parsed = str(value) if is_text else _typed(str(value))
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(parsed))
-    if error is not None:
-        raise ConfigError(f"{word}: {error.message}.")
+    if (mistake := find_mistake(parsed, schema)) is not None:
+        raise ConfigError(f"{word}: {mistake}.")
     return parsed
 
 

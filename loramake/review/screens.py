@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -28,13 +27,15 @@ from loramake.tasks.counts import describe_rare, describe_undersampling
 from loramake.tasks.label_shift import describe_shift
 from loramake.tasks.labels import describe_merged
 from loramake.terminal import held
+from loramake.text import listed, shorten
 from loramake.training.estimates import describe_batch, estimate_memory, estimate_training
 
 _REASONS_SHOWN = 10
 _LEAK = "suspected leak"
 """How select_features begins the reason of such a dropped column."""
+_USES = {"train": "train on", "validation": "validate on", "calibration": "calibrate on", "test": "test on"}
+"""What the rows of a split are for."""
 _KEY_SETTINGS = (
-    "model_name_or_path",
     "template",
     "lora_rank",
     "lora_alpha",
@@ -49,7 +50,7 @@ _KEY_SETTINGS = (
     "quantization_bit",
     "seed",
 )
-"""The most important keys of LlamaFactory's configuration."""
+"""The most important keys of LlamaFactory's configuration, after the model."""
 _REVIEWED = (
     *(layout.PROFILE, layout.TASK, layout.PLAN, layout.VERIFICATION),
     *(layout.ALL_DATA, layout.SPLITS, layout.PREP_SCRIPT),
@@ -111,9 +112,8 @@ def review_lmf_config(
     out: str | Path,
 ) -> None:
     """Approve LlamaFactory's configuration; writes review/config.json."""
-    is_interactive = mode == "ask" and console.is_terminal
     with _exclusive(mode):
-        question = show_lmf_config(plan, verification, balanced, configs, is_interactive)
+        question = show_lmf_config(plan, verification, balanced, configs)
         Approval(question, Path(out), ratios, history).decide(mode)
 
 
@@ -177,17 +177,18 @@ def show_prep_data(
     script: str | Path,
     balance: BalanceSetting,
 ) -> Question:
-    """The data review's screen: classes, columns, a record, the code, checks, the agent's critique."""
-    verified = artifacts.read(verification, schemas.VERIFICATION)
+    """The data review's screen: what is predicted, classes, columns, a record, the code, checks, the critique."""
+    verified, described = artifacts.read(verification, schemas.VERIFICATION), artifacts.read(task, schemas.TASK)
     planned, records = artifacts.read(plan, schemas.PLAN), artifacts.read(all_data, schemas.RECORDS)
     strategy = planned["balance"]["proposal"] if balance == "auto" else balance
     reason = planned["balance"]["reason"] if balance == "auto" else "set in the configuration"
     _head(plan, "prepared data")
-    _show_target(artifacts.read(task, schemas.TASK))
+    _print(Text(printable(_summary(described, planned, verified["classes"])), "bold"))
+    _show_target(described)
     console.print(_class_table(verified["classes"]))
     train_rows = verified["classes"]["train"]
     _warn("few rows", describe_rare(train_rows))
-    _show("sizes", _sizes(len(records), len(planned["features"]), verified["tokens"]))
+    _show("prompts", _lengths(verified["tokens"]))
     _show_columns(planned)
     _show_readings(planned, artifacts.read(profile, schemas.PROFILE))
     _show("balancing", f"{strategy} ({reason})")
@@ -230,46 +231,49 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
 
 
 def show_lmf_config(
-    plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path], whole: bool = True
+    plan: str | Path, verification: str | Path, balanced: str | Path, configs: Sequence[str | Path]
 ) -> Question:
-    """The config review's screen: what matters as a table, the files if `whole`, the cost of the training.
+    """The config review's screen: the cost of the training, where the files are, and what matters of them as a table.
 
-    `configs` are train.yaml, others, and processes.json.
+    `configs` are train.yaml, others, and processes.json; the question shows them on request.
     """
     settings, processes = artifacts.read(configs[0], schemas.LMF_CONFIG), artifacts.read(configs[-1], schemas.PROCESSES)
     _head(plan, "training configuration")
-    console.print(_key_table(settings))
-    for path in configs if whole else ():
-        _show_file(path)
     rows, verified = len(artifacts.read(balanced, schemas.RECORDS)), artifacts.read(verification, schemas.VERIFICATION)
+    training = estimate_training(settings, processes, rows, verified["tokens"])
+    _print(Text(printable(f"Trains {settings['model_name_or_path']}: {training}."), "bold"))
     _show("the effective batch", describe_batch(settings, processes))
-    _show("the training", estimate_training(settings, processes, rows, verified["tokens"]))
     if memory := estimate_memory(settings):
         _show("GPU memory", memory)
-    return Question("config", list(configs), _feedback_context(artifacts.read(plan, schemas.PLAN)), {"approve": {}})
+    _show("the files", ", ".join(map(str, configs)))
+    console.print(_key_table(settings))
+    context = _feedback_context(artifacts.read(plan, schemas.PLAN))
+    return Question("config", list(configs), context, {"approve": {}}, has_short_files=True)
 
 
 def _key_table(settings: LlamaFactoryConfig) -> Table:
     table = Table()
-    table.add_column("key", style="bold")
-    table.add_column("value", style="bold cyan")
+    table.add_column("key", style="bold", no_wrap=True)
+    table.add_column("value", style="bold cyan", overflow="fold")
     for key in _KEY_SETTINGS:
         if key in settings:
-            table.add_row(Text(key), Text(printable(str(settings[key]))))
+            table.add_row(Text(key), Text(printable(str(settings[key])).replace(",", ", ")))
     return table
 
 
-def _show_file(path: str | Path) -> None:
-    """Print a YAML or JSON file, its keys in bold."""
-    console.print(Rule(Text(printable(str(path))), align="left"))
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        key, colon, value = line.partition(":")
-        console.print(Text.assemble((printable(key), "bold"), colon, printable(value)), soft_wrap=True)
+def _summary(task: TaskDescription, plan: Plan, classes: Mapping[str, Mapping[str, int]]) -> str:
+    """What is predicted, from what, and how many rows each split has."""
+    labels = listed([shorten(label["value"], 40) for label in task["labels"]])
+    rows = {split: sum(counts.values()) for split, counts in classes.items()}
+    splits = ", ".join(f"{count:,} to {_USES[split]}" for split, count in rows.items() if count)
+    features = f"{len(plan['features']):,} column{'' if len(plan['features']) == 1 else 's'}"
+    return f"Predicts {task['target']} ({labels}) from {features} of {sum(rows.values()):,} rows: {splits}."
 
 
 def _show_target(task: TaskDescription) -> None:
-    """Show the target, loudly if nobody named it, and the spellings that are merged into its labels."""
-    _show("target", describe_target(task), is_loud=not task["is_target_set"])
+    """Show a target that nobody named, and the spellings that are merged into its labels."""
+    if not task["is_target_set"]:
+        _print(Text(printable(describe_target(task)), "bold red"))
     if merged := describe_merged(task["target"], spellings_of(task)):
         _show("labels", merged)
 
@@ -280,12 +284,12 @@ def _warn(heading: str, text: str | None) -> None:
 
 
 def _show_columns(plan: Plan) -> None:
-    """Show the features by type, the dropped columns on one line to copy from, and why they were dropped."""
+    """Show the features by type, the dropped columns one after the other, and why they were dropped."""
     by_type: dict[str, list[str]] = {}
     for feature in plan["features"]:
         by_type.setdefault(feature["type"], []).append(feature["name"])
     _show("features", "; ".join(f"{kind}: {', '.join(names)}" for kind, names in by_type.items()))
-    _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none", is_to_copy=True)
+    _show("dropped", ", ".join(entry["name"] for entry in plan["dropped"]) or "none")
     leaks = [entry for entry in plan["dropped"] if entry["reason"].startswith(_LEAK)]
     others = [entry for entry in plan["dropped"] if entry not in leaks]
     for entry in others[:_REASONS_SHOWN]:
@@ -317,31 +321,35 @@ def _show_code(script: str | Path, plan: Plan) -> None:
         _show(heading, text, is_loud)
 
 
-def _show(heading: str, text: str, is_loud: bool = False, is_to_copy: bool = False) -> None:
-    """Print a line of a review, wrapped between words; the terminal itself wraps one to copy from."""
-    shown = Text.assemble((f"{printable(heading)}: ", "bold"), (printable(text), "bold red" if is_loud else ""))
-    console.print(shown, soft_wrap=is_to_copy or not console.is_terminal)
+def _show(heading: str, text: str, is_loud: bool = False) -> None:
+    """Print a line of a review."""
+    _print(Text.assemble((f"{printable(heading)}: ", "bold"), (printable(text), "bold red" if is_loud else "")))
+
+
+def _print(text: Text) -> None:
+    """Print a line, wrapped between words on a terminal, which would wrap it anywhere."""
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def _head(plan: str | Path, title: str) -> None:
     """Print the screen's title with its experiment: a run may review several."""
     experiment = Path(plan).resolve().parent.name
-    console.print(Text(printable(f"{experiment}: {title}"), style="bold reverse"), soft_wrap=True)
+    _print(Text(printable(f"{experiment}: {title}"), style="bold reverse"))
 
 
-def _sizes(records: int, features: int, tokens: TokenCounts) -> str:
+def _lengths(tokens: TokenCounts) -> str:
     about = "estimated: " if tokens["estimated"] else ""
-    length = f"{about}{tokens['mean']:.0f} tokens a row, {tokens['longest']:,} at most of {tokens['cutoff_len']:,}"
-    return f"{records:,} records of {features:,} feature{'' if features == 1 else 's'}; {length}"
+    return f"{about}{tokens['mean']:.0f} tokens a row, {tokens['longest']:,} at most of {tokens['cutoff_len']:,}"
 
 
 def _class_table(classes: dict[str, dict[str, int]]) -> Table:
-    """Labels as rows, splits as columns; at most 20 labels are shown."""
+    """Labels as rows, the splits that have rows as columns; at most 20 labels are shown."""
     table = Table()
-    table.add_column("label", style="bold", max_width=40)
-    for name in classes:
-        table.add_column(name, justify="right")
+    table.add_column("label", style="bold", max_width=40, overflow="ellipsis")
     labels = list(next(iter(classes.values())))
+    classes = {name: counts for name, counts in classes.items() if any(counts.values())}
+    for name in classes:
+        table.add_column(name, justify="right", no_wrap=True)
     for label in labels[:20]:
         table.add_row(Text(printable(label)), *(f"{counts[label]:,}" for counts in classes.values()))
     if len(labels) > 20:

@@ -80,14 +80,14 @@ class Columns:
         seen = {*self.features, *self.others, self.target}
         return [name for name in dict.fromkeys(names) if name not in seen]
 
-    def as_text(self, table: pd.DataFrame, where: str, first: int = 0) -> pd.DataFrame:
+    def as_text(self, table: pd.DataFrame, where: str, unit: str = "index", first: int = 0) -> pd.DataFrame:
         """The features of a table of any cells as text; numbers and other values that are not text are marked as read.
 
-        The table's columns are named as by `align`. DataError for a cell that is no single value, rows counted from
-        `first`.
+        The table's columns are named as by `align`. DataError for a cell that is no single value, named by its row's
+        `unit`, counted from `first`.
         """
         columns = {
-            name: [self._text(name, value, f"{where}, row {row}") for row, value in enumerate(table[name], first)]
+            name: [self._text(name, value, f"{where}, {unit} {row}") for row, value in enumerate(table[name], first)]
             for name in self.features
         }
         return pd.DataFrame(columns, index=range(len(table)), dtype=object)

@@ -159,7 +159,7 @@ def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str,
     seen: dict[str, None] = {}
 
     def tables(size: int) -> Iterator[pd.DataFrame]:
-        objects, first = read(), 0
+        objects, first = read(), 1
         while batch := list(itertools.islice(objects, size)):
             table, names = table_of_objects(batch, columns, where, first)
             seen.update(dict.fromkeys(names))
@@ -180,7 +180,7 @@ def _rows_of_objects(read: Callable[[], Iterator[Any]], where: str, digest: str,
 
 
 def table_of_objects(
-    objects: Sequence[Any], columns: Columns, where: str, first: int = 0
+    objects: Sequence[Any], columns: Columns, where: str, first: int = 1
 ) -> tuple[pd.DataFrame, list[str]]:
     """Objects as a table as from `Columns.as_text`, and all names in them; DataError as from `Columns.align`.
 
@@ -188,13 +188,15 @@ def table_of_objects(
     """
     aligned: dict[tuple[str, ...], list[str]] = {}
     rows = []
-    for row, entry in enumerate(objects, first):
+    for number, entry in enumerate(objects, first):
         if not isinstance(entry, Mapping):
-            raise DataError(f"{where}, row {row} is not a JSON object but a {type(entry).__name__}: name its columns.")
+            raise DataError(
+                f"{where}, object {number} is not a JSON object but a {type(entry).__name__}: name its columns."
+            )
         keys = tuple(map(str, entry))
         if keys not in aligned:
-            aligned[keys] = columns.align(keys, f"{where}, row {row}")
+            aligned[keys] = columns.align(keys, f"{where}, object {number}")
         rows.append(dict(zip(aligned[keys], entry.values(), strict=True)))
     cells = {name: pd.Series([entry[name] for entry in rows], dtype=object) for name in columns.features}
     names = dict.fromkeys(itertools.chain.from_iterable(aligned.values()))
-    return columns.as_text(pd.DataFrame(cells), where, first), list(names)
+    return columns.as_text(pd.DataFrame(cells), where, "object", first), list(names)

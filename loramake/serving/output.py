@@ -129,7 +129,7 @@ def _predict_all(
     for new in rows.batches(batch_size):
         remarks += count_remarks(new.remarks)
         if first >= done:
-            decisions = predictor.decide_cells(new, conformal_confidence, first, _shifted(advance, first, rows.count))
+            decisions = predictor.decide_cells(new, conformal_confidence, _shifted(advance, first, rows.count))
             sink.append(_rendered(decisions, predictor, first, form), len(new.cells))
             unpredicted += int(np.isnan(decisions.probabilities[:, 0]).sum())
         first += len(new.cells)

@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts, layout
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prepare import Plan, Prompt, SandboxSetting
 from loramake.artifact_types.trust import Calibrator, Costs, Risk, RiskLevel
 from loramake.console import Advance, say, working
 from loramake.errors import CodeError, ConfigError, DataError, LoramakeError, PredictionError
-from loramake.experiments import RESULTS, find_artifact, find_experiment, refuse_links
+from loramake.experiments import RESULTS, RUNS, find_artifact, find_run, refuse_links
 from loramake.layout import Artifact, File
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, read_scored
+from loramake.prediction.predictions import read_scored
 from loramake.prepare.code import choose_prep_sandbox
 from loramake.prepare.execution import transform_each_row, transform_rows
 from loramake.sandbox import Sandbox
@@ -39,9 +40,11 @@ from loramake.tasks.answers import Answers
 from loramake.tasks.labels import Label
 from loramake.text import as_percent, format_threshold, listed, shorten
 from loramake.trust.calibration import apply_calibrator
-from loramake.trust.conformal import SetPredictor, Sets, load_sets
-from loramake.trust.cost_matrix import ABSTAIN, decide_labels
+from loramake.trust.conformal import load_sets
+from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.decisions import decide_rows
+from loramake.trust.prediction_sets import ConformalPredictor, Sets
+from loramake.trust.selective import ABSTAIN
 
 _FILES = (
     *(layout.TASK, layout.PROFILE, layout.PLAN, layout.PREP_SCRIPT, layout.PREP_STATE),
@@ -78,11 +81,11 @@ def find_results(experiment: str | Path) -> Path:
     if layout.TASK.within(path).is_file():
         refuse_links(path)
         return path
-    if len(path.parts) > 1 and path.parent.resolve() != RESULTS.resolve():
+    if len(path.parts) > 1 and path.parent.name != RUNS and path.parent.resolve() != RESULTS.resolve():
         raise ConfigError(
             f"{path} is not an experiment's folder: give one such as results/exp1, which contains {layout.TASK.path}."
         )
-    return find_experiment(str(experiment))
+    return find_run(str(experiment))
 
 
 def name_here(experiment: str | Path) -> str | None:
@@ -121,7 +124,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, experiment: str | Path, sandbox: SandboxSetting = "auto", trust_remote_code: bool = False
     ) -> None:
         self.experiment, self.sandbox, self.trust_remote_code = experiment, sandbox, trust_remote_code
-        check_setting("sandbox", sandbox, "Predictor")
+        check_setting("sandbox", sandbox, "Predictor: sandbox")
         if not isinstance(trust_remote_code, bool):
             raise ConfigError(f"Predictor: trust_remote_code: {trust_remote_code!r} is neither True nor False.")
         self.folder = find_results(experiment).resolve()
@@ -218,13 +221,12 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         new: NewCells,
         conformal_confidence: float | None = None,
-        first: int = 0,
         advance: Advance | None = None,
     ) -> Decisions:
-        """`decide` for cells as from `Columns`, as arrays; errors count rows from `first`."""
+        """`decide` for cells as from `Columns`, as arrays."""
         # Decide on no rows first: a broken artifact is reported before the work.
         self._decided(apply_calibrator(self._calibrator, np.empty((0, len(self.labels)))), conformal_confidence)
-        probabilities, failures = self._probabilities(new, first, advance)
+        probabilities, failures = self._probabilities(new, advance)
         rows = len(new.cells)
         is_predicted = np.array([row not in failures for row in range(rows)], dtype=bool)
         decided = self._decided(probabilities[is_predicted], conformal_confidence)
@@ -306,22 +308,22 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _calibrated(self, table: Table) -> Floats:
         """Calibrated probabilities in the task's order; the error of the first row that cannot be predicted."""
-        probabilities, failures = self._probabilities(self._new_cells(table), 0, None)
+        probabilities, failures = self._probabilities(self._new_cells(table), None)
         if failures:
-            raise failures[min(failures)]
+            row, failure = min(failures.items())
+            failure.args = (f"the table, index {row}: {failure}",)
+            raise failure
         return probabilities
 
-    def _probabilities(
-        self, new: NewCells, first: int, advance: Advance | None
-    ) -> tuple[Floats, dict[int, LoramakeError]]:
+    def _probabilities(self, new: NewCells, advance: Advance | None) -> tuple[Floats, dict[int, LoramakeError]]:
         """Calibrated probabilities (rows, labels), NaN in rows that cannot be predicted, and why those can't."""
         calibrator = self._calibrator
         texts = Answers.of(self._plan).texts
         probabilities = np.full((len(new.cells), len(texts)), np.nan)
-        records, failures = self._records(new.cells, first)
+        records, failures = self._records(new.cells)
         for row, text in _unclear(new.remarks).items():
             records.pop(row, None)
-            failures[row] = DataError(f"Row {first + row} is not predicted: {text}.")
+            failures[row] = DataError(f"The row is not predicted: {text}.")
         if records:
             scorer = self._scorer
             scored = _score_with_failures(
@@ -333,14 +335,16 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 probabilities[list(scored)] = apply_calibrator(calibrator, np.stack(list(scored.values())))
         return probabilities, failures
 
-    def _records(self, cells: pd.DataFrame, first: int) -> tuple[dict[int, Prompt], dict[int, LoramakeError]]:
-        """The records by row index, numbered from `first`, and why other rows have none."""
+    def _records(self, cells: pd.DataFrame) -> tuple[dict[int, dict[str, str]], dict[int, LoramakeError]]:
+        """The records by row index, and why other rows have none."""
         prompts = self._transformed(cells) if len(cells) else []
-        records: dict[int, Prompt] = {
-            row: {**prompt, "row": first + row} for row, prompt in enumerate(prompts) if not isinstance(prompt, str)
+        records = {
+            row: {"instruction": prompt["instruction"], "input": prompt["input"]}
+            for row, prompt in enumerate(prompts)
+            if not isinstance(prompt, str)
         }
         failures: dict[int, LoramakeError] = {
-            row: CodeError(f"Row {first + row} cannot be prepared ({prompt}).")
+            row: CodeError(f"The row cannot be prepared ({prompt}).")
             for row, prompt in enumerate(prompts)
             if isinstance(prompt, str)
         }
@@ -390,7 +394,7 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._read(layout.CALIBRATOR)
 
     @functools.cached_property
-    def _sets(self) -> SetPredictor:
+    def _sets(self) -> ConformalPredictor:
         conformal = self._read(layout.CONFORMAL)
         calibration = read_scored(self._path(layout.HELD_OUT), self.label_texts, conformal["rows"])
         return load_sets(conformal, calibration)

@@ -130,5 +130,5 @@ def _read_state(state: Path, belongs_to: Mapping[str, str], file: BinaryIO, path
         say(f"{path}.partial is shorter than it was: starting over.")
         return 0, 0
     if rows:
-        say(f"continuing after row {rows - 1:,}: {rows:,} rows are in {path}.partial.")
+        say(f"continuing: {rows:,} rows are in {path}.partial.")
     return rows, size

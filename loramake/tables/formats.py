@@ -220,9 +220,9 @@ def _objects(path: Path, form: FileFormat, compression: Compression | None) -> I
     value = parse_value(data, str(path), _A_LIST)
     if not isinstance(value, list):
         raise DataError(f"{path} is a JSON {_kind(value)}, not a list: {_A_LIST}.")
-    for row, entry in enumerate(value):
+    for number, entry in enumerate(value, 1):
         if not isinstance(entry, dict):
-            raise DataError(f"{path}: row {row} is not a JSON object but a {_kind(entry)}: {_A_LIST}.")
+            raise DataError(f"{path}: object {number} is not a JSON object but a {_kind(entry)}: {_A_LIST}.")
         yield entry
 
 

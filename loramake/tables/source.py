@@ -26,6 +26,11 @@ Key = tuple[SourceName, int]
 """A row: `csv` or `test_csv`, and its 0-based data row there."""
 
 
+def row_number(row: int) -> int:
+    """The number by which a person finds a 0-based data row: that of a spreadsheet, where the header is row 1."""
+    return row + 2
+
+
 class TableFile(NamedTuple):
     """A CSV, its dialect, and how the CSV's columns are read."""
 

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from loramake.arrays import Codes
 from loramake.artifact_types.evaluation import MetricName
 from loramake.artifact_types.explore import TaskType
 from loramake.artifact_types.llm import LabelFormat
 from loramake.artifact_types.prepare import Answer
-from loramake.tasks.contract import Codes, CountedTask, Metric, Task
+from loramake.tasks.contract import CountedTask, Metric, Task
 from loramake.tasks.labels import check_test_labels, find_labels, find_spellings, order_labels, refuse_single_label
 
 ROC_AUC = Metric("roc_auc", "ROC-AUC")

@@ -9,9 +9,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loramake import layout
+from loramake.arrays import Codes
 from loramake.artifact_types.evaluation import MetricName
 from loramake.artifact_types.explore import DescribedTarget, TaskType
 from loramake.artifact_types.llm import LabelFormat
@@ -19,8 +19,6 @@ from loramake.artifact_types.prepare import Answer
 from loramake.errors import DataError
 from loramake.tables.spelling import map_cells
 from loramake.tasks.labels import Label, Spellings, label_key, typed_labels
-
-Codes = NDArray[np.int64]
 
 
 class Metric(NamedTuple):

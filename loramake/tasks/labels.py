@@ -10,6 +10,7 @@ import pandas as pd
 from loramake.errors import DataError
 from loramake.tables.numbers import find_number_style, to_numbers
 from loramake.tables.readings import find_reading
+from loramake.tables.source import row_number
 from loramake.tables.spelling import NUMBER, normalise_text, value_key
 from loramake.text import listed, shorten
 
@@ -170,8 +171,8 @@ def check_test_labels(test_csv: str | Path, target: "pd.Series[str]", labels: Co
     if len(unseen):
         raise DataError(
             f"{test_csv}: {len(unseen):,} rows have labels that the CSV does not have ({_quoted(unseen.unique())}; "
-            f"first in data row {unseen.index[0]}): write them as in the CSV ({_quoted(labels)}), or leave out those "
-            f"rows."
+            f"first in row {row_number(int(unseen.index[0]))}): write them as in the CSV ({_quoted(labels)}), or leave "
+            f"out those rows."
         )
 
 

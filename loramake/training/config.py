@@ -16,10 +16,12 @@ from loramake.llm.encoding import find_template
 from loramake.llm.extra import import_training
 from loramake.settings import TRAINING_KEYS, Settings
 from loramake.tasks.answers import read_answers
+from loramake.training.estimates import count_steps
 from loramake.training.processes import rows_per_step
 
 _COLUMNS: AlpacaColumns = {"prompt": "instruction", "query": "input", "response": "output"}
 _PREDICT_BATCH = 8
+_CHECKPOINTS, _MOST_SAVE_STEPS = 5, 500
 _WRITTEN = (
     *TRAINING_KEYS,
     *("trust_remote_code", "template", "stage", "finetuning_type", "bf16", "fp16", "flash_attn", "seed", "do_train"),
@@ -51,6 +53,7 @@ def generate_lmf_config(
     processes: Processes = {"gpus": settings["gpus"], "nodes": settings["nodes"]}
     rows = len(artifacts.read(balanced, schemas.RECORDS))
     settings = {**settings, "num_train_epochs": count_epochs(settings, processes, rows)}
+    settings["save_steps"] = settings["save_steps"] or choose_save_steps(count_steps(settings, processes, rows))
     base = _base(settings, results)
     train = train_config(base, {**settings, "extra_training_args": extra}, results, has_validation)
     base |= shared_arguments(extra)
@@ -77,6 +80,11 @@ def count_epochs(settings: Settings, processes: Processes, rows: int) -> float:
         return float(epochs)
     steps = math.ceil(rows / rows_per_step(settings, processes))
     return float(max(epochs["min_epochs"], math.ceil(epochs["min_steps"] / steps)))
+
+
+def choose_save_steps(steps: int) -> int:
+    """Steps between two checkpoints of a training of so many: a killed one loses a fifth at most."""
+    return min(_MOST_SAVE_STEPS, math.ceil(steps / _CHECKPOINTS))
 
 
 def _extra(extra: LlamaFactoryConfig, has_validation: bool) -> LlamaFactoryConfig:

@@ -1,13 +1,16 @@
 """Whether predictions are equally good for all groups of rows, and whether the requirements are met."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from loramake import artifacts, schemas
+from loramake.arrays import check_codes, check_probabilities, check_truth
 from loramake.artifact_types.trust import (
     Audit,
     AuditedColumn,
@@ -18,19 +21,20 @@ from loramake.artifact_types.trust import (
     MeasuredColumn,
 )
 from loramake.console import Advance, progress, say
-from loramake.errors import ConfigError, nearest
+from loramake.errors import ConfigError, DataError, nearest
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES
-from loramake.prediction.predictions import read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tables.source import Source
-from loramake.tasks import read_task
+from loramake.tasks import make_task, read_task
 from loramake.trust.cells import read_cells
 from loramake.trust.conformal import load_sets
-from loramake.trust.cost_matrix import ABSTAIN, decide_labels
+from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.decisions import decide_rows
 from loramake.trust.group_differences import compare_groups
 from loramake.trust.group_measures import Rows, Sums, count_rows, describe_group, resample_sums
 from loramake.trust.groups import MIN_ROWS, Group, split_groups
 from loramake.trust.requirements import check_requirements
+from loramake.trust.selective import ABSTAIN
 from loramake.trust.sentences.groups import summarize_column
 from loramake.trust.sentences.requirements import summarize_requirements
 
@@ -90,6 +94,55 @@ def audit_groups(
     say(content["sentence"])
 
 
+class GroupAudit(TypedDict):
+    """`overall` and `columns` of audit.json."""
+
+    overall: GroupMeasures
+    columns: list[AuditedColumn]
+
+
+def audit_by_group(
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    groups: Mapping[str, ArrayLike] | pd.DataFrame,
+    decisions: ArrayLike | None = None,
+    sets: ArrayLike | None = None,
+    seed: int = 0,
+) -> GroupAudit:
+    """The measures of all rows and of the groups of each column, with their differences and 95% intervals.
+
+    `truth` (rows,) are indices of columns of `probabilities` (rows, labels), of which the last is the positive label
+    where there are two. `groups` are columns of `rows` cells, of any kind, missing ones None or NaN. Each value is a
+    group, or each quartile of a number; groups of fewer than MIN_ROWS rows are left out of differences. `decisions`
+    (rows,) are the labels decided, or ABSTAIN, by default the most probable ones; `sets` (rows, labels) are prediction
+    sets, by default of all labels. DataError for other shapes or values.
+
+    Intervals of shares are Wilson's (1927), those of differences simultaneous: see group_differences.py.
+    """
+    checked = check_probabilities(probabilities)
+    codes = check_truth(truth, checked)
+    members = np.ones(checked.shape, dtype=np.bool_) if sets is None else np.asarray(sets, dtype=np.bool_)
+    if members.shape != checked.shape:
+        raise DataError(f"the sets have the shape {members.shape} but the probabilities {checked.shape}: match them.")
+    columns = [_as_text(str(name), cells, len(codes)) for name, cells in groups.items()]
+    most_probable = checked.argmax(axis=1)
+    decided = most_probable if decisions is None else check_codes(decisions, checked, "decisions", least=ABSTAIN)
+    abstained = decided == ABSTAIN
+    task = make_task("multiclass", "", [str(label) for label in range(checked.shape[1])])
+    scored = Scored([("csv", row) for row in range(len(codes))], codes, checked)
+    rows = count_rows(scored, np.where(abstained, most_probable, decided), members, abstained, task)
+    overall, audited = audit(rows, columns, seed)
+    return {"overall": overall, "columns": audited}
+
+
+def _as_text(name: str, cells: ArrayLike, rows: int) -> "pd.Series[str]":
+    """A column as audit_groups reads it from a table: cells as text, missing ones as they are."""
+    column = pd.Series(np.asarray(cells), name=name)
+    if len(column) != rows:
+        raise DataError(f"{name} has {len(column):,} cells: give one for each of the {rows:,} rows.")
+    return column.map(str, na_action="ignore")
+
+
 def evaluate(
     rows: Rows, overall: GroupMeasures, columns: list[AuditedColumn], requirements: list[JudgedRequirement]
 ) -> Audit:
@@ -124,14 +177,19 @@ def audit(
         _audit_column(str(column.name), kind, groups, [next(remaining) for _ in groups], rows, seed)
         for column, (kind, groups) in zip(columns, grouped, strict=True)
     ]
-    return describe_group(overall, rows), audited
+    return describe_group(overall, rows, all_rows, seed), audited
 
 
 def _audit_column(
     name: str, kind: ColumnKind, groups: list[Group], sums: list[Sums], rows: Rows, seed: int
 ) -> AuditedColumn:
     described: list[AuditedGroup] = [
-        {"name": group.name, "kind": group.kind, "small": len(group.rows) < MIN_ROWS, **describe_group(summed, rows)}
+        {
+            "name": group.name,
+            "kind": group.kind,
+            "small": len(group.rows) < MIN_ROWS,
+            **describe_group(summed, rows, group.rows, seed),
+        }
         for group, summed in zip(groups, sums, strict=True)
     ]
     large = [index for index, group in enumerate(described) if not group["small"]]

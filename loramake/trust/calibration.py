@@ -13,10 +13,11 @@ from scipy.special import softmax
 from sklearn.isotonic import IsotonicRegression
 
 from loramake import artifacts, layout, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import CalibrationMethod, Calibrator, IsotonicLine
 from loramake.console import say
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored, scored_lines
+from loramake.prediction.predictions import Scored, read_scored, scored_lines
 from loramake.tables.source import Key
 from loramake.tasks import read_task
 from loramake.trust.sentences.calibration import METHOD_NAMES, note_on_calibrator, summarize_calibrator

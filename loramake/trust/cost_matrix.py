@@ -13,15 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import CostMatrix
 from loramake.errors import ConfigError, nearest
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import parse_yaml
-from loramake.prediction.predictions import Codes, Floats
 from loramake.tasks.labels import match_label
-
-ABSTAIN = -1
-"""The code of asking a person."""
+from loramake.trust.selective import ABSTAIN
 
 _ROUNDING = 1e-12
 """Expected costs that differ by less than this share of the largest cost are equal."""

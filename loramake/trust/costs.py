@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import CalibrationMethod, CostMatrix, Costs, CostsOnTest, Policy, Risk
 from loramake.console import say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
 from loramake.evaluation.scores import LORAMAKE, Scores, read_scores
 from loramake.evaluation.verdict import outcome_of
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator, fit_on_half
-from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.cost_matrix import decide, read_costs
 from loramake.trust.decisions import decide_rows
+from loramake.trust.selective import ABSTAIN
 from loramake.trust.sentences.costs import summarize_costs
 
 MIN_ROWS = 20

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import CostMatrix, Risk
-from loramake.prediction.predictions import Codes, Floats
-from loramake.trust.cost_matrix import ABSTAIN, decide
-from loramake.trust.risk import abstains, certainty_of
+from loramake.trust.cost_matrix import decide
+from loramake.trust.risk import abstains
+from loramake.trust.selective import ABSTAIN, certainty_of
 
 
 class Decided(NamedTuple):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from loramake.arrays import Floats
 from loramake.artifact_types.trust import GroupMeasure, Spread, Spreads
 from loramake.evaluation.intervals import CONFIDENCE, UNDEFINED
-from loramake.prediction.predictions import Floats
 from loramake.trust.group_measures import MEASURES, SHARES, Rows, Sums, draw_shares, measure
 
 NOTHING: Spread = {**UNDEFINED, "lowest": None, "highest": None, "label": None}

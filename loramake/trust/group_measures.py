@@ -15,14 +15,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import GroupMeasure, GroupMeasures, LabelRates, Rate
 from loramake.console import Advance
-from loramake.evaluation.intervals import RESAMPLES, draw_counts, estimate, proportion
-from loramake.evaluation.metrics import row_losses
-from loramake.prediction.predictions import Codes, Floats, Scored
+from loramake.evaluation.intervals import RESAMPLES, draw_counts, estimate, estimate_error, proportion
+from loramake.evaluation.losses import row_losses
+from loramake.prediction.predictions import Scored
 from loramake.tasks import Task
-from loramake.trust.calibration_measures import BINS, find_bins
+from loramake.trust.calibration_errors import BINS, find_bins, top_errors_if_calibrated
 
 MAX_LABELS = 20
 """With more labels, only the most frequent ones have rates."""
@@ -41,6 +42,8 @@ class Rows(NamedTuple):
 
     summands: Floats
     """Shape (rows, sums): those of _FIXED; selected, true, and both, by label with rates; ECE gaps by bin."""
+    confidence: Floats
+    """The probability of the most probable label, shape (rows,)."""
     labels: list[str]
     """The labels with rates: the positive one, or with more than two the most frequent, in the task's order."""
     binary: bool
@@ -81,7 +84,7 @@ def count_rows(
     gaps = np.zeros((len(truth), BINS))
     gaps[indices, find_bins(confidence)] = confidence - (probabilities.argmax(axis=1) == truth)
     summands = np.column_stack([*fixed, selected, true, selected & true, gaps]).astype(np.float64)
-    return Rows(summands, [task.labels[code] for code in codes], binary=task.positive is not None)
+    return Rows(summands, confidence, [task.labels[code] for code in codes], binary=task.positive is not None)
 
 
 def _codes_with_rates(truth: Codes, task: Task) -> Codes:
@@ -133,12 +136,14 @@ def resample_sums(summands: Floats, groups: Sequence[Codes], seed: int, advance:
     return [Sums(group.sum(axis=0)[None], np.concatenate(part)) for group, part in zip(members, parts, strict=True)]
 
 
-def describe_group(sums: Sums, rows: Rows) -> GroupMeasures:
-    """Each measure of one group with its interval: Wilson's for shares of rows, else the bootstrap's percentiles."""
+def describe_group(sums: Sums, rows: Rows, members: Codes, seed: int) -> GroupMeasures:
+    """Each measure of the rows `members` with its interval: Wilson's for shares of rows, else the bootstrap's."""
     (values, _), (drawn, _) = measure(sums.given, rows.binary), measure(sums.drawn, rows.binary)
     described: dict[GroupMeasure, Estimate] = {name: estimate(values[name][0], drawn[name]) for name in MEASURES}
     count, correct, _, covered, _, abstained = sums.given[0, : len(_FIXED)]
+    if_calibrated = top_errors_if_calibrated(rows.confidence[members], seed)["ece"]
     described |= {
+        "ece": estimate_error(float(values["ece"][0]), drawn["ece"], if_calibrated),
         "accuracy": proportion(correct, count),
         "coverage": proportion(covered, count),
         "abstention": proportion(abstained, count),

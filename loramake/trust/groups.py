@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from loramake.arrays import Codes
 from loramake.artifact_types.trust import ColumnKind, GroupKind
-from loramake.prediction.predictions import Codes
 from loramake.tables.numbers import find_number_style, to_numbers
 from loramake.text import shorten
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.trust import Calibrator, LabelNoise
 from loramake.console import say, working
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.spreadsheet import write_csv
 from loramake.tables.reading import records_of
-from loramake.tables.source import Key, Source, TableFile
+from loramake.tables.source import Key, Source, TableFile, row_number
 from loramake.tasks import read_task
 from loramake.trust.calibration import apply_calibrator
 from loramake.trust.cells import read_cells
@@ -25,7 +26,11 @@ from loramake.trust.sentences.label_noise import summarize_suspects
 MIN_ROWS = 20
 """With fewer rows no label is flagged: the typical probability of a label could not be estimated."""
 COLUMNS = ("source", "row", "line", "label", "more_probable_label", "p_label", "p_more_probable_label", "quality")
-"""The columns before a row's own cells; quality is cleanlab's normalized margin, 0 (worst) to 1."""
+"""The columns before a row's own cells.
+
+row is that of a spreadsheet (`row_number`), line where it begins in the file, and quality cleanlab's normalized margin,
+0 (worst) to 1.
+"""
 
 
 def find_label_noise(
@@ -55,7 +60,7 @@ def find_label_noise(
         }
     descriptions = _describe(scored, suspects, labels)
     records = [
-        [name, row, lines[name][row], *description, *values]
+        [name, row_number(row), lines[name][row], *description, *values]
         for (name, row), description, values in zip(keys, descriptions, cells.to_numpy().tolist(), strict=True)
     ]
     with artifacts.atomic(suspects_out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -1,42 +1,37 @@
 """When to abstain, so that no larger share of the answers is incorrect than configured.
 
 A row is answered where the probability of its label reaches a threshold: of the label that costs decide where costs
-are set, else of the most probable one. Rows that costs leave to a person are not answers. The threshold is found by
-Learn-then-Test (Angelopoulos et al. 2021, "Learn then Test", section 3): thresholds are tested one by one, the
-strictest first, until one fails, each against "more than r of these answers are incorrect" with an exact binomial
-p-value at level δ. Fixed-sequence testing spends δ once, not once per threshold.
-
-Why that is valid in finite samples, although the thresholds are the calibration rows' own probabilities:
-- How many rows a fixed threshold answers is random, but given that number their errors are binomial.
-- The sequence begins with the fewest rows that can pass, which r and δ fix (`rows_needed`); nothing is searched for.
-- Suppose that the share incorrect among the answers does not rise with the threshold. Let U be the rows above the fixed
-  threshold at which it reaches r, and N the calibration rows in U. Where N is at least `rows_needed`, the first test
-  that should not pass is that of exactly U, whose errors are binomial given N. Where N is less, the very first test
-  should not pass; given N, its rows in U are incorrect with probability r and its other rows with more. Either way it
-  passes with probability at most δ, and a sequence that stops there is valid.
-- Where more confident answers are incorrect more often than others, this argument has a gap. benchmarks/risk.py
-  searches for populations that exploit it, and finds none that exceeds δ.
-A fixed sequence of thresholds, as in MAPIE's controllers, needs no such assumption, but it needs a first threshold:
-often too few rows reach it, or, with overconfident probabilities, nearly all.
+are set, else of the most probable one. Rows that costs leave to a person are not answers. selective.py finds the
+threshold.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv
+from scipy.special import betaincinv
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import CurvePoint, MeasuredLevel, RankingMeasures, Risk, RiskLevel
 from loramake.console import Advance, progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, UNDEFINED, draw_counts, estimate
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.tasks import read_task
-from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.cost_matrix import decide, read_costs
+from loramake.trust.selective import (
+    Ranked,
+    bound_wrong,
+    count_answers,
+    find_threshold,
+    is_below,
+    order_by_probability,
+    rank_answers,
+    rows_needed,
+)
 from loramake.trust.sentences.risk import summarize_chosen, summarize_level, summarize_without_level
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -45,27 +40,6 @@ COVERAGES = (0.7, 0.8, 0.9)
 """Shares of rows for which accuracy is reported."""
 MAX_POINTS = 200
 """Of a curve."""
-
-_ROUNDING = 1e-12
-"""Tolerance for a p-value that equals δ."""
-
-
-class Ranked(NamedTuple):
-    """Rows with a decided label, by descending probability of that label; rows of equal probability form a group."""
-
-    rows: int
-    """All rows, including those for which no label is decided."""
-
-    thresholds: Floats
-    """Probability of each group, descending, shape (groups,)."""
-    answered: Codes
-    """Rows with at least this probability, shape (groups,)."""
-    wrong: Codes
-    """Of these, those whose decided label is not the true one, shape (groups,)."""
-
-    @property
-    def decided(self) -> int:
-        return int(self.answered[-1]) if len(self.answered) else 0
 
 
 def control_risk(
@@ -109,12 +83,6 @@ def control_risk(
     say(sentence)
 
 
-def certainty_of(probabilities: Floats, codes: Codes) -> Floats:
-    """P(label) of each row's decided label, shape (rows,); 0 where none is decided. `probabilities`: (rows, labels)."""
-    probability: Floats = probabilities[np.arange(len(codes)), codes]
-    return np.where(codes == ABSTAIN, 0.0, probability)
-
-
 def abstains(risk: Risk, top_probability: Floats) -> NDArray[np.bool_]:
     """Whether rows are left unanswered, shape (rows,), given the calibrated probability of their decided label.
 
@@ -123,53 +91,13 @@ def abstains(risk: Risk, top_probability: Floats) -> NDArray[np.bool_]:
     chosen = risk["chosen"]
     if chosen is None:
         return np.zeros(len(top_probability), dtype=np.bool_)
-    if chosen["threshold"] is None:
-        return np.ones(len(top_probability), dtype=np.bool_)
-    return np.asarray(top_probability < chosen["threshold"])
+    return is_below(chosen["threshold"], top_probability)
 
 
 def rank(scored: Scored, codes: Codes | None = None) -> Ranked:
-    """The rows that each threshold answers, and how many of them are wrong.
-
-    `codes`, of shape (rows,), are the decisions; by default, the most probable labels.
-    """
-    if codes is None:
-        codes = scored.probabilities.argmax(axis=1)
-    decided = np.flatnonzero(codes != ABSTAIN)
-    top_probability = certainty_of(scored.probabilities, codes)[decided]
-    wrong = (codes != scored.truth)[decided]
-    order, ends = _order(top_probability)
-    return Ranked(len(codes), top_probability[order][ends], (ends + 1).astype(np.int64), np.cumsum(wrong[order])[ends])
-
-
-def _order(top_probability: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows by descending top_probability (rows,), and where in this order each group of ties ends."""
-    order = np.argsort(-top_probability, kind="stable")
-    return order, np.flatnonzero(np.diff(top_probability[order], append=-np.inf))
-
-
-def rows_needed(max_selective_error: float, confidence: float) -> int:
-    """The fewest calibration rows that suffice if none is wrong: (1 - max_selective_error)^rows <= δ."""
-    return max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_selective_error) - _ROUNDING))
-
-
-def find_threshold(ranked: Ranked, max_selective_error: float, confidence: float) -> float | None:
-    """The loosest threshold whose answers are wrong in at most `max_selective_error` of cases, with this confidence.
-
-    None where there is none. Midway between the last answered probability and the next, since no calibration row lies
-    between them; 0 where every row is answered.
-    """
-    start = int(np.searchsorted(ranked.answered, rows_needed(max_selective_error, confidence)))
-    p_values = bdtr(ranked.wrong[start:], ranked.answered[start:], max_selective_error)
-    failed = np.flatnonzero(p_values > 1 - confidence + _ROUNDING)
-    last = start + (failed[0] if len(failed) else len(p_values)) - 1
-    if last < start:
-        return None
-    if last == len(ranked.answered) - 1:
-        return 0.0
-    answered, next_one = ranked.thresholds[last : last + 2].tolist()
-    middle: float = (answered + next_one) / 2
-    return middle if middle > next_one else float(answered)
+    """`rank_answers` of rows; `codes` (rows,) are the decisions, by default the most probable labels."""
+    decided = scored.probabilities.argmax(axis=1) if codes is None else codes
+    return rank_answers(scored.probabilities, scored.truth, decided)
 
 
 def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, confidence: float) -> RiskLevel:
@@ -185,7 +113,11 @@ def find_level(ranked: Ranked, ranked_test: Ranked, max_selective_error: float, 
         "achievable": threshold is not None,
         "threshold": threshold,
         "rows_needed": needed,
-        "calibration": {"answered": fitted_answered, "wrong": fitted_wrong},
+        "calibration": {
+            "answered": fitted_answered,
+            "wrong": fitted_wrong,
+            "wrong_at_most": bound_wrong(fitted_answered, fitted_wrong, confidence),
+        },
         "test": {
             "answered": answered,
             "wrong": wrong,
@@ -200,12 +132,6 @@ def _without_level(ranked_test: Ranked) -> str:
     answered = ranked_test.decided
     wrong = int(ranked_test.wrong[-1]) if answered else 0
     return summarize_without_level(ranked_test.rows, answered, share_wrong(answered, wrong))
-
-
-def count_answers(ranked: Ranked, threshold: float | None) -> tuple[int, int]:
-    """How many rows are answered at a threshold, and how many of these are wrong."""
-    groups = 0 if threshold is None else int(np.searchsorted(-ranked.thresholds, -threshold, side="right"))
-    return (int(ranked.answered[groups - 1]), int(ranked.wrong[groups - 1])) if groups else (0, 0)
 
 
 def _tested(ranked: Ranked, threshold: float | None, needed: int) -> tuple[int, int]:
@@ -247,7 +173,7 @@ def find_curve(ranked: Ranked) -> list[CurvePoint]:
 
 def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -> RankingMeasures:
     """Error, AURC, excess AURC and accuracy at COVERAGES, with percentile-bootstrap intervals."""
-    order, ends = _order(scored.probabilities.max(axis=1))
+    order, ends = order_by_probability(scored.probabilities.max(axis=1))
     rows = len(order)
     wrong = (scored.probabilities.argmax(axis=1) != scored.truth)[order]
     parts = [_measures(np.ones((1, rows)), wrong, ends)]
@@ -268,8 +194,8 @@ def measure_ranking(scored: Scored, seed: int, advance: Advance | None = None) -
 def _measures(counts: Floats, wrong: NDArray[np.bool_], ends: NDArray[np.intp]) -> Floats:
     """Shape (resamples, measures): error, AURC, excess AURC, accuracies; NaN without rows.
 
-    `counts` (resamples, rows) is how often each resample contains a row, rows in the order of `_order`, as is `wrong`
-    (rows,); `ends` (groups,) are the indices of each group's last row.
+    `counts` (resamples, rows) is how often each resample contains a row; its rows, and those of `wrong` (rows,), are in
+    the order of `order_by_probability`. `ends` (groups,) are the indices of each group's last row.
 
     AURC is the mean over rows of the share wrong among rows of at least the same probability (Geifman, Uziel and
     El-Yaniv 2019, "Bias-reduced uncertainty estimation for deep neural classifiers", section 3).

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from loramake import artifacts, schemas
+from loramake.arrays import Codes, Floats
 from loramake.artifact_types.prepare import Feature, Plan, Prompt
 from loramake.artifact_types.trust import (
     Calibrator,
@@ -27,11 +28,12 @@ from loramake.artifact_types.trust import (
 )
 from loramake.console import progress, say
 from loramake.evaluation.intervals import CONFIDENCE, RESAMPLES, draw_counts, estimate
-from loramake.evaluation.metrics import compute_metrics, row_losses
+from loramake.evaluation.losses import row_losses
+from loramake.evaluation.metrics import compute_metrics
 from loramake.explore.splits import read_split
 from loramake.llm.extra import import_training
 from loramake.llm.scorer import LabelScorer, load_scorer
-from loramake.prediction.predictions import Codes, Floats, Scored, read_scored
+from loramake.prediction.predictions import Scored, read_scored
 from loramake.prepare.execution import feature_names, transform_rows
 from loramake.sandbox import Sandbox
 from loramake.tables.numbers import to_numbers
@@ -44,8 +46,6 @@ from loramake.trust.cells import read_cells
 from loramake.trust.prompts import join_prompt, split_prompt
 from loramake.trust.sentences.robustness import notes_on_robustness, summarize_robustness
 
-MAX_ROWS = 500
-"""With more test rows, a sample is measured."""
 MAX_FEATURES = 30
 """With more features, only the first ones of the plan are left out one at a time."""
 DIGITS = 2
@@ -76,6 +76,7 @@ def measure_robustness(
     calibrator: str | Path,
     test: str | Path,
     trust_remote_code: bool,
+    robustness_rows: int,
     seed: int,
     threads: int,
     out: str | Path,
@@ -83,15 +84,15 @@ def measure_robustness(
     """Write robustness.json: calibrated predictions of test rows compared with those of the same rows perturbed.
 
     `test` are the predictions of the test split, which define its rows; `config` is a predict YAML, `adapter` a
-    folder; `sandbox` is the setting.
+    folder; `sandbox` is the setting; `robustness_rows` how many test rows are drawn at random, 0 for all.
     """
     target = read_task(task)
     planned = artifacts.read(plan, schemas.PLAN)
     scored = read_scored(test, target.labels)
-    rows = choose_rows(scored, seed)
+    sample = choose_rows(scored, robustness_rows, seed)
     predicted: dict[str, Floats] = {}
-    if rows.keys:
-        variants = perturb_rows(read_cells(source, rows.keys), planned, script, state, sandbox, seed)
+    if sample.keys:
+        variants = perturb_rows(read_cells(source, sample.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(min(threads, available_cpus()))
         arguments = artifacts.read(config, schemas.LMF_CONFIG)
         scorer = load_scorer(arguments, adapter, trust_remote_code, artifacts.read(label_shift, schemas.LABEL_SHIFT))
@@ -100,14 +101,14 @@ def measure_robustness(
         predicted = {name: _calibrate(fitted, probabilities) for name, probabilities in raw.items()}
     _, train = read_split(source, splits, "train")
     missing = _missing_shares(train, planned)
-    robustness = evaluate(target, rows.truth, predicted, planned, missing, len(scored.keys), seed)
+    robustness = evaluate(target, sample.truth, predicted, planned, missing, len(scored.keys), seed)
     artifacts.write(out, robustness, schemas.ROBUSTNESS)
     say(robustness["sentence"])
 
 
-def choose_rows(scored: Scored, seed: int) -> Scored:
-    """All rows, or MAX_ROWS of them sampled with the seed, in the order of the file."""
-    drawn = np.random.default_rng(seed).permutation(len(scored.keys))[:MAX_ROWS]
+def choose_rows(scored: Scored, rows: int, seed: int) -> Scored:
+    """All rows if `rows` is 0, else so many, a simple random sample by the seed, in the order of the file."""
+    drawn = np.random.default_rng(seed).permutation(len(scored.keys))[: rows or None]
     return scored.take(np.sort(drawn))
 
 

@@ -1,15 +1,16 @@
 """A commented config.yaml for a CSV, from four answers; the content of an existing one stays as it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from loramake import artifacts
-from loramake.agents.builtin import find_target
+from loramake.agents.builtin import SURE, Candidate, rank_targets
 from loramake.artifact_types.explore import ProfileColumn
 from loramake.config import check_config, parse_config, read_config
-from loramake.errors import ConfigError, LoramakeError
+from loramake.errors import ConfigError, nearest
 from loramake.explore.profile import describe_csv
 from loramake.parsing import ParsingError
 from loramake.settings import Settings
@@ -38,22 +39,36 @@ _HEAD = "# Settings of loramake; every key: schemas/config.schema.yaml and docs/
 class Proposal:
     """What a CSV suggests."""
 
-    columns: list[str]
+    candidates: list[Candidate]
+    """Every column, the likeliest target first; in the order of the table if none is likely."""
     values: dict[str, str]
     """Some values of each column, to recognise it by."""
-    target: str | None
-    """None if no column is a likely target."""
+
+    @property
+    def likely(self) -> Candidate | None:
+        """The likeliest target; None if no column is one, or only by its position in the table."""
+        first = self.candidates[0]
+        return first if _is_likely(first) else None
 
 
 def propose(csv: Path) -> Proposal:
-    """Columns and likely target of a CSV; DataError if it cannot be read."""
+    """Columns and likely targets of a CSV; DataError if it cannot be read."""
     profile = describe_csv(csv, None)
-    columns = {column["name"]: column for column in profile["columns"]}
-    try:
-        target = find_target(profile)[0]
-    except LoramakeError:
-        target = None
-    return Proposal(list(columns), {name: _some_values(column) for name, column in columns.items()}, target)
+    ranked, columns = rank_targets(profile), {column["name"]: column for column in profile["columns"]}
+    if not _is_likely(ranked[0]):
+        ranked = sorted(ranked, key=lambda candidate: list(columns).index(candidate.name))
+    return Proposal(ranked, {name: _some_values(column) for name, column in columns.items()})
+
+
+def _is_likely(candidate: Candidate) -> bool:
+    return candidate.score >= SURE and not candidate.is_by_position
+
+
+def check_column(name: str, csv: Path, columns: Iterable[str]) -> str:
+    """The name; ConfigError, with the nearest column, if there is none of that name."""
+    if name not in (names := list(columns)):
+        raise ConfigError(f"--target: {name!r} is not a column of {csv}{nearest(name, names)}.")
+    return name
 
 
 def _some_values(column: ProfileColumn) -> str:

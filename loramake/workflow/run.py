@@ -4,23 +4,30 @@ import contextlib
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loramake import layout
-from loramake.config import EXPERIMENT_NAME, check_config, read_config
-from loramake.console import STARTED, say
+from loramake.artifact_types.review import ReviewName
+from loramake.config import EXPERIMENT_NAME, read_config
+from loramake.console import STOPPED, say, working
 from loramake.errors import ConfigError
-from loramake.experiments import RESULTS, CommandLine, as_options, read_command_line, write_command_line
+from loramake.experiments import RESULTS, CommandLine, as_options, name_run, read_command_line, write_command_line
 from loramake.parsing import ParsingError
 from loramake.parsing.yaml_text import read_yaml
 from loramake.paths import ROOT
 from loramake.review.approval import forget_reviews
+from loramake.workflow.archive import archive
+from loramake.workflow.status import has_work
+from loramake.workflow.steps import STARTED
+
+_SECONDS_BETWEEN_SIGNALS = 0.5
 
 
 def name_of(csv: Path) -> str:
@@ -69,20 +76,22 @@ class Run:
     is_verbose: bool
     started: float = field(default_factory=time.time)
 
-    def forget_reviews(self, first: str) -> None:
-        """Repeat the reviews from one on: data, balance or config."""
-        self._refuse_locked()
-        with contextlib.chdir(self.directory):
-            forget_reviews(Path("results") / self.experiment, first)
-
-    def until_approved(self, settings: Mapping[str, Any]) -> int:
+    def until_approved(
+        self, settings: Mapping[str, Any], first_review: ReviewName | None = None, keeps: bool = False
+    ) -> int:
         """Run Snakemake until results.json exists or nothing progresses; its exit code.
 
-        `settings` are those of the command line, which later feedback overrides: in this run, and when the same command
-        is repeated. Without a CSV, an experiment that config.yaml does not list is run as it last was.
+        The reviews from `first_review` on are repeated; `keeps` copies the finished run before it is replaced.
+        `settings` are the checked ones of the command line, which later feedback overrides: in this run, and when the
+        same command is repeated. Without a CSV, an experiment that config.yaml does not list is run as it last was.
         """
         command_line = self._command_line(settings)
-        check_config(command_line.settings, "--config")  # before a key in an address is written anywhere
+        self._refuse_locked()
+        with contextlib.chdir(self.directory):
+            if keeps:
+                self._keep(command_line, is_repeated=first_review is not None)
+            if first_review is not None:
+                forget_reviews(RESULTS / self.experiment, first_review)
         while True:
             self._refuse_locked()
             with contextlib.chdir(self.directory):
@@ -102,6 +111,20 @@ class Run:
             )
             say("continuing with your feedback.")
 
+    def _keep(self, command_line: CommandLine, is_repeated: bool) -> None:
+        """Copy the finished run if this one will replace something of it, and say so."""
+        folder = RESULTS / self.experiment
+        if not layout.RESULTS.within(folder).is_file():
+            say(f"--keep: {self.experiment} has no finished run yet, so nothing is kept.")
+            return
+        with working("asking Snakemake"):
+            is_replaced = is_repeated or has_work(self.experiment, command_line.counting)
+        if not is_replaced:
+            say(f"--keep: every file of {self.experiment} is up to date, so nothing is kept.")
+            return
+        kept = name_run(archive(folder))
+        say(f"the previous run is kept: loramake compare {self.experiment} {kept} shows what changes.")
+
     def _command_line(self, settings: Mapping[str, Any]) -> CommandLine:
         with contextlib.chdir(self.directory):
             before, config = read_command_line(self.experiment), read_config()
@@ -119,16 +142,15 @@ class Run:
         snakemake = str(Path(sys.executable).with_name("snakemake"))
         target = str(layout.RESULTS.within(RESULTS / self.experiment))
         command = [snakemake, target, "--snakefile", str(ROOT / "Snakefile"), *self.options]
-        command += [] if self.is_verbose else ["--quiet", "all"]
+        command += ["--quiet", "host" if self.is_verbose else "all"]
         command += self._profile()
-        shown = {} if self.is_verbose else {STARTED: str(self.started)}
         command += as_options(settings)
-        with subprocess.Popen(command, cwd=self.directory, env={**os.environ, **self.environment, **shown}) as process:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:
-                    continue
+        environment = {**os.environ, **self.environment, STARTED: str(self.started)}
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            environment[STOPPED] = ""
+        with _ignoring_ctrl_c():
+            process = subprocess.Popen(command, cwd=self.directory, env=environment)
+        return _wait(process)
 
     def _profile(self) -> list[str]:
         """profiles/default as options: Snakemake prints a line about a profile that it finds itself."""
@@ -166,3 +188,25 @@ class Run:
                 raise ConfigError(f"{path} is not valid YAML ({error}): fix or delete it.") from error
             contents[path.name] = content if isinstance(content, dict) else {}
         return contents
+
+
+@contextlib.contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """What is started in the block ignores SIGINT until it asks for it, as Snakemake does once the workflow is read."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of Snakemake; a Ctrl-C that came before it listens is passed on until it has ended."""
+    is_stopped = False
+    while True:
+        try:
+            return process.wait(_SECONDS_BETWEEN_SIGNALS if is_stopped else None)
+        except KeyboardInterrupt:
+            is_stopped = True
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)

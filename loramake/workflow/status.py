@@ -78,6 +78,11 @@ def read_status(experiments: Sequence[str]) -> list[Status]:
     return statuses
 
 
+def has_work(experiment: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a run with these settings of the command line would make anything."""
+    return any(row["plan"] != "no update" for row in _summary([experiment], settings))
+
+
 def _summary(experiments: Sequence[str], settings: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
     """Snakemake's table of every output: output_file, date, rule, log-file(s), status, plan; nothing is run.
 

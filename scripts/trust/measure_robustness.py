@@ -20,7 +20,7 @@ with step(snakemake.log[0]):
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,
         trust_remote_code=snakemake.params.trust_remote_code,
-        seed=snakemake.params.seed,
+        **snakemake.params.settings,
         threads=snakemake.threads,
         out=snakemake.output.robustness,
     )

@@ -11,7 +11,7 @@ from loramake.config import check_config, read_card, read_config, resolve
 from loramake.errors import ConfigError, DataError
 from loramake.feedback import name_feedback, read_feedback
 from loramake.settings import RENAMED, coerce, defaults
-from loramake.training.config import count_epochs
+from loramake.training.config import choose_save_steps, count_epochs
 from tests.conftest import ROOT
 
 
@@ -23,7 +23,7 @@ def test_the_built_in_defaults_are_those_of_the_issue() -> None:
         "additional_target": None, "cutoff_len": 2048,
         "num_train_epochs": 3.0, "learning_rate": 2.0e-5, "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": 8, "lr_scheduler_type": "cosine", "warmup_ratio": 0.1, "logging_steps": 10,
-        "save_steps": 500, "save_total_limit": 2, "quantization_bit": None, "flash_attn": "auto", "precision": "auto",
+        "save_steps": None, "save_total_limit": 2, "quantization_bit": None, "flash_attn": "auto", "precision": "auto",
     }  # fmt: skip
     assert {key: defaults()[key] for key in wanted} == wanted
 
@@ -48,7 +48,7 @@ def test_a_misspelt_requirement_is_refused_with_the_nearest_name() -> None:
 
 @pytest.mark.parametrize("requirement", [{"min_accuracy": 80}, {"max_ece": -1}])
 def test_a_requirement_that_no_share_can_reach_is_refused(requirement: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"requirements: .* (maximum|minimum)"):
+    with pytest.raises(ConfigError, match=r"requirements: (min_accuracy: 80|max_ece: -1) is not a number from 0 to 1"):
         check_config({"requirements": requirement})
 
 
@@ -135,6 +135,11 @@ def test_epochs_are_a_number_or_enough_for_so_many_steps(setting: object, gpus: 
     assert count_epochs({**settings, "gradient_accumulation_steps": 2}, processes, rows) == epochs
 
 
+@pytest.mark.parametrize(("steps", "between"), [(1, 1), (4, 1), (60, 12), (84, 17), (2500, 500), (9000, 500)])
+def test_a_short_training_has_checkpoints_too(steps: int, between: int) -> None:
+    assert choose_save_steps(steps) == between
+
+
 def test_an_experiment_inherits_through_extends() -> None:
     config = {
         "experiments": {"a": {"csv": "a.csv", "seed": 1}, "b": {"extends": "a", "seed": 2}, "c": {"extends": "b"}}
@@ -164,11 +169,20 @@ def test_texts_of_the_command_line_become_booleans_numbers_and_none() -> None:
     ("config", "sentence"),
     [
         ({"learnig_rate": 1}, r"learnig_rate is not a setting \(did you mean learning_rate\?\)"),
-        ({"learning_rate": "fast"}, "learning_rate: 'fast' is not of type 'number'"),
-        ({"test_ratio": 1}, "test_ratio"),
-        ({"use_dora": "maybe"}, "use_dora"),
-        ({"quantization_bit": 5}, "quantization_bit"),
-        ({"extra_training_args": "{max_steps"}, "extra_training_args: .* is not of type 'object'"),
+        ({"learning_rate": "fast"}, "learning_rate: 'fast' is not a number above 0"),
+        ({"test_ratio": 1}, "test_ratio: 1 is not a number above 0 and below 1"),
+        ({"use_dora": "maybe"}, "use_dora: 'maybe' is not true or false"),
+        ({"quantization_bit": 5}, "quantization_bit: 5 is not one of 4, 8 and none"),
+        ({"review": "maybe"}, "'maybe' is not one of ask, approve and file, or a mapping of data, balance, config"),
+        ({"review": {"data": "maybe"}}, "review: data: 'maybe' is not one of ask, approve and file"),
+        ({"review": {"dat": "ask"}}, "review: 'dat' is not one of its keys, data, balance and config"),
+        ({"gpus": 0}, "gpus: 0 is not a whole number from 1 to 64"),
+        ({"num_train_epochs": {"min_epochs": 1}}, "min_steps is missing: give min_epochs and min_steps"),
+        ({"agent_prices": {"a": 1}}, "agent_prices: a is not one of its keys: input, output"),
+        ({"costs": {"a": {"a": 1}}}, "which is less than 2"),
+        ({"audit_columns": ["a", "a"]}, "audit_columns: .* contains an entry twice"),
+        ({"column_types": {"zip": "foo"}}, "column_types: zip: 'foo' is not one of numeric, category"),
+        ({"extra_training_args": "{max_steps"}, "extra_training_args: .* is not a mapping"),
         ({"experiments": {"a/b": {}}}, "'a/b'"),
         ({"experiments": {"..": {}}}, "experiment '..'"),
         ({"experiments": {"a": 3}}, "not settings below a name"),

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import signal
 import sys
 import time
 import unicodedata
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loramake.console import (
+    STOPPED,
     PrintableFormatter,
     SafeConsole,
     fitted,
@@ -38,14 +40,25 @@ def test_off_a_terminal_progress_is_plain_lines_and_the_end_is_said_once(capfd: 
     assert lines == [f"loramake: scoring, rows: {done} of 3" for done in (1, 2, 3)]
 
 
-def interrupted(log: Path) -> None:
-    with step(log):
-        raise KeyboardInterrupt
+def test_ctrl_c_ends_a_step_without_a_word_since_snakemakes_process_says_it_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(STOPPED, "")
+    with pytest.raises(SystemExit, match="130"), step(tmp_path / "log"):
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
-def test_ctrl_c_ends_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="stopped by you; run the same command to continue"):
-        interrupted(tmp_path / "log")
+def test_a_step_of_a_run_that_was_stopped_before_it_began_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, is_run = tmp_path / "stopped", False
+    monkeypatch.setenv(STOPPED, str(mark))
+    mark.touch()
+    with pytest.raises(SystemExit, match="130"), step(tmp_path / "log"):
+        is_run = True
+    assert not is_run
 
 
 def test_off_a_terminal_work_of_unknown_length_is_told_of_now_and_then(capfd: pytest.CaptureFixture[str]) -> None:

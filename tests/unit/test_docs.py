@@ -2,6 +2,9 @@
 
 import re
 
+import pytest
+
+from loramake import trust
 from tests.conftest import ROOT
 
 
@@ -34,3 +37,16 @@ def test_every_rule_and_artifact_is_in_the_table_of_artifacts() -> None:
     page = (ROOT / "docs/artifacts.md").read_text(encoding="utf-8")
     rules = re.findall(r"^rule (\w+):", "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk")), re.M)
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == set(rules)
+
+
+def test_the_example_of_the_page_on_arrays_prints_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    (printed,) = re.findall(r"^```text\n(.*?)^```", page, re.M | re.S)
+    exec(compile(code, "docs/api.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+def test_the_page_on_arrays_names_all_of_them() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    assert [name for name in trust.__all__ if f"`{name}" not in page] == []

@@ -301,7 +301,7 @@ def test_what_the_coder_is_told_says_where_and_quotes_no_value(tmp_path: Path) -
         return refusal(lambda: artifacts.read_untrusted(path, "records", **limits)).removeprefix(f"{path}: ")
 
     assert told(NAN) == "NaN is not a number in JSON: write null."
-    assert told(SURROGATE) == "it contains a lone surrogate, which is not text: row 1."
+    assert told(SURROGATE) == "it contains a lone surrogate, which is not text: object 2."
     assert told('[{"instruction": 5, "input": "secret", "row": 0}]').startswith("[0].instruction: the value is not of")
     assert "secret" not in told('[{"instruction": "i", "input": ["secret"], "row": 0}]')
     assert "secret" not in told('["secret"]')

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import BIN
+from tests.conftest import BIN, CORES, snakemake
 
 
 def loramake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_corrected(
     assert made["differences"][0]["rows"] == 69
     assert made["differences"][0]["differences"]["roc_auc"]["value"] == 0.0
     shown = loramake(folder, "compare", "exp", "results/other")
-    assert "other is on par with exp: ROC-AUC +0.000" in shown.stdout
+    assert "other is as good as exp: ROC-AUC +0.000" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert loramake(folder, "compare", "exp").returncode == 1
     unknown = loramake(folder, "compare", "exp", "othr")
@@ -49,6 +49,26 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_corrected(
     asked = loramake(folder, "review", "exp")
     assert asked.returncode == 1
     assert "results/exp/review/balance.json needs a person" in asked.stderr
+
+
+def test_a_kept_run_stays_as_it_was_and_is_compared_with_the_next(copy_of_finished: Callable[[], Path]) -> None:
+    folder = copy_of_finished()
+    before = (folder / "results/exp/trust/conformal.json").read_bytes()
+    fresh = loramake(folder, "run", "--name", "exp", "--keep")
+    assert "every file of exp is up to date, so nothing is kept" in fresh.stderr
+    assert not (folder / "results/exp/runs").exists()
+    settings = {**experiment(folder), "conformal_confidence": 0.6}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"experiments": {"exp": settings}}))
+    done = loramake(folder, "run", "--name", "exp", "--keep", "--cores", CORES)
+    assert done.returncode == 0, done.stderr
+    (kept,) = (folder / "results/exp/runs").iterdir()
+    assert f"loramake compare exp exp/runs/{kept.name} shows what changes" in done.stderr
+    assert (kept / "trust/conformal.json").read_bytes() == before
+    assert (folder / "results/exp/trust/conformal.json").read_bytes() != before
+    made = json.loads(loramake(folder, "compare", "exp", f"exp/runs/{kept.name}", "--json").stdout)
+    assert list(made["metrics"]) == ["exp", f"exp/runs/{kept.name}"]
+    assert made["differences"][0]["differences"]["roc_auc"]["value"] == 0.0
+    assert "Nothing to be done" in snakemake(folder, "results/exp/evaluation/results.json").stdout
 
 
 def experiment(folder: Path) -> dict[str, object]:
@@ -95,7 +115,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path
     for arguments, sentence in (
         (("run",), "there is nothing to run: give --csv PATH"),
         (("run", "--csv", "x.csv", "--name", "../x"), "--name '../x' is not a valid name of an experiment"),
-        (("run", "--csv", "x.csv", "--ask-api-key"), "--ask-api-key needs a terminal"),
+        (("run", "--csv", "x.csv", "--agent-api-key", "ask"), "--agent-api-key ask needs a terminal"),
         (("report", "new"), "new has not been run yet: loramake run --name new runs it."),
     ):
         (tmp_path / "config.yaml").write_text("experiments: {new: {csv: x.csv}}\n")

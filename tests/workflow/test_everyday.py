@@ -120,5 +120,5 @@ def test_a_date_that_may_mean_two_days_is_not_predicted(predictor: Predictor, tm
     decided = predictor.decide_cells(next(iter(open_table(path, predictor.columns).batches(10))))
     assert np.isnan(decided.probabilities).all()
     assert decided.reasons[0] == (
-        "Row 0 is not predicted: joined '03/07/2023' may be two dates: write it as 2024-07-03."
+        "The row is not predicted: joined '03/07/2023' may be two dates: write it as 2024-07-03."
     )

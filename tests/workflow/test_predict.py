@@ -135,7 +135,7 @@ def test_a_stopped_run_goes_on_to_the_file_of_an_unbroken_one(
     assert 2 * BATCH <= kept < 2000
     done = predict(folder, *arguments, given=csv.read_text(encoding="utf-8"))
     assert done.returncode == 0, done.stderr
-    assert f"continuing after row {kept - 1:,}: {kept:,} rows are in {output}.partial." in done.stderr
+    assert f"continuing: {kept:,} rows are in {output}.partial." in done.stderr
     assert output.read_text(encoding="utf-8") == unbroken
     assert list(tmp_path.glob("out.csv*")) == [output]
     assert not list(folder.glob("results/exp/data/.rows-*"))
@@ -204,7 +204,7 @@ def test_columns_that_are_missing_or_unknown_are_named(finished: Path) -> None:
     refused = predict(finished, "exp", "--json", json.dumps(lacking))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "loramake: --json, row 0 lacks the column 'island' (did you mean iland?), which the model was trained on: "
+        "loramake: --json, object 1 lacks the column 'island' (did you mean iland?), which the model was trained on: "
         "add it, empty where unknown.\n"
     )
     header = ",".join(name for name in ROW if name != "sex")
@@ -284,6 +284,6 @@ def test_a_row_that_cannot_be_prepared_is_left_to_a_person(copy_of_finished: Cal
     assert done.returncode == 0, done.stderr
     fine, broken = map(json.loads, done.stdout.splitlines())
     assert (fine["abstain"], broken["abstain"]) == (False, True)
-    assert broken["reason"] == "Row 1 cannot be prepared (KeyError: 'sex'); sex 'X' was never seen in training"
+    assert broken["reason"] == "The row cannot be prepared (KeyError: 'sex'); sex 'X' was never seen in training"
     assert (broken["decision"], broken["probabilities"], broken["set"]) == (None, None, LABELS)
     assert "1 of them could not be predicted" in done.stderr

@@ -2,12 +2,13 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, snakemake
+from tests.conftest import BIN, ROOT, snakemake
 
 RESULTS = "results/exp/evaluation/results.json"
 
@@ -62,6 +63,10 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     done = snakemake(finished, RESULTS)
     assert done.returncode == 0, done.stdout
     assert "Nothing to be done" in done.stdout
+    command = [str(BIN / "loramake"), "run", "--name", "exp"]
+    again = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert again.stderr == "loramake: nothing to do: every result is up to date.\n"
 
 
 @pytest.mark.parametrize("artifact", ARTIFACTS)
@@ -89,6 +94,11 @@ def test_a_deleted_artifact_is_rebuilt_for_real(artifact: str, copy_of_finished:
     done = snakemake(folder, RESULTS)
     assert done.returncode == 0, done.stdout
     assert path.is_file()
+    steps = [(int(number), int(of)) for number, of in re.findall(r"^✓ +(\d+)/(\d+) ", done.stdout, re.M)]
+    assert steps == [(number, len(steps)) for number in range(1, len(steps) + 1)]
+    estimate = rf"^loramake: {len(steps)} steps, about [\d:]+ \(as in this experiment's last run\)\.$"
+    assert re.search(estimate, done.stdout, re.M)
+    assert not any(line in done.stdout for line in ("Finished jobid", "Job stats", "Select jobs", "% done"))
     if artifact != "adapter/adapter_model.safetensors":  # float sums of two threads need not repeat to the bit
         assert path.read_bytes() == before
     snakemake(folder, RESULTS)

@@ -1,7 +1,10 @@
 """The whole path with the real command, real LlamaFactory and a real terminal."""
 
+import contextlib
+import functools
 import math
 import os
+import re
 import signal
 import subprocess
 import time
@@ -9,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pexpect
 import pytest
 
 from loramake import artifacts
+from loramake.training.finetuning import newest_checkpoint
 from tests.conftest import BIN, CORES, ROOT, make_workplace, snakemake
 
 RESULTS = "results/exp/evaluation/results.json"
@@ -50,7 +55,7 @@ def test_no_training_row_is_left_outside_results(finished: Path) -> None:
 def test_the_report_is_self_contained(finished: Path) -> None:
     page = (finished / "results/exp/report.html").read_text(encoding="utf-8")
     assert "predicting species" in page
-    assert "hist gradient boosting" in page
+    assert "gradient boosting" in page
     assert 'src="http' not in page
     assert page.count('src="data:image/svg+xml;base64,') == 8
 
@@ -165,6 +170,41 @@ def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(copy_of_finish
     ]
     assert steps == sorted(steps)
     assert steps[0] == 1
+
+
+def stop(folder: Path, when: Callable[[], bool], *command: str) -> str:
+    """What a command prints on a terminal from Ctrl-C on, without its progress."""
+    person = pexpect.spawn(
+        str(BIN / command[0]), list(command[1:]), cwd=str(folder), encoding="utf-8", timeout=300, dimensions=(50, 200),
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored in the background
+    )  # fmt: skip
+    printed, deadline = "", time.monotonic() + 300
+    while not when() and time.monotonic() < deadline:
+        with contextlib.suppress(pexpect.TIMEOUT):
+            printed += person.read_nonblocking(10_000, timeout=0.2)
+    person.send("\x03")
+    person.expect(pexpect.EOF)
+    person.close()
+    assert person.exitstatus == 1, printed + person.before
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", person.before)
+    return shown[max(0, shown.find("loramake: stopped")) :].strip()
+
+
+STOPPED = "loramake: stopped by you; run the same command to continue."
+
+
+def test_ctrl_c_in_a_training_saves_a_checkpoint_and_is_one_sentence(copy_of_finished: Callable[[], Path]) -> None:
+    folder = copy_of_finished()
+    training = folder / "results/exp/.cache/training"
+    options = ("--snakefile", str(ROOT / "Snakefile"), "--cores", CORES, RESULTS, "--config", "num_train_epochs=20")
+    said = stop(folder, lambda: bool(list(training.glob("*/trainer_log.jsonl"))), "snakemake", *options)
+    assert said == STOPPED
+    assert newest_checkpoint(training)
+    assert not list((folder / ".snakemake/locks").glob("*"))
+    early = stop(
+        folder, lambda: bool(list((folder / ".snakemake/locks").glob("*"))), "loramake", "run", "--name", "exp"
+    )
+    assert early == STOPPED
 
 
 def test_the_training_configuration_runs_by_hand(copy_of_finished: Callable[[], Path]) -> None:

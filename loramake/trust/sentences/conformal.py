@@ -5,6 +5,8 @@ from loramake.artifact_types.trust import MeasuredSets
 from loramake.evaluation.intervals import CONFIDENCE, defined
 from loramake.text import as_percent, listed, shorten
 
+METHOD_NAMES = {"lac": "LAC", "aps": "APS", "raps": "RAPS", "class_conditional": "class-conditional"}
+
 
 def notes_on_sets(conformal: MeasuredSets) -> list[str]:
     """What else a reader has to know."""

@@ -5,11 +5,12 @@ import math
 from loramake.artifact_types.shared import Estimate
 from loramake.artifact_types.trust import CostDifference, CostMatrix, CostsOnTest, Policy
 from loramake.evaluation.intervals import CONFIDENCE, defined
+from loramake.evaluation.scores import name_model
 from loramake.text import as_percent
 
 _VERDICTS = {
     "better": "Deciding by cost is cheaper than",
-    "level": "Deciding by cost is on par with",
+    "level": "Deciding by cost costs as much as",
     "worse": "Deciding by cost is more expensive than",
     None: "Too few test rows to tell whether deciding by cost is cheaper than",
 }
@@ -27,7 +28,7 @@ def summarize_costs(costs: CostMatrix, test: CostsOnTest, min_rows: int) -> str:
         simple[_always(test["constant"])] = test["constant"]
     ours, theirs = _mean(alone, digits), _mean(test["baselines"][best], digits)
     text = (
-        f"{_VERDICTS[test['difference']['outcome']]} the best baseline, {best}: {ours} per row "
+        f"{_VERDICTS[test['difference']['outcome']]} the best baseline, {name_model(best)}: {ours} per row "
         f"({_interval(alone['per_row'], digits)}) against {theirs} ({_difference(test['difference'], digits)})."
     )
     if costs["abstain_cost"] is not None:

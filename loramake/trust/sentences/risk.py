@@ -18,15 +18,24 @@ def summarize_level(level: MeasuredLevel, rows: int, decided: int, rows_test: in
             f"error, and {available}."
         )
     if not level["achievable"]:
+        bound = defined(level["calibration"]["wrong_at_most"])
         return (
-            f"Not achievable with this data: {guarantee} is out of reach, because {wrong:,} of the {answered:,} most "
-            f"confident calibration rows {'is' if wrong == 1 else 'are'} predicted incorrectly."
+            f"Not achievable with this data: {wrong:,} of the {answered:,} most confident calibration rows "
+            f"{'is' if wrong == 1 else 'are'} predicted incorrectly, so with {sure} confidence up to "
+            f"{_above(bound, level['max_selective_error'])} of such answers may be incorrect, and at most {most} was "
+            f"requested."
         )
     outcome = _on_test(level, rows_test)
     if level["threshold"] == 0:
         return f"Every row with a decision is answered, with {guarantee}. {outcome}."
     least = format_threshold(defined(level["threshold"]))
     return f"Rows whose label has a probability of at least {least} are answered, with {guarantee}. {outcome}."
+
+
+def _above(bound: float, limit: float) -> str:
+    """A bound in percent, with enough decimals to tell it from a lower limit."""
+    texts = [f"{bound:.{digits}%}" for digits in range(1, 10)]
+    return next((text for text in texts if float(text[:-1]) > 100 * limit), texts[0])
 
 
 def _on_test(level: MeasuredLevel, rows: int) -> str:

@@ -8,7 +8,7 @@ from loramake.text import as_percent, listed, shorten
 def notes_on_robustness(robustness: MeasuredRobustness, features: int, max_features: int) -> list[str]:
     notes = []
     if robustness["rows"] < robustness["test_rows"]:
-        notes.append(f"Measured on a random {robustness['rows']:,} of {robustness['test_rows']:,} test rows.")
+        notes.append(f"Every figure here is of {describe_rows(robustness)}; robustness_rows: 0 measures all.")
     if features > max_features:
         notes.append(f"Only the first {max_features} of {features:,} columns were left out one at a time.")
     for variant in robustness["variants"]:
@@ -28,12 +28,19 @@ def notes_on_robustness(robustness: MeasuredRobustness, features: int, max_featu
     return notes
 
 
+def describe_rows(robustness: MeasuredRobustness) -> str:
+    """The rows that were measured, such as `100 of the 184 test rows, drawn at random`."""
+    if robustness["rows"] == robustness["test_rows"]:
+        return f"{robustness['rows']:,} test rows"
+    return f"{robustness['rows']:,} of the {robustness['test_rows']:,} test rows, drawn at random"
+
+
 def summarize_robustness(robustness: MeasuredRobustness) -> str:
     if not robustness["rows"]:
         return "There are no test rows to perturb."
     measured = [variant for variant in robustness["variants"] if not variant["note"]]
     changes = ", ".join(f"{variant['name']} {variant['changed_decisions']:.1%}" for variant in measured)
-    opening = f"Decisions that change, of {robustness['rows']:,} test rows: {changes}. " if changes else ""
+    opening = f"Decisions that change, of {describe_rows(robustness)}: {changes}. " if changes else ""
     first = robustness["importance"][0]
     increase = first["log_loss_increase"]
     if increase["low"] is None or increase["low"] <= 0:

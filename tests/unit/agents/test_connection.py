@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from loramake.addresses import read_url
-from loramake.agents.connection import connect
+from loramake.agents.connection import connect, read_key
 from loramake.errors import ConfigError
 
 UNSET = {"agent_api_base": None, "agent_model": None, "coder_model": None}
@@ -104,3 +104,27 @@ def test_the_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path, monkey
 def test_what_is_missing_is_named(known: dict[str, str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         connect(UNSET, known)
+
+
+def test_a_key_is_read_from_the_variable_or_the_file_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", " in-variable ")
+    (tmp_path / "key").write_text("in-file\n")
+    assert read_key("env:MY_KEY", "--agent-api-key") == "in-variable"
+    assert read_key(f"file:{tmp_path / 'key'}", "--agent-api-key") == "in-file"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("sk-canary", "--agent-api-key: name where the key is, env:NAME or file:PATH"),
+        ("env:sk-canary", "the variable it names contains no key"),
+        ("file:sk-canary", "the file it names cannot be read"),
+        ("file:/dev/null", "not an ordinary file"),
+    ],
+)
+def test_what_may_be_the_key_itself_is_refused_and_not_repeated(source: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        read_key(source, "--agent-api-key")
+    assert "canary" not in str(caught.value)

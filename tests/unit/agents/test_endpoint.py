@@ -171,6 +171,13 @@ def test_a_text_that_is_repeated_in_every_prompt_stays_short(key: str, sentence:
     assert sentence in server.requests[1]["messages"][-1]["content"]
 
 
+def test_the_temperature_is_sent_and_another_one_is_another_question() -> None:
+    with serve() as server:
+        for temperature in (0, 1.5, 0):
+            explore(server, agent_temperature=temperature)
+    assert [request["temperature"] for request in server.requests] == [0, 1.5]
+
+
 def test_a_question_is_paid_for_once_and_again_where_the_cache_is_off() -> None:
     prices = {"input": 2.0, "output": 10.0}
     with serve() as server:

@@ -9,6 +9,7 @@ from loramake import artifacts
 from loramake.agents.connection import Connection
 from loramake.agents.endpoint import Endpoint
 from loramake.errors import AgentError
+from loramake.settings import defaults
 from support import hostile_endpoint
 from support.hostile_endpoint import ATTACKS, attack, attacked
 from tests.endpoint import serve
@@ -86,7 +87,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
     with serve() as server, attack("HTML") as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("NO_PROXY", "")
-        settings = {"agent_cache": False, "agent_timeout": 5, "agent_max_tokens": None, "agent_prices": None}
+        settings = {**defaults(), "agent_cache": False, "agent_timeout": 5}
         connection = Connection(f"http://model.example:{server.port}/v1", "thinker", "coder", "key")
         with pytest.raises(AgentError):
             Endpoint(connection, "explore_data", Path("results"), settings, 0).answer(

@@ -1,5 +1,6 @@
 """What the command line says of what was typed, which may be the name of somebody else's file."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -7,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from loramake.cli import app
 from loramake.config import REVIEWS
 from loramake.console import printable
 from tests.conftest import BIN
@@ -97,3 +100,58 @@ def test_the_version_is_that_of_the_package_and_check_is_doctor(tmp_path: Path) 
     assert output("--version") == f"loramake {importlib.metadata.version('loramake')}\n"
     assert output("--check").splitlines()[0] == output("doctor").splitlines()[0]
     assert output("--check").startswith("✓ Python: ")
+
+
+def run_here(folder: Path, *options: str) -> str:
+    """What `loramake run` prints that is refused."""
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(app, ["run", "--csv", "x.csv", *options])
+    assert done.exit_code == 1
+    return done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--epochs", "-1"), "loramake: --epochs: -1.0 is not a number above 0"),
+        (("--batch-size", "0"), "loramake: --batch-size: 0 is not a whole number of at least 1"),
+        (("--precision", "fp8"), "loramake: --precision: 'fp8' is not one of auto, bf16, fp16 and fp32"),
+        (("--column-type", "zip=foo"), "loramake: --column-type: zip: 'foo' is not one of numeric, category"),
+        (("--agent-api-key", "sk-canary"), "loramake: --agent-api-key: name where the key is, env:NAME or file:PATH"),
+        (("--agent-temperature", "3"), "loramake: --agent-temperature: 3.0 is not a number from 0 to 2"),
+        (("--agent-api-base", "http://me:pw@host"), "loramake: --agent-api-base: the address contains a user name"),
+    ],
+)
+def test_an_error_of_run_names_its_option_and_what_it_takes(
+    options: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    printed = run_here(tmp_path, *options)
+    assert sentence in printed
+    assert "canary" not in printed
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--output", "--directory"])
+def test_results_and_configuration_are_in_the_output_folder(option: str, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/config.yaml").write_text("lora_rnk: 8\n", encoding="utf-8")
+    assert "config.yaml: lora_rnk is not a setting (did you mean lora_rank?)" in run_here(tmp_path, option, "there")
+
+
+def test_the_output_folder_is_made_unless_it_cannot_be_one(tmp_path: Path) -> None:
+    run_here(tmp_path, "--output", "new/there", "--name", "not/valid")
+    assert (tmp_path / "new/there").is_dir()
+    (tmp_path / "file").touch()
+    assert "--output: file cannot be made a folder (File exists): name another" in run_here(
+        tmp_path, "--output", "file"
+    )
+
+
+def test_ctrl_c_in_a_command_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press_ctrl_c(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("loramake.experiments.find_run", press_ctrl_c)
+    done = CliRunner().invoke(app, ["compare", "one", "other"])
+    assert (done.exit_code, done.output.strip()) == (1, "loramake: stopped by you.")

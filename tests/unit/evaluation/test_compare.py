@@ -26,7 +26,7 @@ def test_an_experiment_does_not_differ_from_itself() -> None:
     assert comparison["rows"] == 300
     for difference in comparison["differences"].values():
         assert difference == {"value": 0.0, "low": 0.0, "high": 0.0, "outcome": "level"}
-    assert comparison["sentence"] == "two is on par with one: ROC-AUC +0.000 (95% interval +0.000 to +0.000, 300 rows)."
+    assert comparison["sentence"] == "two is as good as one: ROC-AUC +0.000 (95% interval +0.000 to +0.000, 300 rows)."
 
 
 def test_what_is_clearly_better_is_called_better_and_vice_versa() -> None:

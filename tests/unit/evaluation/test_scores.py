@@ -37,10 +37,10 @@ def test_rows_that_one_file_lacks_are_refused_by_name(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
     *files.lines["test"], before, last = files.lines["test"]
-    with pytest.raises(ArtifactError, match=r"test\.jsonl lacks row 8 of csv, which .*baselines\.json has"):
+    with pytest.raises(ArtifactError, match=r"test\.jsonl lacks row 10 of csv, which .*baselines\.json has"):
         files.evaluate()
     files.lines["test"] += [before, last, {**last, "source": "test_csv"}]
-    with pytest.raises(ArtifactError, match=r"baselines\.json lacks row 9 of test_csv"):
+    with pytest.raises(ArtifactError, match=r"baselines\.json lacks row 11 of test_csv"):
         files.evaluate()
 
 
@@ -48,7 +48,7 @@ def test_a_row_that_appears_twice_is_refused(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
     files.lines["test"].append(files.lines["test"][0])
-    with pytest.raises(ArtifactError, match=r"test\.jsonl contains row 0 of csv twice"):
+    with pytest.raises(ArtifactError, match=r"test\.jsonl contains row 2 of csv twice"):
         files.evaluate()
 
 
@@ -56,7 +56,7 @@ def test_a_row_without_a_known_label_is_refused(tmp_path: Path) -> None:
     files = Files(tmp_path, ["no", "yes"])
     files.put("test", *four_models(10, 2, (1.0, 1.0, 1.0)))
     files.lines["test"][3]["label"] = None
-    with pytest.raises(ArtifactError, match="row 3 of csv has no label"):
+    with pytest.raises(ArtifactError, match="row 5 of csv has no label"):
         files.evaluate()
     files.lines["test"][3]["label"] = "perhaps"
     with pytest.raises(ArtifactError, match="'perhaps', which is not one of the task's"):

@@ -10,9 +10,9 @@ from tests.files import Files
 @pytest.mark.parametrize(
     ("signals", "outcome", "opening"),
     [
-        ((3.0, 0.5, 0.2), "better", "Better than logistic_regression: ROC-AUC 0.9"),
-        ((0.2, 0.5, 3.0), "worse", "Worse than hist_gradient_boosting: ROC-AUC 0.5"),
-        ((1.0, 1.0, 0.2), "level", "On par with logistic_regression: ROC-AUC 0.8"),
+        ((3.0, 0.5, 0.2), "better", "Better than logistic regression: ROC-AUC 0.9"),
+        ((0.2, 0.5, 3.0), "worse", "Worse than gradient boosting: ROC-AUC 0.5"),
+        ((1.0, 1.0, 0.2), "level", "As good as logistic regression: ROC-AUC 0.8"),
     ],
 )
 def test_the_verdict_says_whether_the_interval_of_the_difference_excludes_zero(

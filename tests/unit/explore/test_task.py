@@ -118,7 +118,7 @@ def test_labels_are_ordered_and_the_positive_one_comes_last(values: list[str], o
 def test_a_test_tables_unseen_labels_are_listed_with_their_place(tmp_path: Path) -> None:
     csv = write(tmp_path, "a,b,target\n" + "1,2,0\n3,4,1\n" * 10)
     test_csv = write(tmp_path, "a,b,target\n1,2,0.0\n1,2,1.5\n", "test.csv")
-    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('1.5'; first in data row 1\)"):
+    with pytest.raises(DataError, match=r"test.csv: 1 rows have labels .* \('1.5'; first in row 3\)"):
         explore(tmp_path, csv, test_csv=test_csv)
 
 

@@ -157,7 +157,7 @@ def test_no_records_give_no_rows(base: Path) -> None:
 
 def test_a_row_over_cutoff_len_is_named(base: Path) -> None:
     scorer = load_scorer(config(base, cutoff_len=120))
-    with pytest.raises(PredictionError, match=r"Row 24 has \d+ tokens .* cutoff_len 120"):
+    with pytest.raises(PredictionError, match=r"Row 26 has \d+ tokens .* cutoff_len 120"):
         scorer.probabilities([RECORDS[0], {**RECORDS[4], "input": "age " * 200}], LABELS)
 
 
@@ -185,7 +185,7 @@ def test_a_damaged_model_is_no_probability(base: Path) -> None:
     scorer = load_scorer(config(base))
     with torch.no_grad():
         scorer.backend.model.model.norm.weight.fill_(float("nan"))
-    with pytest.raises(PredictionError, match="row 20 is not a number \\(12 such rows\\)"):
+    with pytest.raises(PredictionError, match="row 22 is not a number \\(12 such rows\\)"):
         scorer.probabilities(RECORDS, LABELS)
 
 

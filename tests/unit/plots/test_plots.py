@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
@@ -19,12 +18,22 @@ from loramake.plots.evaluation import (
     plot_roc,
 )
 from loramake.plots.features import plot_feature_rankings
-from loramake.prepare.ranking import METHODS, average_ranks, unranked
+from loramake.plots.figure import DARK, INK, ON_BLUE, PAPER
+from loramake.prepare.ranking import unranked
+from loramake.report.report import read_picture
 from loramake.tasks import Classification
 from tests.cases import four_models
+from tests.conftest import ROOT
 from tests.files import Files
-from tests.pictures import markers, texts
+from tests.pages import write_page, write_rankings
+from tests.pictures import colours, letter_size, markers, texts
 
+WORDS = {
+    "loramake": "loramake",
+    "majority": "the most frequent label",
+    "logistic_regression": "logistic regression",
+    "hist_gradient_boosting": "gradient boosting",
+}
 NO_YES = Classification("y", ["no", "yes"])
 
 
@@ -32,7 +41,7 @@ def scores(rows: int, labels: int) -> tuple[Any, dict[str, Any]]:
     generator = np.random.default_rng(0)
     truth = generator.integers(labels, size=rows)
     by_model = {}
-    for name in ("loramake", "majority", "logistic_regression", "hist_gradient_boosting"):
+    for name in WORDS:
         logits = generator.normal(size=(rows, labels))
         logits[np.arange(rows), truth] += 1.0
         by_model[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -74,8 +83,8 @@ def test_roc_curves_name_every_model_with_its_area(tmp_path: Path) -> None:
     plot_roc(NO_YES, truth, by_model, tmp_path / "roc.svg")
     drawn = texts(tmp_path / "roc.svg")
     for name, probabilities in by_model.items():
-        assert f"{name} (AUC {roc_auc_score(truth, probabilities[:, 1]):.3f})" in drawn
-    assert "positive: yes" in drawn
+        assert f"{WORDS[name]} (AUC {roc_auc_score(truth, probabilities[:, 1]):.3f})" in drawn
+    assert "of label yes of y" in drawn
 
 
 def test_up_to_six_labels_have_curves_of_their_own(tmp_path: Path) -> None:
@@ -110,7 +119,7 @@ def test_precision_and_recall_are_drawn_beside_what_chance_gives(tmp_path: Path)
     plot_precision_recall(NO_YES, truth, by_model, tmp_path / "pr.svg")
     for name, probabilities in by_model.items():
         area = average_precision_score(truth, probabilities[:, 1])
-        assert f"{name} (AP {area:.3f})" in texts(tmp_path / "pr.svg")
+        assert f"{WORDS[name]} (AP {area:.3f})" in texts(tmp_path / "pr.svg")
 
 
 @pytest.mark.parametrize("rows", [0, 5])
@@ -175,19 +184,12 @@ def test_an_evaluation_has_four_pictures_of_its_artifacts(tmp_path: Path, rows: 
     assert "step" in texts(tmp_path / "loss.svg")
 
 
-def write_rankings(path: Path, names: list[str]) -> None:
-    """feature_rankings.csv of features whose every score falls from name to name, the last half at chance level."""
-    falling = np.linspace(1.0, 0.0, len(names))
-    scores = pd.DataFrame({"feature": names, "variance": 1.0, **dict.fromkeys(METHODS, falling)})
-    average_ranks(scores, dict.fromkeys(METHODS, 0.5)).to_csv(path, index=False)
-
-
 def test_the_best_features_are_drawn_with_their_average_rank(tmp_path: Path) -> None:
     write_rankings(tmp_path / "rankings.csv", [f"f{index:03d}" for index in range(2000)])
     plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
     shown_texts = texts(tmp_path / "rankings.svg")
     assert [text for text in shown_texts if text.startswith("f0")] == [f"f{index:03d}" for index in range(40)]
-    assert "The best 40 of 2,000 features, by average rank on the train rows" in shown_texts
+    assert "The best 40 of 2,000 features" in shown_texts
     assert {"1.0", "40.0", "pearson", "mutual information", "random forest"} <= set(shown_texts)
 
 
@@ -201,3 +203,36 @@ def test_a_table_that_is_not_ranked_says_so(tmp_path: Path) -> None:
     unranked(["a", "b"]).to_csv(tmp_path / "rankings.csv", index=False)
     plot_feature_rankings(tmp_path / "rankings.csv", tmp_path / "rankings.svg")
     assert "not ranked: there are few enough features to keep all" in texts(tmp_path / "rankings.svg")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every picture of a page, with 2, 7 and 20 labels."""
+    drawn = []
+    for count in (2, 7, 20):
+        folder = tmp_path_factory.mktemp(str(count))
+        write_page(folder, [f"label {index}" for index in range(count)], [f"column {index}" for index in range(30)])
+        drawn += folder.glob("*.svg")
+    return drawn
+
+
+def test_every_colour_of_every_picture_has_one_for_a_dark_page(pictures: list[Path]) -> None:
+    known = {colour.lower() for colour in (*DARK, ON_BLUE)}
+    assert {path.name: colours(path) - known for path in pictures if colours(path) - known} == {}
+    for path in pictures:
+        style = path.read_text(encoding="utf-8").split("</style>")[0]
+        assert "@media (prefers-color-scheme: dark)" in style
+        assert all(f'"fill: {light.lower()}"] {{ fill: {dark} !important }}' in style for light, dark in DARK.items())
+
+
+def test_the_letters_of_every_picture_can_be_read_on_a_phone(pictures: list[Path]) -> None:
+    """The page scales pictures of up to 480 pixels down to some 340, and lets wider ones scroll."""
+    for path in pictures:
+        width = read_picture(path)["width"]
+        assert letter_size(path, 340 if width <= 480 else width) >= 8.5, path
+
+
+def test_pictures_have_the_colours_of_the_page() -> None:
+    light, dark = (ROOT / "templates/render_report/style.css").read_text(encoding="utf-8").split("@media", 2)[:2]
+    assert (f"--ink: {INK};" in light, f"--paper: {PAPER};" in light) == (True, True)
+    assert (f"--ink: {DARK[INK]};" in dark, f"--paper: {DARK[PAPER]};" in dark) == (True, True)

@@ -1,5 +1,6 @@
 """Files of predictions as arrays, and which files are refused."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 
 from loramake import artifacts
 from loramake.errors import ArtifactError
-from loramake.prediction.predictions import Scored, read_scored, scored_lines
+from loramake.prediction.predictions import Scored, name_of, read_scored, scored_lines
 from loramake.prediction.run import _score
+from loramake.tables.source import sniff_source
 
 LABELS = ["no", "yes", "perhaps"]
 
@@ -62,9 +64,9 @@ def test_rows_are_selected_by_position_by_key_and_in_the_order_of_their_keys(tmp
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ([*LINES, LINES[0]], "contains row 3 of csv twice"),
-        ([line(3, None, [0.5, 0.25, 0.25])], "row 3 of csv has no label"),
-        ([line(3, "never", [0.5, 0.25, 0.25])], "row 3 of csv has the label 'never', which is not one of the task's"),
+        ([*LINES, LINES[0]], "contains row 5 of csv twice"),
+        ([line(3, None, [0.5, 0.25, 0.25])], "row 5 of csv has no label"),
+        ([line(3, "never", [0.5, 0.25, 0.25])], "row 5 of csv has the label 'never', which is not one of the task's"),
         ([{**LINES[0], "probabilities": {"no": 1, "yes": 0}}], "does not have a probability for each"),
     ],
 )
@@ -96,5 +98,14 @@ def test_records_are_scored_in_their_order_with_the_answer_of_each(tmp_path: Pat
     artifacts.write(tmp_path / "test.json", [], "records")
     assert _score(Echo(), tmp_path / "test.json", ["NO", "YES"], "scoring").probabilities.shape == (0, 2)  # type: ignore[arg-type]
     artifacts.write(tmp_path / "test.json", [{**records[0], "output": "MAYBE"}], "records")
-    with pytest.raises(ArtifactError, match="row 7 of csv has the answer 'MAYBE', which is not one of the plan's"):
+    with pytest.raises(ArtifactError, match="row 9 of csv has the answer 'MAYBE', which is not one of the plan's"):
         _score(Echo(), tmp_path / "test.json", ["NO", "YES"], "scoring")  # type: ignore[arg-type]
+
+
+def test_a_row_is_named_by_the_number_that_a_spreadsheet_shows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('text,label\n"two\nlines",a\nb,b\nlast,a\n', encoding="utf-8")
+    index = int(np.flatnonzero(sniff_source(path).csv.read()["text"] == "last")[0])
+    with path.open(encoding="utf-8", newline="") as file:
+        shown = [number for number, cells in enumerate(csv.reader(file), 1) if cells[0] == "last"]
+    assert name_of(("csv", index)) == f"row {shown[0]} of csv" == "row 4 of csv"

@@ -67,5 +67,5 @@ def test_each_row_gets_the_labels_of_the_answers_that_were_scored(
 
 
 def test_an_answer_that_the_plan_does_not_have_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ArtifactError, match=r"row 9 of csv has the answer 'no', which is not one of the plan's"):
+    with pytest.raises(ArtifactError, match=r"row 11 of csv has the answer 'no', which is not one of the plan's"):
         predict(tmp_path, monkeypatch, test=[record(9, "young", "no")])

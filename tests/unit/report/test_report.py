@@ -1,6 +1,5 @@
 import copy
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -8,29 +7,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loramake import artifacts
 from loramake.console import printable
-from loramake.evaluation.intervals import CONFIDENCE
 from loramake.prediction.predictions import Scored
 from loramake.rendering import in_markdown, render
 from loramake.report.model_card import front_matter, render_model_card
 from loramake.report.report import (
     CONTENTS,
-    MEASURE_NAMES,
     SHOWN,
     add_cells,
+    find_unset,
     pick_samples,
     read_history,
     read_table,
     spread,
 )
+from loramake.report.words import CALIBRATION_METHODS, SET_METHODS, describe_labels
 from loramake.tables.source import sniff_source
 from loramake.tasks import Classification
+from loramake.trust import calibration, conformal
 from loramake.trust.audit import audit, evaluate
 from loramake.trust.group_measures import count_rows
 from loramake.trust.label_noise import summarize
-from tests.conftest import ROOT, task_of
-from tests.files import measure_trust
+from tests.conftest import ROOT
+from tests.pages import Facts, make_facts, write_page
 
 
 def line(row: int, label: str, yes: float) -> dict[str, Any]:
@@ -46,8 +45,13 @@ def test_samples_are_the_most_certain_correct_and_incorrect_rows_and_the_least_c
     rows = {name: [sample["key"][1] for sample in part] for name, part in samples.items()}
     assert rows == {"correct": [2, 0], "incorrect": [4, 1, 3], "unsure": [3, 1, 0]}
     assert samples["incorrect"][0] == {
-        "key": ("csv", 4), "label": "no", "predicted": "yes", "probability": 0.99, "prompt": "ill:\nage 4"
-    }  # fmt: skip
+        "key": ("csv", 4),
+        "name": "row 6 of csv",
+        "label": "no",
+        "predicted": "yes",
+        "probability": 0.99,
+        "prompt": "ill:\nage 4",
+    }
     assert pick_samples([], []) == {"correct": [], "incorrect": [], "unsure": []}
 
 
@@ -89,60 +93,6 @@ def test_the_front_matter_names_the_base() -> None:
     assert front_matter(read)["base_model"] == "models/tiny"
 
 
-Facts = dict[str, Any]
-
-
-def make_facts(folder: Path, labels: list[str], method: str, confidence: float, max_selective_error: float) -> Facts:
-    """The facts that page and card are rendered from, measured by the library on synthetic rows."""
-    costs = {true: {decided: int(true != decided) for decided in labels} for true in labels}
-    measure_trust(folder, labels, costs, method, confidence, max_selective_error)
-    measured = ("metrics", "calibrator", "calibration_measures", "conformal", "risk", "costs")
-    read = {name: artifacts.read(folder / f"{name}.json", name) for name in measured}
-    return read | by_hand(labels, read["risk"])
-
-
-def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
-    """The facts that the measuring functions do not provide."""
-    by = {"provider": "builtin", "model": None}
-    many = [{"name": f"column {index}", "reason": "constant"} for index in range(30)]
-    return {
-        "audit": {"requirements": [], "sentence": "No requirements are set."},
-        "curve": spread(risk["test"]["curve"], SHOWN["points"]),
-        "experiment": "exp",
-        "history": [],
-        "interval_confidence": CONFIDENCE,
-        "label_noise": summarize(240, []),
-        "measure_names": MEASURE_NAMES,
-        "plan": {
-            "balance": {"proposal": "none", "reason": "even"},
-            "by": by,
-            "dropped": many,
-            "features": [{"name": "age"}],
-            "labels": [{"value": label, "text": label} for label in labels],
-        },
-        "plots": defaultdict(str),
-        "profile": {"columns": [], "csv": "t.csv", "duplicate_rows": 0, "rows": 480},
-        "readings": [],
-        "robustness": {"sentence": "Nothing was tried."},
-        "rows_by_split": "240 rows each",
-        "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},
-        "selected_features": {"note": "all are kept", "ranked": False},
-        "shown": SHOWN,
-        "shown_metrics": Classification.shown_metrics,
-        "suspects": [],
-        "task": task_of(labels),
-        "train_config": {"model_name_or_path": "models/tiny"},
-        "trained_on": dict.fromkeys(labels, 8),
-        "unusable_columns": {"rows": 240, "ids": [], "constants": [], "leaks": many},
-        "verification": {
-            "checks": [],
-            "sandbox": {"used": "bubblewrap"},
-            "tokens": {"longest": 9, "mean": 8, "estimated": False, "cutoff_len": 64},
-        },
-        "versions": {},
-    }
-
-
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     return make_facts(tmp_path_factory.mktemp("two"), ["no", "yes"], "temperature", 0.995, 0.125)
@@ -164,10 +114,11 @@ def tables(name: str, facts: Facts) -> dict[str, list[list[str]]]:
     """The tables of a section by their caption, cells as text, the head first."""
     page = render(f"render_report/{name}.html.j2", **facts)
     result = {}
-    for table in re.findall(r"<table.*?</table>", page, re.S):
+    for caption, table in re.findall(
+        r"(?:<figcaption>([^<]*)</figcaption>\s*<div[^>]*>)?(<table.*?</table>)", page, re.S
+    ):
         assert "<th scope" in table
         rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
-        caption = "".join(re.findall(r"<caption>(.*?)</caption>", table, re.S))
         result[caption] = [[re.sub(r"<[^>]+>", " ", cell) for cell in row] for row in rows]
     return result
 
@@ -236,9 +187,20 @@ def test_lists_that_are_cut_say_how_many_more_there_are(thirty: Facts) -> None:
     assert "label 19 (1) and 10 more" in data
     assert "8 × label 19 and 10 more" in data
     assert data.count("and 10 more") == 4  # labels, leaks, left out, trained on
-    assert "10 more labels are in trust/conformal.json" in section("conformal", thirty)
     assert "30 by 30 numbers, is in trust/costs.json. Asking a person costs 0.5." in section("costs", thirty)
-    assert "10 more" in section("performance", thirty)
+
+
+def test_tables_of_labels_are_whole_and_folded_after_the_first_ones(two: Facts, thirty: Facts) -> None:
+    for name in ("performance", "conformal"):
+        page = render(f"render_report/{name}.html.j2", **thirty)
+        rows = re.findall(r'<th scope="row">(label \d+)</th>', page)
+        assert rows == thirty["metrics"]["labels"]
+        assert page.index("<summary>10 more labels</summary>") > page.index("label 19<")
+        few = section(name, thirty | {"shown": {**SHOWN, "table_rows": 25}})
+        assert "label 24" in few
+        assert "label 25" not in few
+        assert "5 further labels are in" in few
+        assert "more labels" not in section(name, two)
 
 
 def test_complete_lists_do_not_mention_more(two: Facts) -> None:
@@ -362,3 +324,72 @@ def test_names_in_generated_code_are_kept_as_they_are() -> None:
 def test_suspicious_rows_are_shown_as_they_are_and_not_as_a_spreadsheet_has_them(tmp_path: Path) -> None:
     (tmp_path / "noise.csv").write_text("row,'=x\n3,'@y\n", encoding="utf-8")
     assert read_table(tmp_path / "noise.csv") == [{"row": "3", "=x": "@y"}]
+
+
+def test_the_verdict_says_which_label_roc_auc_is_of_and_admits_that_a_number_says_little(two: Facts) -> None:
+    task = {**two["task"], "target": "ill", "rows": {**two["task"]["rows"], "with_target": 9}}
+    assert describe_labels(task) == "ROC-AUC is of label yes of ill (1 of 9 rows)."
+    numbers = {**task, "labels": [{"value": "0", "rows": 5}, {"value": "1", "rows": 4}], "positive_label": "1"}
+    said = "ROC-AUC is of label 1 of ill (4 of 9 rows). The table does not say what 1 stands for."
+    assert describe_labels(numbers) == said
+    assert said in section("verdict", two | {"meaning_of_labels": describe_labels(numbers)})
+    assert said in render_model_card(two | {"meaning_of_labels": describe_labels(numbers)})
+
+
+def test_with_more_labels_roc_auc_is_a_mean(thirty: Facts) -> None:
+    assert "ROC-AUC is the mean over the 30 labels of y, each against all others." in section("verdict", thirty)
+
+
+def test_no_baseline_is_named_as_it_is_in_the_code(two: Facts) -> None:
+    for text in (render("render_report.html.j2", **two), render_model_card(two)):
+        assert not re.search(r"hist.gradient|logistic.{0,2}_regression", text)
+    assert {"loramake", "the most frequent label", "logistic regression", "gradient boosting"} <= {
+        row[0] for row in table_of("performance", two, "240 held-out test rows")
+    }
+    assert "gradient boosting, by least expected cost" in section("costs", two)
+    assert "| the most frequent label |" in render_model_card(two)
+
+
+def test_commands_are_there_to_be_copied_with_this_experiments_name(two: Facts) -> None:
+    page = render("render_report/use.html.j2", **two | {"experiment": "heart"})
+    commands = re.findall(r'<pre class="copied" tabindex="0">(.*?)</pre>', page, re.S)
+    assert commands[0] == "loramake predict heart --csv new.csv --output predictions.csv"
+    assert 'model = Predictor("heart")\nmodel.predict_proba(table)' in commands[1]
+    assert "results/exp/adapter" in page
+    assert "results/exp/model_card.md" in page
+
+
+def test_the_page_says_when_it_was_made(two: Facts) -> None:
+    head = render("render_report.html.j2", **two).split("<nav")[0]
+    assert "made on 2026-02-28" in head
+
+
+def test_the_method_of_the_sets_and_of_calibration_is_explained_and_no_other(two: Facts) -> None:
+    assert list(SET_METHODS) == list(conformal.METHODS)
+    assert {*CALIBRATION_METHODS, "none"} == set(calibration.METHODS)
+    for method in conformal.METHODS:
+        text = section("conformal", two | {"conformal": {**two["conformal"], "method": method}})
+        assert [name for name, sentence in SET_METHODS.items() if sentence in text] == [method]
+    for method in calibration.METHODS:
+        text = section("calibration", two | {"calibrator": {**two["calibrator"], "method": method}})
+        explained = [name for name, sentence in CALIBRATION_METHODS.items() if sentence in text]
+        assert explained == [name for name in [method] if name != "none"]
+
+
+def test_sections_whose_settings_are_unset_are_a_line(two: Facts) -> None:
+    unset = two | {"costs": {"configured": False, "sentence": "No costs.", "test": None}}
+    assert find_unset(unset) == ["costs", "audit"]
+    assert find_unset(two) == ["audit"]
+    page = render("render_report.html.j2", **unset | {"unset": find_unset(unset)})
+    assert re.findall(r'<section id="(\w+)"[^>]* class="unset">', page) == ["costs", "audit"]
+    assert section("costs", unset) == "No costs."
+    assert section("audit", two) == "No requirements are set.\nNo groups are compared."
+    assert section("decisions", two) == "No decision is recorded."
+
+
+def test_no_caption_is_inside_of_what_scrolls(tmp_path: Path) -> None:
+    page = write_page(tmp_path, ["no", "yes"], ["age", "sex"]).read_text(encoding="utf-8")
+    scrolling = re.findall(r'<div class="scroll"[^>]*>(.*?)</div>', page, re.S)
+    assert len(scrolling) > 20
+    assert not [part for part in scrolling if "caption" in part]
+    assert page.count("<figcaption>") > 20

@@ -1,14 +1,25 @@
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from loramake import artifacts
+from loramake.console import SafeConsole
 from loramake.errors import ReviewError
 from loramake.explore.profile import profile_csv
+from loramake.review import screens
 from loramake.review.code_summary import summarize_code
-from loramake.review.screens import review_lmf_config, review_prep_data, show_balanced_data, show_prep_data
+from loramake.review.screens import (
+    review_lmf_config,
+    review_prep_data,
+    show_balanced_data,
+    show_lmf_config,
+    show_prep_data,
+)
 from tests.conftest import task_of
 
 TASK = task_of(["0", "1"])
@@ -110,14 +121,14 @@ def profile(folder: Path) -> Path:
     return folder / "profile.json"
 
 
-def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_dropped_on_a_line(
+def test_the_data_review_begins_with_what_is_predicted_and_names_leaks_and_all_that_is_dropped(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = [f"c{number}" for number in range(12)]
     dropped = [{"name": name, "reason": "constant: one value"} for name in names]
     leak = {"name": "told", "reason": "suspected leak: it is the target in other words"}
     artifacts.write(tmp_path / "exp/plan.yaml", {**PLAN, "dropped": [*dropped, leak]}, "plan")
-    classes = {"train": {"0": 20, "1": 0}, "validation": {"0": 0, "1": 0}}
+    classes = {"train": {"0": 15, "1": 0}, "validation": {"0": 0, "1": 0}, "test": {"0": 5, "1": 0}}
     artifacts.write(tmp_path / "exp/verification.json", {**VERIFICATION, "classes": classes}, "verification")
     artifacts.write(tmp_path / "exp/all_data.json", RECORDS, "records")
     paths = [tmp_path / "exp" / name for name in ("verification.json", "plan.yaml", "all_data.json")]
@@ -130,7 +141,9 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     show_prep_data(profiled, tmp_path / "exp/task.json", *paths, tmp_path / "splits.csv", script, "auto")
     shown = capfd.readouterr().err.splitlines()
     assert shown[0] == "exp: prepared data"
-    assert "sizes: 20 records of 1 feature; 8 tokens a row, 9 at most of 9" in shown
+    assert shown[1] == "Predicts y (0, 1) from 1 column of 20 rows: 15 to train on, 5 to test on."
+    assert "prompts: 8 tokens a row, 9 at most of 9" in shown
+    assert not any("validation" in line for line in shown)
     assert f"dropped: {', '.join(names)}, told" in shown
     assert "  … 2 more: in plan.yaml" in shown
     assert shown[shown.index("suspected leaks: 1, among the dropped") + 1] == "  told: it is the target in other words"
@@ -138,10 +151,93 @@ def test_what_is_shown_of_the_data_names_experiment_sizes_leaks_and_all_that_is_
     assert "  written by: the builtin agent, or whoever edited it since" in shown
     assert "  functions: fit" in shown
     assert "  imports: json, numpy" in shown
-    assert "target: the target is y (said so)." in shown
     assert "features: text: a" in shown
     assert shown[shown.index("how cells were read: 1 note") + 1] == "  c1: read as numbers with the unit '$'"
     assert shown[shown.index("to check: 1 note") + 1].startswith("  told: 0 in 3 rows, and no other value below 51; if")
+
+
+LONG_NAMES = [f"number_of_hospital_admissions_in_year_{year}" for year in range(2000, 2020)]
+LONG_LABELS = [f"cardiology_outpatient_{number:02}" for number in range(30)]
+
+
+def write_a_wide_experiment(folder: Path) -> list[Path]:
+    """Artifacts with long names, many labels and a long instruction; the files that the three reviews show."""
+    features = [{**FEATURE, "name": name} for name in LONG_NAMES]
+    dropped = [{"name": f"{name}_copy", "reason": "it repeats " + name} for name in LONG_NAMES]
+    labels = [{"value": label, "rows": 9, "spellings": []} for label in LONG_LABELS]
+    plan = {
+        **PLAN,
+        "target": "department_of_the_first_follow_up_appointment",
+        "instruction": "Predict the department in which the patient is seen first after the operation. " * 6,
+        "features": features,
+        "dropped": dropped,
+        "labels": [{"value": label, "text": label} for label in LONG_LABELS],
+    }
+    task = {**TASK, "target": plan["target"], "labels": labels, "is_target_set": False, "task_type": "multiclass"}
+    rows = dict.fromkeys(LONG_LABELS, 1234)
+    classes = dict.fromkeys(("train", "validation", "calibration", "test"), rows)
+    text = " ".join(f"{name} 1" for name in LONG_NAMES)
+    records = [{**RECORDS[0], "instruction": plan["instruction"], "input": text, "output": LONG_LABELS[0]}] * 50
+    config = {
+        **CONFIG,
+        "model_name_or_path": "models/some-organization/a-model-of-seven-billion-parameters-instruct",
+        "lora_target": "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj",
+    }
+    contents = {
+        "profile.json": (artifacts.read(profile(folder), "profile"), "profile"),
+        "task.json": ({**task, "positive_label": None}, "task"),
+        "plan.yaml": (plan, "plan"),
+        "data/verification.json": ({**VERIFICATION, "classes": classes}, "verification"),
+        "data/all_data.json": (records, "records"),
+        "data/train.json": (records, "records"),
+        "data/balanced_data.json": (records, "records"),
+        "configs/train.yaml": (config, "lmf_config"),
+        "configs/processes.json": ({"gpus": 1, "nodes": 1}, "processes"),
+    }
+    for name, (content, schema) in contents.items():
+        artifacts.write(folder / name, content, schema)
+    (folder / "splits.csv").touch()
+    (folder / "prepare_data.py").write_text("def fit(train): ...\n", encoding="utf-8")
+    return [folder / name for name in contents]
+
+
+def shown_at(width: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words of all three reviews, on a terminal of this width, without the borders of tables."""
+    stream = io.StringIO()
+    terminal = SafeConsole(file=stream, width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(screens, "console", terminal)
+    profiled, task, plan, verification, records, train, balanced, *configs = write_a_wide_experiment(folder)
+    script = folder / "prepare_data.py"
+    show_prep_data(profiled, task, verification, plan, records, folder / "splits.csv", script, "auto")
+    show_balanced_data(plan, train, balanced, script)
+    show_lmf_config(plan, verification, balanced, configs)
+    assert all(cell_len(line) <= width for line in stream.getvalue().splitlines())
+    return re.sub("[┏┓┡┩└┘├┤┳╇┴┼━─┃│]", " ", stream.getvalue()).split()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_word_of_a_review_is_broken_between_lines(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/exp")
+    folder.mkdir(parents=True)
+    words = shown_at(1000, folder, monkeypatch)
+    assert shown_at(width, folder, monkeypatch) == words
+    assert {*LONG_NAMES[1:19], *LONG_LABELS[:20]} <= {word.strip(",;:()") for word in words}
+
+
+def test_the_configuration_review_ends_with_the_table_and_names_its_files_without_their_content(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    review(tmp_path, "approve")
+    shown = capfd.readouterr().err.splitlines()
+    assert shown[1] == "Trains m: 6 steps over 20 rows, about 450 tokens (8 a row)."
+    assert f"the files: {tmp_path / 'train.yaml'}, {tmp_path / 'processes.json'}" in shown
+    assert not any("dataset_dir" in line for line in shown)
+    end = next(index for index, line in enumerate(shown) if line.startswith("└"))
+    assert shown[end - 1].split() == ["│", "cutoff_len", "│", "9", "│"]
+    assert not shown[end + 1 :]
 
 
 def test_a_target_that_nobody_named_few_rows_and_undersampling_are_warned_of(
@@ -166,7 +262,7 @@ def test_a_target_that_nobody_named_few_rows_and_undersampling_are_warned_of(
     show_prep_data(profile(tmp_path), *paths, "undersample")
     shown = capfd.readouterr().err.splitlines()
     assert (
-        "target: target is not set: y was chosen (it is the last column); set target in config.yaml, to this column or "
+        "target is not set: y was chosen (it is the last column); set target in config.yaml, to this column or "
         "another." in shown
     )
     assert (

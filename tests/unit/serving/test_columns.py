@@ -115,13 +115,13 @@ def test_a_flag_is_the_training_s_own_whatever_it_looks_like(value: Any) -> None
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"40", object()])
 def test_what_is_no_single_value_is_refused_with_its_place(value: Any) -> None:
-    with pytest.raises(DataError, match=r"it, row 0: the column 'age' contains a \w+: give it one text or one number"):
+    with pytest.raises(DataError, match=r"it, object 1: the column 'age' contains a \w+: give it one text or one num"):
         read({"age": value})
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
 def test_text_that_no_file_can_hold_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="row 0: the column 'town' contains a character that no text file can"):
+    with pytest.raises(DataError, match="object 1: the column 'town' contains a character that no text file can"):
         read({"town": text})
 
 

@@ -66,8 +66,8 @@ def test_json_lines_are_the_same_rows(tmp_path: Path) -> None:
         ("[1]", r"line 1 is not a JSON object but a list: give one object a line, .* \(--json takes a list of them\)"),
         ("[\n", r"line 1 is not valid JSON \(.*\): give one object a line, .* \(--json takes a list of them\)"),
         (json.dumps(ROW) + '\n{"age": 1, "age": 2}', "line 2 has the column 'age' more than once: rename or drop"),
-        (json.dumps(ROW) + "\n{}", "row 1 lacks the column 'age', which"),
-        (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "row 1: the column 'age' contains a list"),
+        (json.dumps(ROW) + "\n{}", "object 2 lacks the column 'age', which"),
+        (json.dumps(ROW) + "\n" + json.dumps({**ROW, "age": []}), "object 2: the column 'age' contains a list"),
         (" \n", "contains no object: give one for each row"),
     ],
 )
@@ -92,7 +92,7 @@ def test_an_object_and_a_list_of_them_are_rows() -> None:
     assert open_objects(json.dumps([ROW, ROW]), COLUMNS).count == 2
     with pytest.raises(DataError, match=r"--json is not valid JSON .*: give an object, such as .*, or a list of them"):
         open_objects("age=40", COLUMNS)
-    with pytest.raises(DataError, match="--json, row 0 is not a JSON object but a int: name its columns"):
+    with pytest.raises(DataError, match="--json, object 1 is not a JSON object but a int: name its columns"):
         open_objects("40", COLUMNS)
     with pytest.raises(DataError, match="--json has the column 'mood' more than once: rename or drop one of them"):
         open_objects('[{"mood": 1, "age": 3, "mood": 2}]', COLUMNS)

@@ -105,7 +105,7 @@ class MadeUp:
     def fingerprint(self) -> str:
         return "made up"
 
-    def decide_cells(self, new: NewCells, confidence: float | None, first: int, advance: Any) -> Decisions:
+    def decide_cells(self, new: NewCells, confidence: float | None, advance: Any) -> Decisions:
         rows = len(new.cells)
         sets = np.ones((rows, 2), dtype=np.bool_)
         return Decisions(np.zeros(rows, dtype=np.int64), [None] * rows, np.full((rows, 2), 0.5), sets, np.ones(rows))
@@ -173,8 +173,8 @@ class Formulas(MadeUp):
 
     labels = label_texts = ("=cmd|' /C calc'!A0", "-0.5")
 
-    def decide_cells(self, cells: pd.DataFrame, confidence: float | None, first: int, advance: Any) -> Decisions:
-        found = super().decide_cells(cells, confidence, first, advance)
+    def decide_cells(self, cells: pd.DataFrame, confidence: float | None, advance: Any) -> Decisions:
+        found = super().decide_cells(cells, confidence, advance)
         return found._replace(reasons=["\uff1d1", "-1"])
 
 

@@ -31,9 +31,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import loramake
 from loramake import Predictor, artifacts
-from loramake.errors import ArtifactError, CodeError, ConfigError, DataError
+from loramake.errors import ArtifactError, CodeError, ConfigError, DataError, PredictionError
 from loramake.llm.scorer import load_scorer
-from loramake.serving.columns import NewCells
 from loramake.serving.predictor import find_results
 from loramake.tables.reading import read_table
 from loramake.trust.calibration import apply_calibrator
@@ -134,7 +133,7 @@ def test_missing_and_unknown_columns_are_named(
     predictor = quick(results, predictor)
     with pytest.raises(DataError, match=r"the table lacks the column 'Age' \(did you mean Agee\?\)"):
         predictor.predict(rows.rename(columns={"Age": "Agee"}))
-    with pytest.raises(DataError, match="the table, row 0 lacks the column 'Age'"):
+    with pytest.raises(DataError, match="the table, object 1 lacks the column 'Age'"):
         predictor.predict([{"Sex": "M"}])
     with pytest.raises(DataError, match="a ndarray has no named columns: give a DataFrame or a list of dicts"):
         predictor.predict(rows.to_numpy())
@@ -384,13 +383,13 @@ def test_a_row_that_cannot_be_prepared_is_left_to_a_person_and_the_others_are_pr
     decisions = predictor.decide(table)
     assert np.flatnonzero(decisions["abstain"]).tolist() == [3, 17]
     assert set(decisions["reason"].dropna()) == {
-        f"Row {row} cannot be prepared (KeyError: 'beak'); Sex 'X' was never seen in training" for row in (3, 17)
+        "The row cannot be prepared (KeyError: 'beak'); Sex 'X' was never seen in training"
     }
     assert decisions.loc[3, "p_1"] != decisions.loc[3, "p_1"]
     assert decisions.loc[3, "set"] == LABELS
     good = ~decisions["abstain"].to_numpy()
     np.testing.assert_allclose(decisions.loc[good, "p_1"], usual[good, 1], atol=1e-6)
-    with pytest.raises(CodeError, match=r"Row 3 cannot be prepared \(KeyError: 'beak'\)"):
+    with pytest.raises(CodeError, match=r"^the table, index 3: The row cannot be prepared \(KeyError: 'beak'\)"):
         predictor.predict(table)
 
 
@@ -402,16 +401,14 @@ def test_where_nearly_every_row_fails_it_is_the_code_that_is_wrong(
         quick(copied, predictor).decide(rows)
 
 
-def test_a_row_that_is_too_long_is_left_to_a_person_by_its_number(
-    predictor: Predictor, copied: Path, rows: pd.DataFrame
-) -> None:
+def test_a_row_that_is_too_long_is_left_to_a_person(predictor: Predictor, copied: Path, rows: pd.DataFrame) -> None:
     table = rows.assign(Sex=rows["Sex"].where(rows.index != 5, "very long " * 40))
     predictor = quick(copied, predictor)
     decisions = predictor.decide(table)
     assert np.flatnonzero(decisions["abstain"]).tolist() == [5]
-    assert decisions.loc[5, "reason"].startswith("Row 5 has ")
-    cells = predictor.columns.as_text(table, "it")
-    assert predictor.decide_cells(NewCells(cells, []), first=100).reasons[5].startswith("Row 105 has")
+    assert decisions.loc[5, "reason"].startswith("The row has ")
+    with pytest.raises(PredictionError, match=r"^the table, index 5: The row has "):
+        predictor.predict(table)
 
 
 def test_an_experiment_is_found_by_name_and_by_folder_and_a_wrong_one_is_refused(

@@ -130,8 +130,8 @@ def test_several_sheets_are_refused_by_name(tmp_path: Path) -> None:
     [
         ('{"a":{"0":1},"b":{"0":2}}', "line 1: column 1 contains an object: .* one object for each row"),
         ('[{"a":[1,2]}]', "line 1: column 1 contains a list"),
-        ('[{"a":1},3]', "row 1 is not a JSON object but a int"),
-        ("[[1,2],[3,4]]", "row 0 is not a JSON object but a list"),
+        ('[{"a":1},3]', "object 2 is not a JSON object but a int"),
+        ("[[1,2],[3,4]]", "object 1 is not a JSON object but a list"),
         ('{\n "a": 1\n}', "is a JSON object, not a list"),
         ('{"a":1}\n{"a":\n', "line 2 is not valid JSON"),
         ('{"a":1}\n{"a":1,"a":2}\n', "line 2 has the column 'a' more than once"),

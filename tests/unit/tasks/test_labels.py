@@ -55,7 +55,7 @@ def test_a_test_table_has_labels_of_the_task_and_one_at_least() -> None:
     check_test_labels("t.csv", column(("yes", 1), (None, 3)), ["no", "yes"])
     with pytest.raises(DataError, match=r"t.csv: no row has a value in the target sick"):
         check_test_labels("t.csv", column((None, 3)), ["no", "yes"])
-    with pytest.raises(DataError, match=r"t.csv: 2 rows have labels.*'maybe'.*data row 1"):
+    with pytest.raises(DataError, match=r"t.csv: 2 rows have labels.*'maybe'.*first in row 3"):
         check_test_labels("t.csv", column(("yes", 1), ("maybe", 2)), ["no", "yes"])
 
 

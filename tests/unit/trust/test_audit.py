@@ -11,11 +11,12 @@ from sklearn import metrics as sklearn_metrics
 
 from loramake import artifacts
 from loramake.artifacts import load_schema
-from loramake.errors import ConfigError
+from loramake.errors import ConfigError, DataError
 from loramake.plots.audit import MAX_GROUPS, plot_audit
 from loramake.prediction.predictions import Scored, read_scored
 from loramake.tables.source import sniff_source
 from loramake.tasks import Classification
+from loramake.trust import ABSTAIN, audit_by_group
 from loramake.trust.audit import audit, audit_groups, check_audit_columns, evaluate
 from loramake.trust.cost_matrix import decide_labels
 from loramake.trust.group_differences import find_reach
@@ -497,7 +498,7 @@ def test_the_picture_names_columns_groups_and_their_rows(tmp_path: Path, columns
     truth, probabilities = random_case(200, 2, seed=0)
     cells = [["F", "F", "F", "M"] * 50, [str(row % 60) for row in range(200)], ["x"] * 195 + [None] * 5]
     shown_texts = drawn(tmp_path, content(truth, probabilities, cells[:columns]))
-    assert {"column 0", "F · 150", "M · 50", "accuracy", "selection rate", "coverage of sets"} <= set(shown_texts)
+    assert {"column 0", "F · 150", "M · 50", "accuracy", "selection", "coverage"} <= set(shown_texts)
     assert ("(missing) · 5" in shown_texts) == (columns == 3)
     assert any("fewer than 20 rows" in text for text in shown_texts) == (columns == 3)
 
@@ -505,8 +506,8 @@ def test_the_picture_names_columns_groups_and_their_rows(tmp_path: Path, columns
 def test_the_picture_of_more_labels_leaves_out_what_is_not_defined(tmp_path: Path) -> None:
     truth, probabilities = random_case(100, 3, seed=0)
     shown_texts = drawn(tmp_path, content(truth, probabilities, [["a", "b"] * 50]))
-    assert "selection rate" not in shown_texts
-    assert "true positive rate" in shown_texts
+    assert "selection" not in shown_texts
+    assert "true positive" in shown_texts
 
 
 def test_the_picture_without_columns_or_rows_says_so(tmp_path: Path) -> None:
@@ -625,3 +626,63 @@ def test_auditing_twice_and_lines_in_another_order_give_the_same_bytes(trust: Tr
     path.write_text("\n".join(reversed(lines)), encoding="utf-8")
     trust.audit(["Sex", "Age"], {"min_accuracy": 0.5}, "second.json")
     assert (trust.folder / "first.json").read_bytes() == (trust.folder / "second.json").read_bytes()
+
+
+# Arrays.
+
+
+def test_an_audit_of_arrays_is_that_of_the_rule() -> None:
+    truth, probabilities = random_case(300, 2, seed=1)
+    sex, age = np.random.default_rng(0).choice(["f", "m"], 300), np.random.default_rng(1).integers(20, 80, 300)
+    sets = probabilities > 0.4
+    decisions = np.where(probabilities.max(axis=1) < 0.55, ABSTAIN, probabilities.argmax(axis=1))
+    result = audit_by_group(truth, probabilities, {"sex": sex, "age": age}, decisions, sets)
+    rows = measured_rows(truth, probabilities, sets, decisions == ABSTAIN)
+    overall, columns = audit(rows, [column(sex, "sex"), column(age.astype(str), "age")], seed=0)
+    assert result == {"overall": overall, "columns": columns}
+    assert [found["kind"] for found in result["columns"]] == ["categorical", "numeric"]
+    assert audit_by_group(truth, probabilities, pd.DataFrame({"sex": sex, "age": age}), decisions, sets) == result
+
+
+def test_an_audit_of_arrays_leaves_missing_cells_to_a_group_of_their_own() -> None:
+    truth, probabilities = random_case(90, 3, seed=1)
+    cells = np.array(["a", "b", None] * 30, dtype=object)
+    names = [group["name"] for group in audit_by_group(truth, probabilities, {"x": cells})["columns"][0]["groups"]]
+    assert names == ["a", "b", "(missing)"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"truth": [0, 1]}, "the true labels have the shape (2,): give one for each of the 3 rows."),
+        ({"truth": [0.0, 1.0, 1.0]}, "the true labels are of the type float64: give each as the index of its column."),
+        (
+            {"truth": [0, 1, 2]},
+            "the true labels run from 0 to 2: give each as the index of one of the 2 columns, from 0.",
+        ),
+        (
+            {"decisions": [0, 1, -2]},
+            "the decisions run from -2 to 1: give each as the index of one of the 2 columns, from -1.",
+        ),
+        ({"sets": [[True, False]]}, "the sets have the shape (1, 2) but the probabilities (3, 2): match them."),
+        ({"groups": {"x": ["a"]}}, "x has 1 cells: give one for each of the 3 rows."),
+        (
+            {"probabilities": [0.5, 0.5, 0.1]},
+            "the probabilities have the shape (3,): give a column for each of at least two labels, "
+            "as predict_proba does.",
+        ),
+        (
+            {"probabilities": [[0.5, 0.5], [np.nan, 0.5], [0, 1]]},
+            "the probabilities of index 1 are not all numbers from 0 to 1: correct or drop the row.",
+        ),
+        (
+            {"probabilities": [[0.5, 0.5], [0.5, 0.2], [0, 1]]},
+            "the probabilities of index 1 add up to 0.7: divide each row by its sum.",
+        ),
+    ],
+)
+def test_arrays_of_other_shapes_and_values_are_refused(changed: dict[str, Any], sentence: str) -> None:
+    arrays = {"truth": [0, 1, 1], "probabilities": [[0.5, 0.5], [0.1, 0.9], [0, 1]], "groups": {}}
+    with pytest.raises(DataError) as refused:
+        audit_by_group(**(arrays | changed))
+    assert str(refused.value) == sentence

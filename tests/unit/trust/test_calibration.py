@@ -22,7 +22,8 @@ from loramake.trust.calibration import (
     fit_temperature,
     halve,
 )
-from loramake.trust.conformal import fit_sets, guarantee_of
+from loramake.trust.conformal import fit_sets
+from loramake.trust.prediction_sets import guarantee_of
 from loramake.trust.sentences.calibration import summarize_calibrator
 from tests.cases import as_scored, calibrated_case, names, shuffled, softmax
 from tests.files import Calibration

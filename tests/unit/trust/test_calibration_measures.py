@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mapie.metrics.calibration import expected_calibration_error
+from mapie.metrics.calibration import expected_calibration_error as mapie_calibration_error
 from sklearn.metrics import brier_score_loss, log_loss
 
 from loramake import artifacts
@@ -13,15 +13,21 @@ from loramake.errors import ArtifactError
 from loramake.evaluation.intervals import RESAMPLES
 from loramake.plots.calibration import plot_reliability
 from loramake.prediction.predictions import Scored, scored_lines
-from loramake.trust.calibration_measures import (
+from loramake.trust import (
+    adaptive_calibration_error,
+    brier_score,
+    classwise_calibration_error,
+    expected_calibration_error,
+    maximum_calibration_error,
+)
+from loramake.trust.calibration_errors import (
     BINS,
     MEASURES,
     compute_measures,
-    error_if_calibrated,
-    evaluate,
-    evaluate_calibration,
+    errors_if_calibrated,
     reliability_bins,
 )
+from loramake.trust.calibration_measures import evaluate, evaluate_calibration
 from tests.cases import as_scored, calibrated_case, shuffled
 from tests.files import Calibration
 from tests.formulas import calibration_error, gap, guo_bins
@@ -123,8 +129,8 @@ def test_ece_and_classwise_ece_are_mapies(labels: int, seed: int) -> None:
     # Of MAPIE's bins one is that of confidence 0; its y_true is whether the prediction is right.
     options: dict[str, Any] = {"num_bins": BINS + 1, "split_strategy": "uniform"}
     right = (probabilities.argmax(axis=1) == truth).astype(int)
-    assert result["ece"] == pytest.approx(expected_calibration_error(right, probabilities, **options), abs=1e-12)
-    classwise = expected_calibration_error(right, probabilities, classwise=True, class_labels=truth, **options)
+    assert result["ece"] == pytest.approx(mapie_calibration_error(right, probabilities, **options), abs=1e-12)
+    classwise = mapie_calibration_error(right, probabilities, classwise=True, class_labels=truth, **options)
     assert result["classwise_ece"] == pytest.approx(classwise, abs=1e-12)
 
 
@@ -211,31 +217,63 @@ def test_several_predictors_are_measured_on_the_same_resamples() -> None:
     truth, probabilities = rough_case(80, 3, seed=1)
     first, second = evaluate(truth, [probabilities, probabilities.copy()], seed=3)
     assert first == second
-    assert evaluate(truth, [probabilities], seed=4)[0]["measures"]["ece"]["low"] != first["measures"]["ece"]["low"]
+    assert evaluate(truth, [probabilities], seed=4)[0]["measures"]["ece"]["high"] != first["measures"]["ece"]["high"]
 
 
-def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows() -> None:
+def allowed(probabilities: Any, name: str = "ece") -> float:
+    """The error that perfectly calibrated probabilities exceed in 2.5% of cases."""
+    return float(np.quantile(errors_if_calibrated(probabilities, seed=0)[name], 0.975))
+
+
+@pytest.mark.parametrize("name", ["ece", "adaptive_ece", "mce", "classwise_ece", "brier_reliability"])
+def test_the_error_of_calibrated_probabilities_stays_below_what_chance_allows(name: str) -> None:
     above = []
     for seed in range(60):
         truth, probabilities = calibrated_case(150, 3, seed)
-        above.append(measured(truth, probabilities)["ece"] > error_if_calibrated(probabilities, seed=0)["high"])
+        above.append(measured(truth, probabilities)[name] > allowed(probabilities, name))
     assert np.mean(above) <= 0.1  # 2.5% expected
+
+
+def test_chance_errors_are_those_of_labels_drawn_from_the_probabilities() -> None:
+    _, probabilities = calibrated_case(60, 3, seed=0)
+    drawn = errors_if_calibrated(probabilities, seed=0)
+    generator = np.random.default_rng(1)
+    by_hand = [reference(drawn_labels(probabilities, generator), probabilities) for _ in range(300)]
+    for name, errors in drawn.items():
+        expected = np.array([errors_of_draw[name] for errors_of_draw in by_hand])
+        assert errors.mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / np.sqrt(300)), name
+        assert errors.std() == pytest.approx(expected.std(), rel=0.25), name
+
+
+def drawn_labels(probabilities: Any, generator: Any) -> Any:
+    return np.array([generator.choice(len(row), p=row) for row in probabilities])
 
 
 def test_the_error_of_a_model_that_is_too_sure_is_more_than_chance_allows() -> None:
     truth, probabilities = calibrated_case(300, 3, seed=0, temperature=3.0)
-    allowed = error_if_calibrated(probabilities, seed=0)
-    assert measured(truth, probabilities)["ece"] > allowed["high"] > allowed["value"] > allowed["low"]
+    (result,) = evaluate(truth, [probabilities], seed=0)
+    for name in ("ece", "adaptive_ece", "classwise_ece", "brier_reliability"):
+        assert result["measures"][name]["low"] > 0, name
+    chance = result["ece_if_calibrated"]
+    assert result["measures"]["ece"]["value"] > chance["high"] > chance["value"] > chance["low"]
+
+
+def test_an_error_that_chance_allows_has_an_interval_from_0() -> None:
+    for seed in range(20):
+        truth, probabilities = calibrated_case(80, 2, seed)
+        (result,) = evaluate(truth, [probabilities], seed=0)
+        ece = result["measures"]["ece"]
+        assert (ece["low"] == 0) == (ece["value"] <= result["ece_if_calibrated"]["high"])
 
 
 def test_the_error_that_chance_allows_shrinks_with_the_rows() -> None:
-    means = [error_if_calibrated(calibrated_case(rows, 2, seed=0)[1], seed=0)["value"] for rows in (50, 5_000)]
-    assert means[1] < means[0] / 5
+    bounds = [allowed(calibrated_case(rows, 2, seed=0)[1]) for rows in (50, 5_000)]
+    assert bounds[1] < bounds[0] / 5
 
 
 def test_certainty_allows_chance_no_error() -> None:
-    result = error_if_calibrated(np.eye(2)[np.arange(10) % 2], seed=0)
-    assert result == {"value": 0.0, "low": 0.0, "high": 0.0}
+    for errors in errors_if_calibrated(np.eye(2)[np.arange(10) % 2], seed=0).values():
+        assert errors.max() == 0
 
 
 # Odd shapes.
@@ -262,7 +300,7 @@ def test_a_thousand_labels_of_which_most_never_occur_are_measured(rows: int) -> 
 def test_labels_measured_in_blocks_are_those_measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, probabilities = rough_case(50, 7, seed=0)
     expected = measured(truth, probabilities)
-    monkeypatch.setattr("loramake.trust.calibration_measures._CELLS", 50 * BINS * 3)  # three labels at once
+    monkeypatch.setattr("loramake.trust.calibration_errors.CELLS", 50 * BINS * 3)  # three labels at once
     assert measured(truth, probabilities) == pytest.approx(expected, abs=1e-14)
     assert len(evaluate(truth, [probabilities], seed=0)[0]["measures"]) == len(MEASURES)
 
@@ -367,7 +405,7 @@ def test_predictions_of_other_rows_are_refused_by_name(tmp_path: Path) -> None:
     fewer = Scored(test.keys[:-1], test.truth[:-1], test.probabilities[:-1])
     for other in (fewer, test._replace(truth=np.append(test.truth[:-1], 1 - test.truth[-1]))):
         artifacts.write(tmp_path / "test.jsonl", scored_lines(other, files.labels), "predictions")
-        with pytest.raises(ArtifactError, match=r"do not agree on row 19 of csv: delete .*trust_test\.jsonl"):
+        with pytest.raises(ArtifactError, match=r"do not agree on row 21 of csv: delete .*trust_test\.jsonl"):
             files.evaluate()
 
 
@@ -379,8 +417,9 @@ def test_a_reliability_diagram_shows_before_and_after_with_their_errors(tmp_path
     files = Measured(tmp_path, [f"label {index} of a long name" for index in range(labels)])
     measures = files.measure(too_sure(400, 0, labels), too_sure(200, 1, labels))
     drawn = texts(files.draw())
-    assert f"before calibration: ECE {measures['before']['measures']['ece']['value']:.3f}" in drawn
-    assert f"after temperature scaling: ECE {measures['after']['measures']['ece']['value']:.3f}" in drawn
+    errors = [measures[when]["measures"]["ece"]["value"] for when in ("before", "after")]
+    for title, error in zip(("before calibration", "after temperature scaling"), errors, strict=True):
+        assert drawn[drawn.index(title) + 1] == f"ECE {error:.3f}"
     assert {"Reliability on the test split, 200 rows", "rows", "share of correct predictions"} <= set(drawn)
 
 
@@ -388,7 +427,7 @@ def test_a_reliability_diagram_of_what_was_not_calibrated_has_one_panel(tmp_path
     files = Measured(tmp_path, ["no", "yes"])
     measures = files.measure(too_sure(40, seed=0), too_sure(60, seed=1), "none")
     drawn = texts(files.draw())
-    assert f"not calibrated: ECE {measures['before']['measures']['ece']['value']:.3f}" in drawn
+    assert drawn[drawn.index("not calibrated") + 1] == f"ECE {measures['before']['measures']['ece']['value']:.3f}"
     assert not any(text.startswith(("before", "after")) for text in drawn)
 
 
@@ -397,3 +436,48 @@ def test_a_reliability_diagram_has_the_same_bytes_each_time(tmp_path: Path, suff
     files = Measured(tmp_path, ["no", "yes"])
     files.measure(too_sure(400, seed=0), too_sure(60, seed=1))
     assert files.draw(f"first.{suffix}").read_bytes() == files.draw(f"second.{suffix}").read_bytes()
+
+
+# Arrays.
+
+
+def test_the_functions_of_arrays_give_the_measures_of_a_hand_made_example() -> None:
+    """Confidences 0.9, 0.9, 0.6 and 0.6, of which the first two and the third are correct."""
+    truth, probabilities = [0, 1, 0, 1], [[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.6, 0.4]]
+    assert expected_calibration_error(truth, probabilities) == pytest.approx((2 * 0.1 + 2 * 0.1) / 4)
+    assert maximum_calibration_error(truth, probabilities) == pytest.approx(0.1)
+    assert expected_calibration_error(truth, probabilities, bins=1) == pytest.approx(0)  # 3 of 4, 75% on average
+    assert classwise_calibration_error(truth, probabilities) == pytest.approx((2 * 0.1 + 2 * 0.1) / 4)
+    assert brier_score(truth, probabilities) == pytest.approx(2 * (0.01 + 0.01 + 0.16 + 0.36) / 4)
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+@pytest.mark.parametrize("half", [False, True])
+def test_the_brier_score_of_arrays_is_scikit_learns_in_both_scales(labels: int, half: bool) -> None:
+    truth, probabilities = rough_case(200, labels, seed=0)
+    expected = brier_score_loss(truth, probabilities, labels=list(range(labels)), scale_by_half=half)
+    assert brier_score(truth, probabilities, scale_by_half=half) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("bins", [5, 15, 40])
+def test_the_functions_of_arrays_take_any_number_of_bins(bins: int) -> None:
+    truth, probabilities = rough_case(200, 3, seed=0)
+    options: dict[str, Any] = {"num_bins": bins + 1, "split_strategy": "uniform"}
+    right = (probabilities.argmax(axis=1) == truth).astype(int)
+    expected = mapie_calibration_error(right, probabilities, **options)
+    assert expected_calibration_error(truth, probabilities, bins) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_functions_of_arrays_are_those_of_the_rule() -> None:
+    truth, probabilities = rough_case(80, 3, seed=0)
+    (result,) = evaluate(truth, [probabilities], seed=0)
+    by_name = {
+        "ece": expected_calibration_error,
+        "adaptive_ece": adaptive_calibration_error,
+        "mce": maximum_calibration_error,
+        "classwise_ece": classwise_calibration_error,
+        "brier": brier_score,
+    }
+    for name, measure in by_name.items():
+        assert measure(truth.tolist(), probabilities.tolist()) == result["measures"][name]["value"], name
+        assert np.isnan(measure([], np.zeros((0, 3)))), name

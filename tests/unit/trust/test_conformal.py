@@ -12,24 +12,20 @@ from scipy.stats import kstest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from loramake import artifacts
-from loramake.errors import ArtifactError, ConfigError
+from loramake.errors import ArtifactError, ConfigError, DataError
 from loramake.evaluation.intervals import proportion
 from loramake.plots.conformal import plot_conformal
 from loramake.prediction.predictions import Scored, scored_lines
-from loramake.trust import conformal
-from loramake.trust.conformal import (
-    LEVELS,
+from loramake.trust import prediction_sets
+from loramake.trust.conformal import LEVELS, evaluate, fit_conformal, fit_sets, load_sets, try_sets
+from loramake.trust.prediction_sets import (
     METHODS,
-    evaluate,
-    fit_conformal,
-    fit_sets,
+    ConformalPredictor,
     guarantee_of,
-    load_sets,
     rank_of,
     row_shares,
     rows_needed,
     score_labels,
-    try_sets,
 )
 from tests.cases import blurred_scored, names
 from tests.files import Files
@@ -85,7 +81,9 @@ def test_aps_makes_the_sets_that_mapie_makes_of_the_same_random_numbers(
     calibration, test = blurred_scored(157, labels, seed=labels), blurred_scored(300, labels, seed=100 + labels)
     options = {"conformity_score_params": {"include_last_label": "randomized"}}
     expected = mapie_sets(calibration, test, "aps", confidence, **options)
-    monkeypatch.setattr(conformal, "row_shares", lambda rows: 1 - np.random.RandomState(0).uniform(size=len(rows)))
+    monkeypatch.setattr(
+        prediction_sets, "row_shares", lambda rows: 1 - np.random.RandomState(0).uniform(size=len(rows))
+    )
     result = fit_sets(calibration, "aps", confidence).predict(test.probabilities)
     np.testing.assert_array_equal(result, expected)
 
@@ -104,13 +102,36 @@ def test_class_conditional_makes_the_sets_that_crepes_makes(labels: int, confide
     np.testing.assert_array_equal(result, expected.astype(bool))
 
 
+def test_a_predictor_of_arrays_makes_the_sets_of_a_hand_made_example() -> None:
+    """Scores 1 - P(true label) of 0.1, 0.2, 0.3 and 0.6; the ⌈5 · 0.6⌉ = 3rd smallest is 0.3: labels from 0.7 on."""
+    probabilities = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]]
+    predictor = ConformalPredictor("lac", 0.6).fit(probabilities, [0, 1, 0, 1])
+    assert predictor.predict([[0.7, 0.3], [0.5, 0.5], [0.1, 0.9]]).tolist() == [
+        [True, False],
+        [False] * 2,
+        [False, True],
+    ]
+    assert predictor.predict([[0.5, 0.5]], conformal_confidence=0.9).tolist() == [[True, True]]
+
+
+def test_what_a_predictor_of_arrays_cannot_take_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^'top' is not a conformal method: choose lac, aps, raps, class_conditional\.$"
+    ):
+        ConformalPredictor("top")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"has no calibration rows yet: call fit first\.$"):
+        ConformalPredictor().predict(np.eye(2))
+    with pytest.raises(DataError, match=r"^the probabilities have 3 columns but 2 labels were fitted\.$"):
+        ConformalPredictor().fit(np.eye(2), [0, 1]).predict(np.eye(3))
+
+
 def raps_scores(probabilities: Any, shares: Any) -> Any:
     """Scores as algorithm 2 of Angelopoulos et al. (2021) has them, label by label."""
     scores = np.empty(probabilities.shape)
     for row, (values, share) in enumerate(zip(probabilities, shares, strict=True)):
         for label, value in enumerate(values):
             rank = 1 + (values > value).sum()
-            penalty = conformal.PENALTY * max(0, rank - conformal.FREE_LABELS)
+            penalty = prediction_sets.PENALTY * max(0, rank - prediction_sets.FREE_LABELS)
             scores[row, label] = values[values > value].sum() + share * value + penalty
     return scores
 
@@ -122,7 +143,7 @@ def test_raps_scores_are_those_of_the_paper_and_those_of_aps_without_a_penalty(
     probabilities = blurred_scored(200, labels, seed=labels).probabilities
     expected = raps_scores(probabilities, row_shares(probabilities))
     np.testing.assert_allclose(score_labels("raps", probabilities), expected, atol=1e-12)
-    monkeypatch.setattr(conformal, "PENALTY", 0.0)
+    monkeypatch.setattr(prediction_sets, "PENALTY", 0.0)
     np.testing.assert_array_equal(score_labels("raps", probabilities), score_labels("aps", probabilities))
 
 
@@ -158,7 +179,7 @@ def test_the_set_of_a_row_is_the_same_in_every_batch(
     np.testing.assert_array_equal(sets.predict(rows[::-1])[::-1], whole)
     np.testing.assert_array_equal(np.vstack([sets.predict(row[None]) for row in rows]), whole)
     np.testing.assert_array_equal(np.vstack([sets.predict(rows[:7]), sets.predict(rows[7:])]), whole)
-    monkeypatch.setattr(conformal, "_CELLS", 60)
+    monkeypatch.setattr(prediction_sets, "_CELLS", 60)
     np.testing.assert_array_equal(sets.predict(rows), whole)
 
 

@@ -9,13 +9,15 @@ import yaml
 
 from loramake import artifacts
 from loramake.errors import ArtifactError, ConfigError
+from loramake.evaluation.scores import name_model
 from loramake.prediction.predictions import scored_lines
 from loramake.settings import check_setting
 from loramake.trust.calibration import apply_calibrator, fit_on_half
-from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.cost_matrix import decide, read_costs
 from loramake.trust.costs import decide_by_cost
 from loramake.trust.decisions import decide_rows
 from loramake.trust.risk import control_risk
+from loramake.trust.selective import ABSTAIN
 from tests.cases import as_scored
 from tests.conftest import task_of
 
@@ -376,7 +378,7 @@ def test_the_sentence_says_whether_loramake_wins_or_loses(tmp_path: Path, ours: 
     assert difference["low"] <= difference["value"] <= difference["high"]
     best = costs["test"]["baselines"][difference["baseline"]]["per_row"]["value"]
     assert difference["value"] == pytest.approx(costs["test"]["loramake"]["per_row"]["value"] - best)
-    assert f"Deciding by cost {said} the best baseline, {difference['baseline']}: " in costs["sentence"]
+    assert f"Deciding by cost {said} the best baseline, {name_model(difference['baseline'])}: " in costs["sentence"]
 
 
 def test_the_same_probabilities_are_level_without_doubt(tmp_path: Path) -> None:
@@ -483,7 +485,7 @@ def test_a_row_that_a_baseline_lacks_is_refused(tmp_path: Path) -> None:
     paths = files.write()
     lines = artifacts.read(paths["test"], "predictions")
     artifacts.write(paths["test"], lines[:-1], "predictions")
-    with pytest.raises(ArtifactError, match="lacks row 0 of csv"):
+    with pytest.raises(ArtifactError, match="lacks row 2 of csv"):
         decide_by_cost(**paths, risk=tmp_path, costs=COSTS, abstain_cost=None, seed=0, out=tmp_path / "costs.json")
 
 

@@ -9,24 +9,30 @@ import pytest
 from scipy.stats import binomtest
 
 from loramake import artifacts
+from loramake.errors import ConfigError
 from loramake.plots.risk import plot_risk_coverage
 from loramake.prediction.predictions import Scored, scored_lines
-from loramake.trust.cost_matrix import ABSTAIN, decide, read_costs
+from loramake.trust.cost_matrix import decide, read_costs
 from loramake.trust.decisions import decide_rows
 from loramake.trust.risk import (
     MAX_POINTS,
     abstains,
-    certainty_of,
     control_risk,
-    count_answers,
     find_curve,
     find_level,
-    find_threshold,
     ideal_aurc,
     measure_ranking,
     rank,
-    rows_needed,
     share_wrong,
+)
+from loramake.trust.selective import (
+    ABSTAIN,
+    RiskController,
+    bound_wrong,
+    certainty_of,
+    count_answers,
+    find_threshold,
+    rows_needed,
 )
 from tests.cases import as_scored, random_scored
 from tests.conftest import task_of
@@ -143,10 +149,69 @@ def test_what_is_not_achievable_says_what_it_would_take() -> None:
         in find_level(wrong, wrong, 0.05, 0.9)["sentence"]
     )
     one = rank(of_two(np.linspace(0.6, 0.9, 45), np.arange(45) == 44))
-    assert (
-        "1 of the 45 most confident calibration rows is predicted incorrectly"
-        in find_level(one, one, 0.05, 0.9)["sentence"]
+    level = find_level(one, one, 0.05, 0.9)
+    assert level["sentence"] == (
+        "Not achievable with this data: 1 of the 45 most confident calibration rows is predicted incorrectly, so with "
+        "90% confidence up to 8.4% of such answers may be incorrect, and at most 5% was requested."
     )
+    assert level["calibration"] == {"answered": 45, "wrong": 1, "wrong_at_most": pytest.approx(0.0838, abs=1e-4)}
+
+
+@pytest.mark.parametrize(("answered", "wrong"), [(22, 1), (22, 0), (45, 22), (7, 7), (1, 0)])
+def test_the_bound_is_where_so_few_errors_are_just_improbable(answered: int, wrong: int) -> None:
+    bound = bound_wrong(answered, wrong, 0.9)
+    expected = binomtest(wrong, answered, alternative="less").proportion_ci(0.9, "exact").high
+    assert bound == pytest.approx(expected)
+    assert wrong == answered or binomial_cdf(wrong, answered, bound) == pytest.approx(0.1)
+    assert bound_wrong(0, 0, 0.9) is None
+
+
+def test_a_bound_that_rounds_to_the_limit_is_shown_with_more_digits() -> None:
+    close = rank(of_two(np.full(47, 0.9), np.arange(47) == 0))  # a bound of 8.026%
+    level = find_level(close, close, 0.08, 0.9)
+    assert not level["achievable"]
+    assert "up to 8.03% of such answers may be incorrect, and at most 8% was requested." in level["sentence"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_level_is_achievable_where_its_bound_allows_it(seed: int) -> None:
+    scored = random_scored(150, 2, seed)
+    for most in (0.05, 0.1, 0.2, 0.3):
+        level = find_level(rank(scored), rank(scored), most, 0.9)
+        assert level["achievable"] == (level["calibration"]["wrong_at_most"] <= most)
+
+
+def test_a_controller_of_arrays_answers_as_the_rule_does() -> None:
+    calibration, new = random_scored(300, 3, seed=0), random_scored(100, 3, seed=1)
+    controller = RiskController(0.2, 0.9).fit(calibration.probabilities, calibration.truth)
+    assert controller.threshold_ == find_threshold(rank(calibration), 0.2, 0.9)
+    answers = controller.predict(new.probabilities)
+    unsure = new.probabilities.max(axis=1) < controller.threshold_
+    expected = np.where(unsure, ABSTAIN, new.probabilities.argmax(axis=1))
+    assert answers.tolist() == expected.tolist()
+    assert ABSTAIN in answers
+
+
+def test_a_controller_decides_about_the_decisions_it_is_given() -> None:
+    calibration = random_scored(300, 3, seed=0)
+    decisions = np.where(np.arange(300) % 3 == 0, ABSTAIN, calibration.probabilities.argmax(axis=1))
+    controller = RiskController(0.2).fit(calibration.probabilities, calibration.truth, decisions)
+    assert controller.threshold_ == find_threshold(rank(calibration, decisions), 0.2, 0.9)
+    assert (controller.predict(calibration.probabilities, decisions)[::3] == ABSTAIN).all()
+
+
+def test_a_controller_without_evidence_abstains_from_everything() -> None:
+    few = random_scored(5, 2, seed=0)
+    controller = RiskController(0.01).fit(few.probabilities, few.truth)
+    assert controller.threshold_ is None
+    assert (controller.predict(few.probabilities) == ABSTAIN).all()
+
+
+def test_a_controller_refuses_other_settings_and_to_predict_before_it_is_fitted() -> None:
+    with pytest.raises(ConfigError, match=r"^max_selective_error is 0: set it above 0 and below 1\.$"):
+        RiskController(0)
+    with pytest.raises(ConfigError, match=r"has no threshold yet: call fit first\.$"):
+        RiskController().predict(np.eye(2))
 
 
 def test_more_errors_on_test_than_requested_are_reported() -> None:

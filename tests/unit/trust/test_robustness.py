@@ -20,7 +20,6 @@ from loramake.trust import robustness
 from loramake.trust.prompts import join_prompt, split_prompt
 from loramake.trust.robustness import (
     MAX_FEATURES,
-    MAX_ROWS,
     RENAMED,
     REORDERED,
     ROUNDED,
@@ -202,7 +201,7 @@ def test_what_cannot_be_measured_says_why() -> None:
     assert reordered["changed_decisions"] is None
     assert renamed["rows"] == 15
     assert [note.partition(":")[0] for note in measured["notes"]] == [
-        "Measured on a random 20 of 900 test rows.",
+        "Every figure here is of 20 of the 900 test rows, drawn at random; robustness_rows",
         "Columns reordered",
         "Columns renamed",
         "Never missing in training",
@@ -235,13 +234,14 @@ def test_no_rows_one_row_and_rows_of_one_label_are_no_errors(tmp_path: Path) -> 
 
 def test_a_long_test_split_is_sampled_by_the_seed_in_its_order() -> None:
     scored = Scored([("csv", row) for row in range(2000)], np.arange(2000) % 2, np.tile([0.5, 0.5], (2000, 1)))
-    chosen = choose_rows(scored, 3)
-    assert len(chosen.keys) == MAX_ROWS
+    chosen = choose_rows(scored, 300, 3)
+    assert len(chosen.keys) == 300
     assert chosen.keys == sorted(chosen.keys)
     assert [row % 2 for _, row in chosen.keys] == chosen.truth.tolist()
-    assert chosen.keys == choose_rows(scored, 3).keys != choose_rows(scored, 4).keys
+    assert chosen.keys == choose_rows(scored, 300, 3).keys != choose_rows(scored, 300, 4).keys
     few = Scored(scored.keys[:7], scored.truth[:7], scored.probabilities[:7])
-    assert choose_rows(few, 3).keys == few.keys
+    assert choose_rows(few, 300, 3).keys == few.keys
+    assert choose_rows(scored, 0, 3).keys == scored.keys
 
 
 UNCALIBRATED = {
@@ -290,7 +290,26 @@ def test_the_whole_step_finds_the_column_that_a_model_goes_by(
     assert "ST_Slope" in (tmp_path / "importance.svg").read_text(encoding="utf-8")
 
 
-def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
+def test_a_sample_is_compared_with_its_own_rows_unperturbed_and_says_how_many_it_has(
+    heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts_scored: list[int] = []
+    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(prompts_scored))
+    monkeypatch.setattr(
+        robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
+    )
+    result = run_step(heart, tmp_path, rows=10)
+    assert (result["rows"], result["test_rows"]) == (10, 30)
+    assert [entry["rows"] for entry in result["variants"]] == [10, 10, 10]
+    assert result["sentence"].startswith("Decisions that change, of 10 of the 30 test rows, drawn at random: ")
+    assert result["notes"][0].startswith("Every figure here is of 10 of the 30 test rows")
+    assert prompts_scored[0] <= 10 * (4 + len(result["importance"]))
+    plot_importance(tmp_path / "robustness.json", tmp_path / "importance.svg")
+    drawn = (tmp_path / "importance.svg").read_text(encoding="utf-8")
+    assert "on 10 of the 30 test rows, drawn at random" in drawn
+
+
+def run_step(heart: Experiment, folder: Path, rows: int = 0) -> dict[str, Any]:
     answers = read_table(heart.csv)["HeartDisease"]
     lines = [
         {"row": row, "source": "csv", "label": answers[row], "predicted": "0", "probabilities": {"0": 0.5, "1": 0.5}}
@@ -317,6 +336,7 @@ def run_step(heart: Experiment, folder: Path) -> dict[str, Any]:
         calibrator=folder / "calibrator.json",
         test=folder / "test.jsonl",
         trust_remote_code=False,
+        robustness_rows=rows,
         seed=0,
         threads=1,
         out=folder / "robustness.json",

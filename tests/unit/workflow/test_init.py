@@ -51,11 +51,67 @@ def test_a_file_that_nothing_can_be_added_to_is_left_alone_and_the_text_is_said(
     assert (folder / "config.yaml").read_text() == "experiments: {one: {csv: a.csv}}\n"
 
 
+def write_table(columns: str) -> Path:
+    """Ten rows of few words in each column."""
+    words = (",".join("ab"[row % 2] + "cde"[(row + column) % 3] for column in range(3)) for row in range(10))
+    Path("table.csv").write_text("\n".join([columns, *words]) + "\n")
+    return Path("table.csv")
+
+
 def test_the_likely_target_is_proposed_with_what_columns_hold(folder: Path) -> None:
     proposal = propose(Path("heart.csv"))
-    assert proposal.target == "HeartDisease"
+    assert proposal.likely is not None
+    assert proposal.likely.name == "HeartDisease"
+    assert proposal.likely.reasons[0] == "a word in its name says so"
+    names = [candidate.name for candidate in proposal.candidates]
+    assert names[0] == "HeartDisease"
+    assert names.index("Sex") < names.index("Age")
     assert proposal.values["HeartDisease"] == "1, 0"
     assert proposal.values["Cholesterol"] == "numeric, 222 values"
+
+
+def test_the_last_column_is_never_proposed_for_its_position_alone(folder: Path) -> None:
+    proposal = propose(write_table("one,two,three"))
+    assert proposal.likely is None
+    assert [candidate.name for candidate in proposal.candidates] == ["one", "two", "three"]
+    named = propose(write_table("one,outcome,three")).likely
+    assert named is not None
+    assert named.name == "outcome"
+
+
+def init(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(BIN / "loramake"), "init", *options]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def test_yes_prints_each_answer_with_its_reason_and_refuses_to_guess(folder: Path) -> None:
+    lines = init("heart.csv", "--yes").stdout.splitlines()
+    assert lines[0].startswith("target: HeartDisease (a word in its name says so")
+    assert [line.partition(":")[0] for line in lines[1:4]] == ["model", "agent", "review"]
+    write_table("one,two,three")
+    assert init("table.csv", "--yes").stderr == (
+        "loramake: table.csv: no column stands out as the target: name it with --target COLUMN.\n"
+    )
+    assert (
+        "'towo' is not a column of table.csv (did you mean two?)"
+        in init("table.csv", "--yes", "--target", "towo").stderr
+    )
+    assert init("table.csv", "--yes", "--target", "two").returncode == 0
+    assert yaml.safe_load((folder / "config.yaml").read_text())["experiments"]["table"]["target"] == "two"
+
+
+def test_typing_filters_the_columns(folder: Path) -> None:
+    person = pexpect.spawn(
+        str(BIN / "loramake"), ["init", "heart.csv"], cwd=str(folder), timeout=60, encoding="utf-8", dimensions=(60, 80)
+    )
+    person.expect("HeartDisease is a likely target")
+    person.expect("type to filter")
+    for keys in ("Angina", "\r", "\r", "\r", "\r"):
+        time.sleep(0.5)
+        person.send(keys)
+    person.expect("loramake run --name heart")
+    person.expect(pexpect.EOF)
+    assert resolve(yaml.safe_load((folder / "config.yaml").read_text()), "heart")["target"] == "ExerciseAngina"
 
 
 def test_four_questions_make_a_configuration(folder: Path) -> None:
