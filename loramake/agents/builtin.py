@@ -40,7 +40,9 @@ _CARD_DEFAULTS: Settings = {
     "instruction": "Predict {target} from the values below. Answer with exactly one of: {labels}.",
     "label_format": {"kind": "plain"},
 }
+_RARE_LABEL = 0.2
 _LABELS_NAMED = 50
+_MAX_OVERSAMPLED_ROWS = 20_000
 
 
 class BuiltinAgent:
@@ -179,9 +181,15 @@ def _score_as_target(column: ProfileColumn, index: int, width: int) -> Candidate
 
 
 def propose_balance(rows: list[int]) -> BalanceProposal:
-    """No balancing, however rare a label is: a training split with the data's own frequencies needs no correction.
+    """Oversample a small table where a label has under a fifth of an even share (of two labels, under 10%).
 
     `rows` counts those of each label.
     """
-    rarest = min(rows) / sum(rows)
-    return {"proposal": "none", "reason": f"labels keep their own frequencies; the rarest has {rarest:.1%} of the rows"}
+    rarest, even = min(rows) / sum(rows), 1 / len(rows)
+    if rarest < _RARE_LABEL * even and max(rows) * len(rows) <= _MAX_OVERSAMPLED_ROWS:
+        reason = f"the rarest label has {rarest:.1%} of the rows; an even share would be {even:.1%}"
+        return {"proposal": "oversample", "reason": reason}
+    return {
+        "proposal": "none",
+        "reason": f"the rarest label has {rarest:.1%} of the rows; unbalanced, probabilities keep their meaning",
+    }

@@ -13,7 +13,7 @@ MEANINGS = {
     "find_unusable_columns": 1,
     "select_features": 2,
     "plot_feature_rankings": 2,
-    "plan_preparation": 3,
+    "plan_preparation": 2,
     "write_prep_code": 2,
     "execute_prep_code": 2,
     "verify_prepared_data": 1,
