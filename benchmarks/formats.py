@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from quality import read_run
+from quality import read_test
 from running import make_folder, markdown, snakemake, three
 
 ROWS, TEST_ROWS = 600, 200
@@ -68,7 +68,7 @@ def measure(name: str, folder: Path, cores: int) -> dict[str, float]:
     make_folder(folder, tables, {experiment: settings})
     if failed := snakemake(folder, f"results/{experiment}/evaluation/metrics.json", cores=cores):
         sys.exit(f"{folder}: {failed}")
-    tested = read_run(folder / f"results/{experiment}")["test"]
+    tested = read_test(folder / f"results/{experiment}")
     return {model: tested[model]["roc_auc"] for model in MODELS}
 
 

@@ -1,17 +1,22 @@
-"""How good loramake is on ordinary tables beside its baselines, over several seeds, through the workflow.
+"""How good loramake is on ordinary tables beside its baselines, over several splits, through the workflow.
 
-    python benchmarks/quality.py --keep /tmp/quality                 # six tables, three seeds
-    python benchmarks/quality.py --rows 64                           # the same, 64 rows to train on
+    python benchmarks/quality.py --keep /tmp/quality                 # 28 tables, three seeds; --seeds 5
+    python benchmarks/quality.py --sets heart,wine                   # some of them
+    python benchmarks/quality.py --rows 64                           # the same, 64 rows to train on; 256
     python benchmarks/quality.py --rows 64 --base random             # beside it: the same base before it was pretrained
     python benchmarks/quality.py --labels shuffled                   # nothing to learn: ROC-AUC must be near 0.5
     python benchmarks/quality.py --change columns                    # columns in another order; names: other names
     python benchmarks/quality.py --sets imbalanced                   # one row in twenty has the label that counts
-    python benchmarks/quality.py --tables FOLDER --seeds 1           # every CSV of a folder, its target called label
+    python benchmarks/quality.py --tables FOLDER                     # every CSV of a folder, target label
 
-A seed draws splits, balancing and training. Every other setting is the default of models/tiny's card, the same for all
-tables. `ratio` is (ROC-AUC - 0.5) / (best baseline's ROC-AUC - 0.5), the best baseline chosen by its test rows, run by
-run; its mean over all sets is the last line. Means are over the seeds, with their standard deviation. Training seconds
-are of the rule run_finetuning, which has both cores for itself (unless --cores is 1).
+Tables: six well-known ones (data/ and scikit-learn's) and 22 of data/tables. A seed draws splits and training; every
+other setting is the default of models/tiny's card, the same for all tables. Several tables run side by side (--jobs),
+each on one core; with --keep the folders stay, and a second call runs only what is not there.
+
+`ratio` is (ROC-AUC - 0.5) / (best baseline's ROC-AUC - 0.5), the best baseline chosen by its test rows, run by run;
+`difference` is that of the two ROC-AUCs. Log loss in nats a row and ECE are of test rows, before and after calibration;
+`constant` is the log loss of the train rows' label frequencies, `loss ratio` the calibrated log loss by the best
+baseline's (that of the lowest log loss). Coverage is that of the 90% sets. All are means over the seeds.
 
 With --rows N, N rows are the whole training split, and up to 1,000 other rows are the test table (test_csv). With
 --base random, pretraining/pretrain.py writes its starting point (--steps 0) and the workflow takes that instead.
@@ -24,8 +29,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +40,36 @@ import numpy as np
 import pandas as pd
 from breadth import SETS as BREADTH
 from running import ROOT, make_folder, markdown, names_of, read_json, snakemake, three
+from scipy.stats import rankdata
 from sklearn.model_selection import train_test_split
 
 from loramake.report.timings import read_timings
 
 TEST_ROWS = 1000
-MODELS = ("majority", "logistic_regression", "hist_gradient_boosting", "loramake")
+OURS = "loramake"
+CONSTANT = "majority"
+"""The baseline that gives every row the label frequencies of the train rows."""
+FILES = ["evaluation/metrics.json", "trust/calibration_measures.json", "trust/conformal.json"]
+"""What is read of each run; what comes after them (robustness, report) changes no figure here."""
 HEADER = (
     "set",
-    "majority: accuracy",
-    "logistic regression: accuracy",
-    "ROC-AUC",
-    "boosting: accuracy",
-    "ROC-AUC",
-    "loramake: accuracy",
-    "ROC-AUC",
-    "balanced accuracy",
-    "training, s",
+    "loramake: ROC-AUC",
+    "best baseline",
+    "its ROC-AUC",
     "ratio",
+    "difference",
+    "log loss",
+    "calibrated",
+    "constant",
+    "loss ratio",
+    "ECE",
+    "calibrated",
+    "coverage",
+    "training, s",
 )
+TABLES = ROOT / "data/tables"
+Sets = dict[str, tuple[str, Callable[[], pd.DataFrame]]]
+"""By name the target and a function that gives the table."""
 
 
 def imbalanced() -> pd.DataFrame:
@@ -65,20 +83,22 @@ def imbalanced() -> pd.DataFrame:
     return table.assign(route=route, outcome=np.where(scores >= np.sort(scores)[-60], "late", "in time"))
 
 
-STANDARD = ("heart", "diabetes", "titanic", "penguins", "breast_cancer", "wine")
-SETS: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
-    **{name: BREADTH[name] for name in STANDARD},
-    "imbalanced": ("outcome", imbalanced),
-}
-
-
-def sets_in(folder: Path) -> dict[str, tuple[str, Callable[[], pd.DataFrame]]]:
+def sets_in(folder: Path) -> Sets:
     """The tables of a folder by name; SystemExit if there are none."""
     tables = {path.stem: path for path in sorted(folder.glob("*.csv"))}
     if not tables:
         sys.exit(f"{folder} contains no CSV.")
     read = functools.partial(pd.read_csv, dtype=str, keep_default_na=False)
     return {name: ("label", functools.partial(read, path)) for name, path in tables.items()}
+
+
+STANDARD = ("heart", "diabetes", "titanic", "penguins", "breast_cancer", "wine")
+SETS: Sets = {
+    **{name: BREADTH[name] for name in STANDARD},
+    **sets_in(TABLES),
+    "imbalanced": ("outcome", imbalanced),
+}
+ALL = [name for name in SETS if name != "imbalanced"]
 
 
 @dataclass(frozen=True)
@@ -91,14 +111,51 @@ class Variant:
     model: str = "models/tiny"
 
 
-def run(name: str, seeds: list[int], folder: Path, variant: Variant, cores: int) -> list[dict[str, Any]]:
-    """Of each seed the metrics by model on test, and the seconds of its training.
+@dataclass(frozen=True)
+class Run:
+    """One run's figures, all of test rows."""
 
-    The workflow runs up to the evaluation: what comes after it (sets, robustness, report) changes no figure here.
-    """
-    return [
-        read_run(results) for results in make_files(name, seeds, folder, variant, ["evaluation/metrics.json"], cores)
-    ]
+    test: dict[str, dict[str, float]]
+    """Metrics by model, of uncalibrated probabilities."""
+    before: dict[str, float]
+    """Calibration measures of loramake."""
+    after: dict[str, float]
+    coverage: float
+    seconds: float
+    """Of the training."""
+
+    @property
+    def baselines(self) -> dict[str, dict[str, float]]:
+        return {model: metrics for model, metrics in self.test.items() if model != OURS}
+
+    @property
+    def best(self) -> str:
+        """The baseline of the highest ROC-AUC."""
+        return max(self.baselines, key=lambda model: self.test[model]["roc_auc"])
+
+    @property
+    def ratio(self) -> float:
+        """How much of the best baseline's distance from chance loramake has."""
+        return (self.test[OURS]["roc_auc"] - 0.5) / (self.test[self.best]["roc_auc"] - 0.5)
+
+    @property
+    def difference(self) -> float:
+        return self.test[OURS]["roc_auc"] - self.test[self.best]["roc_auc"]
+
+    @property
+    def loss_ratio(self) -> float:
+        return self.after["log_loss"] / min(metrics["log_loss"] for metrics in self.baselines.values())
+
+    @property
+    def ranks(self) -> dict[str, float]:
+        """1 is the model of the highest ROC-AUC."""
+        areas = {model: -metrics["roc_auc"] for model, metrics in self.test.items() if model != CONSTANT}
+        return dict(zip(areas, rankdata(list(areas.values())).tolist(), strict=True))
+
+
+def run(name: str, seeds: list[int], folder: Path, variant: Variant, cores: int) -> list[Run]:
+    """The figures of each seed's run."""
+    return [read_run(results) for results in make_files(name, seeds, folder, variant, FILES, cores)]
 
 
 def make_files(
@@ -128,15 +185,24 @@ def make_files(
     return [folder / path for path in results]
 
 
-def read_run(results: Path) -> dict[str, Any]:
-    models = read_json(results / "evaluation/metrics.json")["splits"]["test"]["models"]
+def read_test(results: Path) -> dict[str, dict[str, float]]:
+    """Metrics on the test rows by model."""
+    models = read_json(results / FILES[0])["splits"]["test"]["models"]
     return {
-        "test": {
-            model: {metric: interval["value"] for metric, interval in models[model]["metrics"].items()}
-            for model in MODELS
-        },
-        "seconds": read_timings(results / "benchmarks")["run_finetuning"],
+        model: {metric: interval["value"] for metric, interval in measured["metrics"].items()}
+        for model, measured in models.items()
     }
+
+
+def read_run(results: Path) -> Run:
+    measured, sets = read_json(results / FILES[1]), read_json(results / FILES[2])
+    before, after = (
+        {name: estimate["value"] for name, estimate in measured[when]["measures"].items()}
+        for when in ("before", "after")
+    )
+    coverage = next(each for each in sets["methods"] if each["method"] == sets["method"])["coverage"]["value"]
+    seconds = read_timings(results / "benchmarks")["run_finetuning"]
+    return Run(read_test(results), before, after, coverage, seconds)
 
 
 def vary(table: pd.DataFrame, target: str, variant: Variant, seed: int) -> pd.DataFrame:
@@ -174,58 +240,74 @@ def make_random_base(folder: Path) -> str:
     return str(base)
 
 
-def ratio(result: dict[str, Any]) -> float:
-    """How much of the best baseline's distance from chance loramake has."""
-    areas = {model: result["test"][model]["roc_auc"] for model in MODELS}
-    best = max(areas["logistic_regression"], areas["hist_gradient_boosting"])
-    return float((areas["loramake"] - 0.5) / (best - 0.5))
-
-
-def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
-    """A row of the table: means over the seeds and their standard deviations."""
-
-    def measured(model: str, metric: str) -> str:
-        return spread([result["test"][model][metric] for result in runs])
-
-    pairs = [measured(model, metric) for model in MODELS[1:] for metric in ("accuracy", "roc_auc")]
-    seconds = statistics.fmean(result["seconds"] for result in runs)
-    ratios = three(statistics.fmean(map(ratio, runs)))
-    balanced = measured("loramake", "balanced_accuracy")
-    return [name, measured("majority", "accuracy"), *pairs, balanced, f"{seconds:.0f}", ratios]
+def row(name: str, runs: list[Run]) -> list[str]:
+    """A row of the table: means over the seeds."""
+    best = Counter(each.best for each in runs).most_common(1)[0][0]
+    columns: list[Callable[[Run], float]] = [
+        lambda each: each.test[OURS]["roc_auc"],
+        lambda each: each.test[each.best]["roc_auc"],
+        lambda each: each.ratio,
+        lambda each: each.difference,
+        lambda each: each.before["log_loss"],
+        lambda each: each.after["log_loss"],
+        lambda each: each.test[CONSTANT]["log_loss"],
+        lambda each: each.loss_ratio,
+        lambda each: each.before["ece"],
+        lambda each: each.after["ece"],
+        lambda each: each.coverage,
+    ]
+    shown = [spread([column(each) for each in runs]) for column in columns]
+    seconds = statistics.fmean(each.seconds for each in runs)
+    return [name, shown[0], best.replace("_", " "), *shown[1:], f"{seconds:.0f}"]
 
 
 def spread(values: list[float]) -> str:
     return three(statistics.fmean(values)) + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
 
 
-def area(runs: list[dict[str, Any]]) -> list[float]:
+def area(runs: list[Run]) -> list[float]:
     """loramake's ROC-AUC of each run."""
-    return [result["test"]["loramake"]["roc_auc"] for result in runs]
+    return [each.test[OURS]["roc_auc"] for each in runs]
 
 
-def summary(by_set: dict[str, list[dict[str, Any]]], variant: Variant, unchanged: list[float]) -> str:
-    """The sentence below the table."""
+def summary(by_set: dict[str, list[Run]], variant: Variant, unchanged: list[float]) -> str:
+    """The sentences below the table."""
     areas = [value for runs in by_set.values() for value in area(runs)]
     if variant.shuffled:
         return f"labels shuffled: mean ROC-AUC {statistics.fmean(areas):.3f} over {len(areas)} runs"
     if variant.change:
         moved = statistics.fmean(abs(after - before) for after, before in zip(areas, unchanged, strict=True))
         return f"{variant.change} changed: mean absolute change of ROC-AUC {moved:.3f} over {len(areas)} runs"
-    means = {name: statistics.fmean(map(ratio, runs)) for name, runs in by_set.items()}
-    lowest = min(means, key=lambda name: means[name])
-    return f"mean ratio {statistics.fmean(means.values()):.3f}, lowest {means[lowest]:.3f} ({lowest})"
+    every = [each for runs in by_set.values() for each in runs]
+    ratios = {name: statistics.fmean(each.ratio for each in runs) for name, runs in by_set.items()}
+    losses = {name: statistics.geometric_mean(each.loss_ratio for each in runs) for name, runs in by_set.items()}
+    ranks = {model: statistics.fmean(each.ranks[model] for each in every) for model in every[0].ranks}
+    return "\n".join(
+        [
+            f"ratio: {_overall(ratios, statistics.fmean(ratios.values()), min)}",
+            f"loss ratio: {_overall(losses, statistics.geometric_mean(losses.values()), max)}",
+            "mean rank by ROC-AUC: " + ", ".join(f"{model} {rank:.2f}" for model, rank in ranks.items()),
+        ]
+    )
+
+
+def _overall(by_set: dict[str, float], mean: float, worst: Callable[..., str]) -> str:
+    name = worst(by_set, key=by_set.__getitem__)
+    median = statistics.median(by_set.values())
+    return f"mean {mean:.3f}, median {median:.3f}, worst {by_set[name]:.3f} ({name}), over {len(by_set)} tables"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=names_of(SETS), default=list(STANDARD), help="names, separated by commas")
+    parser.add_argument("--sets", type=names_of(SETS), default=ALL, help="names, separated by commas")
     parser.add_argument("--tables", type=Path, metavar="FOLDER", help="its CSVs in place of the sets named here")
     parser.add_argument("--seeds", type=int, default=3, help="how many: 42, 43, …")
     parser.add_argument("--rows", type=int, help="rows to train on; all unless given")
     parser.add_argument("--base", choices=["pretrained", "random"], default="pretrained")
     parser.add_argument("--labels", choices=["given", "shuffled"], default="given")
     parser.add_argument("--change", choices=["columns", "names"], help="what of the table to change")
-    parser.add_argument("--cores", type=int, default=2, help="of each run; with 1, two may run side by side")
+    parser.add_argument("--cores", type=int, default=1, help="of each run; trainings on two cores differ in digits")
+    parser.add_argument("--jobs", type=int, default=2, help="tables side by side")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and leave everything for next time")
     options = parser.parse_args()
     if options.tables is not None:
@@ -238,19 +320,23 @@ def main() -> None:
         model = make_random_base(folder) if options.base == "random" else "models/tiny"
         variant = Variant(options.rows, options.labels == "shuffled", options.change, model)
         place = place_of(variant, options.base)
-        by_set: dict[str, list[dict[str, Any]]] = {}
-        unchanged: list[float] = []
-        for name in options.sets:
+
+        def measure(name: str) -> tuple[list[Run], list[Run]]:
+            """The runs of a set; of a changed table those of the unchanged one, too."""
+            unchanged: list[Run] = []
             if variant.change:
                 start = folder / place.replace(variant.change, "unchanged") / name
-                given = Variant(options.rows, variant.shuffled, None, model)
-                unchanged += area(run(name, seeds, start, given, options.cores))
-            by_set[name] = run(name, seeds, folder / place / name, variant, options.cores)
-            print("  ".join(row(name, by_set[name])), flush=True)
-    print()
+                unchanged = run(name, seeds, start, replace(variant, change=None), options.cores)
+            runs = run(name, seeds, folder / place / name, variant, options.cores)
+            print("  ".join(row(name, runs)), file=sys.stderr, flush=True)
+            return runs, unchanged
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            measured = dict(zip(options.sets, pool.map(measure, options.sets), strict=True))
+    by_set = {name: runs for name, (runs, _) in measured.items()}
     print(markdown(HEADER, [row(name, runs) for name, runs in by_set.items()]))
     print()
-    print(summary(by_set, variant, unchanged))
+    print(summary(by_set, variant, [value for _, unchanged in measured.values() for value in area(unchanged)]))
 
 
 if __name__ == "__main__":

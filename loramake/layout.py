@@ -52,6 +52,7 @@ CALIBRATION = Artifact("data/calibration.json", schemas.RECORDS)
 TEST = Artifact("data/test.json", schemas.RECORDS)
 BALANCE_SCRIPT = File("scripts/balance_data.py")
 BALANCED = Artifact("data/balanced_data.json", schemas.RECORDS)
+LABEL_SHIFT = Artifact("data/label_shift.json", schemas.LABEL_SHIFT)
 BALANCE_REVIEW = Artifact("review/balance.json", schemas.REVIEW)
 
 TRAIN_CONFIG = Artifact("configs/train.yaml", schemas.LMF_CONFIG)

@@ -3,6 +3,7 @@
 from typing import Any, Generic, TypeVar
 
 from loramake.artifact_types.agents import Call, Critique, Exploration, PlanAnswer, Refusal, Reply, Way
+from loramake.artifact_types.dataset import LabelShift
 from loramake.artifact_types.evaluation import Baselines, Evaluation
 from loramake.artifact_types.explore import Profile, Splits, TaskDescription, UnusableColumns
 from loramake.artifact_types.llm import AdapterConfig, Card, LlamaFactoryNames
@@ -48,6 +49,8 @@ PREP_STATE = Schema("prep_state", PrepState)
 RECORDS = Schema("records", list[Record])
 TRANSFORMED = Schema("transformed", list[Transformed])
 VERIFICATION = Schema("verification", Verification)
+
+LABEL_SHIFT = Schema("label_shift", LabelShift)
 
 LMF_CONFIG = Schema("lmf_config", LlamaFactoryConfig)
 DATASET_INFO = Schema("dataset_info", DatasetInfo)

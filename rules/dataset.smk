@@ -51,6 +51,7 @@ rule execute_balance_code:
         train="results/{experiment}/data/train.json",
     output:
         balanced="results/{experiment}/data/balanced_data.json",
+        label_shift="results/{experiment}/data/label_shift.json",
     log:
         "results/{experiment}/logs/execute_balance_code.log",
     benchmark:

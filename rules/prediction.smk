@@ -2,6 +2,7 @@ rule run_prediction:
     input:
         config="results/{experiment}/configs/predict_test.yaml",
         plan="results/{experiment}/plan.yaml",
+        label_shift="results/{experiment}/data/label_shift.json",
         adapter="results/{experiment}/adapter/adapter_model.safetensors",
         adapter_config="results/{experiment}/adapter/adapter_config.json",
         train="results/{experiment}/data/train.json",

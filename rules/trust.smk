@@ -219,6 +219,7 @@ rule measure_robustness:
         config="results/{experiment}/configs/predict_test.yaml",
         adapter="results/{experiment}/adapter/adapter_model.safetensors",
         adapter_config="results/{experiment}/adapter/adapter_config.json",
+        label_shift="results/{experiment}/data/label_shift.json",
         calibrator="results/{experiment}/trust/calibrator.json",
         test="results/{experiment}/predictions/test.jsonl",
     output:

@@ -21,6 +21,7 @@ from loramake.rendering import render
 from loramake.sandbox import Sandbox, choose_sandbox
 from loramake.tables.source import Key
 from loramake.tasks.counts import describe_undersampling
+from loramake.tasks.label_shift import count_labels
 
 _CHANCE = 1e-9
 """Probability of refusing code that draws with equal probability, for each label."""
@@ -65,7 +66,9 @@ def _try_out(script: Path, strategy: str, train: Path, seed: int, sandbox: Sandb
     """Run a balancing script on the training split; None if the result follows its strategy."""
     with tempfile.TemporaryDirectory(dir=script.parent, prefix=".rows-") as folder:
         try:
-            execute_balance_code(script, train, strategy, seed, sandbox, Path(folder, "balanced_data.json"))
+            execute_balance_code(
+                script, train, strategy, seed, sandbox, Path(folder, "balanced_data.json"), Path(folder, "shift.json")
+            )
         except (CodeError, ArtifactError) as error:
             output = error.output if isinstance(error, CodeError) else ""
             check = None if output else BALANCED[strategy]
@@ -89,9 +92,15 @@ def _render_own_script(strategy: str) -> bytes:
 
 
 def execute_balance_code(
-    script: str | Path, train: str | Path, strategy: str, seed: int, sandbox: Sandbox, out: str | Path
+    script: str | Path,
+    train: str | Path,
+    strategy: str,
+    seed: int,
+    sandbox: Sandbox,
+    out: str | Path,
+    shift_out: str | Path,
 ) -> None:
-    """Run balance_data.py on the training split; write balanced_data.json, balanced by `strategy`.
+    """Run balance_data.py on the training split; write balanced_data.json (balanced by `strategy`), label_shift.json.
 
     CodeError if the records are not those of train.json, or not balanced so: scripts edited by hand are checked too.
     """
@@ -104,6 +113,7 @@ def execute_balance_code(
     check_balanced(original, balanced, script)
     check_strategy(strategy, original, balanced, script)
     artifacts.write(out, balanced, schemas.RECORDS)
+    artifacts.write(shift_out, count_labels(original, balanced), schemas.LABEL_SHIFT)
     say(f"{len(original):,} training records, {len(balanced):,} after balancing.")
     if strategy == "undersample" and (
         dropped := describe_undersampling(Counter(record["output"] for record in original))

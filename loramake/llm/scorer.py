@@ -5,7 +5,7 @@ Knows labels as text, and what to refuse; leaves tokens to `encoding` and the mo
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from loramake.artifact_types.dataset import LabelShift
 from loramake.console import Advance
 from loramake.errors import PredictionError
 from loramake.llm.backend import ScoringBackend
 from loramake.llm.encoding import Encoder, name_record
 from loramake.llm.models import fetch_model
 from loramake.llm.transformers_backend import TransformersBackend, check_folder, load_inference_encoder, read_settings
+from loramake.tasks.label_shift import find_log_ratios
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class LabelScorer:
     backend: ScoringBackend
     encoder: Encoder
     cutoff_len: int
+    log_ratios: Mapping[str, float] = field(default_factory=dict)
+    """What is added to the log-probability of an answer, by its text: balancing is corrected for."""
 
     def probabilities(
         self, records: Sequence[Mapping[str, Any]], label_texts: Sequence[str], advance: Advance | None = None
@@ -44,7 +48,8 @@ class LabelScorer:
         self._refuse_unknown([*prompts, *labels])
         log_probs = self.backend.log_probs(prompts, labels, advance)
         _refuse_non_numbers(records, log_probs)
-        return cast(NDArray[np.float64], softmax(log_probs, axis=1))
+        ratios = np.array([self.log_ratios.get(text, 0.0) for text in label_texts])
+        return cast(NDArray[np.float64], softmax(log_probs + ratios, axis=1))
 
     def _refuse_long(self, records: Sequence[Mapping[str, Any]], prompts: list[list[int]], label: int) -> None:
         for record, prompt in zip(records, prompts, strict=True):
@@ -87,16 +92,20 @@ def _refuse_non_numbers(records: Sequence[Mapping[str, Any]], log_probs: NDArray
 
 
 def load_scorer(
-    config: Mapping[str, Any], adapter: str | Path | None = None, trust_remote_code: bool = False
+    config: Mapping[str, Any],
+    adapter: str | Path | None = None,
+    trust_remote_code: bool = False,
+    label_shift: LabelShift | None = None,
 ) -> LabelScorer:
     """The scorer of a base model and an adapter as LlamaFactory loads them for inference; `adapter` is optional.
 
-    `config` is a predict YAML. ConfigError for a setting, ArtifactError for an adapter that is more than a LoRA,
-    PredictionError for a model or adapter that cannot be loaded.
+    `config` is a predict YAML, `label_shift` what balancing did to the labels' frequencies. ConfigError for a setting,
+    ArtifactError for an adapter that is more than a LoRA, PredictionError for a model or adapter that cannot be loaded.
     """
     settings = read_settings(config, trust_remote_code)
     if adapter is not None:
         check_folder(adapter)  # before anything is downloaded
     fetch_model(settings["model_name_or_path"], trust_remote_code=trust_remote_code)
     encoder, cutoff_len = load_inference_encoder(settings)
-    return LabelScorer(TransformersBackend(settings, encoder.tokenizer, adapter), encoder, cutoff_len)
+    backend = TransformersBackend(settings, encoder.tokenizer, adapter)
+    return LabelScorer(backend, encoder, cutoff_len, {} if label_shift is None else find_log_ratios(label_shift))

@@ -19,6 +19,7 @@ def run_prediction(
     config: str | Path,
     adapter: str | Path,
     plan: str | Path,
+    label_shift: str | Path,
     data: dict[str, str | Path],
     trust_remote_code: bool,
     threads: int,
@@ -26,12 +27,13 @@ def run_prediction(
 ) -> None:
     """Write predictions of each split in `data` (records by split) to `outs` (JSON lines by split).
 
-    `config` is a predict YAML, which names base and template; `adapter` is a folder.
+    `config` is a predict YAML, which names base and template; `adapter` is a folder. Probabilities are those of the
+    unbalanced rows: `label_shift` says how far balancing shifted the labels' frequencies.
     """
     labels, texts = read_answers(plan)
     import_training("torch").set_num_threads(min(threads, available_cpus()))
     arguments = artifacts.read(config, schemas.LMF_CONFIG)
-    scorer = load_scorer(arguments, adapter, trust_remote_code)
+    scorer = load_scorer(arguments, adapter, trust_remote_code, artifacts.read(label_shift, schemas.LABEL_SHIFT))
     for split, path in data.items():
         scored = _score(scorer, path, texts, f"scoring {split}, rows")
         artifacts.write(outs[split], scored_lines(scored, labels), schemas.PREDICTIONS)

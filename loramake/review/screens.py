@@ -25,6 +25,7 @@ from loramake.review.code_summary import summarize_code
 from loramake.tasks import spellings_of
 from loramake.tasks.answers import Answers
 from loramake.tasks.counts import describe_rare, describe_undersampling
+from loramake.tasks.label_shift import describe_shift
 from loramake.tasks.labels import describe_merged
 from loramake.terminal import held
 from loramake.text import listed, shorten
@@ -229,6 +230,8 @@ def show_balanced_data(plan: str | Path, train: str | Path, balanced: str | Path
     _head(plan, "training split before and after balancing")
     console.print(_class_table(classes))
     _warn("few rows", describe_rare(classes["before"]))
+    if (shift := describe_shift(classes["before"], classes["after"])) is not None:
+        _show("probabilities", shift)
     if sum(classes["after"].values()) < sum(classes["before"].values()):
         _warn("undersampling", describe_undersampling(classes["before"]))
     _show_code(script, planned)

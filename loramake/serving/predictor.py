@@ -48,7 +48,7 @@ from loramake.trust.selective import ABSTAIN
 
 _FILES = (
     *(layout.TASK, layout.PROFILE, layout.PLAN, layout.PREP_SCRIPT, layout.PREP_STATE),
-    *(layout.PREDICT_TEST_CONFIG, layout.ADAPTER_CONFIG, layout.ADAPTER),
+    *(layout.PREDICT_TEST_CONFIG, layout.ADAPTER_CONFIG, layout.ADAPTER, layout.LABEL_SHIFT),
     *(layout.CALIBRATOR, layout.HELD_OUT, layout.CONFORMAL, layout.RISK, layout.COSTS),
 )
 """All files that a prediction depends on."""
@@ -383,7 +383,10 @@ class Predictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model = str(beside) if beside.is_dir() else config["model_name_or_path"]
         with working("loading the model"):
             return load_scorer(
-                {**config, "model_name_or_path": model}, self._path(layout.ADAPTER).parent, self.trust_remote_code
+                {**config, "model_name_or_path": model},
+                self._path(layout.ADAPTER).parent,
+                self.trust_remote_code,
+                self._read(layout.LABEL_SHIFT),
             )
 
     @functools.cached_property

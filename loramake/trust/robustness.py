@@ -72,6 +72,7 @@ def measure_robustness(
     sandbox: Sandbox,
     config: str | Path,
     adapter: str | Path,
+    label_shift: str | Path,
     calibrator: str | Path,
     test: str | Path,
     trust_remote_code: bool,
@@ -94,7 +95,7 @@ def measure_robustness(
         variants = perturb_rows(read_cells(source, sample.keys), planned, script, state, sandbox, seed)
         import_training("torch").set_num_threads(min(threads, available_cpus()))
         arguments = artifacts.read(config, schemas.LMF_CONFIG)
-        scorer = load_scorer(arguments, adapter, trust_remote_code)
+        scorer = load_scorer(arguments, adapter, trust_remote_code, artifacts.read(label_shift, schemas.LABEL_SHIFT))
         raw = score_variants(scorer, variants, Answers.of(planned).texts)
         fitted = artifacts.read(calibrator, schemas.CALIBRATOR)
         predicted = {name: _calibrate(fitted, probabilities) for name, probabilities in raw.items()}

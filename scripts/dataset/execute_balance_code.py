@@ -9,4 +9,5 @@ with step(snakemake.log[0]):
         seed=snakemake.params.seed,
         sandbox=choose_balance_sandbox(snakemake.params.sandbox),
         out=snakemake.output.balanced,
+        shift_out=snakemake.output.label_shift,
     )

@@ -8,6 +8,7 @@ with step(snakemake.log[0]):
         config=snakemake.input.config,
         adapter=Path(snakemake.input.adapter).parent,
         plan=snakemake.input.plan,
+        label_shift=snakemake.input.label_shift,
         data={split: snakemake.input[split] for split, _ in snakemake.output.items()},
         trust_remote_code=snakemake.params.trust_remote_code,
         threads=snakemake.threads,

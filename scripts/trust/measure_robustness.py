@@ -16,6 +16,7 @@ with step(snakemake.log[0]):
         sandbox=choose_prep_sandbox(snakemake.params.sandbox, snakemake.input.plan),
         config=snakemake.input.config,
         adapter=Path(snakemake.input.adapter).parent,
+        label_shift=snakemake.input.label_shift,
         calibrator=snakemake.input.calibrator,
         test=snakemake.input.test,
         trust_remote_code=snakemake.params.trust_remote_code,

@@ -46,7 +46,9 @@ def balance(folder: Path, decided: str, feedback: str | None = None, seed: int =
         folder / "review.json", feedback, train, seed, BuiltinAgent(), sandbox, folder / "balance_data.py"
     )
     strategy = read_strategy(folder / "review.json", feedback)
-    execute_balance_code(folder / "balance_data.py", train, strategy, seed, sandbox, folder / "balanced.json")
+    execute_balance_code(
+        folder / "balance_data.py", train, strategy, seed, sandbox, folder / "balanced.json", folder / "shift.json"
+    )
     records: list[dict[str, Any]] = artifacts.read(folder / "balanced.json", "records")
     return records
 
@@ -169,5 +171,5 @@ def test_a_script_edited_by_hand_is_held_to_the_strategy_too(tmp_path: Path) -> 
     script.write_text(code)
     out, sandbox = tmp_path / "by_hand.json", choose_sandbox("auto", lambda script: True)
     with pytest.raises(CodeError, match=r"balance_data.py: undersample must repeat no record, but repeated 10"):
-        execute_balance_code(script, tmp_path / "train.json", "undersample", 1, sandbox, out)
+        execute_balance_code(script, tmp_path / "train.json", "undersample", 1, sandbox, out, tmp_path / "shift.json")
     assert not out.exists()

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="needs the training extra")
 peft = pytest.importorskip("peft", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the training extra")
 
+from loramake.artifact_types.dataset import LabelShift
 from loramake.errors import ArtifactError, ConfigError, PredictionError
 from loramake.llm.scorer import LabelScorer, load_scorer
 from tests.conftest import ROOT
@@ -106,6 +107,17 @@ def test_probabilities_are_those_of_peft(base: Path, tmp_path: Path, settings: d
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-12)
     bare = load_scorer(config(base)).probabilities(RECORDS, LABELS)
     assert np.abs(probabilities - bare).max() > 0.01
+
+
+def test_balancing_is_corrected_for(base: Path) -> None:
+    shift: LabelShift = {"train": {"yes": 10, "no": 90}, "balanced": {"yes": 90, "no": 90}}
+    learned = load_scorer(config(base)).probabilities(RECORDS, LABELS)
+    corrected = load_scorer(config(base), label_shift=shift).probabilities(RECORDS, LABELS)
+    odds = [
+        probabilities[:, LABELS.index("yes")] / probabilities[:, LABELS.index("no")]
+        for probabilities in (learned, corrected)
+    ]
+    np.testing.assert_allclose(odds[1], odds[0] / 9, rtol=1e-6)
 
 
 def test_the_adapter_is_merged_into_the_base(base: Path, tmp_path: Path) -> None:

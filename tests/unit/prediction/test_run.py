@@ -38,12 +38,15 @@ def predict(folder: Path, monkeypatch: pytest.MonkeyPatch, **data: list[Record])
     scorer = Formula()
     monkeypatch.setattr(run, "load_scorer", lambda *_: scorer)
     artifacts.write(folder / "predict.yaml", LMF_CONFIG, "lmf_config")
+    artifacts.write(folder / "label_shift.json", {"train": {}, "balanced": {}}, "label_shift")
     monkeypatch.setattr(run, "read_answers", lambda _: Answers([*ANSWERS], [*ANSWERS.values()]))
     for split, records in data.items():
         artifacts.write(folder / f"{split}.json", records, "records")
     paths = {split: folder / f"{split}.json" for split in data}
     outs = {split: folder / f"{split}.jsonl" for split in data}
-    run.run_prediction(folder / "predict.yaml", folder, folder / "plan.yaml", paths, False, 1, outs)
+    run.run_prediction(
+        folder / "predict.yaml", folder, folder / "plan.yaml", folder / "label_shift.json", paths, False, 1, outs
+    )
     return scorer, {split: artifacts.read(path, "predictions") for split, path in outs.items()}
 
 

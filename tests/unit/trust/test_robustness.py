@@ -319,6 +319,7 @@ def run_step(heart: Experiment, folder: Path, rows: int = 0) -> dict[str, Any]:
     for name, schema, content in (
         ("calibrator.json", "calibrator", UNCALIBRATED),
         ("config.yaml", "lmf_config", LMF_CONFIG),
+        ("label_shift.json", "label_shift", {"train": {}, "balanced": {}}),
     ):
         artifacts.write(folder / name, content, schema)
     robustness.measure_robustness(
@@ -331,6 +332,7 @@ def run_step(heart: Experiment, folder: Path, rows: int = 0) -> dict[str, Any]:
         state=heart.state,
         config=folder / "config.yaml",
         adapter=folder / "adapter",
+        label_shift=folder / "label_shift.json",
         calibrator=folder / "calibrator.json",
         test=folder / "test.jsonl",
         trust_remote_code=False,
