@@ -15,7 +15,7 @@ from loramake.hashes import hash_files
 from loramake.paths import TEMPLATES
 
 OUT = Path(__file__).with_name("report.png")
-WIDTH, HEIGHT = 1280, 1700
+WIDTH, HEIGHT = 1280, 1350
 MADE_FROM = "made from"
 COLOURS = 128
 """As many as keep letters and curves smooth in a file of some 100 kB."""
