@@ -14,7 +14,7 @@ screens: demo
 
 test: .venv.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit tests/rules --numprocesses 2 --dist loadfile
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/workflow --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/workflow --numprocesses 3 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm -m "not slow"
 
 # Some 40 minutes where other work runs, too, as root: every failure of a job, and trainings of several processes, on a SLURM that it starts and stops.
