@@ -1,9 +1,11 @@
 """The arrays that every measurement is made of, and the check of those that a user passes in."""
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from loramake.errors import DataError
+from loramake.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -15,7 +17,11 @@ _LARGEST_DEVIATION = 1e-3
 
 def check_probabilities(probabilities: ArrayLike) -> Floats:
     """P(label | row), shape (rows, labels); DataError unless each row has numbers from 0 to 1 that add up to 1."""
-    checked = np.asarray(probabilities, dtype=np.float64)
+    try:
+        given = np.asarray(probabilities)
+        checked = np.asarray(given if given.dtype.kind in "biuf" else given.astype(np.str_), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("the probabilities are not a table of numbers: give one of shape (rows, labels).") from error
     if checked.ndim != 2 or checked.shape[1] < 2:
         raise DataError(
             f"the probabilities have the shape {checked.shape}: give a column for each of at least two labels, as "
@@ -32,6 +38,13 @@ def check_probabilities(probabilities: ArrayLike) -> Floats:
         total = checked[rows[0]].sum()
         raise DataError(f"the probabilities of index {rows[0]} add up to {total:g}: divide each row by its sum.")
     return checked
+
+
+def check_share(share: object, name: str) -> float:
+    """The share as a number; ConfigError, with its name, unless it is one above 0 and below 1."""
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) < 1:
+        raise ConfigError(f"{name} is {share!r}: set it above 0 and below 1, such as 0.9.")
+    return float(share)
 
 
 def check_truth(truth: ArrayLike, probabilities: Floats) -> Codes:

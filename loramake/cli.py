@@ -18,11 +18,14 @@ from loramake.commands.report import report
 from loramake.commands.review import review
 from loramake.commands.run import run
 from loramake.commands.status import status
-from loramake.errors import LoramakeError
+from loramake.errors import LoramakeError, OptionError
+
+_INVALID_OPTION = 2
+"""The exit code of typer, too."""
 
 
 class _OneSentence(TyperGroup):
-    """A LoramakeError ends a command with its sentence and exit code 1; every error shown is printable."""
+    """A LoramakeError ends a command with its sentence and exit code 1, or 2 for an option; errors are printable."""
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         from loramake.console import show_traceback
@@ -38,6 +41,11 @@ class _OneSentence(TyperGroup):
         with _printable_errors():
             try:
                 return super().invoke(ctx)
+            except OptionError as error:
+                from loramake.console import refusal
+
+                typer.echo(refusal(error), err=True)
+                sys.exit(_INVALID_OPTION)
             except LoramakeError as error:
                 from loramake.console import refusal
 

@@ -2,6 +2,7 @@
 
 LoramakeError
 ├── ConfigError       a setting that cannot be used
+│   └── OptionError   one that was given as an option of a command
 ├── DataError         a CSV, or a table in it, that cannot be used
 ├── ArtifactError     a result file that is absent, unreadable or not what its schema says
 ├── AgentError        an agent that cannot do its task
@@ -23,6 +24,10 @@ class LoramakeError(Exception):
 
 class ConfigError(LoramakeError):
     """A setting that cannot be used."""
+
+
+class OptionError(ConfigError):
+    """A setting that was given as an option of a command."""
 
 
 class DataError(LoramakeError):

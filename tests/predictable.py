@@ -42,6 +42,7 @@ def make_results(folder: Path) -> Path:
     artifacts.write(results / "data/verification.json", VERIFICATION, "verification")
     config = {**LMF_CONFIG, "model_name_or_path": "models/tiny", "cutoff_len": 128, "adapter_name_or_path": "elsewhere"}
     artifacts.write(results / "configs/predict_test.yaml", config, "lmf_config")
+    artifacts.write(results / "data/label_shift.json", {"train": {}, "balanced": {}}, "label_shift")
     make_adapter(results / "adapter")
     make_trust(results)
     return results

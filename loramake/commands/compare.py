@@ -47,7 +47,13 @@ def compare(
             experiment.name: {metric.name: experiment.metrics[metric.name] for metric in compared}
             for experiment in finished
         }
-        comparison = {"settings": settings, "metrics": metrics, "against": finished[0].name, "differences": differences}
+        comparison = {
+            "settings": settings,
+            "metrics": metrics,
+            "trust": {experiment.name: experiment.trust for experiment in finished},
+            "against": finished[0].name,
+            "differences": differences,
+        }
         put(printable_json(comparison, indent=2) + "\n")
         return
     console = SafeConsole()
@@ -89,12 +95,19 @@ def _metrics_table(experiments: "list[Experiment]", differences: "list[Compariso
             against = Text(_interval(gained, "+") if gained else "", style=colour)
             table.add_row(metric.title if index == 0 else "", Text(experiment.name), value, against)
         table.add_section()
+    for measure in experiments[0].trust:
+        for index, experiment in enumerate(experiments):
+            shown = _interval(experiment.trust[measure], "")
+            table.add_row(measure if index == 0 else "", Text(experiment.name), shown, "")
+        table.add_section()
     return table
 
 
 def _interval(estimate: "Estimate", plus: str) -> str:
     if estimate["value"] is None:
         return "–"
+    if estimate["low"] is None:
+        return format(estimate["value"], f"{plus}.3f")
     value, low, high = (
         format(end or 0.0, f"{plus}.3f") for end in (estimate["value"], estimate["low"], estimate["high"])
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from loramake.artifact_types.review import ReviewName
-from loramake.errors import ConfigError
+from loramake.errors import ConfigError, OptionError
 
 _SETTINGS = {
     "epochs": "num_train_epochs",
@@ -107,7 +107,8 @@ def run(
     key = {} if agent_api_key is None else {"OPENAI_API_KEY": _find_key(agent_api_key)}
     _make_folder(directory)
     options = profile_options(profile, cores, directory)
-    workflow_run = Run(check_name(name) if name else name_of(csv or Path()), directory, options, key, verbose)
+    experiment = name_of(csv or Path()) if name is None else check_name(name)
+    workflow_run = Run(experiment, directory, options, key, verbose)
     first_review = None if start_from is None else _FIRST_REVIEW[start_from]
     raise typer.Exit(workflow_run.until_approved(settings, first_review, keep))
 
@@ -136,25 +137,31 @@ def _find_key(source: str) -> str:
     from loramake.agents.connection import read_key
 
     if source != "ask":
-        return read_key(source, "--agent-api-key")
+        try:
+            return read_key(source, "--agent-api-key")
+        except ConfigError as error:
+            raise OptionError(str(error)) from None
     if not sys.stdin.isatty():
-        raise ConfigError("--agent-api-key ask needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
+        raise OptionError("--agent-api-key ask needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     return str(typer.prompt("Key of the endpoint", hide_input=True))
 
 
 def _check(settings: Mapping[str, Any]) -> None:
-    """ConfigError, in the words of the options, for a value that its setting does not take."""
+    """OptionError, in the words of the options, for a value that its setting does not take."""
     from loramake.settings import check_setting
 
     options = {"column_types": "column_type", **{setting: option for option, setting in _SETTINGS.items()}}
     for key, value in settings.items():
-        check_setting(key, value, f"--{options.get(key, key).replace('_', '-')}")
+        try:
+            check_setting(key, value, f"--{options.get(key, key).replace('_', '-')}")
+        except ConfigError as error:
+            raise OptionError(str(error)) from error
 
 
 def _column_and_type(text: str) -> tuple[str, str]:
     column, sign, kind = text.rpartition("=")
     if not sign or not column:
-        raise ConfigError(f"--column-type {text}: write the column, = and its type, such as zip=category.")
+        raise OptionError(f"--column-type {text}: write the column, = and its type, such as zip=category.")
     return column, kind
 
 

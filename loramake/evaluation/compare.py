@@ -36,6 +36,8 @@ class Experiment:
     name: str
     settings: dict[str, Any]
     metrics: Metrics
+    trust: dict[str, Estimate]
+    """Of calibrated probabilities, by name."""
     task: Task
     table: dict[str, Any]
     """profile.json without the paths: the same for the same table."""
@@ -67,8 +69,9 @@ def read_experiment(folder: Path) -> Experiment:
     task = make_task(results["task_type"], results["target"], results["labels"])
     return Experiment(
         name_run(folder),
-        _settings(results, plan, train),
+        {**_settings(results, plan, train), **_trust_settings(folder)},
         metrics["splits"]["test"]["models"][LORAMAKE]["metrics"],
+        _trust_measures(folder),
         task,
         {key: value for key, value in profile.items() if key not in ("csv", "test_csv")},
         read_scored(find_artifact(folder, layout.TEST_PREDICTIONS), task.labels, results["rows"]["test"]),
@@ -76,7 +79,7 @@ def read_experiment(folder: Path) -> Experiment:
 
 
 def _settings(results: Results, plan: Plan, train: LlamaFactoryConfig) -> dict[str, Any]:
-    """Everything that was set, or decided, by name."""
+    """What was set, or decided, of data and training, by name."""
     return {
         "target": results["target"],
         "agent": " ".join(part for part in (results["made_by"]["provider"], results["made_by"]["model"]) if part),
@@ -85,6 +88,36 @@ def _settings(results: Results, plan: Plan, train: LlamaFactoryConfig) -> dict[s
         "train rows": results["rows"]["train"],
         "test rows": results["rows"]["test"],
         **{key: value for key, value in train.items() if key not in _PATHS},
+    }
+
+
+def _trust_settings(folder: Path) -> dict[str, Any]:
+    """What was set of what is done with the probabilities, by name."""
+    conformal, risk = read_artifact(folder, layout.CONFORMAL), read_artifact(folder, layout.RISK)
+    costs, audit = read_artifact(folder, layout.COSTS), read_artifact(folder, layout.AUDIT)
+    requirements = {requirement["name"]: requirement["limit"] for requirement in audit["requirements"]}
+    return {
+        "calibration": read_artifact(folder, layout.CALIBRATOR)["requested"],
+        "conformal": conformal["method"],
+        "conformal_confidence": conformal["conformal_confidence"],
+        "max_selective_error": risk["chosen"] and risk["chosen"]["max_selective_error"],
+        "selective_error_confidence": risk["selective_error_confidence"],
+        "costs": costs["matrix"],
+        "abstain_cost": costs["abstain_cost"],
+        "audit_columns": ", ".join(column["name"] for column in audit["columns"]) or None,
+        "requirements": requirements or None,
+        "robustness rows": read_artifact(folder, layout.ROBUSTNESS)["rows"],
+    }
+
+
+def _trust_measures(folder: Path) -> dict[str, Estimate]:
+    """What the settings of the probabilities change, on the test rows."""
+    conformal = read_artifact(folder, layout.CONFORMAL)
+    used = next(each for each in conformal["methods"] if each["method"] == conformal["method"])
+    return {
+        "calibration error": read_artifact(folder, layout.CALIBRATION_MEASURES)["after"]["measures"]["ece"],
+        "coverage of sets": used["coverage"],
+        "labels per set": {"value": used["mean_set_size"], "low": None, "high": None},
     }
 
 

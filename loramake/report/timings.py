@@ -31,7 +31,7 @@ def _read_seconds(path: Path) -> float | None:
 
 def timings_table(seconds: dict[str, float]) -> Table:
     """The table that a finished run prints: the longest rules, and the others together."""
-    table = Table(title="Time by rule", title_justify="left")
+    table = Table(title="Time by rule, each in its latest run", title_justify="left")
     table.add_column("rule")
     table.add_column("seconds", justify="right")
     for rule, spent in list(seconds.items())[:_SHOWN]:

@@ -177,9 +177,7 @@ def check_file(path: str | Path) -> Path:
     if path.is_dir():
         raise DataError(f"{path} is a folder: set csv to a file.")
     if not path.exists():
-        raise DataError(
-            f"{path} does not exist: set csv in config.yaml, or give --csv PATH (of snakemake, --config csv=PATH)."
-        )
+        raise DataError(f"{path} does not exist: correct its path, on the command line or in config.yaml.")
     if not path.is_file():
         raise DataError(f"{path} is not an ordinary file: it is read more than once, so save it as one first.")
     if not os.access(path, os.R_OK):

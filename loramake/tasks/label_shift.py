@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log
 
+from loramake import layout
 from loramake.artifact_types.dataset import LabelShift
 from loramake.artifact_types.prepare import Record
+from loramake.errors import ArtifactError
 
 
 def count_labels(train: Sequence[Record], balanced: Sequence[Record]) -> LabelShift:
@@ -19,9 +21,14 @@ def find_log_ratios(shift: LabelShift) -> dict[str, float]:
 
     By Bayes' rule P(label | row) is proportional to P_balanced(label | row) · P(label) / P_balanced(label), since
     balancing changes how many rows a label has and not what they look like (Elkan 2001, theorem 2; Saerens, Latinne
-    and Decaestecker 2002, equation 2.4). {} where balancing changed no frequency.
+    and Decaestecker 2002, equation 2.4). {} where balancing changed no frequency. ArtifactError for other answers after
+    balancing than before.
     """
     train, balanced = shift["train"], shift["balanced"]
+    if set(train) != set(balanced):
+        raise ArtifactError(
+            f"{layout.LABEL_SHIFT.path} has other answers before balancing than after it: delete it and run again."
+        )
     if train == balanced:
         return {}
     rows, balanced_rows = sum(train.values()), sum(balanced.values())

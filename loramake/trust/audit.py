@@ -121,7 +121,11 @@ def audit_by_group(
     """
     checked = check_probabilities(probabilities)
     codes = check_truth(truth, checked)
-    members = np.ones(checked.shape, dtype=np.bool_) if sets is None else np.asarray(sets, dtype=np.bool_)
+    members = np.ones(checked.shape, dtype=np.bool_) if sets is None else np.asarray(sets)
+    if members.dtype != np.bool_:
+        raise DataError(f"the sets are of the type {members.dtype}: give true or false for each row and label.")
+    if not isinstance(groups, Mapping | pd.DataFrame):
+        raise DataError("the groups are not columns: give a DataFrame, or a mapping of names to cells.")
     if members.shape != checked.shape:
         raise DataError(f"the sets have the shape {members.shape} but the probabilities {checked.shape}: match them.")
     columns = [_as_text(str(name), cells, len(codes)) for name, cells in groups.items()]
@@ -137,10 +141,11 @@ def audit_by_group(
 
 def _as_text(name: str, cells: ArrayLike, rows: int) -> "pd.Series[str]":
     """A column as audit_groups reads it from a table: cells as text, missing ones as they are."""
-    column = pd.Series(np.asarray(cells), name=name)
-    if len(column) != rows:
-        raise DataError(f"{name} has {len(column):,} cells: give one for each of the {rows:,} rows.")
-    return column.map(str, na_action="ignore")
+    given = np.asarray(cells)
+    if given.shape != (rows,):
+        raise DataError(f"{name} has the shape {given.shape}: give a cell for each of the {rows:,} rows.")
+    column = pd.Series(given, name=name, dtype=object)
+    return column.map(str, na_action="ignore").astype(object)  # map makes floats of NaN alone
 
 
 def evaluate(

@@ -13,6 +13,7 @@ Time and memory grow with resamples times rows times bins in use.
 """
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import get_args
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from loramake.arrays import Codes, Floats, check_probabilities, check_truth
 from loramake.artifact_types.trust import CalibrationMeasure, ReliabilityBin
+from loramake.errors import ConfigError
 from loramake.evaluation.intervals import RESAMPLES
 from loramake.evaluation.losses import row_losses
 
@@ -63,6 +65,8 @@ def brier_score(truth: ArrayLike, probabilities: ArrayLike, scale_by_half: bool 
 
 def _measure(name: CalibrationMeasure, truth: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> float:
     checked = check_probabilities(probabilities)
+    if isinstance(bins, bool) or not isinstance(bins, Integral) or bins < 1:
+        raise ConfigError(f"bins is {bins!r}: set it to a whole number from 1 up, such as {BINS}.")
     values = compute_measures(check_truth(truth, checked), checked, np.ones((1, len(checked))), bins)
     return float(values[name][0])
 

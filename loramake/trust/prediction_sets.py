@@ -27,7 +27,7 @@ from typing import Self, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from loramake.arrays import Codes, Floats, Mask, check_probabilities, check_truth
+from loramake.arrays import Codes, Floats, Mask, check_probabilities, check_share, check_truth
 from loramake.artifact_types.trust import ConformalMethod
 from loramake.errors import ConfigError, DataError
 
@@ -93,11 +93,8 @@ class ConformalPredictor:
         """The highest score in a set, by label, shape (labels,); infinite with too few calibration rows."""
         if not hasattr(self, "scores_"):
             raise ConfigError("this ConformalPredictor has no calibration rows yet: call fit first.")
-        if not 0 < conformal_confidence < 1:
-            raise ConfigError(
-                f"conformal_confidence is {conformal_confidence}: set it above 0 and below 1, such as 0.9."
-            )
-        quantiles = np.array([_quantile(scores, conformal_confidence) for scores in self.scores_])
+        confidence = check_share(conformal_confidence, "conformal_confidence")
+        quantiles = np.array([_quantile(scores, confidence) for scores in self.scores_])
         return np.broadcast_to(quantiles, self.labels_)
 
 

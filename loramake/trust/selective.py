@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, betaincinv
 
-from loramake.arrays import Codes, Floats, Mask, check_codes, check_probabilities, check_truth
+from loramake.arrays import Codes, Floats, Mask, check_codes, check_probabilities, check_share, check_truth
 from loramake.errors import ConfigError
 
 ABSTAIN = -1
@@ -58,8 +58,7 @@ class RiskController:
             ("max_selective_error", max_selective_error),
             ("selective_error_confidence", selective_error_confidence),
         ):
-            if not 0 < share < 1:
-                raise ConfigError(f"{name} is {share}: set it above 0 and below 1.")
+            check_share(share, name)
         self.max_selective_error, self.selective_error_confidence = max_selective_error, selective_error_confidence
 
     def fit(self, probabilities: ArrayLike, truth: ArrayLike, decisions: ArrayLike | None = None) -> Self:

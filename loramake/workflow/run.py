@@ -205,7 +205,8 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
     is_stopped = False
     while True:
         try:
-            return process.wait(_SECONDS_BETWEEN_SIGNALS if is_stopped else None)
+            code = process.wait(_SECONDS_BETWEEN_SIGNALS if is_stopped else None)
+            return code if code >= 0 else 1  # ended by a signal
         except KeyboardInterrupt:
             is_stopped = True
         except subprocess.TimeoutExpired:

@@ -24,6 +24,8 @@ PREFIX = "set -euo pipefail; trap '' INT; "
 def stop_in_one_sentence(handlers: Iterable[logging.Handler]) -> None:
     """Have SIGINT end this process of Snakemake, whose log `handlers` print, with one sentence after its last job.
 
+    So does a terminal that is closed (SIGHUP), so that no lock is left behind.
+
     A run in the background, which was started with SIGINT ignored, goes on ignoring it.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and STOPPED not in os.environ:
@@ -44,3 +46,5 @@ def stop_in_one_sentence(handlers: Iterable[logging.Handler]) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # which nohup sets
+        signal.signal(signal.SIGHUP, stop)

@@ -119,7 +119,7 @@ def test_a_bad_table_or_base_is_refused_before_the_first_job_of_a_new_project(
 
 def test_no_such_table_or_a_folder_in_its_place_is_refused(restored: Path) -> None:
     (restored / "penguins.csv").unlink()
-    assert "penguins.csv does not exist: set csv in config.yaml, or give --csv PATH" in refuse(restored)
+    assert "penguins.csv does not exist: correct its path, on the command line or in config.yaml." in refuse(restored)
     (restored / "penguins.csv").mkdir()
     assert "penguins.csv is a folder: set csv to a file" in refuse(restored)
 

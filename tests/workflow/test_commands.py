@@ -33,6 +33,12 @@ def test_experiments_are_compared_reports_found_and_misspelt_names_corrected(
     shown = loramake(folder, "compare", "exp", "results/other")
     assert "other is as good as exp: ROC-AUC +0.000" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert made["trust"]["exp"]["coverage of sets"] == made["trust"]["other"]["coverage of sets"]
+    conformal = folder / "results/other/trust/conformal.json"
+    conformal.write_text(conformal.read_text(encoding="utf-8").replace('"method": "lac"', '"method": "aps"', 1))
+    assert json.loads(loramake(folder, "compare", "exp", "other", "--json").stdout)["settings"] == {
+        "conformal": ["lac", "aps"]
+    }
     assert loramake(folder, "compare", "exp").returncode == 1
     unknown = loramake(folder, "compare", "exp", "othr")
     assert unknown.stderr == (

@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -109,7 +110,7 @@ def test_titanics_leak_is_dropped_before_anything_is_planned(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--config", "csv=nowhere.csv"], "nowhere.csv does not exist: set csv in config.yaml"),
+        (["--config", "csv=nowhere.csv"], "nowhere.csv does not exist: correct its path"),
         (["--config", "csv=."], "is a folder: set csv to a file"),
         (["--config", "learnig_rate=1"], "learnig_rate is not a setting (did you mean learning_rate?)"),
         (["--config", "test_ratio=1"], "test_ratio"),
@@ -205,6 +206,20 @@ def test_ctrl_c_in_a_training_saves_a_checkpoint_and_is_one_sentence(copy_of_fin
         folder, lambda: bool(list((folder / ".snakemake/locks").glob("*"))), "loramake", "run", "--name", "exp"
     )
     assert early == STOPPED
+
+
+def test_a_terminal_that_is_closed_leaves_no_lock(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "data/penguins.csv", tmp_path)
+    folder = make_workplace(tmp_path, Path("penguins.csv"))
+    locks = folder / ".snakemake/locks"
+    person = pexpect.spawn(str(BIN / "loramake"), ["run", "--name", "exp"], cwd=str(folder), encoding="utf-8")
+    person.expect("✓  1/", timeout=300)
+    assert list(locks.glob("*"))
+    person.close()
+    end = time.monotonic() + 60
+    while list(locks.glob("*")) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert snakemake(folder, "--dry-run", RESULTS).returncode == 0
 
 
 def test_the_training_configuration_runs_by_hand(copy_of_finished: Callable[[], Path]) -> None:

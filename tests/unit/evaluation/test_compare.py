@@ -18,7 +18,7 @@ def experiment(name: str, sharpness: float = 1.0, rows: range = range(300), **ch
     scores = np.exp(noise[np.array(rows)] + sharpness * np.eye(3)[truth])
     test = Scored([("csv", row) for row in rows], truth, scores / scores.sum(axis=1, keepdims=True))
     settings = {"target": "y", "lora_rank": 4, **changed}
-    return Experiment(name, settings, {}, Classification("y", LABELS), {"rows": 1000}, test)
+    return Experiment(name, settings, {}, {}, Classification("y", LABELS), {"rows": 1000}, test)
 
 
 def test_an_experiment_does_not_differ_from_itself() -> None:
@@ -58,7 +58,7 @@ def test_the_order_of_rows_and_labels_changes_nothing() -> None:
     one, two = experiment("one"), experiment("two", 2.0)
     rows = two.test.take(np.arange(300)[::-1])
     test = Scored(rows.keys, 2 - rows.truth, rows.probabilities[:, ::-1])
-    turned = Experiment("two", two.settings, {}, Classification("y", LABELS[::-1]), two.table, test)
+    turned = Experiment("two", two.settings, {}, {}, Classification("y", LABELS[::-1]), two.table, test)
     assert compare(one, turned) == compare(one, two)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from loramake.errors import ArtifactError
 from loramake.tasks.label_shift import count_labels, describe_shift, find_log_ratios
 
 LABELS = ("common", "rare", "rarest")
@@ -34,6 +35,11 @@ def test_what_is_not_balanced_is_not_corrected() -> None:
     counts = {"common": 90, "rare": 10}
     assert find_log_ratios(count_labels(records(counts), records(counts))) == {}
     assert describe_shift(counts, counts) is None
+
+
+def test_other_answers_after_balancing_than_before_are_refused() -> None:
+    with pytest.raises(ArtifactError, match=r"label_shift.json has other answers before balancing than after it"):
+        find_log_ratios({"train": {"a": 1, "b": 2}, "balanced": {"a": 3, "c": 1}})
 
 
 def test_the_review_says_what_balancing_does_to_probabilities() -> None:
