@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from filelock import FileLock
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background; what the tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

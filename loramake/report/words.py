@@ -5,6 +5,7 @@ import re
 from loramake.artifact_types.evaluation import MetricName
 from loramake.artifact_types.explore import TaskDescription
 from loramake.artifact_types.trust import CalibrationMethod, ConformalMethod
+from loramake.tasks import rows_by_label
 
 METRIC_NAMES: dict[MetricName, str] = {
     "roc_auc": "ROC-AUC",
@@ -49,8 +50,7 @@ def describe_labels(task: TaskDescription) -> str:
     target, positive = task["target"], task["positive_label"]
     if positive is None:
         return f"ROC-AUC is the mean over the {len(task['labels']):,} labels of {target}, each against all others."
-    (rows,) = [label["rows"] for label in task["labels"] if label["value"] == positive]
-    share = f"{rows:,} of {task['rows']['with_target']:,} rows"
+    share = f"{rows_by_label(task)[positive]:,} of {task['rows']['with_target']:,} rows"
     sentence = f"ROC-AUC is of label {positive} of {target} ({share})."
     if re.fullmatch(r"[-+]?[\d.,]+", positive):
         sentence += f" The table does not say what {positive} stands for."

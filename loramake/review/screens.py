@@ -22,7 +22,7 @@ from loramake.layout import DECISIONS
 from loramake.review.approval import Approval, Question
 from loramake.review.changes import FeedbackContext
 from loramake.review.code_summary import summarize_code
-from loramake.tasks import spellings_of
+from loramake.tasks import rows_by_label, spellings_of
 from loramake.tasks.answers import Answers
 from loramake.tasks.counts import describe_rare, describe_undersampling
 from loramake.tasks.label_shift import describe_shift
@@ -272,7 +272,7 @@ def _key_table(settings: LlamaFactoryConfig) -> Table:
 
 def _summary(task: TaskDescription, plan: Plan, classes: Mapping[str, Mapping[str, int]]) -> str:
     """What is predicted, from what, and how many rows each split has."""
-    labels = listed([shorten(label["value"], 40) for label in task["labels"]])
+    labels = listed([shorten(label, 40) for label in rows_by_label(task)])
     rows = {split: sum(counts.values()) for split, counts in classes.items()}
     splits = ", ".join(f"{count:,} to {_USES[split]}" for split, count in rows.items() if count)
     features = f"{len(plan['features']):,} column{'' if len(plan['features']) == 1 else 's'}"
