@@ -85,7 +85,7 @@ def test_a_deleted_artifact_is_planned_with_what_depends_on_it_and_nothing_upstr
     assert planned(done.stdout) == {rule} | descendants[rule]
 
 
-@pytest.mark.parametrize("artifact", ["plan.yaml", "adapter/adapter_model.safetensors", "evaluation/metrics.json"])
+@pytest.mark.parametrize("artifact", ["adapter/adapter_model.safetensors", "evaluation/metrics.json"])
 def test_a_deleted_artifact_is_rebuilt_for_real(artifact: str, copy_of_finished: Callable[[], Path]) -> None:
     folder = copy_of_finished()
     path = folder / "results/exp" / artifact

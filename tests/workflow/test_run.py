@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_bytes_up_to_training_and_another_seed_othe
     made = [path.relative_to(same) for path in same.rglob("*") if path.is_file()]
     made = [path for path in made if path.parts[0] not in ("logs", "benchmarks", ".cache")]
     made = [path for path in made if path.name != "history.jsonl"]  # it says when
-    assert len(made) == 26
+    assert len(made) == 27
     assert [path for path in made if (same / path).read_bytes() != (first / path).read_bytes()] == []
     assert (tmp_path / "43/results/exp/splits.csv").read_bytes() != (first / "splits.csv").read_bytes()
 
