@@ -142,7 +142,7 @@ def _find_key(source: str) -> str:
         except ConfigError as error:
             raise OptionError(str(error)) from None
     if not sys.stdin.isatty():
-        raise OptionError("--agent-api-key ask needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
+        raise ConfigError("--agent-api-key ask needs a terminal: set OPENAI_API_KEY in the environment or in .env.")
     return str(typer.prompt("Key of the endpoint", hide_input=True))
 
 

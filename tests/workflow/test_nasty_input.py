@@ -89,7 +89,7 @@ def test_hostile_names_and_cells_go_all_the_way_and_stay_text(tmp_path: Path) ->
 
 
 def test_a_thousand_columns_and_two_classes_at_99_to_1_are_planned(tmp_path: Path) -> None:
-    rows = 200
+    rows = 400
     columns = {f"column {place}": [str((row * place + row) % 97) for row in range(rows)] for place in range(999)}
     pd.DataFrame({**columns, "fraud": ["yes" if row % 100 == 7 else "no" for row in range(rows)]}).to_csv(
         tmp_path / "wide.csv", index=False
