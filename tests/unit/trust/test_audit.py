@@ -665,7 +665,7 @@ def test_an_audit_of_arrays_leaves_missing_cells_to_a_group_of_their_own() -> No
             "the decisions run from -2 to 1: give each as the index of one of the 2 columns, from -1.",
         ),
         ({"sets": [[True, False]]}, "the sets have the shape (1, 2) but the probabilities (3, 2): match them."),
-        ({"groups": {"x": ["a"]}}, "x has 1 cells: give one for each of the 3 rows."),
+        ({"groups": {"x": ["a"]}}, "x has the shape (1,): give a cell for each of the 3 rows."),
         (
             {"probabilities": [0.5, 0.5, 0.1]},
             "the probabilities have the shape (3,): give a column for each of at least two labels, "

@@ -208,7 +208,7 @@ def test_a_controller_without_evidence_abstains_from_everything() -> None:
 
 
 def test_a_controller_refuses_other_settings_and_to_predict_before_it_is_fitted() -> None:
-    with pytest.raises(ConfigError, match=r"^max_selective_error is 0: set it above 0 and below 1\.$"):
+    with pytest.raises(ConfigError, match=r"^max_selective_error is 0: set it above 0 and below 1, such as 0\.9\.$"):
         RiskController(0)
     with pytest.raises(ConfigError, match=r"has no threshold yet: call fit first\.$"):
         RiskController().predict(np.eye(2))
