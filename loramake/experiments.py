@@ -37,6 +37,8 @@ def find_experiment(name_or_folder: str) -> Path:
     """The folder of an experiment, given by name or folder; ConfigError, with the nearest name, if there is none."""
     name = Path(name_or_folder).name
     folder = RESULTS / name
+    if Path(name_or_folder).parent.name == RUNS:
+        raise ConfigError(f"{name_or_folder} is a kept run: compare, report and predict read it, and nothing else.")
     if not folder.is_dir():
         if name in find_experiments():
             raise ConfigError(f"{name} has not been run yet: loramake run --name {name} runs it.")
@@ -82,7 +84,9 @@ def find_artifact(folder: Path, file: File) -> Path:
     """A file of an experiment; ConfigError, with the command that makes it, if it does not exist."""
     path = file.within(folder)
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist: loramake run --name {folder.name} makes it.")
+        lost = folder.parent.name == RUNS
+        advice = "the kept run is not whole, so delete it." if lost else f"loramake run --name {folder.name} makes it."
+        raise ConfigError(f"{path} does not exist: {advice}")
     return path
 
 

@@ -41,6 +41,22 @@ def make_facts(folder: Path, labels: list[str], method: str, confidence: float, 
     return read | by_hand(labels, read["risk"])
 
 
+ROBUSTNESS = {
+    "importance": [],
+    "notes": [],
+    "rows": 240,
+    "sentence": "Nothing was perturbed.",
+    "test_rows": 240,
+    "variants": [],
+}
+VERIFICATION = {
+    "checks": [],
+    "critique": [],
+    "sandbox": {"used": "bubblewrap"},
+    "tokens": {"longest": 9, "mean": 8, "estimated": False, "cutoff_len": 64},
+}
+
+
 def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
     """The facts that the measuring functions do not provide."""
     task = task_of(labels)
@@ -74,14 +90,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "plots": defaultdict(lambda: {"address": "", "width": 400, "height": 300}),
         "profile": {"columns": [], "csv": "t.csv", "duplicate_rows": 0, "rows": 480},
         "readings": [],
-        "robustness": {
-            "importance": [],
-            "notes": [],
-            "rows": 240,
-            "sentence": "Nothing was perturbed.",
-            "test_rows": 240,
-            "variants": [],
-        },
+        "robustness": ROBUSTNESS,
         "rows_by_split": "240 rows each",
         "sample": {"instruction": "y:", "input": "age 40", "output": labels[0]},
         "selected_features": {"note": "all are kept", "ranked": False},
@@ -92,12 +101,7 @@ def by_hand(labels: list[str], risk: dict[str, Any]) -> Facts:
         "train_config": {"model_name_or_path": "models/tiny"},
         "trained_on": dict.fromkeys(labels, 8),
         "unusable_columns": {"rows": 240, "ids": [], "constants": [], "leaks": many},
-        "verification": {
-            "checks": [],
-            "critique": [],
-            "sandbox": {"used": "bubblewrap"},
-            "tokens": {"longest": 9, "mean": 8, "estimated": False, "cutoff_len": 64},
-        },
+        "verification": VERIFICATION,
         "seconds": {"run_finetuning": 60.0},
         "settings": {"target": "y"},
         "hashes": {"results/exp/adapter/adapter_model.safetensors": "0" * 64},

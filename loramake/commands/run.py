@@ -92,25 +92,29 @@ def run(
 
     The same as snakemake --cores N results/NAME/evaluation/results.json --config csv=…, repeated after each feedback.
     """
+    raise typer.Exit(_run(context.params))
+
+
+def _run(options: Mapping[str, Any]) -> int:
+    """Run Snakemake with the options of the command line; its exit code."""
     from loramake.workflow.run import Run, check_name, name_of, profile_options
 
+    csv, name, directory = options["csv"], options["name"], options["directory"]
     if csv is None and name is None:
         raise ConfigError("there is nothing to run: give --csv PATH, or --name with an experiment of config.yaml.")
-    settings = _settings_of(context.params)
-    paths = {
-        "csv": csv,
-        "test_csv": test_csv,
-        "model": Path(model) if model and Path(model).expanduser().is_dir() else None,
-    }
+    settings = _settings_of(options)
+    is_folder = options["model"] and Path(options["model"]).expanduser().is_dir()
+    paths = {"csv": csv, "test_csv": options["test_csv"], "model": Path(options["model"]) if is_folder else None}
     settings |= {key: _relative_to(directory, path) for key, path in paths.items() if path}
     _check(settings)  # before a key in an address is written anywhere
-    key = {} if agent_api_key is None else {"OPENAI_API_KEY": _find_key(agent_api_key)}
+    source, start_from = options["agent_api_key"], options["start_from"]
+    key = {} if source is None else {"OPENAI_API_KEY": _find_key(source)}
     _make_folder(directory)
-    options = profile_options(profile, cores, directory)
+    profile = profile_options(options["profile"], options["cores"], directory)
     experiment = name_of(csv or Path()) if name is None else check_name(name)
-    workflow_run = Run(experiment, directory, options, key, verbose)
     first_review = None if start_from is None else _FIRST_REVIEW[start_from]
-    raise typer.Exit(workflow_run.until_approved(settings, first_review, keep))
+    run_of_it = Run(experiment, directory, profile, key, options["verbose"])
+    return run_of_it.until_approved(settings, first_review, options["keep"])
 
 
 def _settings_of(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -187,8 +187,8 @@ def _check_seen(labels: "pd.Series[str]", sides: dict[int, str], csv_path: str |
         column = how["column"]
         why = {"content": "few rows", "group": f"few values of {column}", "time": f"late {column} only"}[how["by"]]
         raise DataError(
-            f"{csv_path}: {len(unseen):,} labels of {labels.name} are in no train row ({names}; {why}): merge "
-            f"them with others, leave their rows out, or change the ratios."
+            f"{csv_path}: no train row has the {labels.name} {names} ({why}): merge such labels with others, "
+            "leave their rows out, or change the ratios."
         )
 
 

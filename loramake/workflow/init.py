@@ -15,6 +15,7 @@ from loramake.explore.profile import describe_csv
 from loramake.parsing import ParsingError
 from loramake.settings import Settings
 from loramake.tasks.labels import MAX_LABELS_OF_NUMBERS
+from loramake.workflow.preflight import check_width
 
 CONFIG = Path("config.yaml")
 _COMMENTS = {
@@ -54,6 +55,7 @@ class Proposal:
 def propose(csv: Path) -> Proposal:
     """Columns and likely targets of a CSV; DataError if it cannot be read."""
     profile = describe_csv(csv, None)
+    check_width(csv, [column["name"] for column in profile["columns"]])
     ranked, columns = rank_targets(profile), {column["name"]: column for column in profile["columns"]}
     if not _is_likely(ranked[0]):
         ranked = sorted(ranked, key=lambda candidate: list(columns).index(candidate.name))

@@ -7,7 +7,7 @@ results of the last good one. The tables are read completely here, once for ever
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -140,12 +140,17 @@ def _check_tables(
         task.check_test(test_csv, labels)
 
 
-def _check_size(csv: str, table: pd.DataFrame) -> None:
-    if table.shape[1] < 2:
+def check_width(csv: str | Path, columns: Sequence[str]) -> None:
+    """Raise DataError if there is nothing beside one column."""
+    if len(columns) < 2:
         raise DataError(
-            f"{csv} has one column ({table.columns[0]}): it needs a target and a feature, separated by commas, "
-            f"semicolons, tabs or bars."
+            f"{csv} has one column ({columns[0]}): it needs a target and a feature, separated by commas, semicolons, "
+            "tabs or bars."
         )
+
+
+def _check_size(csv: str, table: pd.DataFrame) -> None:
+    check_width(csv, list(table.columns))
     if len(table) < _MIN_ROWS:
         raise DataError(f"{csv} has one data row: it needs at least 5 rows for each label.")
 

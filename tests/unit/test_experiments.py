@@ -73,3 +73,8 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"), locked(tmp_path / "key"):
         pass
     assert victim.read_text(encoding="utf-8") == "precious"
+
+
+def test_a_kept_run_is_not_an_experiment() -> None:
+    with pytest.raises(ConfigError, match=r"exp/runs/2026-01-01T00-00-00Z is a kept run: compare, report and predict"):
+        find_experiment("exp/runs/2026-01-01T00-00-00Z")

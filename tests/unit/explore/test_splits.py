@@ -203,7 +203,7 @@ def test_labels_that_no_train_row_has_are_listed(tmp_path: Path) -> None:
     rows = visits().assign(year=[str(2000 + row // 10) for row in range(180)])
     rows.loc[rows["year"] >= "2016", "ill"] = "2"
     rows.to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(DataError, match=r"1 labels of ill are in no train row \('2'; late year only\)"):
+    with pytest.raises(DataError, match=r"no train row has the ill '2' \(late year only\): merge such labels"):
         split_file(tmp_path, tmp_path / "t.csv", target="ill", time_column="year")
 
 

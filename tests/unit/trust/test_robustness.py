@@ -269,14 +269,20 @@ class FakeScorer:
         return np.stack([positive, 1 - positive], axis=1)
 
 
-def test_the_whole_step_finds_the_column_that_a_model_goes_by(
-    heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prompts_scored: list[int] = []
-    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(prompts_scored))
+@pytest.fixture
+def prompts_scored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many prompts the fake scorer in place of a model was given, call by call."""
+    scored: list[int] = []
+    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(scored))
     monkeypatch.setattr(
         robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
     )
+    return scored
+
+
+def test_the_whole_step_finds_the_column_that_a_model_goes_by(
+    heart: Experiment, tmp_path: Path, prompts_scored: list[int]
+) -> None:
     result = run_step(heart, tmp_path)
     best = result["importance"][0]
     assert (best["feature"], best["changed_decisions"] > 0.3) == ("ST_Slope", True)
@@ -291,13 +297,8 @@ def test_the_whole_step_finds_the_column_that_a_model_goes_by(
 
 
 def test_a_sample_is_compared_with_its_own_rows_unperturbed_and_says_how_many_it_has(
-    heart: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heart: Experiment, tmp_path: Path, prompts_scored: list[int]
 ) -> None:
-    prompts_scored: list[int] = []
-    monkeypatch.setattr(robustness, "load_scorer", lambda *_: FakeScorer(prompts_scored))
-    monkeypatch.setattr(
-        robustness, "import_training", lambda name: types.SimpleNamespace(set_num_threads=lambda n: None)
-    )
     result = run_step(heart, tmp_path, rows=10)
     assert (result["rows"], result["test_rows"]) == (10, 30)
     assert [entry["rows"] for entry in result["variants"]] == [10, 10, 10]

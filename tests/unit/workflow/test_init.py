@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from loramake.config import resolve
-from loramake.errors import ConfigError
+from loramake.errors import ConfigError, DataError
 from loramake.workflow.init import propose, write_config
 from tests.conftest import BIN, ROOT
 
@@ -159,3 +159,9 @@ def test_without_a_terminal_the_way_on_is_said(folder: Path) -> None:
     assert "loramake run --name heart" in done.stdout
     again = subprocess.run([*command, "--yes"], check=False, **run)
     assert again.stderr.startswith("loramake: config.yaml has an experiment heart")
+
+
+def test_a_table_of_one_column_is_refused_as_a_run_refuses_it(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("age\n" + "30\n45\n" * 10, encoding="utf-8")
+    with pytest.raises(DataError, match=r"one\.csv has one column \(age\): it needs a target and a feature"):
+        propose(tmp_path / "one.csv")
