@@ -6,12 +6,15 @@ What that object holds is what Snakemake itself makes of the rules, for an exper
 import contextlib
 import importlib
 import inspect
+import os
 import re
 import runpy
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from snakemake.api import SnakemakeApi
@@ -47,11 +50,21 @@ def run(rule: str, snakemake: SimpleNamespace) -> None:
     runpy.run_path(str(script_of(rule)), init_globals={"snakemake": snakemake})
 
 
+@contextlib.contextmanager
+def kept_process() -> Iterator[None]:
+    """Leave this process as it was: the Snakefile expects one of its own, whose signals end the run."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    with mock.patch.dict(os.environ):
+        yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SimpleNamespace]:
     """For each rule the `snakemake` object of its script."""
     folder = make_workplace(tmp_path_factory.mktemp("workplace"), ROOT / "data/penguins.csv")
-    with contextlib.chdir(folder), SnakemakeApi() as api:
+    with contextlib.chdir(folder), kept_process(), SnakemakeApi() as api:
         workflow = api.workflow(ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")._workflow
         return {rule.name: job_of(rule) for rule in workflow.rules if rule.script}
 
